@@ -1,0 +1,34 @@
+"""diffbench: reproducible benchmarks for image diffusion models.
+
+What the stages use can be called: `from diffbench import fid, sample, bits_per_dim`. Names are imported when they are
+first used, since importing torch takes seconds and scoring needs none of it.
+"""
+
+import importlib
+from typing import Any
+
+PUBLIC = {
+    "fid": "diffbench.metrics.fid",
+    "frechet_distance": "diffbench.metrics.fid",
+    "kid": "diffbench.metrics.kid",
+    "inception_score": "diffbench.metrics.inception_score",
+    "precision": "diffbench.metrics.precision",
+    "recall": "diffbench.metrics.recall",
+    "bits_per_dim": "diffbench.diffusion.bound",
+    "bound_terms": "diffbench.diffusion.bound",
+    "rate_distortion": "diffbench.diffusion.bound",
+    "sample": "diffbench.samplers._batches",
+    "load_benchmark": "diffbench.base.config",
+}
+
+__all__ = sorted(PUBLIC)  # noqa: PLE0605  (names are those of PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'diffbench' has no attribute '{name}'")
+    return getattr(importlib.import_module(PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *PUBLIC]

@@ -1,0 +1,231 @@
+"""A validated benchmark: its entries as parts, its table's rows, and what each job of a stage is asked."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Literal
+
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import described, module_of
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How sample sets are made, whatever the sampler.
+
+    micro_batch: images the network sees at once; part of what determines the bytes. clip_x_0: predictions of x_0 are
+    clipped to [-1, 1], as in all published tables. rounding: truncate (guided-diffusion) or round (EDM).
+    """
+
+    micro_batch: int = 100
+    clip_x_0: bool = True
+    rounding: Literal["truncate", "round"] = "truncate"
+
+    def __post_init__(self):
+        if self.micro_batch < 1:
+            raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How the variational bound is evaluated.
+
+    timesteps: terms evaluated per image, in strata over the chain; null evaluates all. num_images: of the test split;
+    null takes all. micro_batch: images the network sees at once.
+    """
+
+    timesteps: int | None = None
+    num_images: int | None = None
+    micro_batch: int = 100
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("timesteps", "num_images", "micro_batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be positive, not {value}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A block of the table: every model with every sampler at every number of steps, seed by seed."""
+
+    models: tuple[str, ...]
+    samplers: tuple[str, ...]
+    steps: tuple[int, ...]
+    num_images: int
+    train_seeds: tuple[int, ...] = (0,)
+    sample_seeds: tuple[int, ...] = (0,)
+    protocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How jobs are cut and where they run; nothing here changes what is computed, but for the thread count.
+
+    threads: per job, fixed, since results depend on it. device: auto takes CUDA when there is one. group_steps: one
+    process samples all step counts of a model and sampler (saves start-up on a CPU) instead of one each.
+    checkpoint_every: training steps between checkpoints.
+    """
+
+    threads: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    group_steps: bool = True
+    checkpoint_every: int = 500
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used."""
+
+    name: str
+    network: Any
+    network_name: str
+    diffusion: Any
+    objective: Any
+    objective_name: str
+    training: Any
+    weights: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one job is asked: its spec, and the modules of parts chosen by name, whose code belongs to it."""
+
+    spec: dict[str, Any]
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """One row of the table: the coordinates of a sample set."""
+
+    model: str
+    sampler: str
+    steps: int
+    train_seed: int
+    sample_seed: int
+    num_images: int
+    protocols: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A validated benchmark. Methods named *_job return what a job of a stage is asked."""
+
+    name: str
+    dataset: Any
+    dataset_name: str
+    models: dict[str, Model]
+    samplers: dict[str, tuple[str, Any, str]]
+    protocols: dict[str, tuple[str, Any]]
+    runs: tuple[Run, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    bound: Bound = field(default_factory=Bound)
+    execution: Execution = field(default_factory=Execution)
+    extractors: dict[str, tuple[str, Any]] = field(default_factory=dict)
+
+    def sample_sets(self) -> list[SampleSet]:
+        """Return the table's rows in the order of the file. Raises: UserError where two runs disagree on one row."""
+        found: dict[tuple, SampleSet] = {}
+        for run in self.runs:
+            coordinates = product(run.models, run.samplers, run.steps, run.train_seeds, run.sample_seeds)
+            for key in coordinates:
+                known = found.setdefault(key, SampleSet(*key, run.num_images, run.protocols))
+                if known.num_images != run.num_images:
+                    raise UserError(
+                        f"runs: {key[0]} with {key[1]} at {key[2]} steps is asked for {known.num_images} "
+                        f"and for {run.num_images} images; give one number"
+                    )
+                protocols = tuple(dict.fromkeys(known.protocols + run.protocols))
+                found[key] = dataclasses.replace(known, protocols=protocols)
+        return list(found.values())
+
+    def trained_models(self) -> list[tuple[str, int]]:
+        """Return the (model, train seed) pairs that the runs need."""
+        return list(dict.fromkeys((row.model, row.train_seed) for row in self.sample_sets()))
+
+    def extractor_of(self, protocol: str) -> str:
+        """Return the name of a protocol's extractor entry."""
+        return self.protocols[protocol][1].extractor
+
+    def prepare_job(self) -> Job:
+        """Return the job that prepares the data set."""
+        spec = {"dataset": described(self.dataset, self.dataset_name)}
+        return Job(spec, (module_of("datasets", self.dataset_name),))
+
+    def train_job(self, model: str, seed: int) -> Job:
+        """Return the job that trains a model."""
+        entry = self.models[model]
+        spec = {
+            "network": described(entry.network, entry.network_name),
+            "diffusion": dataclasses.asdict(entry.diffusion),
+            "objective": described(entry.objective, entry.objective_name),
+            "training": dataclasses.asdict(entry.training),
+            "seed": seed,
+            "threads": self.execution.threads,
+        }
+        return Job(spec, (module_of("networks", entry.network_name), module_of("objectives", entry.objective_name)))
+
+    def _model_spec(self, model: str) -> dict[str, Any]:
+        entry = self.models[model]
+        return {
+            "network": described(entry.network, entry.network_name),
+            "diffusion": dataclasses.asdict(entry.diffusion),
+            "weights": entry.weights,
+        }
+
+    def sample_job(self, model: str, sampler: str, steps: Sequence[int], sample_seed: int, num_images: int) -> Job:
+        """Return the job that samples a model with a sampler at several numbers of steps."""
+        name, part, spacing = self.samplers[sampler]
+        spec = {
+            **self._model_spec(model),
+            "sampler": described(part, name),
+            "spacings": [spacing_of(spacing, count) for count in steps],
+            "sampling": dataclasses.asdict(self.sampling),
+            "num_images": num_images,
+            "seed": sample_seed,
+            "threads": self.execution.threads,
+        }
+        modules = (module_of("networks", self.models[model].network_name), module_of("samplers", name))
+        return Job(spec, modules)
+
+    def bound_job(self, model: str) -> Job:
+        """Return the job that evaluates a model's variational bound."""
+        spec = {
+            **self._model_spec(model),
+            "bound": dataclasses.asdict(self.bound),
+            "threads": self.execution.threads,
+        }
+        return Job(spec, (module_of("networks", self.models[model].network_name),))
+
+    def fit_job(self, extractor: str) -> Job:
+        """Return the job that trains a data set's own extractor."""
+        name, part = self.extractors[extractor]
+        spec = {"extractor": described(part, name), "threads": self.execution.threads}
+        return Job(spec, (module_of("extractors", name),))
+
+    def extract_job(self, extractor: str) -> Job:
+        """Return the job that extracts features of sample sets."""
+        return self.fit_job(extractor)
+
+    def needs_weights(self, extractor: str) -> bool:
+        """Return whether an extractor is trained by the workflow."""
+        return bool(type(self.extractors[extractor][1]).needs_weights)
+
+    def score_job(self, protocol: str, row: Mapping[str, Any]) -> Job:
+        """Return the job that scores features under a protocol; row: what identifies the table's row."""
+        name, part = self.protocols[protocol]
+        spec = {
+            "protocol": described(part, name),
+            "rounding": self.sampling.rounding,
+            "row": {"benchmark": self.name, **row},
+        }
+        modules = (module_of("protocols", name), *(module_of("metrics", metric) for metric in part.metrics))
+        return Job(spec, modules)
+
+
+def spacing_of(spacing: str, steps: int) -> str:
+    """Return the spacing of a chain of so many steps: "25" (uniform), "ddim25" (stride), or fixed sections."""
+    return {"uniform": f"{steps}", "ddim": f"ddim{steps}"}.get(spacing, spacing)

@@ -1,0 +1,107 @@
+"""A hash of the code that a job runs: its module and, in turn, every module of this project that it imports.
+
+Taken over the source without comments, blank lines and docstrings, so that rewording re-runs nothing, and not over the
+syntax tree, whose form differs between versions of Python.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import io
+import sys
+import tokenize
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+PACKAGE_ROOT = Path(__file__).parents[2]
+
+EXCLUDED = frozenset({"diffbench.base.progress", "diffbench.base.codehash", "diffbench.base.errors"})
+"""Modules that cannot change a byte of an artifact: progress display, messages of errors, this hash."""
+
+
+def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
+    """Return a hash (16 hexadecimal digits) of modules and of what they import from the package or beside themselves.
+
+    modules: dotted names, e.g. the stage's module and the modules of the parts that a job chose by name.
+    """
+    root = Path(root)
+    found: dict[str, Path] = {}
+    pending = list(modules)
+    while pending:
+        name = pending.pop()
+        path = None if name in found else _source(name, str(root))
+        if path is None:
+            continue
+        found[name] = path
+        pending += _imports(path, name)
+    content = {name: _stripped(path, path.stat().st_mtime_ns) for name, path in found.items() if name not in EXCLUDED}
+    total = hashlib.sha256()
+    for name in sorted(content):
+        total.update(f"{name}\0{content[name]}\0".encode())
+    return total.hexdigest()[:16]
+
+
+def _source(name: str, root: str) -> Path | None:
+    """Return the file of a module below `root` or the working directory, else None: a library is not hashed."""
+    for folder in dict.fromkeys((root, str(Path.cwd()))):
+        stem = Path(folder, *name.split("."))
+        for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    if name.split(".")[0] in sys.stdlib_module_names or name.startswith("diffbench"):
+        return None
+    return _importable_project(name)
+
+
+@cache
+def _importable_project(name: str) -> Path | None:
+    """Return the file of a module of the user's own elsewhere on the path; installed libraries do not count."""
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if found is None or not found.origin or not found.origin.endswith(".py"):
+        return None
+    installed = {"site-packages", "dist-packages"}
+    return None if installed & set(Path(found.origin).parts) else Path(found.origin)
+
+
+def _imports(path: Path, name: str) -> Iterable[str]:
+    """Yield the dotted names that a file imports, anywhere in it; `from a import b` may mean module a.b."""
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _stripped(path: Path, _modified: int) -> str:
+    """Return a file's lines without comments, blank lines and docstrings."""
+    text = path.read_text()
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for first, last in _docstrings(text):
+        lines[first - 1 : last] = [""] * (last - first + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _docstrings(text: str) -> list[tuple[int, int]]:
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list):
+            continue
+        for statement in body:
+            constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            if constant and isinstance(statement.value.value, str) and statement.col_offset + 1:  # type: ignore[attr-defined]
+                found.append((statement.lineno, statement.end_lineno or statement.lineno))
+    return found

@@ -1,0 +1,268 @@
+"""The one loader and validator of a benchmark's YAML: named entries in, the parts' dataclasses and job specs out.
+
+The Snakefile, the stages and `diffbench check` all call it. Every mistake is one line that names the place, the value
+and what is allowed.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from diffbench.base.benchmark import Benchmark, Bound, Execution, Model, Run, Sampling, spacing_of
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure, load, nearest
+
+DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
+TRAINING = "diffbench.training.settings.Training"
+DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
+MODEL_KEYS = ("base", "network", "objective", "training", "weights", *DIFFUSION_KEYS)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML that refuses a key written twice, of which PyYAML would silently keep the last."""
+
+
+def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise UserError(f"line {key_node.start_mark.line + 1}: key '{key}' is written twice")
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def load_benchmark(path: Path | str) -> Benchmark:
+    """Return the benchmark of a YAML file. Raises: UserError naming file, key and what is allowed."""
+    try:
+        content = yaml.load(Path(path).read_text(), Loader=_UniqueKeys)  # noqa: S506  (a SafeLoader)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return parse_benchmark(content, str(path))
+
+
+def parse_benchmark(content: Any, source: str) -> Benchmark:
+    """Return the benchmark of a parsed file; source: its name, for messages. Raises: UserError."""
+    try:
+        return _parse(content)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def _parse(content: Any) -> Benchmark:
+    sections = ("benchmark", "dataset", "models", "samplers", "protocols", "extractors", "runs")
+    allowed = (*sections, "sampling", "bound", "execution")
+    if not isinstance(content, Mapping):
+        raise UserError(f"a benchmark is a map with the keys {', '.join(allowed)}")
+    for key in content:
+        if key not in allowed:
+            raise UserError(f"unknown key '{key}'; {nearest(key, allowed)}")
+    for key in ("benchmark", "dataset", "models", "samplers", "protocols", "runs"):
+        if key not in content:
+            raise UserError(f"'{key}' is missing")
+    if not isinstance(content["benchmark"], str) or not content["benchmark"].isidentifier():
+        raise UserError(f"benchmark: {content['benchmark']!r} is not a name of letters, digits and underscores")
+
+    dataset_name, dataset = _part("datasets", content["dataset"], "dataset")
+    models = {key: _model(key, entry) for key, entry in resolved_models(_map(content, "models")).items()}
+    samplers = {key: _sampler(key, entry) for key, entry in _map(content, "samplers").items()}
+    protocols = {
+        key: _part("protocols", entry, f"protocols.{key}", default="classifier")
+        for key, entry in _map(content, "protocols").items()
+    }
+    benchmark = Benchmark(
+        name=content["benchmark"],
+        dataset=dataset,
+        dataset_name=dataset_name,
+        models=models,
+        samplers=samplers,
+        protocols=protocols,
+        runs=tuple(_run(i, entry) for i, entry in enumerate(_list(content, "runs"))),
+        sampling=configure(Sampling, content.get("sampling") or {}, "sampling"),
+        bound=configure(Bound, content.get("bound") or {}, "bound"),
+        execution=configure(Execution, content.get("execution") or {}, "execution"),
+        extractors=_extractors(content, protocols),
+    )
+    _check_runs(benchmark)
+    return benchmark
+
+
+def _map(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content[key]
+    if not isinstance(value, Mapping) or not value:
+        raise UserError(f"{key}: must be a map of named entries")
+    for name in value:
+        safe = (
+            isinstance(name, str)
+            and name
+            and set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.")
+        )
+        if not safe or name == "real":
+            raise UserError(f"{key}: '{name}' cannot be a name; use letters, digits, _ - + . ('real' is taken)")
+    return value
+
+
+def _list(content: Mapping[str, Any], key: str) -> Sequence[Any]:
+    if not isinstance(content[key], list) or not content[key]:
+        raise UserError(f"{key}: must be a list of runs")
+    return content[key]
+
+
+def _part(folder: str, entry: Any, where: str, default: str | None = None) -> tuple[str, Any]:
+    """Return a part's name and instance from an entry: a name, or a map with `name` and options."""
+    options = (
+        {"name": entry}
+        if isinstance(entry, str)
+        else dict(entry or {})
+        if isinstance(entry, (Mapping, type(None)))
+        else None
+    )
+    if options is None:
+        raise UserError(f"{where}: {entry!r} is neither a name nor a map")
+    name = options.pop("name", default)
+    if not isinstance(name, str):
+        raise UserError(f"{where}: 'name' is missing")
+    return name, configure(load(folder, name, where), options, where)
+
+
+def _sampler(key: str, entry: Any) -> tuple[str, Any, str]:
+    where = f"samplers.{key}"
+    options = dict(entry or {}) if isinstance(entry, (Mapping, type(None))) else None
+    if options is None:
+        raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")
+    spacing = options.pop("spacing", "uniform")
+    if not isinstance(spacing, str) or not (spacing in ("uniform", "ddim") or set(spacing) <= set("0123456789,")):
+        raise UserError(
+            f"{where}.spacing: {spacing!r} is not allowed; allowed: uniform, ddim, or sections such as '10,15,20'"
+        )
+    name, part = _part("samplers", options, where, default=key)
+    return name, part, spacing
+
+
+def _extractors(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
+    """Return the extractors that the protocols name: an entry of `extractors`, else a part of that name."""
+    entries = content.get("extractors") or {}
+    if not isinstance(entries, Mapping):
+        raise UserError("extractors: must be a map of named entries")
+    found = {key: _part("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
+    for key, (_, protocol) in protocols.items():
+        if protocol.extractor not in found:
+            where = f"protocols.{key}.extractor"
+            found[protocol.extractor] = _part("extractors", protocol.extractor, where)
+        for metric in protocol.metrics:
+            load("metrics", metric, f"protocols.{key}.metrics")
+    return found
+
+
+def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the models' entries with `base` followed: maps merge by key, lists and scalars replace.
+
+    Raises: UserError for a base that does not exist and for a cycle.
+    """
+
+    def resolve(key: str, chain: tuple[str, ...]) -> dict[str, Any]:
+        if key in chain:
+            raise UserError(f"models.{chain[0]}: base goes in a circle ({' -> '.join((*chain, key))})")
+        entry = entries[key] or {}
+        if not isinstance(entry, Mapping):
+            raise UserError(f"models.{key}: must be a map")
+        base = entry.get("base")
+        if base is None:
+            return dict(entry)
+        if base not in entries:
+            raise UserError(f"models.{key}.base: no model '{base}'; {nearest(base, entries)}")
+        own = {name: value for name, value in entry.items() if name != "base"}
+        return merged(resolve(base, (*chain, key)), own)
+
+    return {key: resolve(key, ()) for key in entries}
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return base with `over` laid on it: nested maps merge by key, everything else replaces."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def _model(key: str, entry: dict[str, Any]) -> Model:
+    where = f"models.{key}"
+    for name in entry:
+        if name not in MODEL_KEYS:
+            raise UserError(f"{where}: unknown key '{name}'; {nearest(name, MODEL_KEYS)}")
+    network_name, network = _part("networks", entry.get("network"), f"{where}.network", default="unet")
+    objective_name, objective = _part("objectives", entry.get("objective", "simple"), f"{where}.objective")
+    diffusion_options = {name: entry[name] for name in DIFFUSION_KEYS if name in entry}
+    diffusion = configure(load("diffusion", DIFFUSION), diffusion_options, where)
+    training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
+    weights = entry.get("weights", "ema")
+    if weights not in ("ema", "raw"):
+        raise UserError(f"{where}.weights: {weights!r} is not allowed; allowed: ema, raw")
+    needs = type(objective).needs_variance
+    if needs is not None and needs != diffusion.learns_variance:
+        wanted = (
+            "learns a variance: use variance learned_range"
+            if needs
+            else "trains no variance: use fixed_small or fixed_large"
+        )
+        raise UserError(f"{where}: objective {objective_name} {wanted}, not {diffusion.variance}")
+    return Model(key, network, network_name, diffusion, objective, objective_name, training, weights)
+
+
+def _run(i: int, entry: Any) -> Run:
+    if not isinstance(entry, Mapping):
+        raise UserError(f"runs[{i}]: must be a map")
+    run = configure(Run, entry, f"runs[{i}]")
+    if run.num_images < 2:
+        raise UserError(f"runs[{i}].num_images: {run.num_images} is too few; a sample set needs at least 2 images")
+    for name in ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols"):
+        if not getattr(run, name):
+            raise UserError(f"runs[{i}].{name}: must not be empty")
+    return run
+
+
+def _check_runs(benchmark: Benchmark) -> None:
+    """Refuse runs that name what does not exist, or ask for what cannot be."""
+    for i, run in enumerate(benchmark.runs):
+        where = f"runs[{i}]"
+        for name, known in (
+            ("models", benchmark.models),
+            ("samplers", benchmark.samplers),
+            ("protocols", benchmark.protocols),
+        ):
+            for item in getattr(run, name):
+                if item not in known:
+                    raise UserError(f"{where}.{name}: no {name.removesuffix('s')} '{item}'; {nearest(item, known)}")
+        for model in run.models:
+            diffusion = benchmark.models[model].diffusion
+            for sampler in run.samplers:
+                for steps in run.steps:
+                    _check_steps(
+                        diffusion, f"{where}.steps: {model} with {sampler}", benchmark.samplers[sampler][2], steps
+                    )
+    benchmark.sample_sets()
+
+
+def _check_steps(diffusion: Any, where: str, spacing: str, steps: int) -> None:
+    if not 1 <= steps <= diffusion.timesteps:
+        raise UserError(
+            f"{where}: {steps} steps asked of a chain of {diffusion.timesteps}; allowed: 1 to {diffusion.timesteps}"
+        )
+    try:
+        length = len(diffusion.chain(spacing_of(spacing, steps)))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    if length != steps:
+        raise UserError(f"{where}: spacing '{spacing}' takes {length} steps, not {steps}")
+    if diffusion.variance == "learned_diagonal" and steps != diffusion.timesteps:
+        raise UserError(f"{where}: variance learned_diagonal belongs to the full chain of {diffusion.timesteps} steps")

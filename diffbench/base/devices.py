@@ -1,0 +1,33 @@
+"""Where networks run, and the settings that make a run repeatable there."""
+
+import os
+
+import torch
+
+from diffbench.base.errors import UserError
+
+
+def chosen_device(name: str) -> torch.device:
+    """Return the device for auto, cpu or cuda. Raises: UserError where CUDA is asked for and there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: this machine has no usable CUDA device; use --device auto or cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def make_deterministic(threads: int) -> None:
+    """Fix the thread count and choose repeatable kernels: no TF32, no autotuning, deterministic variants."""
+    # Read by cuBLAS when its first handle is made.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def device_facts(device: torch.device) -> dict[str, str]:
+    """Return what about the device belongs to an artifact's provenance: its kind, precision and CPU capability."""
+    facts = {"device": device.type, "precision": "float32"}
+    if device.type == "cuda":
+        return facts | {"device_name": torch.cuda.get_device_name(device)}
+    return facts | {"cpu_capability": torch.backends.cpu.get_cpu_capability()}

@@ -1,0 +1,41 @@
+"""The one home of the conversion between bytes and floats in [-1, 1].
+
+The two published rules for floats -> bytes differ on half of all pixels (by one level), so the rule is a recorded
+fact of every sample set: guided-diffusion truncates (x + 1) 127.5, EDM rounds it.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from diffbench.base.arrays import Bytes
+
+Images = Float[Tensor, "batch channel height width"]
+"""Images as networks see them: floats, nominally in [-1, 1], channels first."""
+
+
+def to_float(images: Bytes, device: torch.device | str = "cpu") -> Images:
+    """Return bytes as floats in [-1, 1], channels first: x / 127.5 - 1 (Ho et al. 2020, section 3.3)."""
+    # torch refuses read-only arrays, and a mapped file is one; the copy is the transposition we need anyway.
+    channels_first = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+    return channels_first.to(device).float() / 127.5 - 1
+
+
+def truncated(images: Images) -> Bytes:
+    """Return floats in [-1, 1] as bytes by cutting off the fraction, as guided-diffusion's image_sample.py does."""
+    return _channels_last(((images + 1) * 127.5).clamp(0, 255).to(torch.uint8))
+
+
+def rounded(images: Images) -> Bytes:
+    """Return floats in [-1, 1] as the nearest bytes, as EDM's generate.py does."""
+    return _channels_last((images * 127.5 + 128).clamp(0, 255).to(torch.uint8))
+
+
+def _channels_last(images: Tensor) -> Bytes:
+    return images.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+ROUNDINGS: dict[str, Callable[[Images], Bytes]] = {"truncate": truncated, "round": rounded}
+"""Names under which a job asks for a rule, and under which it is recorded."""

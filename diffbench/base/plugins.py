@@ -1,0 +1,162 @@
+"""Parts found by name: a file in a folder of the package, or a class of one's own by its dotted path.
+
+A part is a frozen dataclass; its fields are its configuration. A file in a parts folder holds exactly one public
+dataclass that is meant to be chosen; its name in a configuration is the file's name.
+"""
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import os
+import pkgutil
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.errors import UserError
+
+PACKAGE = "diffbench"
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return the end of an error message: what is allowed, and the nearest spelling where one is near."""
+    allowed = sorted(map(str, allowed))
+    close = difflib.get_close_matches(str(word), allowed, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}allowed: {', '.join(allowed) or 'nothing'}"
+
+
+def names(folder: str) -> list[str]:
+    """Return the names of the parts in a folder of the package, sorted."""
+    package = Path(__file__).parents[1] / folder
+    return sorted(item.name for item in pkgutil.iter_modules([str(package)]) if not item.name.startswith("_"))
+
+
+def module_of(folder: str, name: str, where: str = "") -> str:
+    """Return the dotted name of the module that holds the part `name`.
+
+    Raises: UserError with the nearest spelling where there is none.
+    """
+    if "." in name:
+        return name.rsplit(".", 1)[0]
+    if name not in names(folder):
+        raise UserError(f"{where or folder}: no {folder.removesuffix('s')} '{name}'; {nearest(name, names(folder))}")
+    return f"{PACKAGE}.{folder}.{name}"
+
+
+def load(folder: str, name: str, where: str = "") -> type:
+    """Return the class of the part `name`: of a file in `folder`, or outside the package by its dotted path.
+
+    Raises: UserError where there is no such module or class, or the module itself fails to import.
+    """
+    module_name = module_of(folder, name, where)
+    if "." in name and "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        if "." not in name:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{where or folder}: cannot import '{module_name}' for '{name}' ({reason})") from error
+    if "." in name:
+        part = getattr(module, name.rsplit(".", 1)[1], None)
+        if not (inspect.isclass(part) and dataclasses.is_dataclass(part)):
+            raise UserError(f"{where or folder}: {module_name} has no dataclass '{name.rsplit('.', 1)[1]}'")
+        return part
+    return _only_part(module)
+
+
+def _only_part(module: types.ModuleType) -> type:
+    """Return the class that a parts file offers: by `PART` where the file says so, else its only public dataclass."""
+    if hasattr(module, "PART"):
+        return module.PART
+    found = [
+        item
+        for key, item in vars(module).items()
+        if inspect.isclass(item)
+        and item.__module__ == module.__name__
+        and dataclasses.is_dataclass(item)
+        and not key.startswith("_")
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{module.__name__} must define exactly one public dataclass (or PART), it has {len(found)}")
+    return found[0]
+
+
+def configure(part: type, options: Mapping[str, Any], where: str) -> Any:
+    """Return `part(**options)` after a check of every key and type.
+
+    where: the place in the configuration, for messages. Raises: UserError.
+    """
+    fields = {field.name: field for field in dataclasses.fields(part) if field.init}
+    hints = typing.get_type_hints(part)
+    for key in options:
+        if key not in fields:
+            raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}")
+    values = {key: coerced(value, hints[key], f"{where}.{key}") for key, value in options.items()}
+    for name, field in fields.items():
+        no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if no_default and name not in values:
+            raise UserError(f"{where}: '{name}' is missing")
+    try:
+        return part(**values)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def coerced(value: Any, hint: Any, where: str) -> Any:
+    """Return a YAML value as the annotated type (lists as tuples, whole numbers as floats, maps as dataclasses).
+
+    Raises: UserError naming the place, the value and the type that is wanted.
+    """
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        wanted = [item for item in arguments if item is not type(None)]
+        for position, item in enumerate(wanted):
+            try:
+                return coerced(value, item, where)
+            except UserError:
+                if position == len(wanted) - 1:
+                    raise
+    if origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise UserError(f"{where}: {value!r} is not allowed; {nearest(value, arguments)}")
+    if origin is tuple and isinstance(value, (list, tuple)):
+        inner = arguments[0] if len(arguments) == 2 and arguments[1] is Ellipsis else None
+        if inner is not None:
+            return tuple(coerced(item, inner, f"{where}[{i}]") for i, item in enumerate(value))
+        if len(arguments) == len(value):
+            return tuple(coerced(item, kind, where) for item, kind in zip(value, arguments, strict=True))
+    if origin is dict and isinstance(value, Mapping):
+        return {key: coerced(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return configure(typing.cast(type, hint), value, where)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint is Any or (
+        inspect.isclass(hint) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    ):
+        return value
+    raise UserError(f"{where}: {value!r} is not {_spoken(hint)}")
+
+
+def _spoken(hint: Any) -> str:
+    words = {int: "a whole number", float: "a number (write 1.0e-3, not 1e-3)", bool: "true or false", str: "a text"}
+    if hint in words:
+        return words[hint]
+    if typing.get_origin(hint) is tuple:
+        return f"a list ({hint})"
+    return f"a map ({hint.__name__})" if dataclasses.is_dataclass(hint) and inspect.isclass(hint) else f"{hint}"
+
+
+def described(part: Any, name: str) -> dict[str, Any]:
+    """Return a part as plain data: its name and every field, defaults filled in."""
+    return {"name": name, **dataclasses.asdict(part)}

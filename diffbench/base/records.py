@@ -1,0 +1,81 @@
+"""Measured numbers: an estimate with its interval, and tidy records of them in JSON files."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.artifacts import replacing
+from diffbench.base.errors import UserError
+
+ROW_KEYS = (
+    "benchmark",
+    "model",
+    "sampler",
+    "steps",
+    "guidance_scale",
+    "train_seed",
+    "sample_seed",
+    "num_images",
+)
+"""What identifies a table row; every record carries all of them (null where it does not apply)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % interval; `covers` says which randomness the interval accounts for."""
+
+    value: float
+    low: float
+    high: float
+    covers: str = "sampling"
+
+    @classmethod
+    def exact(cls, value: float) -> "Estimate":
+        """Return an estimate without randomness: its interval is the value itself."""
+        return cls(value, value, value, covers="nothing")
+
+    @classmethod
+    def normal(cls, value: float, standard_error: float, covers: str = "sampling") -> "Estimate":
+        """Return the estimate whose interval is value +- 1.96 standard errors."""
+        margin = 1.959963984540054 * standard_error
+        return cls(value, value - margin, value + margin, covers)
+
+
+def record(row: Mapping[str, Any], metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
+    """Return one tidy record: the row it belongs to, the metric's name, its protocol and the estimate."""
+    missing = [key for key in ROW_KEYS if key not in row]
+    if missing:
+        raise UserError(f"record of {metric}: the row lacks {', '.join(missing)}")
+    return {
+        **{key: row[key] for key in ROW_KEYS},
+        "protocol": protocol,
+        "metric": metric,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "covers": estimate.covers,
+    }
+
+
+def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write tidy records as JSON, keys sorted, so that equal records are equal bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps({"records": list(records)}, indent=1, sort_keys=True) + "\n")
+
+
+def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return the records of several files, in the order given.
+
+    Raises: UserError naming the file that is missing or is not a file of records.
+    """
+    found: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            found += json.loads(Path(path).read_text())["records"]
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file of scores; run the score stage first") from None
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise UserError(f"{path}: not a file of scores (JSON with a list 'records')") from None
+    return found
