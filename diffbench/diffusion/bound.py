@@ -1,0 +1,114 @@
+"""The variational bound of a whole chain from a few of its terms: stratified, unbiased, with its spread over images.
+
+Ho et al. 2020, eq. 5; the strata are ours. Each image gets its own timestep in each stratum, so that the spread over
+images contains that of the choice. Strata grow geometrically from the clean end, where the terms are largest
+(Nichol and Dhariwal 2021, figure 2).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from diffbench.base.seeds import Stream
+from diffbench.diffusion.denoiser import Condition, Denoiser
+from diffbench.diffusion.likelihood import per_image, prior_term, vlb_term
+from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.process import Chain, noised
+
+CHOICE = 1 << 31
+"""First draw of the choice of timesteps; the draws below it, one per timestep, are the noise."""
+
+
+@dataclass(frozen=True)
+class BoundTerms:
+    """Terms of the bound, each image at one timestep of each stratum, in ascending t.
+
+    vlb: bits/dim of the term. x_0_mse: mean squared error of the predicted x_0, on the [-1, 1] scale. width: timesteps
+    in each stratum. prior: L_T of each image in bits/dim.
+    """
+
+    timesteps: Int[np.ndarray, "images strata"]
+    vlb: Float[np.ndarray, "images strata"]
+    x_0_mse: Float[np.ndarray, "images strata"]
+    width: Int[np.ndarray, " strata"]
+    prior: Float[np.ndarray, " images"]
+
+
+def strata(timesteps: int, count: int | None) -> Int[np.ndarray, " boundaries"]:
+    """Return the boundaries 0 = b_0 < 1 = b_1 < ... < b_S = T of S <= count strata; the first holds t = 0 alone.
+
+    count None, or at least T: every timestep is its own stratum, and the bound is exact.
+    """
+    if count is None or count >= timesteps:
+        return np.arange(timesteps + 1)
+    if count == 1:
+        return np.array([0, timesteps])
+    growing = np.geomspace(1, timesteps, count)
+    # Where rounding makes neighbours equal, the strata start with single timesteps.
+    rounded = np.maximum(np.round(growing).astype(np.int64), np.arange(1, count + 1))
+    return np.concatenate([[0], np.minimum(rounded, timesteps - count + np.arange(1, count + 1))])
+
+
+@torch.no_grad()
+def bound_terms(
+    denoiser: Denoiser,
+    chain: Chain,
+    images: Callable[[int, int], X],
+    num_images: int,
+    *,
+    boundaries: Int[np.ndarray, " boundaries"],
+    levels: int,
+    seed: int,
+    micro_batch: int,
+    condition: Callable[[int, int], Condition | None] = lambda start, end: None,
+    on_batch: Callable[[], None] | None = None,
+) -> BoundTerms:
+    """Return the terms of images 0 .. num_images - 1.
+
+    images(start, end): those images as floats on the data's grey levels. Noise is a function of (seed, image,
+    timestep), so that two models are compared on the same draws.
+    """
+    width = np.diff(boundaries)
+    shape = (num_images, len(width))
+    chosen, terms, errors = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
+    prior = np.zeros(num_images)
+    for start in range(0, num_images, micro_batch):
+        end = min(start + micro_batch, num_images)
+        # One micro-batch size for every call of the network; the last images are repeated to fill it.
+        index = torch.arange(start, start + micro_batch).clamp(max=end - 1)
+        x_0 = images(start, end)
+        x_0 = torch.cat([x_0, x_0[-1:].expand(micro_batch - len(x_0), *x_0.shape[1:])])
+        stream = Stream(seed, "bound", x_0.device)
+        prior[start:end] = prior_term(chain, x_0)[: end - start].cpu()
+        for j, (first, size) in enumerate(zip(boundaries[:-1].tolist(), width.tolist(), strict=True)):
+            t = first + stream.integers(index, CHOICE + j, size).cpu()
+            i = len(chain) - 1 - t
+            x_t = noised(x_0, chain.level(i), stream.normal(index, t, x_0.shape[1:]))
+            prediction = denoiser(x_t, chain.level(i), condition(start, end))
+            term = vlb_term(chain, i, x_0, x_t, prediction, levels)
+            chosen[start:end, j] = t[: end - start]
+            terms[start:end, j] = term[: end - start].cpu()
+            errors[start:end, j] = per_image((prediction.x_0 - x_0) ** 2)[: end - start].cpu()
+            if on_batch is not None:
+                on_batch()
+    return BoundTerms(chosen, terms, errors, width, prior)
+
+
+def bits_per_dim(terms: BoundTerms) -> Float[np.ndarray, " images"]:
+    """Return an unbiased estimate of each image's bound, in bits per dimension."""
+    return terms.prior + terms.vlb @ terms.width
+
+
+def rate_distortion(terms: BoundTerms) -> tuple[Float[np.ndarray, " strata"], Float[np.ndarray, " strata"]]:
+    """Return the rate to reach x_t (bits/dim) and the RMSE of the x_0 predicted there (0-255 scale), in ascending t.
+
+    The rate is L_T plus the terms above t; in a stratum of several timesteps both are its mean over them.
+    Source: Ho et al. 2020, section 4.3 and figure 5.
+    """
+    mean = terms.vlb.mean(axis=0)
+    above = np.cumsum((mean * terms.width)[::-1])[::-1] - mean * terms.width
+    rate = terms.prior.mean() + above + mean * (terms.width - 1) / 2
+    return rate, 127.5 * np.sqrt(terms.x_0_mse.mean(axis=0))

@@ -1,0 +1,214 @@
+"""The seam between models and samplers: denoiser(x, level, condition) -> Prediction.
+
+A sampler sees noise levels and predictions, never a network, a parameterisation or a timestep.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from diffbench.base.errors import UserError
+from diffbench.diffusion.parameterization import PARAMETERIZATIONS, Prediction, X
+from diffbench.diffusion.process import Chain, Level, over, respaced_chain, training_chain
+
+Variance = Literal["fixed_small", "fixed_large", "learned_range", "learned_diagonal"]
+Network = Callable[[X, Float[Tensor, " batch"], Int[Tensor, " batch"] | None, X | None], Tensor]
+"""network(x, t, y, low_res); y and low_res are None where the model has no such condition."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a sample is to be: a label per image, a low-resolution image per image, or nothing."""
+
+    y: Int[Tensor, " batch"] | None = None
+    low_res: X | None = None
+
+
+class Denoiser(Protocol):
+    """What samplers call."""
+
+    def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
+        """Return the prediction at x, whose images all are at `level` (or each at its own entry of it)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """The process a model was trained on and the meaning of its output: all that its weights alone do not say.
+
+    timesteps: T. parameterization: eps, x_0, mu or v. variance: of the reverse steps. rescale_timesteps: the network is
+    given t 1000 / T instead of t.
+    """
+
+    timesteps: int = 1000
+    schedule: Literal["linear", "cosine"] = "linear"
+    parameterization: Literal["eps", "x_0", "mu", "v"] = "eps"
+    variance: Variance = "fixed_large"
+    rescale_timesteps: bool = False
+
+    def __post_init__(self):
+        if self.timesteps < 2:
+            raise ValueError(f"timesteps must be at least 2, not {self.timesteps}")
+        if self.variance == "learned_diagonal" and self.parameterization == "v":
+            raise ValueError("variance learned_diagonal is defined for eps, x_0 and mu, not for v")
+
+    @property
+    def learns_variance(self) -> bool:
+        """Whether the network has a second half of output channels for the variance."""
+        return self.variance.startswith("learned")
+
+    def chain(self, spacing: str = "") -> Chain:
+        """Return the training chain, or the part of it that a spacing keeps. Raises: UserError for a bad spacing."""
+        if not spacing:
+            return training_chain(self.schedule, self.timesteps)
+        return respaced_chain(self.schedule, self.timesteps, spacing)
+
+    def network_timesteps(self) -> Float[Tensor, " steps"]:
+        """Return the t that the network is given at each level of the training chain, noisiest first."""
+        t = torch.arange(self.timesteps - 1, -1, -1, dtype=torch.float32)
+        return t * (1000.0 / self.timesteps) if self.rescale_timesteps else t
+
+
+class OffGridError(UserError):
+    """A discrete model was asked about a level it was not trained on."""
+
+
+@dataclass
+class ModelDenoiser:
+    """The denoiser of a network trained on a chain.
+
+    network_t: what the network is given for t at each level of `chain`. off_grid: what to do at a level that is not on
+    the chain; "refuse" raises OffGridError, "nearest" rounds to the nearest in log noise and uses the true level's
+    coefficients. full_chain: whether the steps to be taken are the chain's own; on any other, a predicted mu becomes
+    x_0. rows: network rows evaluated so far.
+    """
+
+    network: Network
+    chain: Chain
+    network_t: Float[Tensor, " steps"]
+    parameterization: Literal["eps", "x_0", "mu", "v"] = "eps"
+    variance: Variance = "fixed_large"
+    off_grid: Literal["refuse", "nearest"] = "refuse"
+    full_chain: bool = True
+    rows: int = field(default=0, init=False)
+
+    @classmethod
+    def of(cls, diffusion: Diffusion, network: Network, *, full_chain: bool = True) -> "ModelDenoiser":
+        """Return the denoiser of a network and the process it was trained on."""
+        chain, network_t = diffusion.chain(), diffusion.network_timesteps()
+        return cls(network, chain, network_t, diffusion.parameterization, diffusion.variance, full_chain=full_chain)
+
+    def __post_init__(self):
+        # Ascending, for the search; noise is sigma / alpha, the one number that orders levels of any process.
+        self._log_noise = (self.chain.sigmas[:-1] / self.chain.alphas[:-1]).log().flip(0)
+
+    def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
+        i, exact = self.index_of(level)
+        if not exact and self.off_grid == "refuse":
+            raise OffGridError(
+                f"the model was trained at {len(self.chain)} noise levels and was asked about another one; "
+                "use a spacing of its own chain, or off_grid: nearest"
+            )
+        i = i.expand(len(x)) if i.ndim else i.repeat(len(x))
+        condition = condition or Condition()
+        self.rows += len(x)
+        output = self.network(x, self.network_t.to(x.device)[i], condition.y, condition.low_res)
+        return self.interpret(x, i, output) if exact else self._interpret_at(x, level, i, output)
+
+    def index_of(self, level: Level) -> tuple[Int[Tensor, "*batch"], bool]:
+        """Return the nearest level of the training chain, and whether all levels lie on it (to 1e-9 in log noise)."""
+        log_noise = (level.sigma / level.alpha).log().cpu()
+        right = torch.searchsorted(self._log_noise, log_noise).clamp(1, len(self._log_noise) - 1)
+        lower, upper = self._log_noise[right - 1], self._log_noise[right]
+        ascending = torch.where(log_noise - lower < upper - log_noise, right - 1, right)
+        exact = bool(((self._log_noise[ascending] - log_noise).abs() < 1e-9).all())
+        return len(self.chain) - 1 - ascending, exact
+
+    def interpret(self, x: X, i: Int[Tensor, " batch"], output: Tensor) -> Prediction:
+        """Return the prediction that a network's output stands for at level i of the training chain."""
+        mean_output, variance_output = self._split(x, output)
+        prediction = PARAMETERIZATIONS[self.parameterization].predict(self.chain, i, x, mean_output)
+        if not self.full_chain:
+            prediction = replace(prediction, mean=None)
+        return self._with_variance(prediction, i, variance_output)
+
+    def _interpret_at(self, x: X, level: Level, i: Int[Tensor, " batch"], output: Tensor) -> Prediction:
+        """As interpret, with the coefficients of a level between those of the chain; mu and a diagonal have none."""
+        if self.parameterization == "mu" or self.variance == "learned_diagonal":
+            raise OffGridError("mu-prediction and a learned diagonal are defined at the training chain's levels only")
+        mean_output, variance_output = self._split(x, output)
+        own = Chain.__new__(Chain)
+        own.alphas, own.sigmas = level.alpha.expand(len(x)).cpu(), level.sigma.expand(len(x)).cpu()
+        prediction = PARAMETERIZATIONS[self.parameterization].predict(own, torch.arange(len(x)), x, mean_output)
+        return self._with_variance(prediction, i, variance_output)
+
+    def _split(self, x: X, output: Tensor) -> tuple[X, X | None]:
+        channels = x.shape[1]
+        if output.shape != (len(x), channels * (1 + self.variance.startswith("learned")), *x.shape[2:]):
+            raise UserError(
+                f"the network returned {tuple(output.shape)} for {tuple(x.shape)} with variance {self.variance}"
+            )
+        return output[:, :channels], output[:, channels:] if output.shape[1] > channels else None
+
+    def _with_variance(self, prediction: Prediction, i: Int[Tensor, " batch"], output: X | None) -> Prediction:
+        if self.variance == "learned_range" and output is not None:
+            # The network's [-1, 1] becomes a share (Nichol and Dhariwal's code); nothing confines it.
+            return replace(prediction, variance_fraction=(output + 1) / 2)
+        if self.variance == "learned_diagonal":
+            if not self.full_chain:
+                raise UserError(
+                    "a learned diagonal variance belongs to the full training chain; sample with all its steps"
+                )
+            return replace(prediction, log_variance=output)
+        # Fixed large is beta but for the last step, where both published codes put beta_tilde_2, the share 0.
+        large = (self.variance == "fixed_large") * (i < len(self.chain) - 1)
+        share = large.to(prediction.x_0.device, torch.float64)
+        return replace(prediction, variance_fraction=over(share, prediction.x_0).expand_as(prediction.x_0))
+
+
+@dataclass
+class ClippedDenoiser:
+    """A denoiser whose x_0 is clipped to [-1, 1]; eps follows x_0. What a job that asks for clipping samples with."""
+
+    denoiser: Denoiser
+
+    def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
+        prediction = self.denoiser(x, level, condition)
+        return with_x_0(prediction, prediction.x_0.clamp(-1, 1), x, level)
+
+
+def with_x_0(prediction: Prediction, x_0: X, x: X, level: Level) -> Prediction:
+    """Return the prediction with another x_0 and the eps that goes with it, (x - alpha x_0) / sigma."""
+    eps = (x - over(level.alpha, x) * x_0) / over(level.sigma, x)
+    return replace(prediction, x_0=x_0, eps=eps)
+
+
+def with_eps(prediction: Prediction, eps: X, x: X, level: Level) -> Prediction:
+    """Return the prediction with another eps and the x_0 that goes with it, (x - sigma eps) / alpha."""
+    return replace(prediction, x_0=(x - over(level.sigma, x) * eps) / over(level.alpha, x), eps=eps)
+
+
+def reverse_mean(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, prediction: Prediction) -> X:
+    """Return the mean of p(x_s | x_t) at step i: mu as predicted, else the posterior's with the predicted x_0.
+
+    Source: Ho et al. 2020, eq. 11.
+    """
+    if prediction.mean is not None:
+        return prediction.mean
+    return chain.posterior_mean(i, prediction.x_0, x_t)
+
+
+def reverse_log_variance(chain: Chain, i: int | Int[Tensor, " batch"], prediction: Prediction) -> X:
+    """Return the log variance of p(x_s | x_t) at step i.
+
+    Source: Ho et al. 2020, section 3.2; Nichol and Dhariwal 2021, eq. 15.
+    """
+    if prediction.log_variance is not None:
+        return prediction.log_variance
+    if prediction.variance_fraction is None:
+        raise UserError("this denoiser says nothing about the reverse variance; use a sampler that needs none (ddim)")
+    return chain.log_variance(i, prediction.variance_fraction)

@@ -1,0 +1,135 @@
+"""The forward process q and its posterior, for any noise levels (alpha, sigma): x_t = alpha x_0 + sigma eps.
+
+Symbols, used throughout: x_0 data, x_t its noisy version, x_T the noisiest, eps standard normal noise, t a 0-based
+timestep (code t = paper t - 1), T the length of the training chain, alpha_bar = alpha^2 of a variance-preserving
+process, beta and beta_tilde the variances of q(x_t | x_s) and q(x_s | x_t, x_0), mu a posterior mean, v the velocity
+alpha eps - sigma x_0, eta DDIM's noise share, y a class label.
+
+For s less noisy than t: alpha_ts = alpha_t / alpha_s and sigma2_ts = sigma_t^2 - alpha_ts^2 sigma_s^2. Everything else
+follows, so nothing here assumes alpha^2 + sigma^2 = 1 (Kingma et al. 2021, appendix A).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from diffbench.diffusion.schedules import Table, betas, respaced
+
+
+@dataclass(frozen=True)
+class Level:
+    """A noise level: float64 scalars, or one entry per image."""
+
+    alpha: Float64[Tensor, "*batch"]
+    sigma: Float64[Tensor, "*batch"]
+
+
+def over(value: Float64[Tensor, "*batch"], x: Float[Tensor, "batch ..."]) -> Float[Tensor, "..."]:
+    """Return a scalar, or one number per image, in x's type and shaped to multiply x."""
+    value = value.to(x)
+    return value.reshape(-1, *[1] * (x.ndim - 1)) if value.ndim else value
+
+
+def noised(
+    x_0: Float[Tensor, "batch ..."], level: Level, eps: Float[Tensor, "batch ..."]
+) -> Float[Tensor, "batch ..."]:
+    """Return x_t = alpha x_0 + sigma eps. Source: Ho et al. 2020, eq. 4."""
+    return over(level.alpha, x_0) * x_0 + over(level.sigma, x_0) * eps
+
+
+class Chain:
+    """K noise levels, noisiest first, and the clean level (1, 0) as entry K. Step i goes from level i to level i + 1.
+
+    Built from (timesteps, spacing), or from any two tables of levels. All tables are float64 of length K.
+    """
+
+    def __init__(self, alphas: Float64[Tensor, " levels"], sigmas: Float64[Tensor, " levels"]):
+        """alphas, sigmas: of the K noisy levels, in descending noise. Raises: ValueError where they are not."""
+        noise = sigmas / alphas
+        if len(alphas) == 0 or not bool((noise.diff() < 0).all()) or not bool((sigmas > 0).all()):
+            raise ValueError("a chain needs levels of strictly descending, positive noise")
+        one = torch.ones(1, dtype=torch.float64)
+        self.alphas = torch.cat([alphas.double(), one])
+        self.sigmas = torch.cat([sigmas.double(), 0 * one])
+
+    @classmethod
+    def from_alpha_bars(cls, alpha_bars: Table) -> "Chain":
+        """Return the variance-preserving chain of alpha_bar by ascending timestep."""
+        descending = torch.from_numpy(np.ascontiguousarray(alpha_bars[::-1], dtype=np.float64))
+        return cls(descending.sqrt(), (1 - descending).sqrt())
+
+    def __len__(self) -> int:
+        return len(self.alphas) - 1
+
+    def level(self, i: int | Int[Tensor, " batch"]) -> Level:
+        """Return level i, 0 the noisiest and K the clean one; a tensor of indices gives a level per image."""
+        return Level(self.alphas[i], self.sigmas[i])
+
+    @cached_property
+    def alpha_ts(self) -> Float64[Tensor, " steps"]:
+        """alpha_t / alpha_s of each step."""
+        return self.alphas[:-1] / self.alphas[1:]
+
+    @cached_property
+    def beta(self) -> Float64[Tensor, " steps"]:
+        """Variance of q(x_t | x_s): sigma_t^2 - alpha_ts^2 sigma_s^2."""
+        return self.sigmas[:-1] ** 2 - (self.alpha_ts * self.sigmas[1:]) ** 2
+
+    @cached_property
+    def beta_tilde(self) -> Float64[Tensor, " steps"]:
+        """Variance of q(x_s | x_t, x_0): beta sigma_s^2 / sigma_t^2, 0 at the last step (Ho et al. 2020, eq. 7)."""
+        return self.beta * (self.sigmas[1:] / self.sigmas[:-1]) ** 2
+
+    @cached_property
+    def log_beta_tilde(self) -> Float64[Tensor, " steps"]:
+        """log beta_tilde, whose last entry, log 0, is replaced by the one before it.
+
+        Both published codes do so; Ho et al.'s decoder variance, beta_tilde_2, is this entry. A chain of one step has
+        no entry before, and takes its beta.
+        """
+        if len(self) == 1:
+            return self.beta.log()
+        return torch.cat([self.beta_tilde[:-1], self.beta_tilde[-2:-1]]).log()
+
+    @cached_property
+    def x_0_coefficient(self) -> Float64[Tensor, " steps"]:
+        """Weight of x_0 in the mean of q(x_s | x_t, x_0): alpha_s beta / sigma_t^2."""
+        return self.alphas[1:] * self.beta / self.sigmas[:-1] ** 2
+
+    @cached_property
+    def x_t_coefficient(self) -> Float64[Tensor, " steps"]:
+        """Weight of x_t in the mean of q(x_s | x_t, x_0): alpha_ts sigma_s^2 / sigma_t^2."""
+        return self.alpha_ts * (self.sigmas[1:] / self.sigmas[:-1]) ** 2
+
+    def posterior_mean(
+        self,
+        i: int | Int[Tensor, " batch"],
+        x_0: Float[Tensor, "batch ..."],
+        x_t: Float[Tensor, "batch ..."],
+    ) -> Float[Tensor, "batch ..."]:
+        """Return the mean of q(x_s | x_t, x_0) at step i. Source: Ho et al. 2020, eq. 7."""
+        return over(self.x_0_coefficient[i], x_t) * x_0 + over(self.x_t_coefficient[i], x_t) * x_t
+
+    def log_variance(
+        self, i: int | Int[Tensor, " batch"], fraction: Float[Tensor, "batch ..."]
+    ) -> Float[Tensor, "batch ..."]:
+        """Return fraction log beta + (1 - fraction) log beta_tilde of this chain's step i.
+
+        Source: Nichol and Dhariwal 2021, eq. 15.
+        """
+        high, low = over(self.beta[i].log(), fraction), over(self.log_beta_tilde[i], fraction)
+        return fraction * high + (1 - fraction) * low
+
+
+def training_chain(schedule: str, timesteps: int) -> Chain:
+    """Return the chain of all T levels of a named schedule; step i is timestep T - 1 - i."""
+    return Chain.from_alpha_bars(np.cumprod(1 - betas(schedule, timesteps)))
+
+
+def respaced_chain(schedule: str, timesteps: int, spacing: str) -> Chain:
+    """Return the chain of the levels that a spacing keeps of a training chain. Raises: UserError for a bad spacing."""
+    return Chain.from_alpha_bars(np.cumprod(1 - betas(schedule, timesteps))[respaced(timesteps, spacing)])
