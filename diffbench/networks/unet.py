@@ -1,0 +1,218 @@
+"""The U-Net of DDPM, improved DDPM and ADM; one class, all three families of published checkpoints.
+
+Ho et al. 2020, appendix B; Nichol and Dhariwal 2021; Dhariwal and Nichol 2021, section 3.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from diffbench.base.errors import UserError
+from diffbench.networks._blocks import (
+    AttentionBlock,
+    BlockSettings,
+    Downsample,
+    Features,
+    ResidualBlock,
+    Stage,
+    Upsample,
+    timestep_embedding,
+    zeroed,
+)
+
+
+@dataclass(frozen=True)
+class Unet:
+    """Settings of a U-Net.
+
+    channels: of the first layer; channel_multipliers: per resolution, fractions allowed. attention_resolutions: feature
+    map sizes that get attention. head_channels: channels a head, instead of a number of heads. scale_shift: adaptive
+    group norm, otherwise the embedding is added. residual_resampling: residual blocks change the resolution, otherwise
+    strided convolutions. Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and
+    norm_eps 1e-6; all three load silently when wrong.
+    """
+
+    channels: int = 128
+    channel_multipliers: tuple[float, ...] = (1, 2, 2, 2)
+    residual_blocks: int = 2
+    attention_resolutions: tuple[int, ...] = (16, 8)
+    heads: int = 4
+    head_channels: int | None = None
+    scale_shift: bool = True
+    residual_resampling: bool = False
+    new_attention_order: bool = False
+    class_conditional: bool = False
+    dropout: float = 0.0
+    norm_groups: int = 32
+    time_embedding: Literal["cos_sin", "sin_cos"] = "cos_sin"
+    downsample_padding: Literal["symmetric", "right_bottom"] = "symmetric"
+    norm_eps: float = 1e-5
+
+    def __post_init__(self):
+        for name in ("channels", "residual_blocks", "heads", "norm_groups"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
+        if not self.channel_multipliers:
+            raise ValueError("channel_multipliers must have an entry per resolution")
+
+    def block_settings(self) -> BlockSettings:
+        """Return what all blocks of the network agree on."""
+        return BlockSettings(
+            embedding_channels=4 * self.channels,
+            dropout=self.dropout,
+            scale_shift=self.scale_shift,
+            norm_groups=self.norm_groups,
+            norm_eps=self.norm_eps,
+            heads=self.heads,
+            head_channels=self.head_channels,
+            new_attention_order=self.new_attention_order,
+            downsample_padding=self.downsample_padding,
+        )
+
+    def build(self, shape: tuple[int, int, int], num_classes: int | None, learns_variance: bool) -> "UnetModule":
+        """Return the module for images of `shape` (channel, height, width).
+
+        Raises: UserError where the size cannot be halved as often as there are multipliers, attention is asked for at
+        a size that does not occur, or a class-conditional network is built without classes.
+        """
+        channels, height, width = shape
+        halvings = len(self.channel_multipliers) - 1
+        if height % 2**halvings or width % 2**halvings:
+            raise UserError(
+                f"images of {height}x{width} cannot be halved {halvings} times; use fewer channel_multipliers"
+            )
+        if self.class_conditional and num_classes is None:
+            raise UserError("a class-conditional network needs a data set with labels")
+        return UnetModule(
+            self,
+            in_channels=channels,
+            out_channels=channels * (2 if learns_variance else 1),
+            attention_factors=attention_factors(height, self.attention_resolutions),
+            num_classes=num_classes if self.class_conditional else None,
+        )
+
+
+def attention_factors(size: int, resolutions: tuple[int, ...]) -> frozenset[int]:
+    """Return the downsampling factors at which attention stands: the image's size over each resolution."""
+    for resolution in resolutions:
+        if not 1 <= resolution <= size:
+            raise UserError(f"attention_resolutions: {resolution} is not a feature map size of images of {size} pixels")
+    return frozenset(size // resolution for resolution in resolutions)
+
+
+def encoder_stages(settings: Unet, in_channels: int, factors: frozenset[int]) -> tuple[nn.ModuleList, list[int], int]:
+    """Return the contracting half, the channels of each of its outputs, and the factor of its last resolution."""
+    blocks = settings.block_settings()
+    width = int(settings.channel_multipliers[0] * settings.channels)
+    stages = nn.ModuleList([Stage(nn.Conv2d(in_channels, width, 3, padding=1))])
+    widths, factor = [width], 1
+    for position, multiplier in enumerate(settings.channel_multipliers):
+        out = int(multiplier * settings.channels)
+        for _ in range(settings.residual_blocks):
+            layers: list[nn.Module] = [ResidualBlock(width, out, blocks)]
+            width = out
+            if factor in factors:
+                layers.append(AttentionBlock(width, blocks))
+            stages.append(Stage(*layers))
+            widths.append(width)
+        if position < len(settings.channel_multipliers) - 1:
+            if settings.residual_resampling:
+                down: nn.Module = ResidualBlock(width, width, blocks, Downsample)
+            else:
+                down = Downsample(width, convolve=True, padding=blocks.downsample_padding)
+            stages.append(Stage(down))
+            widths.append(width)
+            factor *= 2
+    return stages, widths, factor
+
+
+def middle_stage(width: int, blocks: BlockSettings) -> Stage:
+    """Return the layers at the lowest resolution."""
+    return Stage(
+        ResidualBlock(width, width, blocks), AttentionBlock(width, blocks), ResidualBlock(width, width, blocks)
+    )
+
+
+def time_mlp(channels: int) -> nn.Sequential:
+    """Return the layers that turn sinusoids of t into the embedding."""
+    return nn.Sequential(nn.Linear(channels, 4 * channels), nn.SiLU(), nn.Linear(4 * channels, 4 * channels))
+
+
+class UnetModule(nn.Module):
+    """The network itself."""
+
+    def __init__(
+        self,
+        settings: Unet,
+        in_channels: int,
+        out_channels: int,
+        attention_factors: frozenset[int],
+        num_classes: int | None,
+    ):
+        super().__init__()
+        self._settings = settings
+        blocks = settings.block_settings()
+        self.time_embed = time_mlp(settings.channels)
+        if num_classes is not None:
+            self.label_emb = nn.Embedding(num_classes, 4 * settings.channels)
+
+        self.input_blocks, widths, factor = encoder_stages(settings, in_channels, attention_factors)
+        width = widths[-1]
+        self.middle_block = middle_stage(width, blocks)
+
+        self.output_blocks = nn.ModuleList()
+        for position, multiplier in reversed(list(enumerate(settings.channel_multipliers))):
+            out = int(multiplier * settings.channels)
+            for repeat in range(settings.residual_blocks + 1):
+                layers: list[nn.Module] = [ResidualBlock(width + widths.pop(), out, blocks)]
+                width = out
+                if factor in attention_factors:
+                    layers.append(AttentionBlock(width, blocks))
+                if position and repeat == settings.residual_blocks:
+                    if settings.residual_resampling:
+                        layers.append(ResidualBlock(width, width, blocks, Upsample))
+                    else:
+                        layers.append(Upsample(width, convolve=True))
+                    factor //= 2
+                self.output_blocks.append(Stage(*layers))
+        self.out = nn.Sequential(blocks.norm(width), nn.SiLU(), zeroed(nn.Conv2d(width, out_channels, 3, padding=1)))
+
+    def forward(
+        self,
+        x: Features,
+        t: Float[Tensor, " batch"],
+        y: Int[Tensor, " batch"] | None = None,
+        low_res: Features | None = None,
+    ) -> Features:
+        """Return the output for x at network times t; y: labels of a class-conditional network.
+
+        Raises: UserError where labels are given to an unconditional network or missing from a conditional one.
+        """
+        conditional = hasattr(self, "label_emb")
+        if conditional != (y is not None):
+            raise UserError(
+                "this network is class-conditional and needs labels" if conditional else "this network takes no labels"
+            )
+        if low_res is not None:
+            raise UserError("this network takes no low-resolution image; use network super_resolution")
+        return self.transform(x, t, y)
+
+    def transform(self, x: Features, t: Float[Tensor, " batch"], y: Int[Tensor, " batch"] | None) -> Features:
+        """Return the output, without a check of the conditions."""
+        settings = self._settings
+        embedding = self.time_embed(timestep_embedding(t, settings.channels, settings.time_embedding).to(x.dtype))
+        if y is not None:
+            embedding = embedding + self.label_emb(y)
+        skips = []
+        for stage in self.input_blocks:
+            x = stage(x, embedding)
+            skips.append(x)
+        x = self.middle_block(x, embedding)
+        for stage in self.output_blocks:
+            x = stage(torch.cat([x, skips.pop()], dim=1), embedding)
+        return self.out(x)
