@@ -1,0 +1,1 @@
+"""Guidance, one file each: a denoiser in, a guided denoiser out."""

@@ -1,0 +1,48 @@
+"""Classifier guidance: predictions pushed along the gradient of log p(y | x_t).
+
+Dhariwal and Nichol 2021, algorithms 1 (mean + s Sigma grad) and 2 (eps - s sigma grad); the two are not equal.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from diffbench.base.errors import UserError
+from diffbench.diffusion.denoiser import Condition, Denoiser, with_eps
+from diffbench.diffusion.parameterization import Prediction, X
+from diffbench.diffusion.process import Level, over
+
+Gradient = Callable[[X, Level, Condition | None], X]
+"""gradient(x, level, condition): grad log p(y | x_t) with respect to x."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Guidance by a classifier's gradient, scaled.
+
+    scale: s; 1 follows the classifier as it is, 0 switches guidance off.
+    """
+
+    scale: float = 1.0
+
+    def __post_init__(self):
+        if self.scale < 0:
+            raise ValueError(f"scale must not be negative, it is {self.scale}")
+
+    def __call__(self, denoiser: Denoiser, gradient: Gradient | None, *, applies_gradient: bool) -> Denoiser:
+        """Return the guided denoiser.
+
+        applies_gradient: the sampler's declaration. False: eps is shifted by -s sigma grad and x_0 accordingly, not
+        clipped again. True: the prediction stays and carries s grad, for the sampler to add.
+        Raises: UserError without a classifier.
+        """
+        if gradient is None:
+            raise UserError("guidance needs a classifier: give the model an entry `classifier`")
+
+        def guided(x: X, level: Level, condition: Condition | None = None) -> Prediction:
+            prediction = denoiser(x, level, condition)
+            push = self.scale * gradient(x, level, condition)
+            if applies_gradient:
+                return replace(prediction, gradient=push)
+            return with_eps(prediction, prediction.eps - over(level.sigma, x) * push, x, level)
+
+        return guided

@@ -1,0 +1,1 @@
+"""Training objectives, one file each: what is compared, how timesteps are drawn, how terms are weighted."""

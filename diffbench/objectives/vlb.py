@@ -1,0 +1,25 @@
+"""L_vlb: the variational bound itself, one uniformly drawn term at a time.
+
+Ho et al. 2020, eq. 5; Nichol and Dhariwal 2021, section 3.3.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from diffbench.diffusion.batch import NoisedBatch
+from diffbench.diffusion.likelihood import vlb_term
+from diffbench.objectives._contract import Objective
+
+
+@dataclass(frozen=True)
+class Vlb(Objective):
+    """T times the bound's term at the drawn step: an unbiased estimate of the bound (without L_T), in bits/dim."""
+
+    needs_variance: ClassVar[bool | None] = None
+
+    def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
+        term = vlb_term(batch.chain, batch.i, batch.x_0, batch.x_t, batch.prediction, batch.levels)
+        return len(batch.chain) * term

@@ -1,0 +1,90 @@
+"""Sample sets: image k is a function of (denoiser, sampler, chain, seed, k), however the work is cut.
+
+A network's output for one image depends on the shape of its batch in the last bits, so every batch is padded to one
+micro-batch size; noise comes from streams addressed by k.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from diffbench.base.errors import UserError
+from diffbench.base.seeds import Stream
+from diffbench.diffusion.denoiser import Condition, Denoiser
+from diffbench.diffusion.parameterization import Prediction, X
+from diffbench.diffusion.process import Chain, Level, over
+from diffbench.samplers._contract import Sampler
+
+Conditions = Callable[[Int[Tensor, " batch"]], Condition]
+"""conditions(index) is what the images of these indices are to be."""
+
+
+def micro_batches(num_images: int, size: int) -> list[tuple[int, int]]:
+    """Return the half-open ranges of indices that are sampled together."""
+    return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]
+
+
+@torch.no_grad()
+def sample(
+    sampler: Sampler,
+    denoiser: Denoiser,
+    chain: Chain,
+    *,
+    index: Sequence[int] | Int[Tensor, " batch"],
+    shape: tuple[int, int, int],
+    seed: int,
+    micro_batch: int,
+    conditions: Conditions | None = None,
+    device: torch.device | str = "cpu",
+    on_step: Callable[[], None] | None = None,
+) -> X:
+    """Return the images of the given indices: floats, nominally in [-1, 1], (channel, height, width) = shape.
+
+    Any division of the indices into calls gives the same bytes on one machine and thread count.
+    Raises: UserError where the sampler returns something that is not finite or of another shape.
+    """
+    index = torch.as_tensor(index)
+    done = []
+    for start, end in micro_batches(len(index), micro_batch):
+        own = index[start:end]
+        padded = torch.cat([own, own[-1:].repeat(micro_batch - len(own))])
+        x = _walk(sampler, denoiser, chain, padded, shape, seed, conditions, device, on_step)
+        done.append(x[: len(own)])
+    return torch.cat(done)
+
+
+def _walk(
+    sampler: Sampler,
+    denoiser: Denoiser,
+    chain: Chain,
+    index: Int[Tensor, " batch"],
+    shape: tuple[int, int, int],
+    seed: int,
+    conditions: Conditions | None,
+    device: torch.device | str,
+    on_step: Callable[[], None] | None,
+) -> X:
+    stream = Stream(seed, "step", device)
+    start = Stream(seed, "x_T", device).normal(index, 0, shape)
+    # The noisiest level has sigma near 1 in a variance-preserving chain, and is far from 1 in others.
+    first = chain.level(0)
+    x_T = over((first.alpha**2 + first.sigma**2).sqrt(), start) * start
+    condition = None if conditions is None else conditions(index)
+
+    def conditioned(x: X, level: Level, given: Condition | None = None) -> Prediction:
+        return denoiser(x, level, given or condition)
+
+    x = x_T
+    for number, state in enumerate(sampler(conditioned, chain, x_T, lambda i: stream.normal(index, i, shape))):
+        x = state.x
+        if x.shape != x_T.shape:
+            raise UserError(
+                f"sampler {type(sampler).__name__}: step {number} returned {tuple(x.shape)} for {tuple(x_T.shape)}"
+            )
+        if not bool(torch.isfinite(x).all()):
+            raise UserError(f"sampler {type(sampler).__name__}: step {number} returned values that are not finite")
+        if on_step is not None:
+            on_step()
+    return x

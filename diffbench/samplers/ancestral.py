@@ -1,0 +1,47 @@
+"""Ancestral sampling: x_s ~ p(x_s | x_t), the chain's own reverse steps.
+
+Ho et al. 2020, algorithm 2; with a learned variance, Nichol and Dhariwal 2021, section 3.1; guided, Dhariwal and
+Nichol 2021, algorithm 1.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diffbench.diffusion.denoiser import Denoiser, reverse_log_variance, reverse_mean
+from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.process import Chain
+from diffbench.samplers._contract import Noise, State
+
+
+@dataclass(frozen=True)
+class Ancestral:
+    """Draws every reverse step with the model's own variance; the last step takes the mean.
+
+    noiseless_last_step: false draws noise at the last step too, which no published table does.
+    """
+
+    noiseless_last_step: bool = True
+
+    order: ClassVar[int] = 1
+    startup_order: ClassVar[int] = 1
+    stochastic: ClassVar[bool] = True
+    applies_gradient: ClassVar[bool] = True
+
+    def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
+        x = x_T
+        for i in range(len(chain)):
+            state = self.step(denoiser, chain, i, x, noise)
+            x = state.x
+            yield state
+
+    def step(self, denoiser: Denoiser, chain: Chain, i: int, x: X, noise: Noise) -> State:
+        """Return the state after step i of the chain, from x at level i."""
+        prediction = denoiser(x, chain.level(i))
+        mean = reverse_mean(chain, i, x, prediction)
+        log_variance = reverse_log_variance(chain, i, prediction)
+        if prediction.gradient is not None:
+            mean = mean + log_variance.exp() * prediction.gradient
+        noisy = i < len(chain) - 1 or not self.noiseless_last_step
+        x = mean + (0.5 * log_variance).exp() * noise(i) if noisy else mean
+        return State(chain.level(i + 1), x, prediction.x_0)

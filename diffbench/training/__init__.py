@@ -1,0 +1,1 @@
+"""Training: the loop, the average of the weights, checkpoints."""

@@ -1,0 +1,33 @@
+"""The exponential moving average of the weights, with a warm-up for short runs."""
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """Averaged copies of a network's parameters, by name.
+
+    After n updates the decay is min(decay, (1 + n) / (10 + n)): early weights are forgotten at a rate that suits the
+    length of the run so far, as in TensorFlow's ExponentialMovingAverage.
+    """
+
+    def __init__(self, network: nn.Module, decay: float):
+        self._names = [name for name, _ in network.named_parameters()]
+        self._source = [parameter for _, parameter in network.named_parameters()]
+        self._average = [parameter.detach().clone() for parameter in self._source]
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the present weights; step: updates made before this one."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._average, self._source, 1 - decay)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the averaged parameters by name."""
+        return dict(zip(self._names, self._average, strict=True))
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over averaged parameters."""
+        for name, tensor in zip(self._names, self._average, strict=True):
+            tensor.copy_(state[name])

@@ -1,0 +1,191 @@
+"""The training loop. Order, timesteps, noise, flips and dropout depend on (seed, step) alone, so a run resumes exactly."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from diffbench.base.arrays import Bytes
+from diffbench.base.errors import UserError
+from diffbench.base.images import to_float
+from diffbench.base.progress import progress
+from diffbench.base.seeds import Draw, Stream, permutation, seed_torch
+from diffbench.diffusion.batch import NoisedBatch
+from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
+from diffbench.diffusion.parameterization import PARAMETERIZATIONS
+from diffbench.diffusion.process import noised
+from diffbench.training.average import WeightAverage
+from diffbench.training.checkpoints import Checkpoints
+from diffbench.training.settings import Training
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Images as bytes, labels where the network is conditional, grey levels, and whether a flipped image is one too."""
+
+    images: Bytes
+    labels: Int[Tensor, " images"] | None
+    levels: int
+    flip: bool
+
+
+class Objective(Protocol):
+    """What the loop asks of an objective; the folder of objectives holds them."""
+
+    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw, length: int) -> Int[Tensor, " batch"]:
+        """Return the step of the chain at which each image is noised."""
+        ...
+
+    def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
+        """Return the loss of each image."""
+        ...
+
+
+class Batches:
+    """Which images make up the batch of a step: consecutive stretches of shuffled epochs."""
+
+    def __init__(self, num_images: int, batch_size: int, seed: int):
+        self._num_images, self._batch_size, self._seed = num_images, batch_size, seed
+        self._orders: dict[int, Int[Tensor, " images"]] = {}
+
+    def at(self, step: int) -> Int[Tensor, " batch"]:
+        """Return the indices of a step's images."""
+        position = torch.arange(step * self._batch_size, (step + 1) * self._batch_size)
+        epochs, offsets = position // self._num_images, position % self._num_images
+        present = epochs.unique().tolist()
+        self._orders = {epoch: order for epoch, order in self._orders.items() if epoch in present}
+        indices = torch.empty_like(position)
+        for epoch in present:
+            if epoch not in self._orders:
+                self._orders[epoch] = permutation(self._seed, epoch, self._num_images)
+            indices[epochs == epoch] = self._orders[epoch][offsets[epochs == epoch]]
+        return indices
+
+
+def learning_rate(settings: Training, step: int) -> float:
+    """Return the rate of a step: a linear warm-up, then constant or along a half cosine to the final share."""
+    warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
+    fall = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    return settings.learning_rate * warm * (settings.final_learning_rate + (1 - settings.final_learning_rate) * fall)
+
+
+class Trainer:
+    """A run of training: network, average, optimiser and how far it has come."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        diffusion: Diffusion,
+        objective: Objective,
+        settings: Training,
+        data: TrainingData,
+        seed: int,
+        device: torch.device,
+    ):
+        self.network = network.to(device)
+        self.average = WeightAverage(self.network, settings.ema_decay)
+        self._denoiser = ModelDenoiser.of(diffusion, network)
+        self._form = PARAMETERIZATIONS[diffusion.parameterization]
+        self._objective, self._settings, self._data = objective, settings, data
+        self._seed, self._device = seed, device
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self._batches = Batches(len(data.images), settings.batch_size, seed)
+        self._noise, self._flip = Stream(seed, "train", device), Stream(seed, "flip")
+        self.step = 0
+        self.log: list[dict[str, float]] = []
+        self._loss_sum = torch.zeros((), device=device, dtype=torch.float64)
+        self._norm_sum = torch.zeros((), device=device, dtype=torch.float64)
+
+    def run(self, checkpoints: Checkpoints, checkpoint_every: int) -> float:
+        """Train to the end from the newest checkpoint, and return the images trained on per second.
+
+        Raises: UserError where the loss is no longer finite.
+        """
+        self.restore(checkpoints.load(self._device))
+        started, first = time.perf_counter(), self.step
+        with progress(self._settings.steps, "train", initial=self.step) as bar:
+            while self.step < self._settings.steps:
+                self.advance()
+                if self.step % self._settings.log_every == 0 or self.step == self._settings.steps:
+                    bar.set_postfix(loss=f"{self._note():.4f}", refresh=False)
+                if self.step % checkpoint_every == 0 or self.step == self._settings.steps:
+                    checkpoints.save(self.state())
+                bar.update()
+        elapsed = time.perf_counter() - started
+        return (self.step - first) * self._settings.batch_size / elapsed if self.step > first else 0.0
+
+    def advance(self) -> None:
+        """Take one step."""
+        settings, step, batch_size = self._settings, self.step, self._settings.batch_size
+        # Data: the step's images, flipped by a coin each where that is allowed.
+        chosen = self._batches.at(step)
+        x_0 = to_float(self._data.images[chosen.numpy()], self._device)
+        rows = torch.arange(batch_size)
+        if self._data.flip:
+            coin = self._flip.bits(rows, step).to(self._device)
+            x_0 = torch.where(coin[:, None, None, None], x_0.flip(3), x_0)
+        y = None if self._data.labels is None else self._data.labels[chosen].to(self._device)
+
+        # Noise: draws 2 step and 2 step + 1 of the stream are the step's noise and timesteps.
+        eps = self._noise.normal(rows, 2 * step, x_0.shape[1:])
+        chain = self._denoiser.chain
+        i = self._objective.steps(self._noise, rows, 2 * step + 1, len(chain)).cpu()
+        x_t = noised(x_0, chain.level(i), eps)
+
+        # Loss and step.
+        seed_torch(self._seed, "dropout", step)
+        self.network.train()
+        prediction = self._denoiser(x_t, chain.level(i), Condition(y=y))
+        batch = NoisedBatch(chain, i, x_0, x_t, eps, prediction, self._form, self._data.levels)
+        loss = self._objective(batch).mean()
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        limit = settings.gradient_clip or math.inf
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(settings, step)
+        self._optimiser.step()
+        self.average.update(step)
+        self._loss_sum += loss.detach()
+        self._norm_sum += norm.detach()
+        self.step += 1
+
+    def _note(self) -> float:
+        """Append a row to the log and return the mean loss since the last one."""
+        since = self.step - (int(self.log[-1]["step"]) if self.log else 0)
+        loss = float(self._loss_sum) / since
+        if not math.isfinite(loss):
+            raise UserError(f"training: the loss is {loss} at step {self.step}; lower learning_rate or gradient_clip")
+        row = {"step": self.step, "loss": loss, "gradient_norm": float(self._norm_sum) / since}
+        self.log.append(row | {"learning_rate": learning_rate(self._settings, self.step - 1)})
+        self._loss_sum.zero_()
+        self._norm_sum.zero_()
+        return loss
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that a later process needs to go on."""
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "log": self.log,
+            "sums": torch.stack([self._loss_sum, self._norm_sum]),
+        }
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Go on from a checkpoint; None starts anew."""
+        if state is None:
+            return
+        self.step, self.log = state["step"], state["log"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._loss_sum.copy_(state["sums"][0])
+        self._norm_sum.copy_(state["sums"][1])

@@ -1,0 +1,35 @@
+"""The settings of a training run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Training:
+    """Adam on an objective, as in the papers; the defaults are Ho et al.'s for CIFAR-10 (appendix B).
+
+    warmup_steps: over which the learning rate rises from 0. gradient_clip: largest norm of the gradient, null for none.
+    ema_decay: of the averaged weights, reached by way of (1 + step) / (10 + step), so that the average spans about a
+    tenth of a short run. final_learning_rate: share of the rate left at the end, approached along a half cosine; 1
+    keeps it constant. log_every: steps between rows of the log.
+    """
+
+    steps: int = 800_000
+    batch_size: int = 128
+    learning_rate: float = 2e-4
+    warmup_steps: int = 5000
+    gradient_clip: float | None = 1.0
+    weight_decay: float = 0.0
+    ema_decay: float = 0.9999
+    final_learning_rate: float = 1.0
+    log_every: int = 100
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "learning_rate", "log_every"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
+        if not 0 <= self.final_learning_rate <= 1:
+            raise ValueError(f"final_learning_rate must lie in [0, 1], not {self.final_learning_rate}")
+        if self.warmup_steps < 0 or self.weight_decay < 0:
+            raise ValueError("warmup_steps and weight_decay must not be negative")
