@@ -1,0 +1,103 @@
+"""How long training and sampling take: `pytest benchmarks/test_models.py -s`, not part of the tests.
+
+Networks of the default benchmark, one thread, as its jobs run. Shares and ratios are printed, for they depend less on
+the machine than seconds do.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from diffbench.base.config import load_benchmark
+from diffbench.base.devices import make_deterministic
+from diffbench.base.seeds import Stream
+from diffbench.diffusion.denoiser import ClippedDenoiser, ModelDenoiser
+from diffbench.diffusion.parameterization import Prediction
+from diffbench.samplers._batches import sample
+from diffbench.training.loop import Trainer, TrainingData
+
+CONFIG = Path(__file__).parents[1] / "workflow/config/digits.yaml"
+SHAPE = (1, 8, 8)
+IMAGES = 100
+"""A micro-batch of the default benchmark."""
+
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def entry():
+    make_deterministic(1)
+    return load_benchmark(CONFIG).models["iddpm"]
+
+
+@pytest.fixture(scope="module")
+def network(entry):
+    return entry.network.build(SHAPE, 10, entry.diffusion.learns_variance).eval()
+
+
+def best(benchmark) -> float:
+    """Return the smallest time seen, in seconds: the one least disturbed by other work on the machine."""
+    return benchmark.stats.stats.min
+
+
+def test_training_step(benchmark, entry):
+    images = np.random.default_rng(0).integers(0, 256, (1000, 8, 8, 1), dtype=np.uint8)
+    data = TrainingData(images, None, levels=17, flip=False)
+    fresh = entry.network.build(SHAPE, 10, entry.diffusion.learns_variance)
+    trainer = Trainer(fresh, entry.diffusion, entry.objective, entry.training, data, 0, torch.device("cpu"))
+    benchmark.pedantic(trainer.advance, rounds=20, warmup_rounds=3)
+    print(f"\ntraining step, {entry.training.batch_size} images: {1e3 * best(benchmark):.1f} ms")
+
+
+def test_sampling_step(benchmark, entry, network):
+    from diffbench.samplers.ancestral import Ancestral
+
+    denoiser = ClippedDenoiser(ModelDenoiser.of(entry.diffusion, network))
+    chain = entry.diffusion.chain(str(STEPS))
+
+    def run():
+        return sample(Ancestral(), denoiser, chain, index=range(IMAGES), shape=SHAPE, seed=0, micro_batch=IMAGES)
+
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    print(f"\nsampling step, {IMAGES} images: {1e3 * best(benchmark) / STEPS:.1f} ms")
+
+
+def test_noise_against_a_network_evaluation(benchmark, network):
+    stream, index, x = Stream(0, "step"), torch.arange(IMAGES), torch.zeros(IMAGES, *SHAPE)
+    benchmark.pedantic(lambda: stream.normal(index, 3, SHAPE), rounds=50, warmup_rounds=5)
+    evaluation = timed(lambda: network(x, torch.zeros(IMAGES)))
+    print(f"\nnoise of a sampling step: {100 * best(benchmark) / evaluation:.1f} % of a network evaluation")
+
+
+@pytest.mark.parametrize("name", ["ancestral", "ddim"])
+def test_arithmetic_of_a_sampler(benchmark, entry, network, name):
+    """The sampler with a denoiser that costs nothing, against the network's share of the same walk."""
+    from diffbench.base.plugins import load
+
+    chain = entry.diffusion.chain(str(STEPS))
+    x = torch.zeros(IMAGES, *SHAPE)
+    known = Prediction(x_0=x, eps=x, variance_fraction=x)
+    sampler = load("samplers", name)()
+
+    def walk():
+        for _ in sampler(lambda x, level, condition=None: known, chain, x, lambda i: x):
+            pass
+
+    benchmark.pedantic(walk, rounds=20, warmup_rounds=2)
+    evaluation = timed(lambda: network(x, torch.zeros(IMAGES)))
+    print(f"\n{name}: {100 * best(benchmark) / STEPS / evaluation:.1f} % of a network evaluation a step")
+
+
+def timed(function, repeats: int = 10) -> float:
+    """Return the smallest time of several calls without gradients, in seconds."""
+    import time
+
+    times = []
+    with torch.no_grad():
+        for _ in range(repeats):
+            started = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - started)
+    return min(times)

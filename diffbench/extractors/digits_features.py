@@ -1,0 +1,95 @@
+"""The fixed ruler of the digits benchmark: a small network for 8x8 grey digits, whose weights ship with the
+package.
+
+Every machine measures with the same weights, so that numbers can be compared across machines and years. They
+were made, and can be made again, by
+
+    python -m diffbench.extractors.digits_features --out PATH
+
+which trains on scikit-learn's digits without the held-out 500, and prints test accuracy and sha256. The last
+bits of a training run vary between processors and library versions; the shipped file, not the recipe, is the
+ruler.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from diffbench.base.artifacts import sha256
+from diffbench.base.errors import UserError
+from diffbench.extractors._convolutional import (
+    ConvolutionalClassifier,
+    load_classifier,
+    running,
+    save_classifier,
+    trained,
+)
+from diffbench.extractors._microbatches import Extract
+
+WEIGHTS = Path(__file__).with_name("digits_features.safetensors")
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class DigitsFeatures:
+    """64 features and 10 logits of 8x8 grey images."""
+
+    features: ClassVar[tuple[str, ...]] = ("pool", "logits")
+    needs_weights: ClassVar[bool] = False
+
+    def network(self, weights: Path | None = None, device: torch.device | str = "cpu") -> Extract:
+        """Return the network with the weights that ship; a file of other weights is an error."""
+        self._refuse(weights)
+        return running(load_classifier(WEIGHTS), device)
+
+    def weights_sha256(self, weights: Path | None = None) -> str:
+        """Return the hash of the weights that ship."""
+        self._refuse(weights)
+        return sha256(WEIGHTS)
+
+    def _refuse(self, weights: Path | None) -> None:
+        if weights is not None:
+            raise UserError(f"digits_features has its own weights; leave out {weights} or choose 'classifier'")
+
+
+def _digits() -> tuple[Split, Split]:
+    """Return (train, test) of scikit-learn's digits by the project's fixed rule, as bytes."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = np.round(data.images * 255 / 16).astype(np.uint8)[..., None]
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(images))
+    test, train = order[:500], order[500:]
+    return (images[train], data.target[train]), (images[test], data.target[test])
+
+
+def train_digits_features(seed: int = 0, steps: int = 3000) -> ConvolutionalClassifier:
+    """Return the network trained on the training split; the same bits on one machine and thread count."""
+    (images, labels), _ = _digits()
+    network = ConvolutionalClassifier(size=8, channels=1, classes=10, width=32, dimensions=64)
+    return trained(network, images, labels, seed=seed, steps=steps, batch=64, learning_rate=3e-3, largest_shift=1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Retrain the network, write its weights and print what they are worth."""
+    parser = argparse.ArgumentParser(description="Retrain the feature extractor of the digits benchmark.")
+    parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="where to write the weights")
+    out = parser.parse_args(arguments).out
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    network = train_digits_features()
+    save_classifier(out, network.state_dict(), network.shape)
+    _, (images, labels) = _digits()
+    logits = running(network, "cpu")(images)["logits"]
+    print(f"test accuracy {np.mean(logits.argmax(axis=1) == labels):.4f}")
+    print(f"sha256 {sha256(out)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Codelengths that need no model, so that a reader sees what a number of bits per dimension is worth."""
+
+import numpy as np
+
+from diffbench.base.arrays import Bytes
+
+LARGEST = 64 * 64 * 3
+"""Dimensions up to which a histogram per pixel is kept: beyond, its counts would be larger than most data sets."""
+
+CHUNK = 4096
+
+
+def level_index(images: Bytes, levels: int) -> np.ndarray:
+    """Return bytes as the index of their grey level: k for round(k 255 / (levels - 1))."""
+    return np.round(images.astype(np.float32) * ((levels - 1) / 255)).astype(np.int64)
+
+
+def uniform_code(levels: int) -> float:
+    """Return the bits per dimension of a code that knows the number of grey levels alone."""
+    return float(np.log2(levels))
+
+
+def histogram_code(train: Bytes, test: Bytes, levels: int) -> float | None:
+    """Return the bits per dimension of coding each pixel by its own histogram over the training split.
+
+    Counts start at 1/2 (Krichevsky and Trofimov 1981), so that an unseen level has a code. None for large images.
+    """
+    dimensions = int(np.prod(train.shape[1:]))
+    if dimensions > LARGEST:
+        return None
+    counts = np.full((dimensions, levels), 0.5)
+    position = np.arange(dimensions)
+    for start in range(0, len(train), CHUNK):
+        for row in level_index(train[start : start + CHUNK], levels).reshape(-1, dimensions):
+            counts[position, row] += 1
+    bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))
+    total = 0.0
+    for start in range(0, len(test), CHUNK):
+        rows = level_index(test[start : start + CHUNK], levels).reshape(-1, dimensions)
+        total += float(bits[position, rows].sum())
+    return total / (len(test) * dimensions)

@@ -1,0 +1,66 @@
+"""Features as metrics need them: float64, two-dimensional, finite; anything else is one clear line."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from diffbench.base.errors import UserError
+
+Features = Float[np.ndarray, "images features"]
+"""One row per image."""
+
+References = Float[np.ndarray, "references features"]
+"""Features of the reference, whose number of images may differ."""
+
+FeatureSet = Mapping[str, np.ndarray]
+"""What a file of features holds: arrays by name ("pool", "logits")."""
+
+
+def feature(features: FeatureSet, name: str, *, side: str, at_least: int = 2) -> Features:
+    """Return one array of a set in float64.
+
+    side: "generated" or "reference", for messages.
+    Raises: UserError where it is missing, not two-dimensional, shorter than `at_least`, or not finite.
+    """
+    if name not in features:
+        held = ", ".join(sorted(features)) or "nothing"
+        raise UserError(f"{side} features: no array '{name}', only {held}; choose an extractor that has it")
+    array = np.asarray(features[name])
+    if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiu":
+        found = f"{array.dtype}{array.shape}"
+        raise UserError(f"{side} features '{name}': {found}, wanted numbers of shape (images, features)")
+    if len(array) < at_least:
+        raise UserError(f"{side} features '{name}': {len(array)} images, but {at_least} are needed; make more")
+    array = array.astype(np.float64)
+    bad = ~np.isfinite(array).all(axis=1)
+    if bad.any():
+        raise UserError(
+            f"{side} features '{name}': NaN or infinity in {bad.sum()} of {len(bad)} images, first in image "
+            f"{int(bad.argmax())}; look at that image and at the extractor's weights"
+        )
+    return array
+
+
+def feature_pair(
+    generated: FeatureSet, reference: FeatureSet, name: str, *, at_least: int = 2
+) -> tuple[Features, References]:
+    """Return one array of both sets in float64, of equal width.
+
+    Raises: UserError as `feature`, and where the widths differ.
+    """
+    pair = (
+        feature(generated, name, side="generated", at_least=at_least),
+        feature(reference, name, side="reference", at_least=at_least),
+    )
+    same_width(name, pair[0].shape[1], pair[1].shape[1])
+    return pair
+
+
+def same_width(name: str, generated: int, reference: int) -> None:
+    """Raise UserError where generated and reference features have different numbers of dimensions."""
+    if generated != reference:
+        raise UserError(
+            f"features '{name}': generated has {generated} dimensions, reference {reference}; "
+            "extract both with the same extractor"
+        )

@@ -1,0 +1,67 @@
+"""Nearest neighbours in float64 and bounded memory, with ties decided exactly.
+
+Distances come from one matrix product a block, |a|^2 + |b|^2 - 2 a'b, whose rounding would decide ties at
+random: the distance of a point to its copy would be 1e-13 instead of 0. So radii, and every comparison that
+lies within the product's rounding error, are computed again from the differences, and `<=` means what it
+says.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from diffbench.metrics._features import Features, References
+
+BLOCK_ENTRIES = 2**24
+"""Distances held at a time (128 MiB)."""
+
+
+def nearest(x: Features, count: int) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
+    """Return each point's `count` nearest others and their squared distances, nearest first."""
+    indices = np.empty((len(x), count), np.int64)
+    for start, squared, _ in _blocks(x, x):
+        rows = np.arange(len(squared))
+        squared[rows, start + rows] = np.inf
+        indices[start : start + len(rows)] = np.argpartition(squared, count - 1, axis=1)[:, :count]
+    distances = np.stack([_direct(x, x[column]) for column in indices.T], axis=1)
+    order = np.argsort(distances, axis=1, kind="stable")
+    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1)
+
+
+def within(
+    points: Features, centres: References, *squared_radii: Float[np.ndarray, " references"]
+) -> Iterator[tuple[int, list[Bool[np.ndarray, "block references"]]]]:
+    """Yield, for blocks of points, the first one's index and per set of radii which centres are so near."""
+    for start, squared, rounding in _blocks(points, centres):
+        answers = []
+        for radii in squared_radii:
+            inside = squared <= radii
+            row, column = np.nonzero(np.abs(squared - radii) <= rounding)
+            for part in np.array_split(np.arange(len(row)), len(row) * points.shape[1] // BLOCK_ENTRIES + 1):
+                i, j = row[part], column[part]
+                inside[i, j] = _direct(points[start + i], centres[j]) <= radii[j]
+            answers.append(inside)
+        yield start, answers
+
+
+def _direct(a: Features, b: Features) -> Float[np.ndarray, " images"]:
+    difference = a - b
+    return np.einsum("ij,ij->i", difference, difference)
+
+
+def _blocks(
+    x: Features, y: References
+) -> Iterator[tuple[int, Float[np.ndarray, "block references"], Float[np.ndarray, "block references"]]]:
+    """Yield start, squared distances of a block of x to all of y, and a bound on their rounding error."""
+    # Centred, so that a large common offset does not eat the digits.
+    centre = y.mean(axis=0)
+    y = y - centre
+    y_squares = np.einsum("ij,ij->i", y, y)
+    size = max(1, BLOCK_ENTRIES // len(y))
+    for start in range(0, len(x), size):
+        rows = x[start : start + size] - centre
+        norms = np.add.outer(np.einsum("ij,ij->i", rows, rows), y_squares)
+        # |a'b| <= (|a|^2 + |b|^2) / 2 bounds the error of a sum of d products; the centre adds its own.
+        scale = norms + centre @ centre
+        yield start, norms - 2 * rows @ y.T, scale * ((2 * x.shape[1] + 8) * np.finfo(np.float64).eps)

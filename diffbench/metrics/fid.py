@@ -1,0 +1,147 @@
+"""FID: the Frechet distance between normal distributions fitted to features of generated and of reference
+images.
+
+d^2 = |mu_1 - mu_2|^2 + tr Sigma_1 + tr Sigma_2 - 2 tr (Sigma_1 Sigma_2)^(1/2)
+
+Covariances are unbiased (n - 1) and float64. The trace of the root is the sum of the roots of the eigenvalues
+of a symmetric matrix with the eigenvalues of Sigma_1 Sigma_2: L' Sigma_1 L with Sigma_2 = L L', or, where the
+generated images are fewer than the dimensions, the Gram form X Sigma_2 X' / (n - 1) with X the centred
+features.
+Source: Heusel et al. 2017, "GANs trained by a two time-scale update rule", eq. 6; Dowson and Landau 1982.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from diffbench.base.errors import UserError
+from diffbench.base.records import Estimate
+from diffbench.metrics._features import Features, FeatureSet, References, feature, same_width
+from diffbench.metrics._intervals import corrected_variance, mean_variance
+
+Vector = Float[np.ndarray, " features"]
+Matrix = Float[np.ndarray, "features features"]
+
+
+@dataclass(frozen=True)
+class Fid:
+    """Frechet distance on one array; the reference may be `mu` and `sigma`, as ADM publishes it."""
+
+    features: str = "pool"
+
+    label: ClassVar[str] = "FID"
+    higher_is_better: ClassVar[bool] = False
+    consumes: ClassVar[str] = "features"
+
+    def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
+        """Return FID with the interval of its influence function over the generated images."""
+        x = feature(generated, self.features, side="generated")
+        mu, sigma = _reference_moments(reference, self.features)
+        same_width(self.features, x.shape[1], len(mu))
+        return _estimate(x, mu, sigma)
+
+
+def fid(generated: Features, reference: References) -> float:
+    """Return the Frechet distance between the features of two image sets.
+
+    Raises: UserError for fewer than two images, unequal widths or values that are not finite.
+    """
+    return Fid()({"pool": generated}, {"pool": reference}).value
+
+
+def moments(x: Features) -> tuple[Vector, Matrix]:
+    """Return the mean and the unbiased covariance in float64."""
+    x = np.asarray(x, np.float64)
+    mu = x.mean(axis=0)
+    centred = x - mu
+    return mu, centred.T @ centred / (len(x) - 1)
+
+
+def frechet_distance(mu1: Vector, sigma1: Matrix, mu2: Vector, sigma2: Matrix) -> float:
+    """Return the squared Frechet (2-Wasserstein) distance between two normal distributions."""
+    root = _factor(sigma2)
+    eigenvalues = np.linalg.eigvalsh(root.T @ sigma1 @ root)
+    return _distance(mu1, float(np.trace(sigma1)), mu2, sigma2, eigenvalues)
+
+
+def _reference_moments(reference: FeatureSet, name: str) -> tuple[Vector, Matrix]:
+    if name in reference or not {"mu", "sigma"} <= set(reference):
+        return moments(feature(reference, name, side="reference"))
+    mu, sigma = (np.asarray(reference[key], np.float64) for key in ("mu", "sigma"))
+    finite = np.isfinite(mu).all() and np.isfinite(sigma).all()
+    if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)) or not finite:
+        raise UserError(f"reference: mu{mu.shape} and sigma{sigma.shape} are not a finite mean and covariance")
+    return mu, sigma
+
+
+def _factor(sigma: Matrix) -> Matrix:
+    """Return L with L L' = sigma; where sigma is singular (one constant feature), from its eigenvalues."""
+    try:
+        return np.linalg.cholesky(sigma)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(sigma)
+        return vectors * np.sqrt(_without_noise(values))
+
+
+def _without_noise(eigenvalues: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return eigenvalues of a positive semidefinite matrix with those below rounding error set to 0.
+
+    What rounding leaves of an eigenvalue 0 has either sign; its root would be 1e-8 of the largest, not 1e-16.
+    """
+    rounding = max(eigenvalues[-1], 0.0) * len(eigenvalues) * np.finfo(np.float64).eps
+    return np.where(eigenvalues > rounding, eigenvalues, 0.0)
+
+
+def _distance(mu1: Vector, trace1: float, mu2: Vector, sigma2: Matrix, eigenvalues: Float[np.ndarray, " n"]) -> float:
+    difference = mu1 - mu2
+    roots = np.sqrt(_without_noise(eigenvalues))
+    return float(difference @ difference + trace1 + np.trace(sigma2) - 2 * roots.sum())
+
+
+def _estimate(x: Features, mu: Vector, sigma: Matrix) -> Estimate:
+    """Return the distance of x's moments to (mu, sigma) with its interval.
+
+    The influence of a centred image c is 2 (mean - mu)'c + c'c - c' T c, with T the optimal transport
+    map's matrix L W^(-1/2) L', W = L' Sigma_1 L: the derivative of the distance along a growing weight of
+    that image.
+    """
+    n, d = x.shape
+    mean = x.mean(axis=0)
+    c = x - mean
+    squares = np.einsum("ij,ij->i", c, c)
+    if n - 1 < d:
+        # With the Gram form C sigma C' = (n - 1) V W V', c_i' T c_i is (n - 1) sum_k V_ik^2 w_k^(1/2).
+        values, vectors = np.linalg.eigh(c @ sigma @ c.T / (n - 1))
+        # Centring makes exactly one eigenvalue 0.
+        values = np.concatenate([[0.0], _without_noise(values[1:])])
+        transported = (n - 1) * (vectors**2 @ np.sqrt(values))
+    else:
+        root = _factor(sigma)
+        half = root.T @ c.T
+        values, vectors = np.linalg.eigh(half @ half.T / (n - 1))
+        values = _without_noise(values)
+        inverse_root = np.divide(1, np.sqrt(values), out=np.zeros(d), where=values > 0)
+        transported = inverse_root @ (vectors.T @ half) ** 2
+    value = _distance(mean, squares.sum() / (n - 1), mu, sigma, values)
+    influence = 2 * c @ (mean - mu) + squares - transported
+    variance = corrected_variance(mean_variance(influence), _second_order_variance(c, values))
+    return Estimate.normal(value, float(np.sqrt(variance)))
+
+
+def _second_order_variance(c: Features, w: Float[np.ndarray, " n"]) -> float:
+    """Return the variance of the distance's quadratic part for normal features.
+
+    In the eigenbasis of W it is |e|^2 + sum_ij E_ij^2 / (2 sqrt(w_i w_j) (sqrt w_i + sqrt w_j)) with
+    independent e ~ N(0, Sigma_1 / n) and E_ij of variance (1 + [i = j]) w_i w_j / n. An expansion in E
+    needs more images than dimensions; with fewer, 0 is returned and the jackknife stands as it is.
+    """
+    n, d = c.shape
+    if n - 1 < d:
+        return 0.0
+    covariance = c.T @ c / (n - 1)
+    roots = np.sqrt(w[w > 0])
+    ratios = np.outer(roots, roots) / np.add.outer(roots, roots)
+    pairs = (ratios**2).sum() - (ratios.diagonal() ** 2).sum()
+    return float(2 * (covariance**2).sum() + pairs + (roots**2).sum() / 2) / n**2

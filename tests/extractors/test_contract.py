@@ -1,0 +1,57 @@
+"""What every extractor must keep, for each file in the folder whose weights are at hand or quickly made."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from diffbench.base import plugins
+from diffbench.base.errors import UserError
+from diffbench.extractors.classifier import Classifier
+from diffbench.extractors.digits_features import DigitsFeatures
+
+NAMES = plugins.names("extractors")
+
+
+def images(n: int, size: int = 8, channels: int = 1) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, 256, (n, size, size, channels), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    out = tmp_path_factory.mktemp("weights") / "classifier.safetensors"
+    Classifier(steps=2, batch=8, width=4, dimensions=8).fit(images(20), np.arange(20) % 3, out, seed=0)
+    return out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_a_frozen_dataclass_that_names_its_features(name):
+    part = plugins.load("extractors", name)
+    assert part.__dataclass_params__.frozen and isinstance(part.needs_weights, bool)
+    assert "pool" in part.features and all(isinstance(feature, str) for feature in part.features)
+    assert plugins.configure(part, {}, name) == part()
+    assert all(field.default is not dataclasses.MISSING for field in dataclasses.fields(part))
+
+
+@pytest.mark.parametrize("part", [DigitsFeatures(), Classifier()], ids=["digits_features", "classifier"])
+def test_features_do_not_depend_on_the_batch_and_are_float32(part, fitted):
+    weights = fitted if part.needs_weights else None
+    network, some = part.network(weights), images(130)
+    whole = network(some)
+    assert set(whole) == set(part.features)
+    pieces = [network(some[a:b]) for a, b in ((0, 1), (1, 64), (64, 130))]
+    for name, values in whole.items():
+        assert values.dtype == np.float32 and values.ndim == 2 and len(values) == 130
+        assert np.array_equal(np.concatenate([piece[name] for piece in pieces]), values)
+    assert len(part.weights_sha256(weights)) == 64
+
+
+@pytest.mark.parametrize("part", [DigitsFeatures(), Classifier()], ids=["digits_features", "classifier"])
+def test_other_images_are_refused(part, fitted):
+    network = part.network(fitted if part.needs_weights else None)
+    with pytest.raises(UserError, match=r"\(9, 9, 1\), but the classifier was trained on \(8, 8, 1\)"):
+        network(images(3, size=9))
+    with pytest.raises(UserError, match="float64"):
+        network(images(3) / 255)
+    with pytest.raises(UserError, match="n > 0"):
+        network(images(3)[:0])

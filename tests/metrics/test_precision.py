@@ -1,0 +1,104 @@
+"""Precision and recall: hand-made cases, ties, torch-fidelity and prdc, recall's jackknife against leaving images out."""
+
+import numpy as np
+import pytest
+
+from diffbench.base.errors import UserError
+from diffbench.metrics import _neighbours
+from diffbench.metrics.precision import Precision, precision
+from diffbench.metrics.recall import Recall, _leave_one_out, recall
+
+
+def by_torch_fidelity(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    import torch
+    from torch_fidelity import metric_prc
+
+    found = metric_prc.prc_features_to_metric(
+        torch.from_numpy(x), torch.from_numpy(y), prc_neighborhood=3, prc_batch_size=10000, verbose=False
+    )
+    return found[metric_prc.KEY_METRIC_PRECISION], found[metric_prc.KEY_METRIC_RECALL]
+
+
+def test_by_hand():
+    # k = 1. Reference 0, 1, 3: radii 1, 1, 2, so its manifold is [-1, 5]. Generated -1, 5, 6, 16: radii 6, 1, 1, 10.
+    y, x = np.array([[0.0], [1], [3]]), np.array([[-1.0], [5], [6], [16]])
+    assert precision(x, y, k=1) == 0.5  # -1 and 5 lie on the boundary, which counts
+    assert recall(x, y, k=1) == 1.0
+    assert recall(x[1:], y, k=1) == 0.0
+
+
+@pytest.mark.parametrize("d", [2, 64])
+def test_agrees_with_torch_fidelity_and_prdc(d, network_like):
+    from prdc import compute_prdc
+
+    x, y = network_like(1, 300, d, 0.1) + 0.01, network_like(2, 400, d)
+    # prdc's `<` and our `<=` agree where nothing is tied.
+    x, y = (z + 1e-3 * np.random.default_rng(len(z)).standard_normal(z.shape) for z in (x, y))
+    own = precision(x, y), recall(x, y)
+    assert own == pytest.approx(by_torch_fidelity(x, y), abs=1e-7)  # its mean is float32
+    theirs = compute_prdc(real_features=y, fake_features=x, nearest_k=3)
+    assert own == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-12)
+
+
+def test_ties_on_a_grid_count_as_inside():
+    draws = np.random.default_rng(0)
+    x, y = draws.integers(0, 4, (200, 3)).astype(float), draws.integers(0, 4, (250, 3)).astype(float)
+    squared = ((x[:, None] - y[None]) ** 2).sum(axis=2)
+    radii = [np.sort(((z[:, None] - z[None]) ** 2).sum(axis=2), axis=1)[:, 3] for z in (x, y)]
+    assert precision(x, y) == (squared <= radii[1]).any(axis=1).mean()
+    assert recall(x, y) == (squared <= radii[0][:, None]).any(axis=0).mean()
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_repeated_points_lie_in_balls_of_radius_zero(offset):
+    points = np.random.default_rng(0).standard_normal((30, 20)) + offset
+    x, y = np.repeat(points, 4, axis=0), np.repeat(points[::-1], 5, axis=0)
+    assert precision(x, y) == recall(x, y) == 1.0
+    moved = x + 1e-6
+    assert precision(moved, y) == recall(moved, y) == 0.0
+
+
+def test_blocks_do_not_matter(network_like, monkeypatch):
+    x, y = network_like(1, 70, 8, 0.1), network_like(2, 90, 8)
+    whole = Precision()({"pool": x}, {"pool": y}), Recall()({"pool": x}, {"pool": y})
+    monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", 700)
+    assert whole == (Precision()({"pool": x}, {"pool": y}), Recall()({"pool": x}, {"pool": y}))
+
+
+@pytest.mark.parametrize("kind", ["continuous", "grid"])
+@pytest.mark.parametrize("k", [1, 3])
+def test_leave_one_out_is_what_leaving_out_gives(kind, k):
+    draws = np.random.default_rng(k)
+    x, y = 0.8 * draws.standard_normal((40, 3)), draws.standard_normal((60, 3))
+    if kind == "grid":
+        x, y = np.round(2 * x), np.round(2 * y)
+    value, without = _leave_one_out(x, y, k)
+    assert value == recall(x, y, k)
+    np.testing.assert_allclose(without, [recall(np.delete(x, i, axis=0), y, k) for i in range(40)], atol=1e-12)
+
+
+def test_too_few_images_and_k_below_one_are_refused(network_like):
+    x = network_like(1, 4, 3)
+    for metric in (Precision(), Recall()):
+        with pytest.raises(UserError, match="4 images, but 5 are needed"):
+            metric({"pool": x}, {"pool": x})
+    for part in (Precision, Recall):
+        with pytest.raises(UserError, match="k = 0"):
+            part(k=0)
+
+
+def coverage(metric, draw, reference: np.ndarray, trials: int) -> float:
+    runs = [metric({"pool": draw(np.random.default_rng(i))}, {"pool": reference}) for i in range(trials)]
+    truth = np.mean([e.value for e in runs])
+    return float(np.mean([e.low <= truth <= e.high for e in runs]))
+
+
+def test_precision_interval_covers_the_expectation():
+    y = np.random.default_rng(9).standard_normal((150, 6))
+    assert 0.91 <= coverage(Precision(), lambda r: 1.1 * r.standard_normal((100, 6)), y, 400) <= 0.99
+
+
+def test_recall_interval_covers_the_expectation():
+    """The jackknife of a neighbour statistic is conservative (Efron and Stein): it may cover more than 95 %."""
+    y = np.random.default_rng(9).standard_normal((150, 6))
+    assert coverage(Recall(), lambda r: 0.8 * r.standard_normal((100, 6)), y, 300) >= 0.93
