@@ -1,4 +1,4 @@
-"""The training loop. Order, timesteps, noise, flips and dropout depend on (seed, step) alone, so a run resumes exactly."""
+"""The training loop. Order, timesteps, noise, flips and dropout depend on (seed, step) alone: a run resumes exactly."""
 
 import math
 import time
@@ -93,7 +93,7 @@ class Trainer:
         self._objective, self._settings, self._data = objective, settings, data
         self._seed, self._device = seed, device
         self._optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self._batches = Batches(len(data.images), settings.batch_size, seed)
         self._noise, self._flip = Stream(seed, "train", device), Stream(seed, "flip")

@@ -1,0 +1,140 @@
+"""The command `diffbench`: the stages for people, and what needs no rule."""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diffbench.base.command import run_stage
+from diffbench.base.errors import UserError
+
+STAGES = ("prepare", "fit", "train", "sample", "extract", "bound", "score", "tabulate", "plot")
+DEFAULT = Path("workflow/config/digits.yaml")
+
+app = typer.Typer(
+    help="Reproducible benchmarks for image diffusion models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def check(
+    config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="print it with every base and default filled in")
+    ] = False,
+) -> None:
+    """Validate a benchmark: every name, type and number, before any work."""
+    from diffbench.base.config import load_benchmark
+
+    benchmark = load_benchmark(config)
+    if not resolved:
+        models, rows = len(benchmark.models), len(benchmark.sample_sets())
+        typer.echo(
+            f"{config}: benchmark {benchmark.name}, {models} models, {len(benchmark.samplers)} samplers, {rows} rows"
+        )
+        return
+    import yaml
+
+    jobs = {name: benchmark.train_job(name, 0).spec for name in benchmark.models}
+    models = {
+        name: {key: spec[key] for key in ("network", "diffusion", "objective", "training")}
+        for name, spec in jobs.items()
+    }
+    for name, entry in models.items():
+        entry["weights"] = benchmark.models[name].weights
+    samplers = {
+        name: benchmark.sample_job(next(iter(models)), name, [], 0, 0).spec["sampler"] for name in benchmark.samplers
+    }
+    content = {"benchmark": benchmark.name, **benchmark.prepare_job().spec, "models": models, "samplers": samplers}
+    typer.echo(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False).rstrip())
+
+
+@app.command()
+def plan(
+    config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
+    workers: Annotated[int, typer.Option(min=1, help="jobs side by side")] = os.cpu_count() or 1,
+) -> None:
+    """Print jobs, network evaluations, FLOPs, disk and expected time of a benchmark."""
+    from diffbench.base.config import load_benchmark
+    from diffbench.commands.plan import plan as planned
+
+    benchmark = load_benchmark(config)
+    shape, num_classes = _data_shape(benchmark)
+    typer.echo(planned(benchmark, shape, num_classes, workers))
+
+
+def _data_shape(benchmark):  # noqa: ANN001, ANN202  (a Benchmark; imported late)
+    dataset = benchmark.dataset
+    split = dataset.open("test")
+    height, width, channels = split.shape
+    return (channels, height, width), dataset.num_classes
+
+
+@app.command()
+def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, or folders of them")]) -> None:
+    """Compare with recorded outputs of the published code: one line a file, exit code 1 where an array is off."""
+    from diffbench.commands.conform import conform as compared
+    from diffbench.commands.conform import reference_files
+
+    failed = 0
+    for path in reference_files(paths):
+        results = compared(path)
+        passed = all(result.passed for result in results)
+        failed += not passed
+        typer.echo(f"{path.name}: {'ok' if passed else 'FAILED'}; " + "; ".join(map(str, results)))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] = Path("results/logs")) -> None:
+    """Print where the time of a finished run went."""
+    from diffbench.commands.costs import costs as summed
+
+    typer.echo(summed(logs))
+
+
+def _add_stage(name: str) -> None:
+    summary = f"Run the stage '{name}' on files; `diffbench {name} --help` lists its arguments."
+
+    @app.command(
+        name=name,
+        help=summary,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def stage(context: typer.Context) -> None:
+        module = importlib.import_module(f"diffbench.stages.{name}")
+        module.main(context.args)
+
+
+for _name in STAGES:
+    _add_stage(_name)
+
+
+def main() -> None:
+    """Run the command line; a mistake is one line and exit code 2."""
+
+    def run(arguments: object) -> None:
+        try:
+            app(standalone_mode=False)
+        except typer.Exit as leaving:
+            sys.exit(leaving.exit_code)
+        except Exception as error:
+            # Click's own usage errors carry one line too.
+            if hasattr(error, "format_message"):
+                raise UserError(error.format_message()) from None
+            raise
+
+    run_stage(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Data sets that torchvision can read from its own archives, or fetch when a download is allowed."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffbench.base.errors import UserError
+from diffbench.datasets._parquet import parquet_files, parquet_split
+from diffbench.datasets._split import Split, SplitName, checked_labels, split_of_arrays
+
+Opener = Callable[[str, bool, bool], Any]
+"""(root, train, download) -> a torchvision data set with `data` and `targets`."""
+
+FAILURES = (RuntimeError, OSError, ValueError, AssertionError, EOFError, KeyError, pickle.UnpicklingError)
+"""What torchvision raises for an archive that is missing or altered, and for a download that failed."""
+
+
+def parquet_or_archive(
+    path: str,
+    split: SplitName,
+    *,
+    shape: tuple[int, int, int],
+    num_classes: int,
+    download: bool,
+    opener: Opener,
+) -> Split:
+    """Return a split from parquet files where `path` holds some, otherwise from torchvision's archive there.
+
+    Raises: UserError naming the folder where neither can be read.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir() and not download:
+        raise UserError(f"{folder}: no such folder; set the data set's 'path', or 'download: true'")
+    files = parquet_files(folder, split)
+    if files:
+        return parquet_split(files, shape=shape, num_classes=num_classes)
+    try:
+        archive = opener(str(folder), split == "train", download)
+        images, labels = np.asarray(archive.data).reshape(-1, *shape), np.asarray(archive.targets, np.int64)
+    except FAILURES as error:
+        # torchvision's own advice names its argument, not our option.
+        reason = " ".join(str(error).split()).split(". You can")[0] or type(error).__name__
+        way_out = "check the network" if download else "set 'path' to where they are, or 'download: true'"
+        raise UserError(
+            f"{folder}: neither {split}.parquet nor parts of it, nor torchvision's archive ({reason}); {way_out}"
+        ) from error
+    if not len(images) or len(images) != len(labels):
+        raise UserError(
+            f"{folder}: torchvision's archive has {len(images)} images and {len(labels)} labels in '{split}'"
+        )
+    return split_of_arrays(images, checked_labels(labels, num_classes, str(folder)))

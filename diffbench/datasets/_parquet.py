@@ -1,0 +1,105 @@
+"""Reads images from parquet files in the layout of Hugging Face data sets.
+
+A folder holds `{split}.parquet`, or numbered parts `{split}-00000-of-00002.parquet`. A column `image` (or
+`img`) holds the encoded picture, as bytes or as a struct with a field `bytes`; a column `label` holds whole
+numbers.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from diffbench.base.arrays import Bytes
+from diffbench.base.errors import UserError
+from diffbench.datasets._decode import decoded, require_shape
+from diffbench.datasets._split import CHUNK, Split, SplitName, checked_labels
+
+IMAGE_COLUMNS = ("image", "img")
+PART = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
+
+
+def parquet_files(folder: Path, split: SplitName) -> list[Path]:
+    """Return the files of a split in order, empty where the folder has none.
+
+    Raises: UserError where numbered parts are missing, or a whole file lies beside parts.
+    """
+    whole, parts = folder / f"{split}.parquet", sorted(folder.glob(f"{split}-*.parquet"))
+    if whole.exists() and parts:
+        raise UserError(f"{whole}: lies beside {parts[0].name}; which of the two is meant? Remove the other")
+    for number, part in enumerate(parts):
+        found = PART.search(part.name)
+        if found and (int(found[1]) != number or int(found[2]) != len(parts)):
+            raise UserError(f"{part}: {len(parts)} parts of '{split}' are there, not all of 0 to {int(found[2]) - 1}")
+    return [whole] if whole.exists() else parts
+
+
+def parquet_split(files: list[Path], *, shape: tuple[int, int, int], num_classes: int) -> Split:
+    """Return the images and labels of parquet files, decoded while they are asked for.
+
+    shape: height, width and channels that every picture must have. Raises: UserError naming the file.
+    """
+    labels = np.concatenate([_labels(file, num_classes) for file in files])
+    if not len(labels):
+        raise UserError(f"{files[0]}: holds no images")
+    return Split(num_images=len(labels), shape=shape, labels=labels, chunks=_chunks(files, shape))
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    try:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            yield opened
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{file}: cannot be read as parquet ({reason}); fetch it again") from error
+
+
+def _labels(file: Path, num_classes: int) -> np.ndarray:
+    with _reading(file) as opened:
+        _require_column(file, opened, ("label",))
+        column = opened.read(columns=["label"]).column("label")
+    if not pyarrow.types.is_integer(column.type) or column.null_count:
+        raise UserError(f"{file}: column 'label' must hold whole numbers without gaps, it is {column.type}")
+    return checked_labels(column.to_numpy().astype(np.int64), num_classes, str(file))
+
+
+def _require_column(file: Path, opened: pyarrow.parquet.ParquetFile, allowed: tuple[str, ...]) -> str:
+    held = opened.schema_arrow.names
+    for name in allowed:
+        if name in held:
+            return name
+    raise UserError(f"{file}: no column {' or '.join(map(repr, allowed))}; it holds {', '.join(held)}")
+
+
+def _chunks(files: list[Path], shape: tuple[int, int, int]) -> Iterator[Bytes]:
+    for file in files:
+        row = 0
+        for encoded in _encoded(file):
+            pixels = np.empty((len(encoded), *shape), np.uint8)
+            for position, (data, name) in enumerate(encoded):
+                where = f"{file}: row {row + position}" + (f" ({name})" if name else "")
+                if data is None:
+                    raise UserError(f"{where}: no picture is embedded; save the data set with its images")
+                image = decoded(data, shape[2], where)
+                require_shape(image.shape, shape, where, "the data set is")
+                pixels[position] = image
+            row += len(encoded)
+            yield pixels
+
+
+def _encoded(file: Path) -> Iterator[list[tuple[bytes | None, str | None]]]:
+    """Yield lists of (encoded picture, its own file name or None)."""
+    with _reading(file) as opened:
+        column = _require_column(file, opened, IMAGE_COLUMNS)
+        kind = opened.schema_arrow.field(column).type
+        bare = pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind)
+        if not bare and not (pyarrow.types.is_struct(kind) and "bytes" in {field.name for field in kind}):
+            raise UserError(f"{file}: column '{column}' must hold encoded pictures, it is {kind}")
+        for batch in opened.iter_batches(CHUNK, columns=[column]):
+            values = batch.column(0).to_pylist()
+            yield [(v, None) if bare or v is None else (v["bytes"], v.get("path")) for v in values]

@@ -1,0 +1,52 @@
+"""What every data set hands over: labels, and images in pieces, so that a set need not fit into memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int64
+
+from diffbench.base.arrays import Bytes
+from diffbench.base.errors import UserError
+
+SplitName = Literal["train", "test"]
+
+CHUNK = 1024
+"""Images in a piece: 12 MB at 64x64 in colour."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split; `chunks` yields them once, in order; UserError at the first bad one."""
+
+    num_images: int
+    shape: tuple[int, int, int]
+    """Height, width, channels."""
+    labels: Int64[np.ndarray, " num_images"] | None
+    chunks: Iterator[Bytes]
+
+
+def split_of_arrays(images: Bytes, labels: np.ndarray | None) -> Split:
+    """Return a split of arrays that are in memory already."""
+    height, width, channels = images.shape[1:]
+    return Split(
+        num_images=len(images),
+        shape=(height, width, channels),
+        labels=None if labels is None else np.asarray(labels, np.int64),
+        chunks=(images[start : start + CHUNK] for start in range(0, len(images), CHUNK)),
+    )
+
+
+def checked_labels(labels: np.ndarray, num_classes: int, source: str) -> Int64[np.ndarray, " num_images"]:
+    """Return labels as int64.
+
+    source: where they come from, for messages. Raises: UserError where one is outside 0 .. num_classes - 1.
+    """
+    wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if len(wrong):
+        raise UserError(
+            f"{source}: image {wrong[0]} has label {labels[wrong[0]]}; "
+            f"{num_classes} classes allow 0 to {num_classes - 1}"
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,40 @@
+"""CIFAR-10: small colour photographs of ten kinds of things, 32x32.
+
+Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images".
+
+The published numbers are measured on the original pixels. Parquet copies whose pictures are JPEG (re-encoded
+to save space) are another data set: results on them are not the papers' and must not be set beside them
+without saying so.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from diffbench.datasets._archive import parquet_or_archive
+from diffbench.datasets._split import Split, SplitName
+
+
+@dataclass(frozen=True)
+class Cifar10:
+    """50,000 training and 10,000 test images in the folder `path`: parquet or torchvision's archive."""
+
+    path: str
+    download: bool = False
+    """Whether torchvision may fetch the archive into `path` when there is nothing yet."""
+    flip: bool = True
+    """Ho et al. 2020, appendix B, train with random horizontal flips."""
+
+    levels: ClassVar[int] = 256
+    num_classes: ClassVar[int] = 10
+
+    def open(self, split: SplitName) -> Split:
+        """Return the images and labels of "train" or "test"; UserError names the file that cannot be read."""
+        return parquet_or_archive(
+            self.path, split, shape=(32, 32, 3), num_classes=10, download=self.download, opener=_torchvision
+        )
+
+
+def _torchvision(root: str, train: bool, download: bool) -> Any:
+    from torchvision.datasets import CIFAR10
+
+    return CIFAR10(root, train=train, download=download)

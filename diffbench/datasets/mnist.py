@@ -1,0 +1,35 @@
+"""MNIST: handwritten digits, 28x28, grey.
+
+Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition".
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from diffbench.datasets._archive import parquet_or_archive
+from diffbench.datasets._split import Split, SplitName
+
+
+@dataclass(frozen=True)
+class Mnist:
+    """60,000 training and 10,000 test images in the folder `path`: parquet or torchvision's archive."""
+
+    path: str
+    download: bool = False
+    """Whether torchvision may fetch the archive into `path` when there is nothing yet."""
+
+    levels: ClassVar[int] = 256
+    flip: ClassVar[bool] = False
+    num_classes: ClassVar[int] = 10
+
+    def open(self, split: SplitName) -> Split:
+        """Return the images and labels of "train" or "test"; UserError names the file that cannot be read."""
+        return parquet_or_archive(
+            self.path, split, shape=(28, 28, 1), num_classes=10, download=self.download, opener=_torchvision
+        )
+
+
+def _torchvision(root: str, train: bool, download: bool) -> Any:
+    from torchvision.datasets import MNIST
+
+    return MNIST(root, train=train, download=download)

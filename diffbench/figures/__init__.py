@@ -1,0 +1,10 @@
+"""Figures: from saved numbers or images to a matplotlib figure, one file per figure.
+
+A figure is a frozen dataclass whose fields are its options, with
+
+    consumes            what it is drawn from: "table" (a data frame), "images" (arrays by row label) or
+                        "curves" (rate and distortion by model)
+    __call__(data)      -> matplotlib.figure.Figure
+
+To add one, write `diffbench/figures/<name>.py`. Colours, fonts and sizes live in `_style.py`.
+"""

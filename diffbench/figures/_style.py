@@ -1,0 +1,86 @@
+"""How all figures look, and how they become the same bytes each time.
+
+Figures are 1600 pixels wide, to be shown at half of that: 11 points are then as large as the text around
+them. Colours are Okabe and Ito's, which remain distinct to colour-blind eyes, in an order whose greys differ
+as well; what they tell apart is told apart by markers or dashes too.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # draws into memory: no window, no display
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+WIDTH = 1600
+DOTS_PER_INCH = 200
+
+COLOURS = ("#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
+QUIET = "#555555"
+"""For what is read last: notes and the floor that lines are read against; 7:1 against white."""
+
+SETTINGS = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#888888",
+    "axes.grid": True,
+    "axes.labelsize": 11,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "figure.dpi": DOTS_PER_INCH,
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same on every machine
+    "font.size": 11,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.8,
+    "legend.fontsize": 10.5,
+    "legend.frameon": False,
+    "lines.linewidth": 2.0,
+    "lines.markersize": 7,
+    "savefig.dpi": "figure",
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw and save in the house style, whatever a person's own matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        yield
+
+
+def empty_figure(width: int = WIDTH, height: int = 1000) -> Figure:
+    """Return a blank figure of so many pixels."""
+    return Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH), layout=None)
+
+
+def note(figure: Figure, text: str) -> None:
+    """Put a line of small print under the axes: what was measured, and what the bands cover."""
+    figure.text(0.012, 0.015, text, fontsize=8.5, color=QUIET, ha="left", va="bottom")
+
+
+def plain_log_ticks(axes: Axes, low: float, high: float) -> None:
+    """Label a logarithmic y axis with plain numbers, more of them the shorter the axis is."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    steps = (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    ticks = [step * 10.0**power for power in range(-6, 7) for step in steps]
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; equal figures give equal bytes (no date, no software version in the file)."""
+    with styled():
+        figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})

@@ -1,0 +1,52 @@
+"""fit: a data set's own extractor, trained once on its training split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.arrays import member_names, read_member
+from diffbench.base.artifacts import read_provenance, require_files, run_record, write_provenance
+from diffbench.base.command import run_stage, stage_parser
+from diffbench.base.devices import device_facts, make_deterministic
+from diffbench.base.errors import UserError
+from diffbench.stages._model import part_of
+
+
+def fit(spec: dict[str, Any], data: Path, held_out: Path, out: Path) -> dict[str, Any]:
+    """Write the extractor's weights and return the facts recorded with them (accuracy on the held-out split).
+
+    Raises: UserError where the data set has no labels, or the extractor is not one that is trained.
+    """
+    import torch
+
+    require_files([data, held_out])
+    make_deterministic(spec["threads"])
+    extractor = part_of("extractors", spec["extractor"])
+    if not type(extractor).needs_weights:
+        raise UserError(f"extractor {spec['extractor']['name']} brings its own weights; only others are fitted")
+    images, labels = _images_and_labels(data)
+    accuracy = extractor.fit(images, labels, out, seed=0, held_out=_images_and_labels(held_out))
+    facts = {"held_out_accuracy": accuracy, "trained_on": read_provenance(data)["sha256"]}
+    facts |= device_facts(torch.device("cpu"))
+    write_provenance(out, spec=spec, inputs={"data": data, "held_out": held_out}, facts=facts)
+    return facts
+
+
+def _images_and_labels(path: Path) -> tuple[Any, Any]:
+    labels = read_member(path, "arr_1") if "arr_1" in member_names(path) else None
+    return read_member(path, "arr_0"), labels
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
+    parser.add_argument("--held-out", type=Path, required=True, help="prepared test images (.npz), for the accuracy")
+    parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
+    given = parser.parse_args(arguments)
+    with run_record(given.run_record, stage="fit", out=str(given.out)) as record:
+        record |= fit(given.spec, given.data, given.held_out, given.out)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,109 @@
+r"""Plot: a table, sample sets or rate-distortion terms to a PNG that is the same bytes each time.
+
+python -m diffbench.stages.plot --spec '{"figure": {"name": "fid_vs_steps"}}' --table table2.csv \
+    --out fid_vs_steps.png
+python -m diffbench.stages.plot --spec '{"figure": {"name": "samples"}, "labels": ["ddim, 10", "ddim, 25"]}' \
+    --real test.npz --images 10.npz 25.npz --out samples.png
+python -m diffbench.stages.plot --spec '{"figure": {"name": "rate_distortion"}, "labels": ["ddpm", "lsun"]}' \
+    --terms ddpm.npz lsun.npz --out rate_distortion.png
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas
+
+from diffbench.base import plugins
+from diffbench.base.arrays import read_member
+from diffbench.base.artifacts import replacing, run_record, write_provenance
+from diffbench.base.command import run_stage, stage_parser
+from diffbench.base.errors import UserError
+
+SOURCES = {"table": "table", "images": "images", "curves": "terms"}
+"""What a figure consumes, and the argument that brings it."""
+
+REAL_LABEL = "real images"
+
+
+def plot(
+    spec: Mapping[str, Any],
+    *,
+    out: Path,
+    table: Path | None = None,
+    images: Sequence[Path] = (),
+    real: Path | None = None,
+    terms: Sequence[Path] = (),
+) -> None:
+    """Draw one figure and write it with its provenance.
+
+    spec: `figure`, its name and options, and, for several files, `labels` in their order. `real`: a file of
+    real images, drawn as the first row. Raises: UserError where the figure is drawn from something else than
+    was given.
+    """
+    options = dict(spec["figure"])
+    name = options.pop("name")
+    figure = plugins.configure(plugins.load("figures", name, "figure"), options, "figure")
+    given = {"table": table, "images": images, "curves": terms}
+    wanted = [kind for kind, source in given.items() if source]
+    if wanted != [figure.consumes] or (real and figure.consumes != "images"):
+        raise UserError(f"figure {name}: is drawn from --{SOURCES[figure.consumes]}, and from nothing else")
+
+    files = [path for path in (table, real, *images, *terms) if path]
+    if figure.consumes == "table":
+        data: Any = _read_table(files[0])
+    elif figure.consumes == "images":
+        rows = {REAL_LABEL: real} if real else {}
+        data = {label: read_member(path, "arr_0") for label, path in (rows | _labelled(spec, images)).items()}
+    else:
+        data = {
+            label: (read_member(path, "rate"), read_member(path, "distortion_rmse"))
+            for label, path in _labelled(spec, terms).items()
+        }
+    # matplotlib is slow to import: not before the arguments are known to make sense.
+    from diffbench.figures._style import save_png
+
+    with replacing(out) as temporary:
+        save_png(figure(data), temporary)
+    write_provenance(out, spec=spec, inputs={str(path): path for path in files})
+
+
+def _read_table(path: Path) -> pandas.DataFrame:
+    try:
+        return pandas.read_csv(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the tabulate stage first") from None
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
+        raise UserError(f"{path}: not a table in CSV ({error})") from None
+
+
+def _labelled(spec: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Path]:
+    labels = spec.get("labels", [])
+    if len(labels) != len(files) or len(set(labels)) != len(labels):
+        raise UserError(f"spec.labels: {len(labels)} labels for {len(files)} files; give each file one of its own")
+    return dict(zip(labels, files, strict=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Plot as the command line says."""
+    parser = stage_parser(__doc__)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--table", type=Path, metavar="PATH", help="a table in CSV")
+    source.add_argument("--images", type=Path, nargs="+", default=[], metavar="PATH", help="sample sets, one a row")
+    source.add_argument("--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds, one a model")
+    parser.add_argument("--real", type=Path, metavar="PATH", help="real images, for the first row")
+    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="the PNG to write")
+    given = parser.parse_args(arguments)
+    with run_record(given.run_record, stage="plot"):
+        plot(
+            given.spec,
+            out=given.out,
+            table=given.table,
+            images=given.images,
+            real=given.real,
+            terms=given.terms,
+        )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,89 @@
+r"""Prepare a data set: from wherever its images are to one memory-mappable file a split.
+
+python -m diffbench.stages.prepare --spec '{"dataset": {"name": "digits"}}' \
+    --out-train train.npz --out-test test.npz
+
+Each file holds `arr_0`, the images as uint8 (number, height, width, channels), and `arr_1`, the labels as
+int64, where there are labels. Its provenance states under `facts` what later stages must know about the data.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffbench.base import plugins
+from diffbench.base.arrays import NpzWriter, read_member, writing_npz
+from diffbench.base.artifacts import run_record, write_provenance
+from diffbench.base.command import run_stage, stage_parser
+from diffbench.base.errors import UserError
+from diffbench.datasets._split import Split
+from diffbench.metrics._baseline_codes import histogram_code, uniform_code
+
+
+def prepare(spec: Mapping[str, Any], *, out_train: Path, out_test: Path) -> dict[str, dict[str, Any]]:
+    """Write both splits and their provenance, and return the facts of each ("train", "test").
+
+    spec: `dataset`, its name and options. Raises: UserError naming the file that is missing, corrupt or of
+    another size; then neither split is written.
+    """
+    options = dict(spec["dataset"])
+    name = options.pop("name")
+    dataset = plugins.configure(plugins.load("datasets", name, "dataset"), options, "dataset")
+    train, test = dataset.open("train"), dataset.open("test")
+    for split, images in (("train", train), ("test", test)):
+        if not images.num_images:
+            raise UserError(f"dataset {name}: split '{split}' is empty; it needs at least one image")
+    if train.shape != test.shape:
+        raise UserError(f"dataset {name}: training images are {train.shape}, test images {test.shape}; make them equal")
+    with writing_npz(out_train) as train_writer, writing_npz(out_test) as test_writer:
+        hashes = {"train": _write(train_writer, train), "test": _write(test_writer, test)}
+    # What coding the test split costs without any model, beside which the models' bits per dimension are read.
+    codes = {
+        "uniform_bits_per_dim": uniform_code(dataset.levels),
+        "histogram_bits_per_dim": histogram_code(
+            read_member(out_train, "arr_0"), read_member(out_test, "arr_0"), dataset.levels
+        ),
+    }
+    facts = {}
+    for split, images, path in (("train", train, out_train), ("test", test, out_test)):
+        facts[split] = {
+            "num_images": images.num_images,
+            "shape": list(images.shape),
+            "levels": dataset.levels,
+            "flip": dataset.flip,
+            "num_classes": dataset.num_classes,
+            "images_sha256": hashes[split],
+            **codes,
+        }
+        write_provenance(path, spec={**spec, "split": split}, facts=facts[split])
+    return facts
+
+
+def _write(writer: NpzWriter, split: Split) -> str:
+    """Return the SHA-256 of the images' bytes, which does not depend on the file around them."""
+    hashed = hashlib.sha256()
+    with writer.member("arr_0", (split.num_images, *split.shape), np.uint8) as images:
+        for chunk in split.chunks:
+            hashed.update(np.ascontiguousarray(chunk).data)
+            images.write(chunk)
+    if split.labels is not None:
+        writer.add("arr_1", split.labels)
+    return hashed.hexdigest()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prepare a data set as the command line says."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--out-train", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--out-test", type=Path, required=True, metavar="PATH")
+    given = parser.parse_args(arguments)
+    with run_record(given.run_record, stage="prepare") as cost:
+        facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test)
+        cost["num_images"] = sum(split["num_images"] for split in facts.values())
+
+
+if __name__ == "__main__":
+    run_stage(main)

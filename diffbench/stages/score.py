@@ -1,0 +1,102 @@
+"""score: features or terms of a bound in, tidy records of numbers with their intervals out. Needs no torch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffbench.base.arrays import member_names, read_member
+from diffbench.base.artifacts import digest, read_provenance, require_files, run_record, write_provenance
+from diffbench.base.command import run_stage, stage_parser
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure, load
+from diffbench.base.records import Estimate, record, write_records
+from diffbench.metrics.bits_per_dim import BitsPerDim, rate_and_distortion
+from diffbench.protocols.classifier import protocol_id
+
+
+def score_features(
+    spec: Mapping[str, Any], features: Path, reference: Path, out: Path, samples_provenance: Path | None = None
+) -> None:
+    """Write the protocol's metrics of a feature file against a reference's, and the cost of the samples where known.
+
+    Raises: UserError where the files were made by different extractors.
+    """
+    require_files([features, reference])
+    protocol = configure(load("protocols", spec["protocol"]["name"]), _options(spec["protocol"]), "protocol")
+    own, other = read_provenance(features)["facts"], read_provenance(reference)["facts"]
+    if own["weights_sha256"] != other["weights_sha256"]:
+        raise UserError(f"{features} and {reference} come from different extractors; not comparable: extractor")
+    identity = protocol.identity(own["weights_sha256"], spec["rounding"], own["num_images"], other["num_images"])
+    name = protocol_id(identity)
+    row = {**spec["row"], "num_images": own["num_images"]}
+    generated, real = _arrays(features), _arrays(reference)
+    records = []
+    for metric in protocol.metrics:
+        options = protocol.metric_options(metric)
+        part = configure(load("metrics", metric), options, f"protocol metric {metric}")
+        records.append(record(row, metric, name, part(generated, real)))
+    inputs = {"features": features, "reference": reference}
+    if samples_provenance is not None:
+        require_files([samples_provenance])
+        cost = json.loads(samples_provenance.read_text())["facts"]
+        records.append(record(row, "nfe", name, Estimate.exact(cost["nfe"])))
+        total = cost["nfe"] * cost["flops_per_evaluation"]
+        records.append(record(row, "flops_per_image", name, Estimate.exact(total)))
+        inputs["samples_provenance"] = samples_provenance
+    write_records(out, records)
+    write_provenance(
+        out, spec=spec, inputs=inputs, facts={"protocol": dict(identity), "protocol_digest": digest(identity)[:8]}
+    )
+
+
+def score_terms(spec: Mapping[str, Any], terms: Path, out: Path) -> None:
+    """Write the bound's total, its standard error, and its division into rate and distortion."""
+    require_files([terms])
+    arrays, facts = _arrays(terms), read_provenance(terms)["facts"]
+    counted = f"n={facts['num_images']};levels={facts['levels']};strata={len(arrays['width'])}"
+    name = f"bound;split=test;{counted};clip=true;version=1"
+    total = BitsPerDim()(arrays)
+    estimates = {
+        "nll_bits_per_dim": total,
+        "nll_se": Estimate.exact((total.high - total.value) / 1.959963984540054),
+        **rate_and_distortion(arrays),
+    }
+    codes = {metric: facts.get(metric) for metric in ("uniform_bits_per_dim", "histogram_bits_per_dim")}
+    estimates |= {metric: Estimate.exact(value) for metric, value in codes.items() if value is not None}
+    row = {**spec["row"], "num_images": facts["num_images"]}
+    write_records(out, [record(row, metric, name, estimate) for metric, estimate in estimates.items()])
+    write_provenance(out, spec=spec, inputs={"terms": terms}, facts={"protocol": name})
+
+
+def _options(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in described.items() if key != "name"}
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    return {name: read_member(path, name) for name in member_names(path)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run the stage."""
+    parser = stage_parser(__doc__)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--features", type=Path, help="features of the set to score (.npz)")
+    source.add_argument("--terms", type=Path, help="terms of a bound (.npz)")
+    parser.add_argument("--reference", type=Path, help="features of the reference (.npz)")
+    parser.add_argument("--samples-provenance", type=Path, help="the sample set's .npz.json, for its cost")
+    parser.add_argument("--out", type=Path, required=True, help="records to write (.json)")
+    given = parser.parse_args(arguments)
+    if given.features and not given.reference:
+        parser.error("--features needs --reference")
+    with run_record(given.run_record, stage="score", out=str(given.out)):
+        if given.features:
+            score_features(given.spec, given.features, given.reference, given.out, given.samples_provenance)
+        else:
+            score_terms(given.spec, given.terms, given.out)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,133 @@
+r"""Tabulate scores: tidy records to a table (CSV) and to numbers for `dvc metrics show` (JSON).
+
+python -m diffbench.stages.tabulate --spec '{"benchmark": "digits", "table": {"name": "table2"}}' \
+    --scores a.json b.json --out table2.csv metrics.json [--logs results/logs --cost results/cost.csv]
+
+The table and the numbers are functions of the scores alone. The cost differs from run to run, so it goes to a
+file of its own, which no hash covers.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas
+
+from diffbench.base import plugins
+from diffbench.base.artifacts import replacing, run_record, write_provenance
+from diffbench.base.command import run_stage, stage_parser
+from diffbench.base.errors import UserError
+from diffbench.base.records import read_records
+
+FLOAT_FORMAT = "%.6g"
+"""Six digits: more than any interval resolves, fewer than those in which two machines' last bits differ, and
+a table that can be read. The exact numbers stand in the score files."""
+
+VARIANT_KEYS = ("guidance_scale", "train_seed", "sample_seed", "num_images", "protocol")
+"""Columns that may tell apart two rows of the same model, sampler and steps."""
+
+MODEL_NUMBERS = ("nll_bits_per_dim", "rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse")
+"""Numbers of a model, whatever samples it."""
+
+COST_COLUMNS = (
+    *("stage", "run", "seconds", "cpu_seconds", "startup_cpu_seconds", "num_images", "images_per_second"),
+    *("peak_memory_mib", "machine", "processors", "date"),
+)
+
+
+def tabulate(
+    spec: Mapping[str, Any], *, scores: Sequence[Path], out_table: Path, out_metrics: Path | None = None
+) -> pandas.DataFrame:
+    """Write the table of score files, its provenance and its numbers as JSON, and return the table.
+
+    spec: `table`, its name and options. Raises: UserError naming the file that is missing or damaged.
+    """
+    options = dict(spec["table"])
+    part = plugins.load("tables", options.pop("name"), "table")
+    records = read_records(scores)
+    if not records:
+        raise UserError(f"{out_table}: no scores to put into the table; score a sample set first")
+    frame = plugins.configure(part, options, "table")(records)
+    with replacing(out_table) as temporary:
+        frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+    write_provenance(out_table, spec=spec, inputs={str(path): path for path in scores})
+    if out_metrics:
+        with replacing(out_metrics) as temporary:
+            temporary.write_text(json.dumps(nested_numbers(frame), indent=1) + "\n")
+    return frame
+
+
+def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
+    """Return {model: {sampler: {steps: {"fid": ...}}}}, with the table's digits, intervals left out.
+
+    The row `real` has neither sampler nor steps. A model's own numbers stand beside its samplers; where seeds
+    differ, they are those of the first row. Rows that share model, sampler and steps add what tells them
+    apart to the last key.
+    """
+    numbers = [name for name in frame.columns if f"{name}_low" in frame.columns]
+    places = [
+        [str(row[key]) for key in ("model", "sampler", "steps") if pandas.notna(row[key])]
+        for _, row in frame.iterrows()
+    ]
+    crowded = Counter(map(tuple, places))
+    varying = [key for key in VARIANT_KEYS if key in frame.columns and frame[frame.model != "real"][key].nunique() > 1]
+    result: dict[str, Any] = {}
+    for place, (_, row) in zip(places, frame.iterrows(), strict=True):
+        if crowded[tuple(place)] > 1:
+            place[-1] += "".join(f" {key}={row[key]}" for key in varying if pandas.notna(row[key]))
+        node = result
+        for key in place:
+            node = node.setdefault(key, {})
+        node |= {name: _rounded(row[name]) for name in numbers if pandas.notna(row[name])}
+        for name in MODEL_NUMBERS:
+            if name in frame.columns and pandas.notna(row[name]):
+                result[place[0]].setdefault(name, _rounded(row[name]))
+    return result
+
+
+def _rounded(value: float) -> float:
+    return float(FLOAT_FORMAT % value)
+
+
+def cost_table(logs: Path) -> pandas.DataFrame:
+    """Return one row a run record (`*.run.json`) under `logs`: stage, seconds, images/s, memory, machine.
+
+    Raises: UserError naming a record that is not JSON.
+    """
+    rows = []
+    for path in sorted(logs.rglob("*.run.json")):
+        try:
+            run = json.loads(path.read_text())
+        except json.JSONDecodeError:
+            raise UserError(f"{path}: not JSON; remove it") from None
+        if "images_per_second" not in run and run.get("num_images") and run.get("seconds"):
+            run["images_per_second"] = round(run["num_images"] / run["seconds"], 2)
+        rows.append({"run": str(path.relative_to(logs)).removesuffix(".run.json")} | run)
+    frame = pandas.DataFrame(rows, columns=list(COST_COLUMNS))
+    return frame.convert_dtypes(convert_string=False, convert_floating=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Tabulate as the command line says."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--scores", type=Path, nargs="+", required=True, metavar="PATH", help="files of records")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, metavar="PATH", help="TABLE.csv [METRICS.json]")
+    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="where the run records are")
+    parser.add_argument("--cost", type=Path, metavar="PATH", help="where to write what the runs cost (CSV)")
+    given = parser.parse_args(arguments)
+    if len(given.out) > 2:
+        parser.error("--out takes the table and, after it, the metrics")
+    if (given.logs is None) != (given.cost is None):
+        parser.error("--logs and --cost go together")
+    with run_record(given.run_record, stage="tabulate"):
+        out_metrics = given.out[1] if len(given.out) == 2 else None
+        tabulate(given.spec, scores=given.scores, out_table=given.out[0], out_metrics=out_metrics)
+    if given.cost:
+        with replacing(given.cost) as temporary:
+            cost_table(given.logs).to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,132 @@
+"""train: a prepared data set in, a model's weights out (averaged and raw)."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from diffbench.base.arrays import member_names, read_member
+from diffbench.base.artifacts import (
+    digest,
+    exclusive,
+    read_provenance,
+    replacing,
+    require_files,
+    run_record,
+    write_provenance,
+)
+from diffbench.base.command import add_device, run_stage, stage_parser
+from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure
+from diffbench.base.seeds import seed_torch
+from diffbench.stages._model import build_network, diffusion_of, part_of
+from diffbench.training.checkpoints import Checkpoints
+from diffbench.training.loop import Trainer, TrainingData
+from diffbench.training.settings import Training
+
+
+def train(
+    spec: dict[str, Any],
+    data: Path,
+    out: Path,
+    log_csv: Path,
+    *,
+    device: str = "auto",
+    cache: Path = Path(".cache"),
+    checkpoint_every: int = 500,
+    record: dict[str, Any] | None = None,
+) -> None:
+    """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
+
+    Resumes from `cache` where a run of the same spec and data was cut off. Raises: UserError.
+    """
+    require_files([data])
+    make_deterministic(spec["threads"])
+    chosen = chosen_device(device)
+    provenance = read_provenance(data)
+    facts = {key: provenance["facts"][key] for key in ("shape", "levels", "num_classes", "flip")}
+    labels = read_member(data, "arr_1") if "arr_1" in member_names(data) else None
+    conditional = bool(spec["network"].get("class_conditional"))
+    if conditional and labels is None:
+        raise UserError(f"{data}: a class-conditional network needs labels, and the data set has none")
+    training_data = TrainingData(
+        images=read_member(data, "arr_0"),
+        labels=torch.from_numpy(np.array(labels)) if conditional else None,
+        levels=facts["levels"],
+        flip=facts["flip"],
+    )
+    key = digest({"spec": spec, "data": provenance["sha256"], "device": chosen.type})[:24]
+    with exclusive(cache / "train" / key) as folder:
+        seed_torch(spec["seed"], "init")
+        trainer = Trainer(
+            build_network(spec, facts),
+            diffusion_of(spec),
+            part_of("objectives", spec["objective"]),
+            configure(Training, spec["training"], "training"),
+            training_data,
+            spec["seed"],
+            chosen,
+        )
+        checkpoints = Checkpoints(folder)
+        images_per_second = trainer.run(checkpoints, checkpoint_every)
+        save_weights(trainer, out)
+        write_log(trainer.log, log_csv)
+        parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
+        about = facts | {"parameters": parameters} | device_facts(chosen)
+        write_provenance(out, spec=spec, inputs={"data": data}, facts=about)
+        write_provenance(log_csv, spec=spec, inputs={"data": data}, facts={})
+        checkpoints.remove()
+    if record is not None:
+        record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
+
+
+def save_weights(trainer: Trainer, out: Path) -> None:
+    """Write the averaged and the raw weights."""
+    raw = trainer.network.state_dict()
+    averaged = raw | trainer.average.state_dict()
+    tensors = {f"ema.{name}": tensor for name, tensor in averaged.items()}
+    tensors |= {f"raw.{name}": tensor for name, tensor in raw.items()}
+    with replacing(out) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, temporary)
+
+
+def write_log(rows: list[dict[str, float]], path: Path) -> None:
+    """Write the training log: step, mean loss and gradient norm since the row before, learning rate."""
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(
+            file, fieldnames=["step", "loss", "gradient_norm", "learning_rate"], lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
+    parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
+    parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where checkpoints live")
+    parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")
+    add_device(parser)
+    given = parser.parse_args(arguments)
+    with run_record(given.run_record, stage="train", out=str(given.out)) as record:
+        train(
+            given.spec,
+            given.data,
+            given.out,
+            given.log_csv,
+            device=given.device,
+            cache=given.cache,
+            checkpoint_every=given.checkpoint_every,
+            record=record,
+        )
+
+
+if __name__ == "__main__":
+    run_stage(main)

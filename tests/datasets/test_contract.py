@@ -1,0 +1,53 @@
+"""What every data set must keep, for each file in the folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffbench.base import plugins
+
+MINIMAL = {"digits": {}, "mnist": {"path": "mnist"}, "cifar10": {"path": "cifar10-jpeg"}}
+"""Options without which a data set cannot be built; paths are relative to the shared data."""
+
+
+@pytest.fixture(params=plugins.names("datasets"))
+def dataset(request, tmp_path):
+    """Return each data set of the folder, with something to read."""
+    if request.param == "folder":
+        for index in range(4):
+            Image.fromarray(np.full((6, 5, 3), index * 9, np.uint8)).save(tmp_path / f"{index}.png")
+        options = {"path": str(tmp_path), "test_fraction": 0.5}
+    else:
+        options = dict(MINIMAL[request.param])
+        if "path" in options:
+            options["path"] = str(request.getfixturevalue("shared_data") / options["path"])
+    return plugins.configure(plugins.load("datasets", request.param), options, request.param)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_first_chunk_is_what_the_split_declares(dataset, split):
+    opened = dataset.open(split)
+    chunk = next(iter(opened.chunks))
+    assert chunk.dtype == np.uint8
+    assert chunk.shape[1:] == opened.shape
+    assert 0 < len(chunk) <= opened.num_images
+    if dataset.num_classes is None:
+        assert opened.labels is None
+    else:
+        assert opened.labels.dtype == np.int64 and opened.labels.shape == (opened.num_images,)
+        assert 0 <= opened.labels.min() and opened.labels.max() < dataset.num_classes
+
+
+def test_declares_levels_and_flip(dataset):
+    chunk = next(iter(dataset.open("test").chunks))
+    grid = np.rint(np.arange(dataset.levels) * 255 / (dataset.levels - 1))
+    assert np.isin(chunk, grid).all()
+    assert isinstance(dataset.flip, bool)
+
+
+def test_name_in_configuration_is_the_files_name(dataset):
+    assert Path(__import__(type(dataset).__module__, fromlist=["x"]).__file__).stem in plugins.names(
+        "datasets"
+    )

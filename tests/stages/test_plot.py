@@ -1,0 +1,87 @@
+"""From files to pictures, and what is said when figure and files do not belong together."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffbench.base.arrays import save_npz
+from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.errors import UserError
+from diffbench.stages.plot import main
+
+
+def call(tmp_path, spec, *arguments):
+    out = tmp_path / "figure.png"
+    main(["--spec", json.dumps(spec), *map(str, arguments), "--out", str(out)])
+    with Image.open(out) as picture:
+        picture.verify()
+    return out
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return the path of a small table."""
+    head = "benchmark,model,sampler,steps,nfe,guidance_scale,train_seed,sample_seed,num_images,protocol"
+    head += ",fid,fid_low,fid_high"
+    rows = [
+        "d,real,,,,,,,50,p,3,2,4",
+        "d,ddpm,ddim,10,10,,0,0,50,p,30,20,40",
+        "d,ddpm,ddim,25,25,,0,0,50,p,9,8,10",
+    ]
+    path = tmp_path / "table2.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Return the paths of three small image sets."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{name}.npz" for name in ("real", "10", "25")]
+    for path in paths:
+        save_npz(path, {"arr_0": rng.integers(0, 256, (20, 8, 8, 1), np.uint8)})
+    return paths
+
+
+def test_table_to_picture_twice_the_same(tmp_path, table):
+    spec = {"figure": {"name": "fid_vs_steps"}}
+    first = sha256(call(tmp_path, spec, "--table", table, "--run-record", tmp_path / "plot.run.json"))
+    out = call(tmp_path, spec, "--table", table)
+    assert sha256(out) == first
+    assert read_provenance(out)["inputs"] == {str(table): sha256(table)}
+    assert json.loads((tmp_path / "plot.run.json").read_text())["stage"] == "plot"
+
+
+def test_images_to_picture(tmp_path, images):
+    spec = {
+        "figure": {"name": "samples", "columns": 4, "title": "ddpm"},
+        "labels": ["ddim, 10 steps", "ddim, 25 steps"],
+    }
+    out = call(tmp_path, spec, "--real", images[0], "--images", *images[1:])
+    assert len(read_provenance(out)["inputs"]) == 3
+
+
+def test_terms_to_picture(tmp_path):
+    save_npz(tmp_path / "terms.npz", {"rate": np.linspace(0, 2, 9), "distortion_rmse": np.linspace(80, 1, 9)})
+    call(
+        tmp_path,
+        {"figure": {"name": "rate_distortion"}, "labels": ["ddpm"]},
+        "--terms",
+        tmp_path / "terms.npz",
+    )
+
+
+def test_what_does_not_belong_together(tmp_path, table, images):
+    with pytest.raises(UserError, match="samples: is drawn from --images"):
+        call(tmp_path, {"figure": {"name": "samples"}}, "--table", table)
+    with pytest.raises(UserError, match="fid_vs_steps: is drawn from --table"):
+        call(tmp_path, {"figure": {"name": "fid_vs_steps"}}, "--table", table, "--real", images[0])
+    with pytest.raises(UserError, match="1 labels for 2 files"):
+        call(tmp_path, {"figure": {"name": "samples"}, "labels": ["a"]}, "--images", *images[:2])
+    with pytest.raises(UserError, match="nowhere.csv: no such file; run the tabulate stage first"):
+        call(tmp_path, {"figure": {"name": "fid_vs_steps"}}, "--table", tmp_path / "nowhere.csv")
+    with pytest.raises(UserError, match="did you mean 'samples'"):
+        call(tmp_path, {"figure": {"name": "sample"}}, "--images", images[0])
+    assert not list(tmp_path.glob("*.png*"))

@@ -1,0 +1,107 @@
+"""From score files to the table, its numbers in JSON, and the cost beside them."""
+
+import json
+
+import pandas
+import pytest
+
+from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.errors import UserError
+from diffbench.base.records import Estimate, record, write_records
+from diffbench.stages.tabulate import main
+
+SPEC = json.dumps({"benchmark": "digits", "table": {"name": "table2"}})
+
+
+def row(model="ddpm", sampler="ddim", steps=10, seed=0):
+    keys = {"benchmark": "digits", "model": model, "sampler": sampler, "steps": steps, "guidance_scale": None}
+    return {**keys, "train_seed": seed, "sample_seed": seed, "num_images": 500}
+
+
+@pytest.fixture
+def scores(tmp_path):
+    """Return score files of two sample sets, the real images and a bound."""
+    contents = {
+        "10": [
+            record(row(), "fid", "p", Estimate(100 / 3, 30.0, 40.0)),
+            record(row(), "nfe", None, Estimate.exact(10.0)),
+        ],
+        "25": [record(row(steps=25), "fid", "p", Estimate(20.0, 18.0, 22.0))],
+        "real": [record(row("real", None, None, None), "fid", "p", Estimate(2.0, 1.0, 3.0))],
+        "bound": [record(row(sampler=None, steps=None), "nll_bits_per_dim", "b", Estimate.normal(3.0, 0.02))],
+    }
+    for name, records in contents.items():
+        write_records(tmp_path / f"{name}.json", records)
+    return [str(tmp_path / f"{name}.json") for name in contents]
+
+
+def call(tmp_path, scores, *more):
+    outs = [str(tmp_path / "table2.csv"), str(tmp_path / "metrics.json")]
+    main(["--spec", SPEC, "--scores", *scores, "--out", *outs, *more])
+    return tmp_path / "table2.csv", tmp_path / "metrics.json"
+
+
+def test_table_and_numbers(tmp_path, scores):
+    table, metrics = call(tmp_path, scores)
+    lines = table.read_text().splitlines()
+    assert lines[1].startswith("digits,real,,,,,,,500,p,2,1,3,")
+    assert lines[2].startswith("digits,ddpm,ddim,10,10,,0,0,500,p,33.3333,30,40,")
+    assert json.loads(metrics.read_text()) == {
+        "real": {"fid": 2.0},
+        "ddpm": {"ddim": {"10": {"fid": 33.3333}, "25": {"fid": 20.0}}, "nll_bits_per_dim": 3.0},
+    }
+    assert read_provenance(table)["inputs"][scores[0]] == sha256(scores[0])
+
+
+def test_same_bytes_again_whatever_the_runs_cost(tmp_path, scores):
+    table, metrics = call(tmp_path, scores)
+    before = [sha256(path) for path in (table, metrics, f"{table}.json")]
+    (tmp_path / "logs").mkdir()
+    call(tmp_path, scores, "--logs", str(tmp_path / "logs"), "--cost", str(tmp_path / "cost.csv"))
+    assert [sha256(path) for path in (table, metrics, f"{table}.json")] == before
+
+
+def test_seeds_stay_apart_in_the_numbers(tmp_path):
+    for seed in (0, 1):
+        write_records(
+            tmp_path / f"{seed}.json", [record(row(seed=seed), "fid", "p", Estimate.exact(5.0 + seed))]
+        )
+    _, metrics = call(tmp_path, [str(tmp_path / "0.json"), str(tmp_path / "1.json")])
+    keys = list(json.loads(metrics.read_text())["ddpm"]["ddim"])
+    assert keys == ["10 train_seed=0 sample_seed=0", "10 train_seed=1 sample_seed=1"]
+
+
+def test_cost(tmp_path, scores):
+    logs = tmp_path / "logs/sample/ddpm"
+    logs.mkdir(parents=True)
+    run = {
+        "stage": "sample",
+        "seconds": 4.0,
+        "num_images": 500,
+        "peak_memory_mib": 300.5,
+        "machine": "m",
+        "else": [1],
+    }
+    (logs / "ddim.run.json").write_text(json.dumps(run))
+    (logs / "ddim.log").write_text("not a record")
+    call(tmp_path, scores, "--logs", str(tmp_path / "logs"), "--cost", str(tmp_path / "cost.csv"))
+    (cost,) = pandas.read_csv(tmp_path / "cost.csv").to_dict("records")
+    assert (cost["stage"], cost["run"], cost["images_per_second"]) == ("sample", "sample/ddpm/ddim", 125)
+    assert (cost["seconds"], cost["peak_memory_mib"], cost["machine"], cost["num_images"]) == (
+        4,
+        300.5,
+        "m",
+        500,
+    )
+
+
+def test_missing_damaged_and_empty_scores(tmp_path, scores):
+    with pytest.raises(UserError, match="nowhere.json: no such file of scores"):
+        call(tmp_path, [*scores, str(tmp_path / "nowhere.json")])
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(UserError, match="bad.json: not a file of scores"):
+        call(tmp_path, [str(tmp_path / "bad.json")])
+    write_records(tmp_path / "empty.json", [])
+    with pytest.raises(UserError, match="no scores to put into the table"):
+        call(tmp_path, [str(tmp_path / "empty.json")])
+    assert not (tmp_path / "table2.csv").exists()
