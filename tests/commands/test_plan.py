@@ -1,0 +1,72 @@
+"""The plan counts what the jobs will do."""
+
+import dataclasses
+import re
+
+import pytest
+import torch
+
+from diffbench.base.config import load_benchmark
+from diffbench.commands.plan import flops_per_row, job_counts, plan, plan_models
+from diffbench.networks.unet import Unet
+
+CONFIG = "workflow/config/digits.yaml"
+
+
+@pytest.fixture(scope="module")
+def benchmark_of_digits(request):
+    return load_benchmark(request.config.rootpath / CONFIG)
+
+
+def test_evaluations_are_those_of_the_rows(benchmark_of_digits):
+    first = plan_models(benchmark_of_digits, (1, 8, 8), 10)[0]
+    training = benchmark_of_digits.models["ddpm"].training
+    assert first.name == "ddpm seed 0"
+    assert first.train_evaluations == training.steps * training.batch_size
+    # Two samplers at 10, 25, 50 and 100 steps, 500 images in full micro-batches of 100.
+    assert first.sample_evaluations == 2 * 185 * 500
+    bound = benchmark_of_digits.bound
+    assert first.bound_evaluations == bound.timesteps * bound.num_images
+
+
+def test_padding_of_the_last_micro_batch_is_counted(benchmark_of_digits):
+    runs = tuple(dataclasses.replace(run, num_images=401) for run in benchmark_of_digits.runs)
+    first = plan_models(dataclasses.replace(benchmark_of_digits, runs=runs), (1, 8, 8), 10)[0]
+    assert first.sample_evaluations == 2 * 185 * 500
+
+
+def test_parameters_and_flops_of_the_published_cifar10_network():
+    """DDPM's CIFAR-10 network in the released code of improved DDPM has 52.5M parameters (3 blocks, learned variance)."""
+    settings = Unet(channels=128, channel_multipliers=(1, 2, 2, 2), residual_blocks=3, attention_resolutions=(16, 8))
+    with torch.device("meta"):
+        network = settings.build((3, 32, 32), None, learns_variance=True)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 52_546_438
+    assert flops_per_row(network, (3, 32, 32), conditional=False) > 1e9
+
+
+def test_flops_of_one_convolution_are_counted_by_hand():
+    layer = torch.nn.Conv2d(1, 4, 3, padding=1, bias=False)
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x, t, y, low_res):
+            return self.layer(x)
+
+    assert flops_per_row(Network(), (1, 8, 8), conditional=False) == 2 * 9 * 4 * 64
+
+
+def test_the_text_names_jobs_disk_and_time(benchmark_of_digits):
+    text = plan(benchmark_of_digits, (1, 8, 8), 10, workers=2)
+    assert re.search(r"^ddpm seed 0 +\d", text, re.M) and re.search(r"^iddpm seed 0 +\d", text, re.M)
+    assert "2 train, 4 sample, 2 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
+
+
+def test_jobs_follow_the_grouping(benchmark_of_digits):
+    assert job_counts(benchmark_of_digits)["sample"] == 4
+    apart = dataclasses.replace(
+        benchmark_of_digits, execution=dataclasses.replace(benchmark_of_digits.execution, group_steps=False)
+    )
+    assert job_counts(apart)["sample"] == 16

@@ -1,0 +1,75 @@
+"""The command line: one line and exit code 2 for a mistake, the stages by name, nothing imported that is not used."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def diffbench(*arguments, cwd):
+    command = [sys.executable, "-m", "diffbench.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def root(request):
+    return request.config.rootpath
+
+
+def test_check_accepts_what_ships(root):
+    for name in ("digits", "smoke"):
+        done = diffbench("check", f"workflow/config/{name}.yaml", cwd=root)
+        assert done.returncode == 0 and f"benchmark {name}" in done.stdout
+
+
+def test_check_resolved_prints_bases_and_defaults(root):
+    import yaml
+
+    done = diffbench("check", "--resolved", cwd=root)
+    content = yaml.safe_load(done.stdout)
+    assert content["models"]["iddpm"]["diffusion"]["timesteps"] == 1000
+    assert content["models"]["iddpm"]["network"]["name"] == "unet"
+    assert content["samplers"]["ddim"] == {"name": "ddim", "eta": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["chek"], "Did you mean 'check'"),
+        (["conform", "nowhere"], "nowhere: no such file or folder"),
+        (["sample", "--spec", "{}", "--weights", "w", "--out"], None),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(root, arguments, said):
+    done = diffbench(*arguments, cwd=root)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    if said:
+        assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_stage_runs_from_the_provenance_of_what_it_made(root, tmp_path):
+    spec = json.dumps({"dataset": {"name": "digits"}})
+    first = ["--out-train", tmp_path / "train.npz", "--out-test", tmp_path / "test.npz"]
+    again = ["--out-train", tmp_path / "again.npz", "--out-test", tmp_path / "test2.npz"]
+    assert diffbench("prepare", "--spec", spec, *first, cwd=root).returncode == 0
+    assert diffbench("prepare", "--spec", tmp_path / "train.npz.json", *again, cwd=root).returncode == 0
+    assert (tmp_path / "train.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "module", ["diffbench", "diffbench.cli", "diffbench.stages.score", "diffbench.stages.tabulate"]
+)
+def test_what_needs_no_network_imports_no_torch(module):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def test_public_functions_can_be_imported():
+    import diffbench
+
+    for name in diffbench.__all__:
+        assert callable(getattr(diffbench, name))
+    with pytest.raises(AttributeError):
+        _ = diffbench.nothing
