@@ -7,6 +7,7 @@ ordinary `.npy` at an offset of the zip file, so it can be mapped; a compressed 
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,7 @@ def read_member(path: Path | str, name: str) -> np.ndarray:
             shape, fortran, dtype = _read_header(stream, path, name)
             header_length = stream.tell()
             if info.compress_type != zipfile.ZIP_STORED or not shape or 0 in shape or dtype.kind not in "biufc":
-                return _read_rest(stream, shape, fortran, dtype)
+                return _read_rest(stream, shape, fortran, dtype, path, name)
     with open(path, "rb") as file:
         file.seek(info.header_offset)
         local = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
@@ -149,22 +150,28 @@ def _read_header(stream: io.BufferedIOBase, path: Path | str, name: str) -> tupl
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream)
-    except ValueError as error:
-        raise UserError(f"{path}: array {name} is damaged ({error})") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: array {name} is damaged ({error}); make the file again") from None
     if dtype.hasobject:
         raise UserError(f"{path}: array {name} holds Python objects, which are never loaded")
     return shape, fortran, dtype
 
 
-def _read_rest(stream: io.BufferedIOBase, shape: tuple[int, ...], fortran: bool, dtype: np.dtype) -> np.ndarray:
-    data = np.frombuffer(io.BytesIO(stream.read()).getbuffer(), dtype)
+def _read_rest(
+    stream: io.BufferedIOBase, shape: tuple[int, ...], fortran: bool, dtype: np.dtype, path: Path | str, name: str
+) -> np.ndarray:
+    length = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    data = np.frombuffer(bytearray(_read_exactly(stream, length, path, name)), dtype)
     return data.reshape(shape, order="F" if fortran else "C")
 
 
 def _read_exactly(stream: io.BufferedIOBase, length: int, path: Path | str, name: str) -> bytes:
     pieces = []
     while length:
-        piece = stream.read(length)
+        try:
+            piece = stream.read(length)
+        except (EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise UserError(f"{path}: array {name} is damaged ({error}); make the file again") from None
         if not piece:
             raise UserError(f"{path}: array {name} ends early; the file is cut off")
         pieces.append(piece)

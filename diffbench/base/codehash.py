@@ -57,14 +57,17 @@ def _source(name: str, root: str) -> Path | None:
 @cache
 def _importable_project(name: str) -> Path | None:
     """Return the file of a module of the user's own elsewhere on the path; installed libraries do not count."""
+    # The top-level name first: to find a dotted name, Python imports what stands before the dot.
+    top = name.split(".")[0]
     try:
+        found = importlib.util.find_spec(top)
+        places = [] if found is None else [found.origin or "", *(found.submodule_search_locations or [])]
+        if not any(places) or any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places):
+            return None
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return None
-    if found is None or not found.origin or not found.origin.endswith(".py"):
-        return None
-    installed = {"site-packages", "dist-packages"}
-    return None if installed & set(Path(found.origin).parts) else Path(found.origin)
+    return Path(found.origin) if found is not None and (found.origin or "").endswith(".py") else None
 
 
 def _imports(path: Path, name: str) -> Iterable[str]:

@@ -28,6 +28,8 @@ def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, An
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
+        if not isinstance(key, (str, int, float)):
+            raise UserError(f"line {key_node.start_mark.line + 1}: a key must be a name")
         if key in seen:
             raise UserError(f"line {key_node.start_mark.line + 1}: key '{key}' is written twice")
         seen.add(key)
@@ -45,6 +47,8 @@ def load_benchmark(path: Path | str) -> Benchmark:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not YAML: it is not text in UTF-8") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return parse_benchmark(content, str(path))
@@ -178,7 +182,7 @@ def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         base = entry.get("base")
         if base is None:
             return dict(entry)
-        if base not in entries:
+        if not isinstance(base, str) or base not in entries:
             raise UserError(f"models.{key}.base: no model '{base}'; {nearest(base, entries)}")
         own = {name: value for name, value in entry.items() if name != "base"}
         return merged(resolve(base, (*chain, key)), own)

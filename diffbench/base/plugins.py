@@ -88,11 +88,13 @@ def _only_part(module: types.ModuleType) -> type:
     return found[0]
 
 
-def configure(part: type, options: Mapping[str, Any], where: str) -> Any:
+def configure(part: type, options: Any, where: str) -> Any:
     """Return `part(**options)` after a check of every key and type.
 
     where: the place in the configuration, for messages. Raises: UserError.
     """
+    if not isinstance(options, Mapping):
+        raise UserError(f"{where}: {options!r} is not a map of options")
     fields = {field.name: field for field in dataclasses.fields(part) if field.init}
     hints = typing.get_type_hints(part)
     for key in options:

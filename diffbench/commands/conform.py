@@ -114,9 +114,14 @@ def reference_files(paths: list[Path]) -> list[Path]:
 def conform_respacing(path: Path) -> list[Comparison]:
     """Return the comparison of kept timesteps: a JSON map from "T|spacing" to a list."""
     results = []
-    for key, kept in json.loads(path.read_text()).items():
-        timesteps, spacing = key.split("|")
-        results.append(compare(key, np.array(respaced(int(timesteps), spacing)), np.array(kept), 0.0))
+    try:
+        content = dict(json.loads(path.read_text()))
+        recorded = [(key, *key.split("|"), kept) for key, kept in content.items()]
+        named = [(key, int(timesteps), spacing, kept) for key, timesteps, spacing, kept in recorded]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a map of 'T|spacing' to the timesteps kept ({error})") from None
+    for key, timesteps, spacing, kept in named:
+        results.append(compare(key, np.array(respaced(timesteps, spacing)), np.array(kept), 0.0))
     return results
 
 
@@ -156,11 +161,13 @@ def published_network(config: dict, shape: tuple[int, ...]) -> torch.nn.Module:
     flags, num_classes = config["flags"], config.get("num_classes")
     multipliers = str(flags.get("channel_mult") or MULTIPLIERS.get(flags["image_size"], ""))
     head_channels = flags.get("num_head_channels", -1)
+    # A size larger than the image is legal in the published flags, and stands for no attention.
+    sizes = [int(part) for part in str(flags["attention_resolutions"]).split(",") if part]
     settings = {
         "channels": flags["num_channels"],
         "channel_multipliers": tuple(float(part) for part in multipliers.split(",")),
         "residual_blocks": flags["num_res_blocks"],
-        "attention_resolutions": tuple(int(part) for part in str(flags["attention_resolutions"]).split(",") if part),
+        "attention_resolutions": tuple(size for size in sizes if size <= shape[1]),
         "heads": flags.get("num_heads", 1),
         "head_channels": None if head_channels == -1 else head_channels,
         "scale_shift": flags.get("use_scale_shift_norm", True),
@@ -216,7 +223,7 @@ class Formulas:
         )
         self.learned = variance.startswith("learned")
 
-    def _network(self, x: X, t: Tensor, y: Tensor | None, low_res: X | None) -> X:
+    def _network(self, x: X, t: Tensor, y: Tensor | None, low_res: X | None) -> Tensor:
         t = t.reshape(-1, 1, 1, 1)
         mean = 0.3 * x + 0.1 * (0.05 * t).sin()
         if not self.learned:

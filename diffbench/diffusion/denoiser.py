@@ -5,7 +5,7 @@ A sampler sees noise levels and predictions, never a network, a parameterisation
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +28,7 @@ class Condition:
     low_res: X | None = None
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """What samplers call."""
 

@@ -4,7 +4,7 @@ Ho et al. 2020, section 3.2 (eps, mu, x_0); Salimans and Ho 2022, section 4 (v).
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -44,6 +44,7 @@ def x_0_from_eps(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, eps: X) -
     return (x_t - over(level.sigma, x_t) * eps) / over(level.alpha, x_t)
 
 
+@runtime_checkable
 class Parameterization(Protocol):
     """How an output becomes a prediction, and what the output is compared with in training; i indexes `chain`."""
 

@@ -47,7 +47,7 @@ class Chain:
     Built from (timesteps, spacing), or from any two tables of levels. All tables are float64 of length K.
     """
 
-    def __init__(self, alphas: Float64[Tensor, " levels"], sigmas: Float64[Tensor, " levels"]):
+    def __init__(self, alphas: Float[Tensor, " levels"], sigmas: Float[Tensor, " levels"]):
         """alphas, sigmas: of the K noisy levels, in descending noise. Raises: ValueError where they are not."""
         noise = sigmas / alphas
         if len(alphas) == 0 or not bool((noise.diff() < 0).all()) or not bool((sigmas > 0).all()):
@@ -59,7 +59,7 @@ class Chain:
     @classmethod
     def from_alpha_bars(cls, alpha_bars: Table) -> "Chain":
         """Return the variance-preserving chain of alpha_bar by ascending timestep."""
-        descending = torch.from_numpy(np.ascontiguousarray(alpha_bars[::-1], dtype=np.float64))
+        descending = torch.from_numpy(alpha_bars[::-1].astype(np.float64))
         return cls(descending.sqrt(), (1 - descending).sqrt())
 
     def __len__(self) -> int:

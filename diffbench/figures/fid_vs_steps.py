@@ -51,11 +51,14 @@ class FidVsSteps:
 
 def _chosen(table: pandas.DataFrame, protocol: str | None) -> pandas.DataFrame:
     rows = table.dropna(subset=["fid"])
-    held = sorted(rows["protocol"].dropna().unique())
+    held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
     if protocol is None and len(held) > 1:
         raise UserError(f"fid_vs_steps: the table has several protocols; set 'protocol' to one of {', '.join(held)}")
     if protocol is not None:
         rows = rows[rows["protocol"] == protocol]
+    elif held:
+        # Real images that are fewer than the samples have a protocol of their own, and are no floor for them.
+        rows = rows[rows["protocol"] == held[0]]
     if (rows["fid"] <= 0).any():
         raise UserError("fid_vs_steps: a row has an FID of 0 or less, which a logarithmic axis cannot show")
     if not (rows["model"] != "real").any():

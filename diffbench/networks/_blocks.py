@@ -17,6 +17,10 @@ from torch.nn import functional
 from diffbench.base.errors import UserError
 
 Features = Float[Tensor, "batch channel height width"]
+Transformed = Float[Tensor, "batch out_channel out_height out_width"]
+"""What comes out of a layer that may change channels and size."""
+
+LowResolution = Float[Tensor, "batch channel low_height low_width"]
 Embedding = Float[Tensor, "batch embedding"]
 
 
@@ -73,7 +77,7 @@ class Downsample(nn.Module):
         pad = 0 if self._lopsided else 1
         self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=pad) if convolve else nn.AvgPool2d(2)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Transformed:
         return self.op(functional.pad(x, (0, 1, 0, 1)) if self._lopsided else x)
 
 
@@ -84,7 +88,7 @@ class Upsample(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1) if convolve else None
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Transformed:
         x = functional.interpolate(x, scale_factor=2, mode="nearest")
         return x if self.conv is None else self.conv(x)
 
@@ -117,7 +121,7 @@ class ResidualBlock(nn.Module):
         same = channels == out_channels
         self.skip_connection = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
 
-    def forward(self, x: Features, embedding: Embedding) -> Features:
+    def forward(self, x: Features, embedding: Embedding) -> Transformed:
         norm, activation, convolution = self.in_layers
         h = activation(norm(x))
         if self.h_upd is not None and self.x_upd is not None:
@@ -196,7 +200,7 @@ class AttentionPool(nn.Module):
 class Stage(nn.Sequential):
     """Layers applied in turn; those that take the embedding get it."""
 
-    def forward(self, x: Features, embedding: Embedding) -> Features:  # type: ignore[override]
+    def forward(self, x: Features, embedding: Embedding) -> Transformed:  # type: ignore[override]
         for layer in self:
             x = layer(x, embedding) if isinstance(layer, ResidualBlock) else layer(x)
         return x

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffbench.base.errors import UserError
-from diffbench.networks._blocks import Features
+from diffbench.networks._blocks import Features, LowResolution, Transformed
 from diffbench.networks.unet import Unet, UnetModule, attention_factors
 
 
@@ -39,8 +39,8 @@ class SuperResolutionModule(UnetModule):
         x: Features,
         t: Float[Tensor, " batch"],
         y: Int[Tensor, " batch"] | None = None,
-        low_res: Features | None = None,
-    ) -> Features:
+        low_res: LowResolution | None = None,
+    ) -> Transformed:
         """Return the output for x at network times t, given the low-resolution images."""
         if low_res is None:
             raise UserError("an upsampler needs low-resolution images")

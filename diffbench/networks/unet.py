@@ -16,8 +16,10 @@ from diffbench.networks._blocks import (
     BlockSettings,
     Downsample,
     Features,
+    LowResolution,
     ResidualBlock,
     Stage,
+    Transformed,
     Upsample,
     timestep_embedding,
     zeroed,
@@ -187,8 +189,8 @@ class UnetModule(nn.Module):
         x: Features,
         t: Float[Tensor, " batch"],
         y: Int[Tensor, " batch"] | None = None,
-        low_res: Features | None = None,
-    ) -> Features:
+        low_res: LowResolution | None = None,
+    ) -> Transformed:
         """Return the output for x at network times t; y: labels of a class-conditional network.
 
         Raises: UserError where labels are given to an unconditional network or missing from a conditional one.
@@ -202,7 +204,7 @@ class UnetModule(nn.Module):
             raise UserError("this network takes no low-resolution image; use network super_resolution")
         return self.transform(x, t, y)
 
-    def transform(self, x: Features, t: Float[Tensor, " batch"], y: Int[Tensor, " batch"] | None) -> Features:
+    def transform(self, x: Features, t: Float[Tensor, " batch"], y: Int[Tensor, " batch"] | None) -> Transformed:
         """Return the output, without a check of the conditions."""
         settings = self._settings
         embedding = self.time_embed(timestep_embedding(t, settings.channels, settings.time_embedding).to(x.dtype))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import X
@@ -21,6 +21,7 @@ class State:
     x_0: X
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """A frozen dataclass that walks a chain.
 

@@ -22,6 +22,8 @@ def score_features(
 ) -> None:
     """Write the protocol's metrics of a feature file against a reference's, and the cost of the samples where known.
 
+    A row that names num_images is scored on its first so many, as held-out real images are, at the models' number.
+
     Raises: UserError where the files were made by different extractors.
     """
     require_files([features, reference])
@@ -29,10 +31,13 @@ def score_features(
     own, other = read_provenance(features)["facts"], read_provenance(reference)["facts"]
     if own["weights_sha256"] != other["weights_sha256"]:
         raise UserError(f"{features} and {reference} come from different extractors; not comparable: extractor")
-    identity = protocol.identity(own["weights_sha256"], spec["rounding"], own["num_images"], other["num_images"])
+    limit = spec["row"]["num_images"] or own["num_images"]
+    num_images = min(limit, own["num_images"])
+    identity = protocol.identity(own["weights_sha256"], spec["rounding"], num_images, other["num_images"])
     name = protocol_id(identity)
-    row = {**spec["row"], "num_images": own["num_images"]}
-    generated, real = _arrays(features), _arrays(reference)
+    row = {**spec["row"], "num_images": num_images}
+    generated = {key: values[:num_images] for key, values in _arrays(features).items()}
+    real = _arrays(reference)
     records = []
     for metric in protocol.metrics:
         options = protocol.metric_options(metric)

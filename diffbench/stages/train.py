@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.artifacts import (
@@ -91,8 +91,9 @@ def save_weights(trainer: Trainer, out: Path) -> None:
     averaged = raw | trainer.average.state_dict()
     tensors = {f"ema.{name}": tensor for name, tensor in averaged.items()}
     tensors |= {f"raw.{name}": tensor for name, tensor in raw.items()}
+    content = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
     with replacing(out) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, temporary)
+        temporary.write_bytes(content)
 
 
 def write_log(rows: list[dict[str, float]], path: Path) -> None:

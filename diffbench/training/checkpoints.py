@@ -1,5 +1,6 @@
 """Checkpoints of a run in progress, in a folder named by the hash of everything that determines the run."""
 
+import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ class Checkpoints:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint."""
+        # By way of memory: on a full disk torch's own writer raises an error that does not say so.
+        content = io.BytesIO()
+        torch.save(state, content)
         with replacing(self._path) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(content.getbuffer())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """Return the newest checkpoint, or None at the start of a run."""

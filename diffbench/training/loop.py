@@ -3,7 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -33,6 +33,7 @@ class TrainingData:
     flip: bool
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What the loop asks of an objective; the folder of objectives holds them."""
 

@@ -63,9 +63,7 @@ def test_same_bytes_again_whatever_the_runs_cost(tmp_path, scores):
 
 def test_seeds_stay_apart_in_the_numbers(tmp_path):
     for seed in (0, 1):
-        write_records(
-            tmp_path / f"{seed}.json", [record(row(seed=seed), "fid", "p", Estimate.exact(5.0 + seed))]
-        )
+        write_records(tmp_path / f"{seed}.json", [record(row(seed=seed), "fid", "p", Estimate.exact(5.0 + seed))])
     _, metrics = call(tmp_path, [str(tmp_path / "0.json"), str(tmp_path / "1.json")])
     keys = list(json.loads(metrics.read_text())["ddpm"]["ddim"])
     assert keys == ["10 train_seed=0 sample_seed=0", "10 train_seed=1 sample_seed=1"]

@@ -1,0 +1,133 @@
+"""Streams: known answers of the generator, independence of how the work is cut, and the distributions drawn from."""
+
+import math
+
+import pytest
+import torch
+
+from diffbench.base.seeds import PURPOSES, Stream, key_of, permutation, philox, seed_torch
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "answer"),
+    [
+        # Random123 1.14, tests/kat_vectors, philox4x32 with 10 rounds.
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+    ids=["zeros", "ones", "pi"],
+)
+def test_known_answers(counter, key, answer):
+    words = philox([torch.tensor([word]) for word in counter], key)
+    assert tuple(int(word) for word in words) == answer
+
+
+def test_words_are_the_generator_at_the_documented_counter():
+    stream, index = Stream(3, "step"), (1 << 33) + 5
+    words = stream.words(torch.tensor([index]), 7, 6)[0].tolist()
+    blocks = [
+        philox([torch.tensor([word]) for word in (block, 7, 5, 2 | PURPOSES["step"] << 24)], key_of(3))
+        for block in (0, 1)
+    ]
+    assert words == [int(word) for block in blocks for word in block][:6]
+
+
+def test_a_draw_depends_on_its_index_alone():
+    stream, order = Stream(0, "x_T"), torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    whole = stream.normal(torch.arange(40), 3, (2, 3, 3))
+    assert torch.equal(stream.normal(order, 3, (2, 3, 3)), whole[order])
+    assert torch.equal(torch.cat([stream.normal(part, 3, (2, 3, 3)) for part in order.split(7)]), whole[order])
+    assert torch.equal(stream.normal(torch.tensor([8, 8]), 3, (2, 3, 3)), whole[[8, 8]])
+
+
+def test_one_draw_per_index_equals_scalar_draws():
+    stream, index, draws = Stream(1, "bound"), torch.tensor([4, 9, 4]), torch.tensor([0, 5, 2**31 + 3])
+    together = stream.normal(index, draws, (5,))
+    for row in range(3):
+        assert torch.equal(together[row], stream.normal(index[row : row + 1], int(draws[row]), (5,))[0])
+    for kind in ("integers", "uniform", "bits"):
+        more = {"integers": (1000,)}.get(kind, ())
+        together = getattr(stream, kind)(index, draws, *more)
+        single = [getattr(stream, kind)(index[r : r + 1], int(draws[r]), *more)[0] for r in range(3)]
+        assert torch.equal(together, torch.stack(single))
+
+
+def test_a_longer_draw_begins_with_the_shorter():
+    stream, index = Stream(0, "step"), torch.arange(3)
+    assert torch.equal(stream.normal(index, 0, (7,)), stream.normal(index, 0, (20,))[:, :7])
+
+
+def test_other_seed_purpose_draw_or_index_gives_other_numbers():
+    index = torch.arange(2)
+    found = [
+        Stream(seed, purpose).words(index, draw, 4).flatten().tolist()
+        for seed in (0, 1, "0x")
+        for purpose in PURPOSES
+        for draw in (0, 1)
+    ]
+    words = [word for row in found for word in row]
+    # 432 draws of 32 bits collide with probability 2e-5; equal streams would collide in whole rows.
+    assert len(set(words)) == len(words)
+    assert len(set(PURPOSES.values())) == len(PURPOSES)
+
+
+def test_normals_have_the_moments_of_a_standard_normal():
+    x = Stream(5, "x_T").normal(torch.arange(4000), 0, (50,)).double()
+    n = x.numel()
+    assert x.dtype == torch.float64 and torch.isfinite(x).all()
+    for power, moment in ((1, 0), (2, 1), (3, 0), (4, 3)):
+        variance = math.prod(range(2 * power - 1, 0, -2)) - moment**2
+        assert abs((x**power).mean() - moment) < 4 * math.sqrt(variance / n)
+    tail = (x.abs() > 1.959963984540054).double().mean()
+    assert abs(tail - 0.05) < 4 * math.sqrt(0.05 * 0.95 / n)
+    # Box and Muller's two halves, neighbouring images and neighbouring draws are uncorrelated.
+    other = Stream(5, "x_T").normal(torch.arange(4000), 1, (50,)).double()
+    for a, b in ((x[:, ::2], x[:, 1::2]), (x[:-1], x[1:]), (x, other)):
+        assert abs((a * b).mean()) < 4 / math.sqrt(a.numel())
+
+
+def test_normals_are_float32_and_odd_sizes_are_filled():
+    x = Stream(0, "x_T").normal(torch.arange(2), 0, (3, 3, 3))
+    assert x.dtype == torch.float32 and x.shape == (2, 3, 3, 3) and (x != 0).all()
+
+
+def test_uniforms_integers_and_coins():
+    stream, index = Stream(2, "label"), torch.arange(20_000)
+    u = stream.uniform(index, 0)[:, 0]
+    assert 0 < u.min() and u.max() < 1 and abs(u.mean() - 0.5) < 4 / math.sqrt(12 * len(u))
+    drawn = stream.integers(index, 1, 7)
+    counts = torch.bincount(drawn, minlength=7).double()
+    expected = len(drawn) / 7
+    assert len(counts) == 7 and (((counts - expected) ** 2) / expected).sum() < 27.9  # chi2(6) at 1e-4
+    assert abs(stream.bits(index, 2).double().mean() - 0.5) < 4 * 0.5 / math.sqrt(len(index))
+    assert stream.bits(index, 2).dtype == torch.bool
+
+
+def test_permutations_are_orders_that_change_with_seed_and_epoch():
+    orders = [permutation(seed, epoch, 100) for seed in (0, 1) for epoch in (0, 1)]
+    for order in orders:
+        assert torch.equal(order.sort().values, torch.arange(100))
+    assert len({tuple(order.tolist()) for order in orders}) == 4
+    assert torch.equal(permutation(0, 1, 100), orders[1])
+
+
+def test_torchs_own_generator_is_seeded_by_seed_purpose_and_draw():
+    def drawn(*arguments):
+        seed_torch(*arguments)
+        return torch.rand(4)
+
+    assert torch.equal(drawn(0, "init"), drawn(0, "init"))
+    others = [(0, "init"), (1, "init"), (0, "dropout"), (0, "dropout", 1)]
+    assert len({tuple(drawn(*arguments).tolist()) for arguments in others}) == 4
+
+
+def test_an_unknown_purpose_is_refused():
+    with pytest.raises(KeyError, match="nosie"):
+        Stream(0, "nosie")

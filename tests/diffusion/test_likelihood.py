@@ -1,0 +1,127 @@
+"""Terms of the bound: probabilities that sum to 1, published numbers, divergences by quadrature."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from diffbench.diffusion.likelihood import (
+    discretised_log_likelihood,
+    normal_kl,
+    per_image,
+    prior_term,
+    standard_normal_cdf,
+    vlb_term,
+)
+from diffbench.diffusion.parameterization import Prediction
+from diffbench.diffusion.process import Chain, noised, training_chain
+
+torch.set_num_threads(1)
+LINEAR = training_chain("linear", 1000)
+
+
+def grid(levels):
+    return torch.linspace(-1, 1, levels, dtype=torch.float64).reshape(levels, 1, 1, 1)
+
+
+@pytest.mark.parametrize("levels", [17, 256])
+@pytest.mark.parametrize("mean", [-1.3, -0.999, -0.21, 0.0, 0.5, 1.1])
+@pytest.mark.parametrize("scale", [0.01, 0.1, 1.0, 5.0])
+def test_probabilities_of_the_grey_levels_sum_to_one(levels, mean, scale):
+    x_0 = grid(levels)
+    log = discretised_log_likelihood(x_0, torch.full_like(x_0, mean), torch.full_like(x_0, math.log(scale)), levels)
+    # Bins that would have no mass are given 1e-12.
+    assert abs(log.exp().sum() - 1) < 1e-9
+
+
+@pytest.mark.parametrize("levels", [17, 256])
+def test_a_bin_is_as_wide_as_the_grid_and_the_outermost_are_open(levels):
+    x_0 = grid(levels)
+    scale = 0.3
+    found = discretised_log_likelihood(x_0, torch.zeros_like(x_0), torch.full_like(x_0, math.log(scale)), levels).exp()
+    edges = (x_0.flatten()[1:] + x_0.flatten()[:-1]) / 2 / scale
+    below = torch.special.ndtr(edges)
+    exact = torch.diff(below, prepend=torch.zeros(1), append=torch.ones(1)).double()
+    # The published tanh approximation of the distribution function is within 3.6e-4 of it.
+    assert (found.flatten() - exact).abs().max() < 8e-4
+
+
+def test_the_distribution_function_is_the_published_approximation():
+    x = torch.linspace(-5, 5, 1001, dtype=torch.float64)
+    error = (standard_normal_cdf(x) - torch.special.ndtr(x)).abs().max()
+    assert 1e-5 < error < 4e-4
+    assert standard_normal_cdf(torch.zeros(1)) == 0.5
+
+
+def decoder_term(rmse, log_variance):
+    """Bits of the decoder's term, averaged over normal errors of the given RMSE on the 0-255 scale."""
+    x_0 = torch.full((1, 1, 200, 200), 2 * 100 / 255 - 1, dtype=torch.float64)
+    quantiles = (torch.arange(40_000, dtype=torch.float64) + 0.5) / 40_000
+    error = torch.special.ndtri(quantiles).reshape(x_0.shape) * rmse / 127.5
+    log = discretised_log_likelihood(x_0, x_0 + error, torch.full_like(x_0, 0.5 * log_variance), 256)
+    return float(-log.mean() / math.log(2))
+
+
+def test_the_published_distortion_needs_beta_tilde_2():
+    # Ho et al. 2020, section 4.3: 1.97 bits/dim at a root mean squared error of 0.95.
+    assert abs(decoder_term(0.95, float(LINEAR.log_beta_tilde[-1])) - 1.975) < 0.002
+    assert abs(decoder_term(0.95, float(LINEAR.beta[-1].log())) - 2.093) < 0.002
+
+
+def test_the_prior_term_of_the_published_chain_is_negligible():
+    x_0 = torch.rand(8, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = prior_term(LINEAR, x_0)
+    assert found.shape == (8,) and (found > 0).all() and (found < 1e-4).all()
+
+
+def test_the_prior_term_by_its_formula():
+    chain = Chain(torch.tensor([0.6]), torch.tensor([0.8]))
+    x_0 = torch.tensor([[[[1.0, -0.5]]]]).double()
+    nats = 0.5 * (0.64 + 0.36 * (1 + 0.25) / 2 - 1 - math.log(0.64))
+    # float32 levels were given.
+    assert math.isclose(prior_term(chain, x_0), nats / math.log(2), rel_tol=1e-6)
+
+
+@pytest.mark.parametrize(("a", "b"), [((0.3, -0.4), (0.3, -0.4)), ((0.0, 0.0), (1.0, 0.7)), ((-2.0, 1.0), (0.5, -1.0))])
+def test_divergence_of_normals_by_quadrature(a, b):
+    x = np.linspace(-40, 40, 400_001)
+    log_p = [-0.5 * ((x - m) ** 2 / math.exp(v) + v + math.log(2 * math.pi)) for m, v in (a, b)]
+    expected = (np.exp(log_p[0]) * (log_p[0] - log_p[1])).sum() * (x[1] - x[0])
+    arguments = [torch.tensor(value).double() for value in (*a, *b)]
+    assert math.isclose(normal_kl(*arguments), expected, rel_tol=1e-7, abs_tol=1e-9)
+
+
+def test_terms_of_a_perfect_prediction():
+    chain = training_chain("linear", 100)
+    x_0 = (grid(256)[torch.randint(0, 256, (6 * 16,), generator=torch.Generator().manual_seed(0))]).reshape(6, 1, 4, 4)
+    i = torch.tensor([0, 20, 50, 90, 98, 99])
+    eps = torch.randn(x_0.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    x_t = noised(x_0, chain.level(i), eps)
+    small = Prediction(x_0=x_0, eps=eps, variance_fraction=torch.zeros_like(x_0))
+    terms = vlb_term(chain, i, x_0, x_t, small)
+    assert (terms[:-1].abs() < 1e-9).all()
+    decoder = discretised_log_likelihood(x_0[-1:], x_0[-1:], 0.5 * chain.log_beta_tilde[-1].expand_as(x_0[-1:]))
+    assert math.isclose(terms[-1], -decoder.mean() / math.log(2), rel_tol=1e-9)
+
+
+def test_a_term_is_the_divergence_of_the_means_over_the_variance():
+    # With the posterior's own variance: (x_0 coefficient)^2 (error of x_0)^2 / (2 beta_tilde).
+    chain = training_chain("linear", 100)
+    i = torch.tensor([0, 40, 98])
+    x_0, x_t = torch.zeros(2, 3, 1, 2, 2, dtype=torch.float64)
+    prediction = Prediction(x_0 + 0.1, x_t, variance_fraction=torch.zeros_like(x_0))
+    expected = (0.1 * chain.x_0_coefficient[i]) ** 2 / (2 * chain.beta_tilde[i]) / math.log(2)
+    torch.testing.assert_close(vlb_term(chain, i, x_0, x_t, prediction), expected)
+
+
+def test_levels_reach_the_decoder():
+    chain = training_chain("linear", 100)
+    x_0 = torch.zeros(1, 1, 2, 2, dtype=torch.float64)
+    prediction = Prediction(x_0 + 0.05, x_0, variance_fraction=torch.zeros_like(x_0))
+    coarse, fine = (vlb_term(chain, torch.tensor([99]), x_0, x_0, prediction, levels) for levels in (17, 256))
+    assert coarse < fine
+
+
+def test_per_image_means_over_all_but_the_batch():
+    assert torch.equal(per_image(torch.arange(8.0).reshape(2, 1, 2, 2)), torch.tensor([1.5, 5.5]))

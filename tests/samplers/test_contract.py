@@ -1,0 +1,227 @@
+"""What every sampler must keep, for each file in the folder: its declarations, its moments on normal data, its bytes."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from diffbench.base.errors import UserError
+from diffbench.base.images import truncated
+from diffbench.base.plugins import configure, load, names
+from diffbench.base.seeds import Stream
+from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
+from diffbench.diffusion.gaussians import GaussianDenoiser
+from diffbench.diffusion.process import Chain, respaced_chain
+from diffbench.samplers._batches import micro_batches, sample
+from diffbench.samplers._contract import State
+
+torch.set_num_threads(1)
+SAMPLERS = {name: load("samplers", name) for name in names("samplers")}
+CHAINS = {
+    "linear": respaced_chain("linear", 1000, "10"),
+    "cosine": respaced_chain("cosine", 1000, "10"),
+    "exploding": Chain(torch.ones(8).double(), torch.logspace(1, -1.5, 8).double()),
+}
+MEAN, VARIANCE = 0.3, 0.2
+
+each = pytest.mark.parametrize("part", SAMPLERS.values(), ids=SAMPLERS.keys())
+
+
+def variants(part):
+    """The sampler as it stands, and with each of its fields moved: numbers to 0.7, switches flipped."""
+    found = [part()]
+    for field in dataclasses.fields(part):
+        value = getattr(part(), field.name)
+        if isinstance(value, bool):
+            found.append(part(**{field.name: not value}))
+        elif isinstance(value, float):
+            found.append(part(**{field.name: 0.7}))
+    return found
+
+
+ALL = [sampler for part in SAMPLERS.values() for sampler in variants(part)]
+
+
+def standard_normals(seed, index):
+    stream = Stream(seed, "step")
+    return lambda i: stream.normal(index, i, (1, 2, 2)).double()
+
+
+@each
+def test_is_a_frozen_dataclass_with_defaults_and_declarations(part):
+    assert part.__dataclass_params__.frozen
+    sampler = configure(part, {}, "x")
+    assert sampler == part()
+    assert isinstance(sampler.order, int) and 1 <= sampler.startup_order <= sampler.order
+    assert isinstance(sampler.stochastic, bool) and isinstance(sampler.applies_gradient, bool)
+
+
+@pytest.mark.parametrize("sampler", ALL, ids=repr)
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS.keys())
+def test_yields_a_state_per_step_down_to_the_clean_level(sampler, chain):
+    index = torch.arange(3)
+    x_T = torch.randn(3, 1, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    states = list(sampler(GaussianDenoiser(MEAN, VARIANCE), chain, x_T, standard_normals(0, index)))
+    assert len(states) == len(chain) and all(isinstance(state, State) for state in states)
+    levels = [(float(state.level.alpha), float(state.level.sigma)) for state in states]
+    assert levels == list(zip(chain.alphas[1:].tolist(), chain.sigmas[1:].tolist(), strict=True))
+    assert levels[-1] == (1.0, 0.0)
+    for state in states:
+        assert state.x.shape == state.x_0.shape == x_T.shape and torch.isfinite(state.x).all()
+
+
+@pytest.mark.parametrize("sampler", ALL, ids=repr)
+def test_draws_noise_exactly_where_it_says_so(sampler):
+    chain, asked = CHAINS["linear"], []
+
+    def noise(i):
+        asked.append(i)
+        return torch.zeros(2, 1, 2, 2, dtype=torch.float64)
+
+    list(sampler(GaussianDenoiser(), chain, torch.ones(2, 1, 2, 2, dtype=torch.float64), noise))
+    assert bool(asked) == sampler.stochastic
+    assert len(set(asked)) == len(asked)  # a draw used twice would correlate two steps
+
+
+def exact_moments(sampler, chain):
+    """Mean and variance of the sampler's result, exactly: with a denoiser affine in x, so is every step.
+
+    The affine map is read off the sampler: from x_T = 0 and 1 without noise, and from unit noise at one step each.
+    What remains to be tested is that the noises of many steps and images together give that.
+    """
+    x_T = torch.zeros(len(chain) + 2, 1, 1, 1, dtype=torch.float64)
+    x_T[1] = 1
+
+    def unit(i):
+        noise = torch.zeros_like(x_T)
+        noise[2 + i] = 1
+        return noise
+
+    *_, last = sampler(GaussianDenoiser(MEAN, VARIANCE, 0.4), chain, x_T, unit)
+    shift, *gains = last.x.flatten().tolist()
+    spread = float(chain.alphas[0] ** 2 + chain.sigmas[0] ** 2)
+    weights = [spread] + [1.0] * len(chain)
+    return shift, sum(weight * (gain - shift) ** 2 for weight, gain in zip(weights, gains, strict=True))
+
+
+@pytest.mark.parametrize("sampler", ALL, ids=repr)
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS.keys())
+def test_moments_on_normal_data_are_those_of_the_finite_recursion(sampler, chain):
+    mean, variance = exact_moments(sampler, chain)
+    num_images, shape = 3000, (1, 2, 2)
+    x = sample(
+        sampler,
+        GaussianDenoiser(MEAN, VARIANCE, 0.4),
+        chain,
+        index=range(num_images),
+        shape=shape,
+        seed=1,
+        micro_batch=1000,
+    ).double()
+    n = x.numel()
+    assert abs(x.mean() - mean) < 4 * math.sqrt(variance / n) + 1e-6
+    assert abs(x.var() - variance) < 4 * variance * math.sqrt(2 / n)
+    # Pixels and images are independent.
+    assert abs(((x[1:] - mean) * (x[:-1] - mean)).mean()) < 4 * variance / math.sqrt(n)
+
+
+@pytest.mark.parametrize("sampler", [part() for part in SAMPLERS.values()], ids=repr)
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_moments_come_near_the_datas_with_many_steps(sampler, schedule):
+    mean, variance = exact_moments(sampler, Diffusion(schedule=schedule).chain("500"))
+    assert abs(mean - MEAN) < 0.005
+    assert abs(math.sqrt(variance / VARIANCE) - 1) < 0.04
+    coarse = exact_moments(sampler, Diffusion(schedule=schedule).chain("10"))[1]
+    assert abs(math.sqrt(coarse / VARIANCE) - 1) > abs(math.sqrt(variance / VARIANCE) - 1)
+
+
+class Convolution:
+    """A network whose float result for one image may depend on the shape of its batch, as real ones do."""
+
+    def __init__(self):
+        generator = torch.Generator().manual_seed(0)
+        self.inner = torch.randn(32, 1, 3, 3, generator=generator) / 3
+        self.outer = torch.randn(1, 32, 3, 3, generator=generator) / 17
+        self.shapes = set()
+
+    def __call__(self, x, t, y, low_res):
+        self.shapes.add(tuple(x.shape))
+        h = torch.nn.functional.conv2d(x, self.inner, padding=1) + 0.001 * t[:, None, None, None]
+        return torch.nn.functional.conv2d(torch.nn.functional.silu(h), self.outer, padding=1)
+
+
+@pytest.mark.parametrize("sampler", [sampler for sampler in ALL if sampler.stochastic] + [ALL[0]], ids=repr)
+def test_bytes_do_not_depend_on_how_the_work_is_cut(sampler):
+    network, diffusion = Convolution(), Diffusion(timesteps=100)
+
+    def drawn(*parts):
+        found = []
+        for part in parts:
+            model = ModelDenoiser.of(diffusion, network)
+            x = sample(sampler, model, diffusion.chain("4"), index=part, shape=(1, 6, 6), seed=3, micro_batch=5)
+            found.append(x.numpy())
+        return np.concatenate(found)
+
+    whole = drawn(range(23))
+    assert drawn(range(8), range(8, 16), range(16, 23)).tobytes() == whole.tobytes()
+    sevenths = [range(start, min(start + 4, 23)) for start in range(0, 23, 4)] + [range(22, 23)]
+    assert drawn(*sevenths)[:23].tobytes() == whole.tobytes()
+    some = [21, 0, 13, 13, 7, 2, 19]
+    assert drawn(some).tobytes() == whole[some].tobytes()
+    assert drawn(torch.tensor([4])).tobytes() == whole[4:5].tobytes()
+    assert network.shapes == {(5, 1, 6, 6)}
+    assert len({image.tobytes() for image in whole}) == 23
+    assert np.array_equal(truncated(torch.from_numpy(whole)), truncated(torch.from_numpy(drawn(range(23)))))
+
+
+def test_another_seed_gives_other_images():
+    def drawn(seed):
+        return sample(
+            ALL[0], GaussianDenoiser(), CHAINS["linear"], index=range(4), shape=(1, 2, 2), seed=seed, micro_batch=4
+        )
+
+    assert torch.equal(drawn(0), drawn(0)) and not (drawn(0) == drawn(1)).any()
+
+
+def test_micro_batches_cover_the_images():
+    assert micro_batches(10, 4) == [(0, 4), (4, 8), (8, 10)]
+    assert micro_batches(8, 4) == [(0, 4), (4, 8)] and micro_batches(0, 4) == []
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda x: x * float("nan"), "step 0 returned values that are not finite"),
+        (lambda x: x * float("inf"), "step 0 returned values that are not finite"),
+        (lambda x: x[:, :, :1], r"step 0 returned \(4, 1, 1, 2\) for \(4, 1, 2, 2\)"),
+    ],
+)
+def test_what_is_no_image_is_one_line(result, message):
+    class Broken:
+        order = startup_order = 1
+        stochastic = applies_gradient = False
+
+        def __call__(self, denoiser, chain, x_T, noise):
+            for i in range(len(chain)):
+                yield State(chain.level(i + 1), result(x_T), x_T)
+
+    with pytest.raises(UserError, match=f"sampler Broken: {message}"):
+        sample(Broken(), GaussianDenoiser(), CHAINS["linear"], index=range(4), shape=(1, 2, 2), seed=0, micro_batch=4)
+
+
+def test_every_step_is_reported():
+    calls = []
+    chain = CHAINS["linear"]
+    sample(
+        ALL[0],
+        GaussianDenoiser(),
+        chain,
+        index=range(5),
+        shape=(1, 2, 2),
+        seed=0,
+        micro_batch=2,
+        on_step=lambda: calls.append(1),
+    )
+    assert len(calls) == 3 * len(chain)

@@ -1,0 +1,189 @@
+"""sample: what it writes, and that a killed run ends as if it had not been killed."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.stages import sample as stage
+from diffbench.stages.sample import main, sample_sets
+
+torch.set_num_threads(1)
+
+
+def arguments(spec, weights, folder, *more, outs=("p3.npz", "p2.npz")):
+    return [
+        *("--spec", json.dumps(spec), "--weights", weights, "--out", *(folder / out for out in outs)),
+        *("--cache", folder / "cache", "--device", "cpu", *more),
+    ]
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory, specs, weights):
+    folder = tmp_path_factory.mktemp("samples")
+    main([str(a) for a in arguments(specs("sample"), weights, folder, "--run-record", folder / "r.json")])
+    return folder
+
+
+def images(path):
+    with np.load(path) as arrays:
+        assert list(arrays) == ["arr_0"]
+        return arrays["arr_0"]
+
+
+def test_images_and_provenance(sampled, specs, weights):
+    for name, spacing, steps in (("p3", "3", 3), ("p2", "2", 2)):
+        found = images(sampled / f"{name}.npz")
+        assert found.shape == (7, 8, 8, 1) and found.dtype == np.uint8
+        assert len({image.tobytes() for image in found}) == 7
+        provenance = read_provenance(sampled / f"{name}.npz")
+        assert provenance["spec"] == specs("sample") | {"spacings": [spacing]}
+        assert provenance["inputs"] == {"weights": sha256(weights)}
+        assert provenance["facts"]["nfe"] == steps and provenance["facts"]["flops_per_evaluation"] > 10_000
+        assert provenance["facts"]["device"] == "cpu"
+    record = json.loads((sampled / "r.json").read_text())
+    assert (record["images"], record["image_steps"]) == (14, 7 * 5)
+    assert not list((sampled / "cache").rglob("*.npz"))
+
+
+def call(spec, weights, folder, *outs):
+    sample_sets(spec, weights, [folder / out for out in outs], device="cpu", cache=folder / "cache")
+
+
+def test_an_image_does_not_depend_on_number_or_company(sampled, specs, weights, tmp_path):
+    call(specs("sample", spacings=["2"], num_images=4), weights, tmp_path, "a.npz")
+    assert np.array_equal(images(tmp_path / "a.npz"), images(sampled / "p2.npz")[:4])
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"weights": "raw"}, {"sampler": {"noiseless_last_step": False}}], ids=str
+)
+def test_what_is_asked_changes_the_bytes(sampled, specs, weights, tmp_path, change):
+    call(specs("sample", **({"spacings": ["3"]} | change)), weights, tmp_path, "a.npz")
+    assert not np.array_equal(images(tmp_path / "a.npz"), images(sampled / "p3.npz"))
+
+
+def test_roundings_differ_by_at_most_one_level(sampled, specs, weights, tmp_path):
+    call(specs("sample", spacings=["3"], sampling={"rounding": "round"}), weights, tmp_path, "a.npz")
+    difference = images(tmp_path / "a.npz").astype(int) - images(sampled / "p3.npz")
+    assert set(np.unique(difference)) == {0, 1}
+
+
+KILLED = """
+import os, signal, sys
+import diffbench.stages.sample as stage
+from diffbench.base.command import run_stage
+moment, saved, count = sys.argv.pop(1), stage.save_npz, 0
+def save(path, arrays):
+    global count
+    count += 1
+    if count == int(moment):
+        os.kill(os.getpid(), signal.SIGKILL)
+    saved(path, arrays)
+stage.save_npz = save
+run_stage(stage.main, sys.argv[1:])
+"""
+
+
+# Three micro-batches and the set itself are four files a set: the third micro-batch, the first set, the second's first.
+@pytest.mark.parametrize("moment", [3, 4, 6])
+def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights, tmp_path, moment, monkeypatch):
+    given = [str(a) for a in arguments(specs("sample"), weights, tmp_path)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(moment), *given], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "p3.npz").exists() == (moment > 4) and not (tmp_path / "p2.npz").exists()
+    kept = sorted(path.name for path in (tmp_path / "cache").rglob("*.npz"))
+    assert kept == {3: ["3.0.npz", "3.3.npz"], 4: ["3.0.npz", "3.3.npz", "3.6.npz"]}.get(
+        moment, ["2.0.npz", "3.0.npz", "3.3.npz", "3.6.npz"]
+    )
+    starts = []
+    original = stage.sample
+    monkeypatch.setattr(stage, "sample", lambda *a, **k: starts.append((len(a[2]), k["index"][0])) or original(*a, **k))
+    main(given)
+    for name in ("p3.npz", "p3.npz.json", "p2.npz", "p2.npz.json"):
+        assert sha256(tmp_path / name) == sha256(sampled / name)
+    # What was done before is not done again.
+    every = [(3, 0), (3, 3), (3, 6), (2, 0), (2, 3), (2, 6)]
+    assert starts == every[{3: 2, 4: 3, 6: 4}[moment] :]
+
+
+@pytest.mark.xfail(strict=True, reason="the cache folder's key leaves the spacings out, and the lock is on the folder")
+def test_two_jobs_of_other_spacings_do_not_lock_each_other_out(specs, weights, tmp_path, monkeypatch):
+    # With group_steps off, every number of steps is a job of its own, and they run side by side.
+    original, started = stage.sample_set, []
+
+    def sample_set(*arguments):
+        if not started:
+            started.append(1)
+            call(specs("sample", spacings=["2"]), weights, tmp_path, "b.npz")
+        return original(*arguments)
+
+    monkeypatch.setattr(stage, "sample_set", sample_set)
+    call(specs("sample", spacings=["3"]), weights, tmp_path, "a.npz")
+    assert (tmp_path / "a.npz").exists() and (tmp_path / "b.npz").exists()
+
+
+def test_missing_weights_and_missing_provenance(specs, weights, tmp_path, failing):
+    assert "none.safetensors: no such file" in failing(
+        main, arguments(specs("sample"), tmp_path / "none.safetensors", tmp_path)
+    )
+    shutil.copy(weights, tmp_path / "w.safetensors")
+    said = failing(main, arguments(specs("sample"), tmp_path / "w.safetensors", tmp_path))
+    assert "w.safetensors.json: missing" in said
+
+
+def copied(weights, folder, content=None, tensors=None):
+    path = folder / "w.safetensors"
+    if tensors is None:
+        path.write_bytes(content)
+    else:
+        save_file(tensors, path)
+    shutil.copy(f"{weights}.json", f"{path}.json")
+    return path
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors at all", None])
+def test_corrupt_weights_are_one_line(specs, weights, tmp_path, failing, content):
+    path = copied(weights, tmp_path, weights.read_bytes()[:-10] if content is None else content)
+    said = failing(main, arguments(specs("sample"), path, tmp_path))
+    assert f"{path}: not a whole safetensors file" in said and "train the model again" in said
+    assert not (tmp_path / "p3.npz").exists()
+
+
+def test_weights_of_another_network_are_one_line(specs, weights, tmp_path, failing):
+    said = failing(main, arguments(specs("sample", network={"channels": 16}), weights, tmp_path))
+    assert f"{weights}: does not fit the network" in said
+    tensors = {name: tensor for name, tensor in load_file(weights).items() if name.startswith("raw.")}
+    path = copied(weights, tmp_path, tensors=tensors)
+    assert "does not fit the network" in failing(main, arguments(specs("sample"), path, tmp_path))
+
+
+def test_weights_that_are_not_finite_are_one_line(specs, weights, tmp_path, failing):
+    tensors = {name: torch.full_like(tensor, float("nan")) for name, tensor in load_file(weights).items()}
+    path = copied(weights, tmp_path, tensors=tensors)
+    said = failing(main, arguments(specs("sample"), path, tmp_path))
+    assert "sampler Ancestral: step 0 returned values that are not finite" in said
+    assert not (tmp_path / "p3.npz").exists()
+
+
+def test_an_output_for_every_spacing(specs, weights, tmp_path, failing):
+    said = failing(main, arguments(specs("sample"), weights, tmp_path, outs=("p3.npz",)))
+    assert "--out: 1 files for 2 spacings" in said
+
+
+def test_too_many_steps(specs, weights, tmp_path, failing):
+    spec = specs("sample", spacings=["1001", "2"])
+    assert "1001 steps asked of a section of 1000" in failing(main, arguments(spec, weights, tmp_path))
+
+
+def test_one_step(specs, weights, tmp_path):
+    call(specs("sample", spacings=["1"]), weights, tmp_path, "a.npz")
+    assert images(tmp_path / "a.npz").shape == (7, 8, 8, 1)
+    assert read_provenance(tmp_path / "a.npz")["facts"]["nfe"] == 1

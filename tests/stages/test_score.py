@@ -1,0 +1,118 @@
+"""score: records of metrics with their intervals and ids, without torch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from diffbench.base.arrays import save_npz
+from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.records import read_records
+from diffbench.metrics.fid import Fid
+from diffbench.stages.score import main
+
+PROTOCOL = {"name": "classifier", "extractor": "digits_features", "k": 3, "splits": 1}
+ROW = {
+    "benchmark": "smoke",
+    "model": "ddpm",
+    "sampler": "ddim",
+    "steps": 4,
+    "guidance_scale": None,
+    "train_seed": 0,
+    "sample_seed": 0,
+}
+SPEC = {"protocol": PROTOCOL, "rounding": "truncate", "row": ROW}
+
+
+def features(path, seed, num_images=80, sha="a" * 64):
+    draw = np.random.default_rng(seed)
+    pool, logits = draw.normal(size=(num_images, 6)), draw.normal(size=(num_images, 10))
+    save_npz(path, {"pool": pool.astype(np.float32), "logits": logits.astype(np.float32)})
+    write_provenance(path, spec={}, facts={"weights_sha256": sha, "num_images": num_images})
+    return path
+
+
+def terms(path, num_images=9):
+    draw = np.random.default_rng(0)
+    vlb, width = draw.random((num_images, 3)), np.array([1, 3, 6])
+    prior, mse = np.full(num_images, 0.01), draw.random((num_images, 3)) / 100
+    save_npz(path, {"vlb": vlb, "width": width, "prior": prior, "x_0_mse": mse, "bits_per_dim": prior + vlb @ width})
+    write_provenance(path, spec={}, facts={"num_images": num_images, "levels": 17})
+    return vlb, width, prior, mse
+
+
+def call(*more, spec=SPEC, out):
+    return [str(a) for a in ("--spec", json.dumps(spec), *more, "--out", out)]
+
+
+def test_every_metric_of_the_protocol_with_interval_id_and_cost(tmp_path):
+    own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1, 90)
+    samples = tmp_path / "s.npz.json"
+    samples.write_text(json.dumps({"facts": {"nfe": 4.0, "flops_per_evaluation": 1000}}))
+    out = tmp_path / "scores.json"
+    main(call("--features", own, "--reference", other, "--samples-provenance", samples, out=out))
+    found = {item["metric"]: item for item in read_records([out])}
+    assert {"fid", "kid", "inception_score", "precision", "recall"} <= set(found)
+    for item in found.values():
+        assert {key: item[key] for key in ROW} == ROW and item["num_images"] == 80
+        assert item["low"] <= item["value"] <= item["high"]
+        assert item["protocol"].startswith("extractor=digits_features@aaaaaaaa;resize=none;rounding=truncate;n=80;")
+        assert "reference=train:90" in item["protocol"] and "seed" not in item["protocol"]
+    assert found["nfe"]["value"] == 4 and found["flops_per_image"]["value"] == 4000
+    with np.load(own) as a, np.load(other) as b:
+        assert found["fid"]["value"] == Fid()(a, b).value
+    provenance = read_provenance(out)
+    assert provenance["inputs"] == {
+        "features": sha256(own),
+        "reference": sha256(other),
+        "samples_provenance": sha256(samples),
+    }
+    first = sha256(out)
+    main(call("--features", own, "--reference", other, "--samples-provenance", samples, out=out))
+    assert sha256(out) == first
+
+
+def test_the_bound_with_rate_and_distortion(tmp_path):
+    vlb, width, prior, mse = terms(tmp_path / "t.npz")
+    main(call("--terms", tmp_path / "t.npz", spec={"row": ROW}, out=tmp_path / "b.json"))
+    found = {item["metric"]: item for item in read_records([tmp_path / "b.json"])}
+    total = prior + vlb @ width
+    assert np.isclose(found["nll_bits_per_dim"]["value"], total.mean())
+    assert np.isclose(found["nll_se"]["value"], total.std(ddof=1) / 3)
+    assert np.isclose(found["distortion_bits_per_dim"]["value"], vlb[:, 0].mean())
+    assert np.isclose(found["rate_bits_per_dim"]["value"] + found["distortion_bits_per_dim"]["value"], total.mean())
+    assert np.isclose(found["distortion_rmse"]["value"], 127.5 * np.sqrt(mse[:, 0].mean()))
+    assert found["nll_se"]["protocol"] == "bound;split=test;n=9;levels=17;strata=3;clip=true;version=1"
+
+
+def test_no_torch_is_imported(tmp_path):
+    features(tmp_path / "f.npz", 0)
+    code = "import sys\nfrom diffbench.stages.score import main\nmain(sys.argv[1:])\nassert 'torch' not in sys.modules"
+    given = call("--features", tmp_path / "f.npz", "--reference", tmp_path / "f.npz", out=tmp_path / "s.json")
+    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_features_of_two_extractors_do_not_compare(tmp_path, failing):
+    own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1, sha="b" * 64)
+    said = failing(main, call("--features", own, "--reference", other, out=tmp_path / "s.json"))
+    assert "come from different extractors; not comparable: extractor" in said
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_mistakes_are_one_line(tmp_path, failing):
+    own = features(tmp_path / "f.npz", 0)
+    no = tmp_path / "no.npz"
+    assert "no.npz: no such file" in failing(main, call("--features", no, "--reference", own, out=tmp_path / "s"))
+    assert "no.npz: no such file" in failing(main, call("--terms", no, spec={"row": ROW}, out=tmp_path / "s"))
+    own.write_bytes(own.read_bytes()[:400])
+    assert "f.npz: not a whole" in failing(main, call("--features", own, "--reference", own, out=tmp_path / "s"))
+
+
+@pytest.mark.parametrize("more", [[], ["--features", "f.npz"], ["--features", "f.npz", "--terms", "t.npz"]])
+def test_what_to_score_is_one_of_two(tmp_path, capsys, more):
+    with pytest.raises(SystemExit) as caught:
+        main(call(*more, out=tmp_path / "s.json"))
+    assert caught.value.code == 2 and "error" in capsys.readouterr().err

@@ -1,0 +1,161 @@
+"""train: what it writes, and that a killed run ends as if it had not been killed."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from diffbench.base.arrays import save_npz
+from diffbench.base.artifacts import digest, exclusive, read_provenance, sha256, write_provenance
+from diffbench.stages.train import main, train
+from diffbench.training.checkpoints import Checkpoints
+from diffbench.training.loop import Trainer
+
+torch.set_num_threads(1)
+
+
+def arguments(spec, data, folder, *more):
+    return [
+        *("--spec", json.dumps(spec), "--data", data, "--out", folder / "weights.safetensors"),
+        *("--log-csv", folder / "log.csv", "--cache", folder / "cache", "--device", "cpu", *more),
+    ]
+
+
+def test_weights_log_and_provenance(weights, specs, data):
+    tensors = load_file(weights)
+    raw, ema = ({n[4:] for n in tensors if n.startswith(p)} for p in ("raw.", "ema."))
+    assert raw == ema and len(raw) + len(ema) == len(tensors)
+    assert any(not torch.equal(tensors[f"raw.{name}"], tensors[f"ema.{name}"]) for name in raw)
+    with open(weights.parent / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["4", "6"]
+    assert all(float(row["loss"]) > 0 and float(row["gradient_norm"]) > 0 for row in rows)
+    provenance = read_provenance(weights)
+    assert provenance["spec"] == specs("train") and provenance["sha256"] == sha256(weights)
+    assert provenance["inputs"] == {"data": sha256(data / "train.npz")}
+    facts = provenance["facts"]
+    assert (facts["shape"], facts["levels"], facts["num_classes"], facts["flip"]) == ([8, 8, 1], 17, 10, False)
+    assert facts["parameters"] == sum(tensors[f"raw.{name}"].numel() for name in raw)
+    assert (facts["device"], facts["precision"], provenance["threads"]) == ("cpu", "float32", 1)
+    assert {"torch", "numpy", "python"} <= set(provenance["versions"])
+    assert read_provenance(weights.parent / "log.csv")["inputs"] == provenance["inputs"]
+
+
+def test_the_cache_is_empty_afterwards(weights):
+    assert not [path for path in (weights.parent / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_second_run_gives_equal_bytes_and_a_run_record(weights, specs, data, tmp_path):
+    main([str(a) for a in arguments(specs("train"), data / "train.npz", tmp_path, "--run-record", tmp_path / "r.json")])
+    for name in ("weights.safetensors", "weights.safetensors.json", "log.csv", "log.csv.json"):
+        assert sha256(tmp_path / name) == sha256(weights.parent / name)
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert record["stage"] == "train" and record["images_per_second"] > 0 and record["seconds"] > 0
+
+
+# A real process that ends itself by SIGKILL: at the third checkpoint, before, in the middle of or after its writing.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from diffbench.base.command import run_stage
+from diffbench.stages.train import main
+moment, saved, count = sys.argv.pop(1), torch.save, 0
+def save(state, path):
+    global count
+    count += 1
+    if count == 3 and moment == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    saved(state, path)
+    if count == 3 and moment == "during":
+        os.truncate(path, Path(path).stat().st_size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if count == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+torch.save = save
+run_stage(main, sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_killed_and_started_again_ends_with_equal_bytes(weights, specs, data, tmp_path, moment):
+    call = [str(a) for a in arguments(specs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
+    assert (
+        subprocess.run([sys.executable, "-c", KILLED, moment, *call], capture_output=True).returncode == -signal.SIGKILL
+    )
+    assert not (tmp_path / "weights.safetensors").exists() and not (tmp_path / "log.csv").exists()
+    (checkpoint,) = (tmp_path / "cache").rglob("checkpoint.pt")
+    assert torch.load(checkpoint, weights_only=True)["step"] == {"before": 2, "during": 2, "after": 3}[moment]
+    main(call)
+    for name in ("weights.safetensors", "weights.safetensors.json", "log.csv"):
+        assert sha256(tmp_path / name) == sha256(weights.parent / name)
+
+
+def test_another_spec_does_not_take_up_a_checkpoint(specs, data, tmp_path, monkeypatch):
+    steps, restored = [], Trainer.restore
+    monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
+
+    def restore(self, state):
+        steps.append(None if state is None else state["step"])
+        restored(self, state)
+
+    monkeypatch.setattr(Trainer, "restore", restore)
+    for seed in (0, 0, 1):
+        spec = specs("train", seed=seed, training={"steps": 2})
+        train(spec, data / "train.npz", tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
+    assert steps == [None, 2, None]
+
+
+def test_a_second_writer_is_refused(specs, data, tmp_path, failing):
+    spec, source = specs("train"), data / "train.npz"
+    key = digest({"spec": spec, "data": read_provenance(source)["sha256"], "device": "cpu"})[:24]
+    with exclusive(tmp_path / "cache/train" / key):
+        assert "another process is at work there" in failing(main, arguments(spec, source, tmp_path))
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_missing_data_and_missing_provenance(specs, data, tmp_path, failing):
+    said = failing(main, arguments(specs("train"), tmp_path / "none.npz", tmp_path))
+    assert f"{tmp_path}/none.npz: no such file" in said
+    (tmp_path / "train.npz").write_bytes((data / "train.npz").read_bytes())
+    said = failing(main, arguments(specs("train"), tmp_path / "train.npz", tmp_path))
+    assert "train.npz.json: missing; run the stage that makes" in said
+
+
+def test_a_loss_that_is_not_finite(specs, data, tmp_path, failing):
+    spec = specs("train", training={"learning_rate": 1e30, "warmup_steps": 0})
+    said = failing(main, arguments(spec, data / "train.npz", tmp_path))
+    assert "training: the loss is" in said and "lower learning_rate" in said
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_a_network_that_does_not_fit_the_data(specs, data, tmp_path, failing):
+    spec = specs("train", network={"channel_multipliers": [1.0] * 5})
+    assert "cannot be halved 4 times" in failing(main, arguments(spec, data / "train.npz", tmp_path))
+
+
+def test_labels_are_needed_for_a_class_conditional_network(specs, tmp_path, failing):
+    save_npz(tmp_path / "d.npz", {"arr_0": np.zeros((9, 8, 8, 1), np.uint8)})
+    facts = {"shape": [8, 8, 1], "levels": 256, "num_classes": None, "flip": True}
+    write_provenance(tmp_path / "d.npz", spec={}, facts=facts)
+    spec = specs("train", network={"class_conditional": True})
+    said = failing(main, arguments(spec, tmp_path / "d.npz", tmp_path))
+    assert "d.npz: a class-conditional network needs labels, and the data set has none" in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_cuda_where_there_is_none(specs, data, tmp_path, failing):
+    call = [*arguments(specs("train"), data / "train.npz", tmp_path), "--device", "cuda"]
+    assert "no usable CUDA device; use --device auto or cpu" in failing(main, call)
+
+
+def test_a_folder_that_cannot_be_written(specs, data, tmp_path, failing):
+    (tmp_path / "cache").write_text("a file in the way")
+    said = failing(main, arguments(specs("train"), data / "train.npz", tmp_path))
+    assert str(tmp_path / "cache") in said
