@@ -1,0 +1,31 @@
+"""The benchmark as a graph of files: results/table2.csv and its figures, from the data to the table.
+
+snakemake --cores all results/table2.csv
+snakemake --cores all results/table2.csv --configfile workflow/config/<benchmark>.yaml
+"""
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/bound.smk"
+include: "workflow/rules/extract.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/plot.smk"
+include: "workflow/rules/tabulate.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.table2.output,
+
+
+onsuccess:
+    subprocess.run([sys.executable, "-m", "diffbench.commands.costs", "results/logs"], check=False)
+
+
+onerror:
+    print_reasons_of_failure()

@@ -1,0 +1,183 @@
+"""Copies of the checkout in which the workflow can be run, changed and killed, apart from the working tree."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COPIED = (
+    *("Snakefile", "workflow", "profiles", "diffbench", "dvc.yaml", ".dvc/config", ".dvc/.gitignore"),
+    *(".dvcignore", ".gitignore", "results/README.md"),
+)
+CONFIG = "workflow/config/digits.yaml"
+NOTHING = "Nothing to be done"
+
+
+@dataclass
+class Tree:
+    """A checkout without .git, whose default benchmark is small, and commands that run in it."""
+
+    root: Path
+    originals: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a person's shell has in the activated environment, and nothing of this test run's own."""
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("DIFFBENCH_", "PYTHON", "SNAKEMAKE", "COV_"))
+        }
+        kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+        for role in ("AUTHOR", "COMMITTER"):
+            kept |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@localhost"}
+        return kept | {"DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc-site"), "DVC_NO_ANALYTICS": "1"}
+
+    def run(self, *command: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Return a finished command; expect: its exit code, None for any."""
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600)
+        if expect is not None and done.returncode != expect:
+            raise AssertionError(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def snakemake(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Return a finished run of `snakemake --cores 2`."""
+        return self.run("snakemake", "--cores", "2", *arguments, expect=expect)
+
+    def nothing_to_do(self, *arguments: str) -> bool:
+        """Return whether a run, which must succeed, found nothing to do."""
+        done = self.snakemake(*arguments)
+        return NOTHING in done.stdout + done.stderr
+
+    def plan(self, *arguments: str) -> list[tuple[str, dict[str, str]]]:
+        """Return the jobs that a run would do now: (rule, wildcards)."""
+        text = self.snakemake("-n", *arguments).stdout
+        assert "missing provenance" not in text, "without records, changes go unnoticed"
+        jobs: list[tuple[str, dict[str, str]]] = []
+        for line in text.splitlines():
+            if found := re.fullmatch(r"(?:local)?rule (\w+):", line):
+                jobs.append((found[1], {}))
+            elif line.startswith("    wildcards: "):
+                pairs = line.removeprefix("    wildcards: ").split(", ")
+                jobs[-1][1].update(pair.split("=", 1) for pair in pairs)
+        assert jobs or NOTHING in text, text
+        return [(rule, wildcards) for rule, wildcards in jobs if rule != "all"]
+
+    @staticmethod
+    def count(jobs: list[tuple[str, dict[str, str]]]) -> Counter[str]:
+        """Return how often each rule stands in a plan; sample_2_3 counts as sample."""
+        return Counter(re.sub(r"(_\d+)+$", "", rule) for rule, _ in jobs)
+
+    def outputs(self) -> list[str]:
+        """Return all files that a run would make."""
+        text = self.snakemake("-n", "table2").stdout
+        lines = [line.removeprefix("    output: ") for line in text.splitlines() if line.startswith("    output: ")]
+        return sorted({path for line in lines for path in line.split(", ")})
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file, to be restored by `restore`."""
+        target = self.root / path
+        self.originals.setdefault(path, target.read_text() if target.exists() else "")
+        target.write_text(text)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text that must occur once or more."""
+        text = (self.root / path).read_text()
+        assert old in text, f"{path} has no {old!r}"
+        self.write(path, text.replace(old, new))
+
+    def configure(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the benchmark's configuration."""
+        content = yaml.safe_load((self.root / CONFIG).read_text())
+        change(content)
+        self.write(CONFIG, yaml.safe_dump(content, sort_keys=False))
+
+    def restore(self) -> None:
+        """Undo all edits."""
+        for path, text in self.originals.items():
+            if text:
+                (self.root / path).write_text(text)
+            else:
+                (self.root / path).unlink()
+        self.originals.clear()
+
+    def copy(self, target: Path) -> "Tree":
+        """Return a copy, results and records included."""
+        shutil.copytree(self.root, target, symlinks=True)
+        return Tree(target)
+
+
+def reduced(content: dict[str, Any]) -> None:
+    """Make the smoke benchmark the default one, and smaller still."""
+    content["benchmark"] = "digits"
+    content["bound"] |= {"timesteps": 4, "num_images": 50}
+    for model in content["models"].values():
+        if "training" in model:
+            model["training"]["steps"] = 2
+    for run in content["runs"]:
+        # As many as there are held-out images: the figure needs them under one protocol.
+        run |= {"steps": [2, 3], "num_images": 500}
+
+
+def fresh_tree(root: Path) -> Tree:
+    """Return a checkout with the reduced benchmark and no results."""
+    for name in COPIED:
+        source, target = ROOT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copy2(source, target)
+    tree = Tree(root)
+    shutil.copy2(root / "workflow/config/smoke.yaml", root / CONFIG)
+    tree.configure(reduced)
+    tree.originals.clear()
+    return tree
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Tree:
+    """A checkout without results."""
+    return fresh_tree(tmp_path / "diffbench")
+
+
+@pytest.fixture(scope="session")
+def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A checkout whose results are empty files, recorded as made by the present code and configuration."""
+    tree = fresh_tree(tmp_path_factory.mktemp("recorded") / "diffbench")
+    for path in tree.outputs():
+        (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree.root / path).touch()
+    tree.snakemake("--touch", "--forceall", "table2")
+    return tree
+
+
+@pytest.fixture
+def recorded(recorded_once: Tree) -> Iterator[Tree]:
+    """`recorded_once`, its edits undone after the test: for dry runs only."""
+    yield recorded_once
+    recorded_once.restore()
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A checkout in which the reduced benchmark has run."""
+    tree = fresh_tree(tmp_path_factory.mktemp("finished") / "diffbench")
+    tree.snakemake("results/table2.csv")
+    return tree
+
+
+@pytest.fixture
+def finished(finished_once: Tree, tmp_path: Path) -> Tree:
+    """A copy of a checkout in which the reduced benchmark has run."""
+    return finished_once.copy(tmp_path / "diffbench")

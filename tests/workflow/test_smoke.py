@@ -1,0 +1,246 @@
+"""What runs again, and what does not, when something changes; how a run ends that cannot go on."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+CONFIG = "workflow/config/digits.yaml"
+
+
+def own_lines(done) -> list[str]:
+    """Return what a run said, without Snakemake's note on its profile."""
+    lines = (done.stdout + done.stderr).splitlines()
+    return [line for line in lines if line and not line.startswith("Using workflow specific profile")]
+
+
+# -- what a run does
+
+
+def test_the_table_brings_its_figures(fresh):
+    made = fresh.snakemake("-n", "results/table2.csv").stdout
+    for name in ("samples_ddpm", "samples_iddpm", "fid_vs_steps", "rate_distortion"):
+        assert f"results/figures/{name}.png" in made
+
+
+def test_another_benchmark_has_a_folder_of_its_own(fresh):
+    fresh.snakemake("-n", "results/table2.csv", "--configfile", "workflow/config/smoke.yaml")
+    assert (fresh.root / "runs/smoke/.snakemake").is_dir()
+    assert not (fresh.root / ".snakemake/locks").exists()
+
+
+@pytest.mark.slow
+def test_a_job_for_each_number_of_steps_where_a_device_wants_them_apart(fresh):
+    together = fresh.count(fresh.plan())
+    fresh.configure(lambda config: config["execution"].update(group_steps=False))
+    apart = fresh.count(fresh.plan())
+    assert apart - together == Counter(sample=4, extract=4)
+
+
+@pytest.mark.slow
+def test_one_run_makes_everything_and_a_second_nothing(finished):
+    with open(finished.root / "results/table2.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["model"] for row in rows].count("real") == 1
+    sets = {(row["model"], row["sampler"], row["steps"]) for row in rows if row["model"] != "real"}
+    assert len(sets) == len(rows) - 1 == 8
+    for name in ("samples_ddpm", "samples_iddpm", "fid_vs_steps", "rate_distortion"):
+        assert (finished.root / f"results/figures/{name}.png").stat().st_size > 1000
+    assert json.loads((finished.root / "results/metrics.json").read_text())
+    assert finished.nothing_to_do("results/table2.csv")
+    assert finished.nothing_to_do("table2")
+    assert finished.plan() == []
+
+
+# -- what a change runs again
+
+
+def test_nothing_changed(recorded):
+    recorded.edit(CONFIG, "benchmark: digits", "# a comment\nbenchmark: digits")
+    network = (recorded.root / "diffbench/networks/unet.py").read_text()
+    recorded.write("diffbench/networks/unet.py", network.replace('"""', '"""Other words: ', 1) + "\n# a comment\n")
+    assert recorded.plan() == []
+
+
+def test_a_sampler_setting_samples_again_without_training(recorded):
+    recorded.configure(lambda config: config["samplers"]["ddim"].update(eta=0.5))
+    jobs = recorded.plan()
+    assert {wildcards.get("sampler", "ddim") for _, wildcards in jobs} == {"ddim"}
+    assert recorded.count(jobs) == Counter(sample=2, extract=2, score_samples=4, samples_figure=2, table2=1)
+
+
+def test_a_metric_module_scores_again(recorded):
+    recorded.edit("diffbench/metrics/kid.py", "import numpy as np", "import numpy as np\n\nEDITED = True")
+    assert recorded.count(recorded.plan()) == Counter(score_samples=8, score_real=1, table2=1)
+
+
+def test_a_model_setting_trains_that_model_alone(recorded):
+    recorded.configure(lambda config: config["models"]["iddpm"].update(schedule="linear"))
+    jobs = recorded.plan()
+    assert {wildcards.get("model", "iddpm") for _, wildcards in jobs} == {"iddpm"}
+    assert recorded.count(jobs)["train"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("section", "key", "value", "expected"),
+    [
+        ("bound", "timesteps", 5, {"bound": 2, "score_bound": 2, "rate_distortion_figure": 1, "table2": 1}),
+        ("execution", "checkpoint_every", 7, {}),
+        (
+            "protocols",
+            "digits",
+            {"extractor": "digits_features", "k": 2},
+            {"score_samples": 8, "score_real": 1, "table2": 1},
+        ),
+    ],
+)
+def test_a_setting_repeats_exactly_what_depends_on_it(recorded, section, key, value, expected):
+    recorded.configure(lambda config: config[section].update({key: value}))
+    assert recorded.count(recorded.plan()) == Counter(expected)
+
+
+@pytest.mark.slow
+def test_a_new_number_of_images_keeps_models_and_bounds(recorded):
+    recorded.configure(lambda config: config["runs"][0].update(num_images=77))
+    again = recorded.count(recorded.plan())
+    assert again["sample"] == 4
+    assert not {"train", "bound", "extract_real", "prepare"} & set(again)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "rules"),
+    [
+        ("samplers/ddim.py", {"sample", "extract", "score_samples", "samples_figure", "table2"}),
+        ("figures/samples.py", {"samples_figure", "table2"}),
+        ("stages/bound.py", {"bound", "score_bound", "rate_distortion_figure", "table2"}),
+        ("objectives/hybrid.py", None),
+        ("base/progress.py", set()),
+    ],
+)
+def test_a_module_repeats_the_jobs_that_import_it(recorded, path, rules):
+    source = (recorded.root / "diffbench" / path).read_text()
+    recorded.write(f"diffbench/{path}", source + "\nEDITED = True\n")
+    if rules is None:  # one model's objective: that model is trained again, the other is not
+        assert [wildcards["model"] for rule, wildcards in recorded.plan() if rule == "train"] == ["iddpm"]
+    else:
+        assert set(recorded.count(recorded.plan())) == rules
+
+
+# -- how a run ends that cannot go on
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda config: config["models"]["ddpm"].update(schedul="linear"), ("schedul", "did you mean 'schedule'")),
+        (lambda config: config["runs"][0].update(samplers=["ddmi"]), ("ddmi", "did you mean 'ddim'")),
+        (lambda config: config["runs"][0].update(steps=[2000]), ("2000 steps", "1 to 1000")),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_line(fresh, change, words):
+    fresh.configure(change)
+    done = fresh.snakemake("results/table2.csv", expect=2)
+    (line,) = own_lines(done)
+    assert line.startswith(f"diffbench: {CONFIG}: ") and all(word in line for word in words)
+
+
+@pytest.mark.slow
+def test_what_is_no_yaml_is_one_line_that_names_the_place(fresh):
+    fresh.write(CONFIG, "models: [1\nruns: : 2\n")
+    (line,) = own_lines(fresh.snakemake("results/table2.csv", expect=2))
+    assert line.startswith(f"diffbench: {CONFIG}: ") and "line 2" in line
+
+
+@pytest.mark.slow
+def test_a_results_folder_that_is_none_is_one_line(fresh):
+    (fresh.root / "results/README.md").unlink()
+    (fresh.root / "results").rmdir()
+    (fresh.root / "results").touch()
+    (line,) = own_lines(fresh.snakemake("results/table2.csv", expect=2))
+    assert line.startswith("diffbench: ") and "results" in line
+
+
+@pytest.mark.slow
+def test_missing_data_are_named_in_the_last_words(fresh):
+    fresh.configure(lambda config: config.update(dataset={"name": "mnist", "path": "no/such/folder"}))
+    done = fresh.snakemake("results/data/train.npz", expect=None)
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("diffbench: ")]
+    assert lines and "no/such/folder" in lines[-1] and "Traceback" not in done.stdout + done.stderr
+    assert not (fresh.root / "results/data/train.npz").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["snakemake alone", "all its processes"])
+def test_killed_the_same_command_goes_on_to_the_same_bytes(fresh, tmp_path, victim):
+    def longer(config):
+        config["models"]["ddpm"]["training"]["steps"] = 60
+        config["execution"]["checkpoint_every"] = 5
+
+    fresh.configure(longer)
+    untouched = fresh.copy(tmp_path / "untouched")
+    weights = "results/models/ddpm/train0/weights.safetensors"
+    running = subprocess.Popen(
+        ["snakemake", "--cores", "2", weights],
+        cwd=fresh.root,
+        env=fresh.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    give_up = time.monotonic() + 120
+    while not [path for path in (fresh.root / ".cache").rglob("*") if path.is_file() and path.name != ".lock"]:
+        assert running.poll() is None and time.monotonic() < give_up, "no checkpoint to kill after"
+        time.sleep(0.05)
+    if victim == "snakemake alone":
+        running.kill()
+    else:
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not (fresh.root / weights).exists()
+    assert list((fresh.root / ".snakemake/locks").iterdir()), "killed too late to prove anything"
+    fresh.snakemake(weights)
+    untouched.snakemake(weights)
+    assert (fresh.root / weights).read_bytes() == (untouched.root / weights).read_bytes()
+    assert fresh.nothing_to_do(weights)
+
+
+@pytest.mark.slow
+def test_a_live_run_keeps_its_locks(fresh):
+    """A second run at the same files is refused while the first is alive, whatever clears dead runs' locks."""
+    fresh.configure(lambda config: config["models"]["ddpm"]["training"].update(steps=100000))
+    weights = "results/models/ddpm/train0/weights.safetensors"
+    running = subprocess.Popen(
+        ["snakemake", "--cores", "2", weights],
+        cwd=fresh.root,
+        env=fresh.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        give_up = time.monotonic() + 120
+        while not (fresh.root / ".cache").exists():
+            assert running.poll() is None and time.monotonic() < give_up
+            time.sleep(0.05)
+        second = fresh.snakemake(weights, expect=None)
+        assert second.returncode != 0 and "LockException" in second.stdout + second.stderr
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+def test_the_smoke_benchmark_is_small():
+    """It is run on every change: so much and no more."""
+    content = yaml.safe_load((Path(__file__).parents[2] / "workflow/config/smoke.yaml").read_text())
+    assert content["benchmark"] == "smoke"
+    assert max(model.get("training", {}).get("steps", 0) for model in content["models"].values()) <= 200

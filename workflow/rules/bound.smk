@@ -1,0 +1,25 @@
+"""The variational bound of every model, term by term."""
+
+
+rule bound:
+    input:
+        weights="results/models/{model}/train{train_seed}/weights.safetensors",
+        data="results/data/test.npz",
+        provenance=provenance_of(
+            "results/models/{model}/train{train_seed}/weights.safetensors",
+            "results/data/test.npz",
+        ),
+    output:
+        terms="results/terms/{model}/train{train_seed}.npz",
+        provenance="results/terms/{model}/train{train_seed}.npz.json",
+    log:
+        "results/logs/bound/{model}/train{train_seed}.log",
+    params:
+        spec=lambda w: identity(bench.bound_job(w.model), "bound"),
+    threads: bench.execution.threads
+    resources:
+        gpu=GPU,
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.bound --spec {params.spec:q} --weights {input.weights:q}"
+        " --data {input.data:q} --out {output.terms:q} --device {bench.execution.device}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'

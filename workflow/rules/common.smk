@@ -1,0 +1,196 @@
+"""What the rules share: the benchmark, where it runs, what identifies a job, and which jobs make which sample sets."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+STARTED = time.time()
+ROOT = Path(workflow.basedir)
+DEFAULT = f"{ROOT}/workflow/config/digits.yaml"
+# Jobs, and the hash of their code, must see this checkout, whatever is installed and wherever they run; a part of
+# one's own is looked for where the command was given.
+sys.path.insert(0, str(ROOT))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    dict.fromkeys([str(ROOT), os.getcwd(), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+).strip(os.pathsep)
+# Stages that find this process gone end too, so that no orphan writes where the next run works.
+os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
+
+from diffbench.base.artifacts import sha256
+from diffbench.base.codehash import code_hash
+from diffbench.base.benchmark import Job
+from diffbench.base.config import load_benchmark, parse_benchmark
+from diffbench.base.devices import chosen_device
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import module_of
+
+
+def stop(message):
+    """End with one line on stderr and exit code 2."""
+    sys.stderr.write(f"diffbench: {message}\n")
+    sys.stderr.flush()
+    sys.exit(2)
+
+
+def benchmark_of_config():
+    """Return the validated benchmark; a file that nothing was laid over is read again, with the loader's own care."""
+    files = [os.path.relpath(path) for path in workflow.configfiles]
+    if len(files) == 1 and not workflow.config_settings.config:
+        return load_benchmark(files[0])
+    return parse_benchmark(config, " with ".join([*files, "--config"]))
+
+
+def require_writable(folder):
+    """Raise UserError where files cannot be made in a folder, or where it is none."""
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise UserError(f"{nearest}: is no folder; remove it or run elsewhere")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"{nearest}: cannot be written; fix permissions or run in a copy elsewhere")
+
+
+# A --configfile replaces the default benchmark; a lone --config changes values of it.
+if not workflow.overwrite_configfiles:
+    try:
+        load_benchmark(os.path.relpath(DEFAULT))  # says which line is no YAML; Snakemake does not
+    except UserError as error:
+        stop(error)
+
+    configfile: DEFAULT
+
+
+# The default benchmark's results are at home; any other has a tree, records and locks of its own.
+try:
+    bench = benchmark_of_config()
+    HOME = Path.cwd() if bench.name == "digits" else ROOT / "runs" / bench.name
+    for folder in (HOME, HOME / "results", HOME / ".snakemake"):
+        require_writable(folder)
+except UserError as error:
+    stop(error)
+
+if bench.name != "digits":
+
+    workdir: str(HOME)
+
+
+def forget_dead_runs():
+    """Clear Snakemake's locks if no run is alive here. Returns: a file whose lock lives as long as this process."""
+    Path(".snakemake").mkdir(exist_ok=True)
+    alive = open(".snakemake/alive", "w")
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass  # another run is alive, and its locks are in force
+    else:
+        for lock in Path(".snakemake/locks").glob("*.lock"):
+            lock.unlink(missing_ok=True)
+    fcntl.flock(alive, fcntl.LOCK_SH)
+    return alive
+
+
+def unlink_records():
+    """Make plain files of records that DVC has linked into its cache: Snakemake writes records in place."""
+    for record in Path(".snakemake/metadata").rglob("*"):
+        if record.is_symlink() or (record.is_file() and record.stat().st_nlink > 1):
+            content = record.read_bytes()
+            record.unlink()
+            record.write_bytes(content)
+
+
+try:
+    ALIVE = forget_dead_runs()
+    unlink_records()
+except OSError as error:
+    stop(f"{error.filename}: {error.strerror}; free space or fix permissions")
+
+linked = Path("results/table2.csv")
+if linked.is_file() and not linked.is_symlink() and not os.access(linked, os.W_OK):
+    sys.stderr.write(
+        "diffbench: results are write-protected links into DVC's cache; to repeat a job that made one, first run "
+        "`dvc config cache.type reflink,copy && dvc checkout --relink`\n"
+    )
+
+# auto: what the jobs will find on this machine.
+DEVICE = bench.execution.device
+GPU = int((chosen_device("auto").type if DEVICE == "auto" else DEVICE) == "cuda")
+
+
+@cache
+def code_of(modules):
+    """Return the hash of modules and of the weights that ship beside them under their name."""
+    beside = [(ROOT / module.replace(".", "/")).with_suffix(".safetensors") for module in modules]
+    return "+".join(
+        [
+            code_hash(modules, ROOT),
+            *(sha256(path)[:16] for path in beside if path.is_file()),
+        ]
+    )
+
+
+def identity(job, *stages):
+    """Return all that a job's output depends on besides its inputs, as one text in a fixed order.
+
+    One text, since Snakemake compares parameters as a set of values.
+    """
+    modules = tuple(f"diffbench.stages.{stage}" for stage in stages) + tuple(job.modules)
+    return json.dumps({**job.spec, "code": code_of(modules)}, sort_keys=True)
+
+
+def provenance_of(*paths):
+    """Return the paths of the `.json` beside artifacts."""
+    return [f"{path}.json" for path in paths]
+
+
+def one_of(places):
+    """Return a constraint for a path's first wildcard, that it and what follows be one of the places."""
+    return f"(?=(?:{'|'.join(map(re.escape, places))})/)[^/]+"
+
+
+def place_of(row):
+    """Return the folder of a sample set, below samples/, features/<extractor>/ and scores/<protocol>/."""
+    return f"{row.model}/train{row.train_seed}/{row.sampler}/sample{row.sample_seed}"
+
+
+def grouped(rows):
+    """Return {steps: places}: the numbers of steps that one job makes together, and the folders where it does so."""
+    together = {}
+    for row in rows:
+        apart = None if bench.execution.group_steps else row.steps
+        together.setdefault((place_of(row), row.num_images, apart), set()).add(row.steps)
+    jobs = {}
+    for (place, _, _), steps in together.items():
+        jobs.setdefault(tuple(sorted(steps)), []).append(place)
+    return jobs
+
+
+def print_reasons_of_failure():
+    """Repeat at the end, where a person looks, the one line with which a stage ended; a full disk swallows logs too."""
+    for log in sorted(Path("results/logs").rglob("*.log")):
+        if log.stat().st_mtime >= STARTED - 1:
+            for line in log.read_text(errors="replace").splitlines():
+                if line.startswith("diffbench: "):
+                    sys.stderr.write(f"{line}\n")
+    if shutil.disk_usage(".").free < 2**20:
+        sys.stderr.write(
+            f"diffbench: {Path.cwd()}: the disk is full; free space, and the same command goes on\n"
+        )
+
+
+ROWS = bench.sample_sets()
+
+
+wildcard_constraints:
+    extractor="[^/]+",
+    protocol="[^/]+",
+    model="[^/]+",
+    sampler="[^/]+",
+    steps=r"\d+",
+    train_seed=r"-?\d+",
+    sample_seed=r"-?\d+",

@@ -1,0 +1,79 @@
+"""Features of sample sets, together as they were sampled, and of the real images of both splits."""
+
+
+def weights_of(wildcards):
+    """Return the weights of an extractor that this workflow trains, with their provenance; of others, nothing."""
+    if not bench.needs_weights(wildcards.extractor):
+        return []
+    return f"results/extractors/{wildcards.extractor}.safetensors"
+
+
+def extract_spec(wildcards):
+    """Return what an extraction depends on besides its files."""
+    return identity(bench.extract_job(wildcards.extractor), "extract")
+
+
+def extracted_places():
+    """Return {steps: places} as `grouped`, each place below its extractor's name."""
+    jobs = {}
+    for extractor in bench.extractors:
+        measured = [row for row in ROWS if extractor in map(bench.extractor_of, row.protocols)]
+        for steps, places in grouped(measured).items():
+            jobs.setdefault(steps, []).extend(f"{extractor}/{place}" for place in places)
+    return jobs
+
+
+rule extract_real:
+    input:
+        images=["results/data/train.npz", "results/data/test.npz"],
+        weights=weights_of,
+    output:
+        features=[
+            "results/features/{extractor}/real/train.npz",
+            "results/features/{extractor}/real/test.npz",
+        ],
+        provenance=provenance_of(
+            "results/features/{extractor}/real/train.npz",
+            "results/features/{extractor}/real/test.npz",
+        ),
+    log:
+        "results/logs/extract/{extractor}/real.log",
+    params:
+        spec=extract_spec,
+    threads: bench.execution.threads
+    resources:
+        gpu=GPU,
+    shell:
+        "log={log:q}; weights={input.weights:q}; exec {sys.executable} -m diffbench.stages.extract --spec {params.spec:q}"
+        ' ${{weights:+--weights "$weights"}} --images {input.images:q} --out {output.features:q}'
+        ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+for steps, places in extracted_places().items():
+    place = "{model}/train{train_seed}/{sampler}/sample{sample_seed}/"
+    features = [f"results/features/{{extractor}}/{place}{count}.npz" for count in steps]
+    label = "-".join(map(str, steps))
+
+    rule:
+        name:
+            "extract_" + label.replace("-", "_")
+        input:
+            images=[f"results/samples/{place}{count}.npz" for count in steps],
+            weights=weights_of,
+        output:
+            features=features,
+            provenance=provenance_of(*features),
+        log:
+            f"results/logs/extract/{{extractor}}/{place}{label}.log",
+        params:
+            spec=extract_spec,
+        wildcard_constraints:
+            extractor=one_of(places),
+        threads: bench.execution.threads
+        resources:
+            gpu=GPU,
+        shell:
+            "log={log:q}; weights={input.weights:q}; exec {sys.executable} -m diffbench.stages.extract"
+            ' --spec {params.spec:q} ${{weights:+--weights "$weights"}} --images {input.images:q}'
+            " --out {output.features:q} --device {bench.execution.device}"
+            ' --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -1,0 +1,60 @@
+"""Pictures of what the numbers are about; the one that is drawn from the table is made with it (tabulate.smk)."""
+
+
+def figure_job(name, labels=()):
+    """Return what a figure depends on besides its files."""
+    return Job(
+        {"figure": {"name": name}, "labels": list(labels)},
+        (module_of("figures", name),),
+    )
+
+
+def shown_rows(model):
+    """Return the rows of a model that its picture shows: every sampler and number of steps, for its first seeds."""
+    own = [row for row in ROWS if row.model == model]
+    first = own[0]
+    return [row for row in own if (row.train_seed, row.sample_seed) == (first.train_seed, first.sample_seed)]
+
+
+FIRST_TERMS = {}
+for model, seed in bench.trained_models():
+    FIRST_TERMS.setdefault(model, f"results/terms/{model}/train{seed}.npz")
+
+
+rule samples_figure:
+    input:
+        real="results/data/test.npz",
+        images=lambda w: [f"results/samples/{place_of(row)}/{row.steps}.npz" for row in shown_rows(w.model)],
+    output:
+        figure="results/figures/samples_{model}.png",
+        provenance="results/figures/samples_{model}.png.json",
+    log:
+        "results/logs/plot/samples_{model}.log",
+    params:
+        spec=lambda w: identity(
+            figure_job(
+                "samples",
+                [f"{row.sampler}, {row.steps} steps" for row in shown_rows(w.model)],
+            ),
+            "plot",
+        ),
+    localrule: True
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --real {input.real:q}"
+        ' --images {input.images:q} --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+rule rate_distortion_figure:
+    input:
+        terms=list(FIRST_TERMS.values()),
+    output:
+        figure="results/figures/rate_distortion.png",
+        provenance="results/figures/rate_distortion.png.json",
+    log:
+        "results/logs/plot/rate_distortion.log",
+    params:
+        spec=identity(figure_job("rate_distortion", FIRST_TERMS), "plot"),
+    localrule: True
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --terms {input.terms:q}"
+        ' --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -1,0 +1,112 @@
+"""Numbers: of sample sets under a protocol, of held-out real images under it, and of the variational bound."""
+
+SAMPLE_SET = "{model}/train{train_seed}/{sampler}/sample{sample_seed}/{steps}"
+
+
+def row_of(model, **known):
+    """Return what identifies a row of the table, null where a coordinate does not apply."""
+    return {
+        "model": model,
+        "sampler": None,
+        "steps": None,
+        "guidance_scale": None,
+        "train_seed": None,
+        "sample_seed": None,
+        "num_images": None,
+        **known,
+    }
+
+
+def sampled_row(wildcards):
+    """Return the row of a sample set."""
+    numbers = {key: int(wildcards[key]) for key in ("steps", "train_seed", "sample_seed")}
+    return row_of(wildcards.model, sampler=wildcards.sampler, **numbers)
+
+
+def reference_split(protocol):
+    """Return the split that a protocol compares with."""
+    return bench.protocols[protocol][1].reference
+
+
+def real_features(protocol, split):
+    """Return the path of the features of a split's images under a protocol."""
+    return f"results/features/{bench.extractor_of(protocol)}/real/{split}.npz"
+
+
+def other_split(protocol):
+    """Return the split that a protocol holds out, scored as if it had been sampled."""
+    return next(split for split in ("test", "train") if split != reference_split(protocol))
+
+
+def num_images(protocol):
+    """Return how many images a protocol's sample sets have, so that real images are scored at the same number."""
+    return max(row.num_images for row in ROWS if protocol in row.protocols)
+
+
+rule score_samples:
+    input:
+        features=lambda w: f"results/features/{bench.extractor_of(w.protocol)}/{SAMPLE_SET}.npz",
+        reference=lambda w: real_features(w.protocol, reference_split(w.protocol)),
+        samples_provenance=f"results/samples/{SAMPLE_SET}.npz.json",
+        provenance=lambda w: provenance_of(
+            f"results/features/{bench.extractor_of(w.protocol)}/{SAMPLE_SET}.npz",
+            real_features(w.protocol, reference_split(w.protocol)),
+        ),
+    output:
+        scores=f"results/scores/{{protocol}}/{SAMPLE_SET}.json",
+        provenance=f"results/scores/{{protocol}}/{SAMPLE_SET}.json.json",
+    log:
+        f"results/logs/score/{{protocol}}/{SAMPLE_SET}.log",
+    params:
+        spec=lambda w: identity(bench.score_job(w.protocol, sampled_row(w)), "score"),
+    threads: bench.execution.threads
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.score --spec {params.spec:q} --features {input.features:q}"
+        " --reference {input.reference:q} --samples-provenance {input.samples_provenance:q} --out {output.scores:q}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+rule score_real:
+    input:
+        features=lambda w: real_features(w.protocol, other_split(w.protocol)),
+        reference=lambda w: real_features(w.protocol, reference_split(w.protocol)),
+        provenance=lambda w: provenance_of(*(real_features(w.protocol, split) for split in ("train", "test"))),
+    output:
+        scores="results/scores/{protocol}/real.json",
+        provenance="results/scores/{protocol}/real.json.json",
+    log:
+        "results/logs/score/{protocol}/real.log",
+    params:
+        spec=lambda w: identity(bench.score_job(w.protocol, row_of("real", num_images=num_images(w.protocol))), "score"),
+    threads: bench.execution.threads
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.score --spec {params.spec:q} --features {input.features:q}"
+        " --reference {input.reference:q} --out {output.scores:q}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+rule score_bound:
+    input:
+        terms="results/terms/{model}/train{train_seed}.npz",
+        provenance="results/terms/{model}/train{train_seed}.npz.json",
+    output:
+        scores="results/scores/bound/{model}/train{train_seed}.json",
+        provenance="results/scores/bound/{model}/train{train_seed}.json.json",
+    log:
+        "results/logs/score/bound/{model}/train{train_seed}.log",
+    params:
+        spec=lambda w: identity(
+            Job(
+                {
+                    "row": {
+                        "benchmark": bench.name,
+                        **row_of(w.model, train_seed=int(w.train_seed)),
+                    }
+                }
+            ),
+            "score",
+        ),
+    threads: bench.execution.threads
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.score --spec {params.spec:q} --terms {input.terms:q}"
+        ' --out {output.scores:q} --run-record "${{log%.log}}.run.json" 2> "$log"'

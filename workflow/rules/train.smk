@@ -1,0 +1,27 @@
+"""Models, one for each training seed."""
+
+
+rule train:
+    input:
+        data="results/data/train.npz",
+        provenance="results/data/train.npz.json",
+    output:
+        weights="results/models/{model}/train{train_seed}/weights.safetensors",
+        log_csv="results/models/{model}/train{train_seed}/log.csv",
+        provenance=provenance_of(
+            "results/models/{model}/train{train_seed}/weights.safetensors",
+            "results/models/{model}/train{train_seed}/log.csv",
+        ),
+    log:
+        "results/logs/train/{model}/train{train_seed}.log",
+    params:
+        spec=lambda w: identity(bench.train_job(w.model, int(w.train_seed)), "train"),
+    threads: bench.execution.threads
+    priority: 1  # the longest jobs first
+    resources:
+        gpu=GPU,
+    shell:
+        "exec {sys.executable} -m diffbench.stages.train --spec {params.spec:q} --data {input.data:q}"
+        " --out {output.weights:q} --log-csv {output.log_csv:q} --device {bench.execution.device}"
+        " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
+        " --run-record results/logs/train/{wildcards.model}/train{wildcards.train_seed}.run.json 2> {log:q}"
