@@ -98,15 +98,15 @@ def member_names(path: Path | str) -> list[str]:
 def read_member(path: Path | str, name: str) -> np.ndarray:
     """Return one array of an `.npz`: mapped read-only where it is stored, read whole where it is compressed.
 
-    Raises: UserError naming the file, where it or the array is missing.
+    Raises: UserError naming the file, where it or the array is missing or damaged.
     """
-    with _archive(path) as archive:
-        info = _member(archive, path, name)
-        with archive.open(info) as stream:
-            shape, fortran, dtype = _read_header(stream, path, name)
-            header_length = stream.tell()
-            if info.compress_type != zipfile.ZIP_STORED or not shape or 0 in shape or dtype.kind not in "biufc":
-                return _read_rest(stream, shape, fortran, dtype, path, name)
+    with _opened(path, name) as (stream, info):
+        shape, fortran, dtype = _read_header(stream, path, name)
+        header_length = stream.tell()
+        if info.compress_type != zipfile.ZIP_STORED or not shape or 0 in shape or dtype.kind not in "biufc":
+            length = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            data = np.frombuffer(bytearray(_read_exactly(stream, length, path, name)), dtype)
+            return data.reshape(shape, order="F" if fortran else "C")
     with open(path, "rb") as file:
         file.seek(info.header_offset)
         local = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
@@ -116,16 +116,33 @@ def read_member(path: Path | str, name: str) -> np.ndarray:
 
 
 def stream_member(path: Path | str, name: str, chunk: int) -> Iterator[np.ndarray]:
-    """Yield an array of an `.npz` in pieces of `chunk` entries along the leading axis, in constant memory."""
-    with _archive(path) as archive, archive.open(_member(archive, path, name)) as stream:
+    """Yield an array of an `.npz` in pieces of `chunk` entries along the leading axis, in constant memory.
+
+    Raises: UserError naming the file, where it or the array is missing or damaged.
+    """
+    with _opened(path, name) as (stream, _):
         shape, fortran, dtype = _read_header(stream, path, name)
-        if fortran:
-            raise UserError(f"{path}: array {name} is in Fortran order and cannot be streamed; save it in C order")
+        if fortran or not shape:
+            raise UserError(f"{path}: array {name} cannot be streamed; save it in C order, with a leading axis")
         row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
         for start in range(0, shape[0], chunk):
             count = min(chunk, shape[0] - start)
             data = _read_exactly(stream, count * row, path, name)
             yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+
+
+@contextmanager
+def _opened(path: Path | str, name: str) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipInfo]]:
+    """Yield a member's bytes and its place in the archive; damage of any kind is one line."""
+    try:
+        with _archive(path) as archive:
+            info = _member(archive, path, name)
+            with archive.open(info) as stream:
+                yield stream, info
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: array {name} is damaged ({error}); make the file again") from None
 
 
 def _archive(path: Path | str) -> zipfile.ZipFile:
@@ -146,32 +163,18 @@ def _member(archive: zipfile.ZipFile, path: Path | str, name: str) -> zipfile.Zi
 
 
 def _read_header(stream: io.BufferedIOBase, path: Path | str, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: array {name} is damaged ({error}); make the file again") from None
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
     if dtype.hasobject:
         raise UserError(f"{path}: array {name} holds Python objects, which are never loaded")
     return shape, fortran, dtype
 
 
-def _read_rest(
-    stream: io.BufferedIOBase, shape: tuple[int, ...], fortran: bool, dtype: np.dtype, path: Path | str, name: str
-) -> np.ndarray:
-    length = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    data = np.frombuffer(bytearray(_read_exactly(stream, length, path, name)), dtype)
-    return data.reshape(shape, order="F" if fortran else "C")
-
-
 def _read_exactly(stream: io.BufferedIOBase, length: int, path: Path | str, name: str) -> bytes:
     pieces = []
     while length:
-        try:
-            piece = stream.read(length)
-        except (EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise UserError(f"{path}: array {name} is damaged ({error}); make the file again") from None
+        piece = stream.read(length)
         if not piece:
             raise UserError(f"{path}: array {name} ends early; the file is cut off")
         pieces.append(piece)

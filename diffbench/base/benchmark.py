@@ -45,6 +45,8 @@ class Bound:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be positive, not {value}")
+        if self.timesteps == 1:
+            raise ValueError("timesteps must be at least 2: the decoder's term is one, the rest of the chain another")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class Execution:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     group_steps: bool = True
     checkpoint_every: int = 500
+
+    def __post_init__(self):
+        for name in ("threads", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,9 @@ def _extractors(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, A
             where = f"protocols.{key}.extractor"
             found[protocol.extractor] = _part("extractors", protocol.extractor, where)
         for metric in protocol.metrics:
-            load("metrics", metric, f"protocols.{key}.metrics")
+            consumed = load("metrics", metric, f"protocols.{key}.metrics").consumes
+            if consumed != "features":
+                raise UserError(f"protocols.{key}.metrics: {metric} is computed from {consumed}, not from features")
     return found
 
 
@@ -205,6 +207,8 @@ def _model(key: str, entry: dict[str, Any]) -> Model:
         if name not in MODEL_KEYS:
             raise UserError(f"{where}: unknown key '{name}'; {nearest(name, MODEL_KEYS)}")
     network_name, network = _part("networks", entry.get("network"), f"{where}.network", default="unet")
+    if getattr(type(network), "needs", None):
+        raise UserError(f"{where}.network: {network_name} needs {type(network).needs}; as a model, use unet")
     objective_name, objective = _part("objectives", entry.get("objective", "simple"), f"{where}.objective")
     diffusion_options = {name: entry[name] for name in DIFFUSION_KEYS if name in entry}
     diffusion = configure(load("diffusion", DIFFUSION), diffusion_options, where)

@@ -22,7 +22,7 @@ from diffbench.base.errors import UserError
 PACKAGE = "diffbench"
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
+def nearest(word: Any, allowed: Iterable[str]) -> str:
     """Return the end of an error message: what is allowed, and the nearest spelling where one is near."""
     allowed = sorted(map(str, allowed))
     close = difflib.get_close_matches(str(word), allowed, n=1)

@@ -54,6 +54,11 @@ TABLES = frozenset({"timestep_map", "betas", "alphas_cumprod", "posterior_varian
 MULTIPLIERS = {512: "0.5,1,1,2,2,4,4", 256: "1,1,2,2,4,4", 128: "1,1,2,3,4", 64: "1,2,3,4"}
 """The published code's multipliers for an empty channel_mult, by image size."""
 
+UPSAMPLER_MULTIPLIERS = MULTIPLIERS | {512: MULTIPLIERS[256]}
+
+INPUTS = frozenset({"x_start", "noise", "step_noise", "t", "bpd_loop_noise"})
+"""Arrays that the recorded process was given, and has nothing to say about."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -156,18 +161,21 @@ def conform_network(path: Path, config: dict) -> list[Comparison]:
     return results
 
 
-def published_network(config: dict, shape: tuple[int, ...]) -> torch.nn.Module:
+def published_network(config: dict, shape: tuple[int, int, int]) -> torch.nn.Module:
     """Return the network that the published flags describe, for x of `shape`."""
     flags, num_classes = config["flags"], config.get("num_classes")
-    multipliers = str(flags.get("channel_mult") or MULTIPLIERS.get(flags["image_size"], ""))
+    published = UPSAMPLER_MULTIPLIERS if config["kind"] == "superres" else MULTIPLIERS
+    multipliers = str(flags.get("channel_mult") or published.get(flags["image_size"], ""))
     head_channels = flags.get("num_head_channels", -1)
-    # A size larger than the image is legal in the published flags, and stands for no attention.
-    sizes = [int(part) for part in str(flags["attention_resolutions"]).split(",") if part]
+    # The published flags divide the image's size by each, rounding down; a factor that does not occur has no effect.
+    size, levels = shape[1], len(multipliers.split(","))
+    factors = {size // int(part) for part in str(flags["attention_resolutions"]).split(",") if part}
+    sizes = [size // factor for factor in sorted(factors & {2**i for i in range(levels)})]
     settings = {
         "channels": flags["num_channels"],
         "channel_multipliers": tuple(float(part) for part in multipliers.split(",")),
         "residual_blocks": flags["num_res_blocks"],
-        "attention_resolutions": tuple(size for size in sizes if size <= shape[1]),
+        "attention_resolutions": tuple(sizes),
         "heads": flags.get("num_heads", 1),
         "head_channels": None if head_channels == -1 else head_channels,
         "scale_shift": flags.get("use_scale_shift_norm", True),
@@ -175,13 +183,12 @@ def published_network(config: dict, shape: tuple[int, ...]) -> torch.nn.Module:
         "new_attention_order": flags.get("use_new_attention_order", False),
         "class_conditional": flags.get("class_cond", False),
     }
-    size = tuple(shape)
     if config["kind"] == "classifier":
-        return NoisyClassifier(Unet(**settings), flags.get("pool", "attention")).build(size, num_classes)
+        return NoisyClassifier(Unet(**settings), flags.get("pool", "attention")).build(shape, num_classes)
     kinds = {"unet": Unet, "superres": SuperResolution}
     if config["kind"] not in kinds:
         raise UserError(f"kind '{config['kind']}' is not known; allowed: classifier, superres, unet")
-    return kinds[config["kind"]](**settings).build(size, num_classes, flags.get("learn_sigma", False))
+    return kinds[config["kind"]](**settings).build(shape, num_classes, flags.get("learn_sigma", False))
 
 
 def load_strictly(network: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:
@@ -254,8 +261,10 @@ def conform_mathematics(path: Path, config: dict) -> Iterator[Comparison]:
     by_image = np.where(noisy[i.numpy()], NOISY_TOLERANCE, MATHEMATICS_TOLERANCE)
     by_column = np.where(noisy, NOISY_TOLERANCE, MATHEMATICS_TOLERANCE)
     for name in reference:
-        if name not in ours:
+        if name in INPUTS:
             continue
+        if name not in ours:
+            raise UserError(f"{path}: array '{name}' is not known; allowed: {', '.join(sorted({*ours, *INPUTS}))}")
         tolerance: float | np.ndarray = by_image.reshape(-1, *[1] * (reference[name].ndim - 1))
         if name in TABLES:
             tolerance = MATHEMATICS_TOLERANCE

@@ -38,14 +38,14 @@ class BoundTerms:
 
 
 def strata(timesteps: int, count: int | None) -> Int[np.ndarray, " boundaries"]:
-    """Return the boundaries 0 = b_0 < 1 = b_1 < ... < b_S = T of S <= count strata; the first holds t = 0 alone.
+    """Return the boundaries 0 = b_0 < 1 = b_1 < ... < b_S = T of S = count strata; the first holds t = 0 alone.
 
     count None, or at least T: every timestep is its own stratum, and the bound is exact.
     """
     if count is None or count >= timesteps:
         return np.arange(timesteps + 1)
-    if count == 1:
-        return np.array([0, timesteps])
+    if count < 2:
+        raise ValueError("a bound needs at least 2 strata: t = 0, and the rest")
     growing = np.geomspace(1, timesteps, count)
     # Where rounding makes neighbours equal, the strata start with single timesteps.
     rounded = np.maximum(np.round(growing).astype(np.int64), np.arange(1, count + 1))

@@ -67,12 +67,14 @@ def vlb_term(
 
 
 def prior_term(chain: Chain, x_0: X) -> PerImage:
-    """Return L_T, the divergence of q(x_T | x_0) from N(0, sigma_T^2 + alpha_T^2 -> 1), in bits per dimension.
+    """Return L_T, the divergence of q(x_T | x_0) from the noise that sampling starts with, in bits per dimension.
 
+    That noise has variance alpha_T^2 + sigma_T^2, which is 1 in a variance-preserving chain.
     Source: Ho et al. 2020, eq. 5.
     """
     level = chain.level(0)
     mean = over(level.alpha, x_0) * x_0
     log_variance = over(2 * level.sigma.log(), x_0)
     zero = torch.zeros_like(x_0)
-    return per_image(normal_kl(mean, log_variance, zero, zero)) / LOG_2
+    start = zero + over((level.alpha**2 + level.sigma**2).log(), x_0)
+    return per_image(normal_kl(mean, log_variance, zero, start)) / LOG_2

@@ -1,6 +1,7 @@
 """Codelengths that need no model, so that a reader sees what a number of bits per dimension is worth."""
 
 import numpy as np
+from jaxtyping import UInt8
 
 from diffbench.base.arrays import Bytes
 
@@ -20,7 +21,11 @@ def uniform_code(levels: int) -> float:
     return float(np.log2(levels))
 
 
-def histogram_code(train: Bytes, test: Bytes, levels: int) -> float | None:
+def histogram_code(
+    train: UInt8[np.ndarray, "train height width channel"],
+    test: UInt8[np.ndarray, "test height width channel"],
+    levels: int,
+) -> float | None:
     """Return the bits per dimension of coding each pixel by its own histogram over the training split.
 
     Counts start at 1/2 (Krichevsky and Trofimov 1981), so that an unseen level has a code. None for large images.

@@ -39,9 +39,7 @@ class BlockSettings:
     downsample_padding: Literal["symmetric", "right_bottom"]
 
     def norm(self, channels: int) -> nn.GroupNorm:
-        """Return a group normalisation. Raises: UserError where the groups do not divide the channels."""
-        if channels % self.norm_groups:
-            raise UserError(f"norm_groups {self.norm_groups} does not divide a layer of {channels} channels")
+        """Return a group normalisation."""
         return nn.GroupNorm(self.norm_groups, channels, eps=self.norm_eps)
 
 

@@ -4,7 +4,7 @@ Dhariwal and Nichol 2021, section 4 and appendix; pooling `attention` is the pub
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,8 @@ class NoisyClassifier:
 
     encoder: Unet = field(default_factory=Unet)
     pool: Literal["attention", "adaptive", "spatial"] = "attention"
+
+    needs: ClassVar[str | None] = "a model to guide"
 
     def build(self, shape: tuple[int, int, int], num_classes: int | None) -> "NoisyClassifierModule":
         """Return the module for images of `shape` (channel, height, width).
@@ -40,7 +42,7 @@ class NoisyClassifierModule(nn.Module):
         encoder, blocks = settings.encoder, settings.encoder.block_settings()
         self._settings = settings
         channels, size, _ = shape
-        factors = attention_factors(size, encoder.attention_resolutions)
+        factors = attention_factors(size, encoder.attention_resolutions, len(encoder.channel_multipliers) - 1)
         self.time_embed = time_mlp(encoder.channels)
         self.input_blocks, widths, factor = encoder_stages(encoder, channels, factors)
         width = widths[-1]

@@ -4,6 +4,7 @@ Dhariwal and Nichol 2021, section 5.2, after Saharia et al. 2021.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +20,8 @@ from diffbench.networks.unet import Unet, UnetModule, attention_factors
 class SuperResolution(Unet):
     """Settings of a U-Net that is given a low-resolution image of any smaller size."""
 
+    needs: ClassVar[str | None] = "low-resolution images"
+
     def build(self, shape: tuple[int, int, int], num_classes: int | None, learns_variance: bool) -> UnetModule:
         """Return the module for high-resolution images of `shape` (channel, height, width)."""
         channels, height, _ = shape
@@ -26,7 +29,7 @@ class SuperResolution(Unet):
             self,
             in_channels=2 * channels,
             out_channels=channels * (2 if learns_variance else 1),
-            attention_factors=attention_factors(height, self.attention_resolutions),
+            attention_factors=attention_factors(height, self.attention_resolutions, len(self.channel_multipliers) - 1),
             num_classes=num_classes if self.class_conditional else None,
         )
 

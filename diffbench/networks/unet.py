@@ -4,7 +4,7 @@ Ho et al. 2020, appendix B; Nichol and Dhariwal 2021; Dhariwal and Nichol 2021, 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -53,6 +53,9 @@ class Unet:
     downsample_padding: Literal["symmetric", "right_bottom"] = "symmetric"
     norm_eps: float = 1e-5
 
+    needs: ClassVar[str | None] = None
+    """What the network must be given besides x, t and a label, or None."""
+
     def __post_init__(self):
         for name in ("channels", "residual_blocks", "heads", "norm_groups"):
             if getattr(self, name) < 1:
@@ -61,6 +64,15 @@ class Unet:
             raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
         if not self.channel_multipliers:
             raise ValueError("channel_multipliers must have an entry per resolution")
+        if self.head_channels is not None and self.head_channels < 1:
+            raise ValueError(f"head_channels must be positive or null, not {self.head_channels}")
+        for multiplier in self.channel_multipliers:
+            width = int(multiplier * self.channels)
+            if width < 1 or width % self.norm_groups:
+                raise ValueError(
+                    f"channel_multipliers: {multiplier:g} x {self.channels} channels gives {width}, "
+                    f"which norm_groups {self.norm_groups} must divide"
+                )
 
     def block_settings(self) -> BlockSettings:
         """Return what all blocks of the network agree on."""
@@ -94,17 +106,22 @@ class Unet:
             self,
             in_channels=channels,
             out_channels=channels * (2 if learns_variance else 1),
-            attention_factors=attention_factors(height, self.attention_resolutions),
+            attention_factors=attention_factors(height, self.attention_resolutions, halvings),
             num_classes=num_classes if self.class_conditional else None,
         )
 
 
-def attention_factors(size: int, resolutions: tuple[int, ...]) -> frozenset[int]:
-    """Return the downsampling factors at which attention stands: the image's size over each resolution."""
+def attention_factors(size: int, resolutions: tuple[int, ...], halvings: int) -> frozenset[int]:
+    """Return the downsampling factors at which attention stands: the image's size over each resolution.
+
+    Raises: UserError for a resolution at which the network has no feature map.
+    """
+    sizes = {size // 2**i: 2**i for i in range(halvings + 1)}
     for resolution in resolutions:
-        if not 1 <= resolution <= size:
-            raise UserError(f"attention_resolutions: {resolution} is not a feature map size of images of {size} pixels")
-    return frozenset(size // resolution for resolution in resolutions)
+        if resolution not in sizes:
+            occurring = ", ".join(map(str, sizes))
+            raise UserError(f"attention_resolutions: no feature map is {resolution} pixels wide; allowed: {occurring}")
+    return frozenset(sizes[resolution] for resolution in resolutions)
 
 
 def encoder_stages(settings: Unet, in_channels: int, factors: frozenset[int]) -> tuple[nn.ModuleList, list[int], int]:

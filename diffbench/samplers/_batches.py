@@ -71,14 +71,14 @@ def _walk(
     # The noisiest level has sigma near 1 in a variance-preserving chain, and is far from 1 in others.
     first = chain.level(0)
     x_T = over((first.alpha**2 + first.sigma**2).sqrt(), start) * start
-    condition = None if conditions is None else conditions(index)
+    condition = None if conditions is None else moved(conditions(index), device)
 
     def conditioned(x: X, level: Level, given: Condition | None = None) -> Prediction:
         return denoiser(x, level, given or condition)
 
-    x = x_T
+    x, reached = x_T, chain.level(0)
     for number, state in enumerate(sampler(conditioned, chain, x_T, lambda i: stream.normal(index, i, shape))):
-        x = state.x
+        x, reached = state.x, state.level
         if x.shape != x_T.shape:
             raise UserError(
                 f"sampler {type(sampler).__name__}: step {number} returned {tuple(x.shape)} for {tuple(x_T.shape)}"
@@ -87,4 +87,14 @@ def _walk(
             raise UserError(f"sampler {type(sampler).__name__}: step {number} returned values that are not finite")
         if on_step is not None:
             on_step()
+    if float(reached.sigma) != 0:
+        raise UserError(
+            f"sampler {type(sampler).__name__}: it stopped before the clean level, at sigma {reached.sigma:.3g}"
+        )
     return x
+
+
+def moved(condition: Condition, device: torch.device | str) -> Condition:
+    """Return the condition on a device."""
+    y, low_res = condition.y, condition.low_res
+    return Condition(None if y is None else y.to(device), None if low_res is None else low_res.to(device))

@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.arrays import read_member, save_npz
+import numpy as np
+import torch
+
+from diffbench.base.arrays import member_names, read_member, save_npz
 from diffbench.base.artifacts import read_provenance, require_files, run_record, write_provenance
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.progress import progress
 from diffbench.diffusion.bound import bits_per_dim, bound_terms, rate_distortion, strata
-from diffbench.diffusion.denoiser import ClippedDenoiser
+from diffbench.diffusion.denoiser import ClippedDenoiser, Condition
 from diffbench.diffusion.parameterization import X
 from diffbench.stages._model import diffusion_of, load_model
 
@@ -44,6 +48,18 @@ def bound(
         x = to_float(images[start:end], chosen)
         return ((x + 1) / 2 * (levels - 1)).round() * (2 / (levels - 1)) - 1
 
+    conditional = bool(spec["network"].get("class_conditional"))
+    if conditional and "arr_1" not in member_names(data):
+        raise UserError(f"{data}: a class-conditional network needs labels, and this split has none")
+    labels = torch.from_numpy(np.array(read_member(data, "arr_1"))) if conditional else None
+
+    def condition(start: int, end: int) -> Condition | None:
+        """The labels of a micro-batch, the last one repeated as the images are."""
+        if labels is None:
+            return None
+        index = torch.arange(start, start + settings["micro_batch"]).clamp(max=end - 1)
+        return Condition(y=labels[index].to(chosen))
+
     batches = -(-num_images // settings["micro_batch"]) * (len(boundaries) - 1)
     with progress(batches, "bound", unit="batch") as bar:
         terms = bound_terms(
@@ -55,6 +71,7 @@ def bound(
             levels=levels,
             seed=settings["seed"],
             micro_batch=settings["micro_batch"],
+            condition=condition,
             on_batch=bar.update,
         )
     rate, rmse = rate_distortion(terms)

@@ -64,6 +64,8 @@ def chunks(path: Path) -> Iterator[np.ndarray]:
         raise UserError(
             f"{path}: arr_0 is {first.dtype}{first.shape}, wanted uint8 images (n, height, width, channels)"
         )
+    if not len(first):
+        raise UserError(f"{path}: holds no images")
     yield from stream_member(path, "arr_0", CHUNK)
 
 

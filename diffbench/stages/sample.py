@@ -1,6 +1,8 @@
 """sample: a model's weights in, sample sets out, one for each number of steps."""
 
+import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from diffbench.base.devices import chosen_device, device_facts, make_determinist
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
 from diffbench.base.progress import progress
-from diffbench.diffusion.denoiser import ClippedDenoiser, ModelDenoiser
-from diffbench.samplers._batches import micro_batches, sample
+from diffbench.base.seeds import Stream
+from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
+from diffbench.samplers._batches import Conditions, micro_batches, sample
 from diffbench.stages._model import diffusion_of, load_model, part_of
 
 
@@ -39,14 +42,18 @@ def sample_sets(
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
     identity = {"spec": {**spec, "spacings": None}, "weights": sha256(weights), "device": chosen.type}
-    key = digest(identity)[:24]
     images = steps = 0
-    with exclusive(cache / "sample" / key) as folder:
-        for spacing, out in zip(spec["spacings"], outs, strict=True):
+    with ExitStack() as locks:
+        folders = [
+            locks.enter_context(exclusive(cache / "sample" / digest(identity | {"spacing": spacing})[:24]))
+            for spacing in spec["spacings"]
+        ]
+        for spacing, out, folder in zip(spec["spacings"], outs, folders, strict=True):
             count = sample_set(spec, spacing, weights, out, chosen, folder)
             images, steps = images + spec["num_images"], steps + count * spec["num_images"]
-        for leftover in folder.glob("*.npz"):
-            leftover.unlink()
+        # Not before all sets are written: a job that is started again makes all of its files again.
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
     if record is not None:
         record |= {"images": images, "image_steps": steps, "device": chosen.type}
 
@@ -61,11 +68,12 @@ def sample_set(spec: dict[str, Any], spacing: str, weights: Path, out: Path, dev
     sampler = part_of("samplers", spec["sampler"])
     height, width, channels = facts["shape"]
     to_bytes = ROUNDINGS[settings["rounding"]]
+    conditions = conditions_of(spec, facts)
     shards = []
     ranges = micro_batches(num_images, settings["micro_batch"])
     with progress(len(ranges) * len(chain), f"sample {spec['sampler']['name']} {spacing}") as bar:
         for start, end in ranges:
-            shard = folder / f"{spacing.replace(',', '-')}.{start}.npz"
+            shard = folder / f"{start}.npz"
             shards.append(shard)
             if shard.is_file():
                 bar.update(len(chain))
@@ -79,26 +87,42 @@ def sample_set(spec: dict[str, Any], spacing: str, weights: Path, out: Path, dev
                 shape=(channels, height, width),
                 seed=spec["seed"],
                 micro_batch=settings["micro_batch"],
+                conditions=conditions,
                 device=device,
                 on_step=bar.update,
             )
             save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array([model.rows - before])})
-    save_npz(out, {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])})
+    arrays = {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])}
+    if conditions is not None:
+        arrays["arr_1"] = conditions(torch.arange(num_images)).y.numpy()
+    save_npz(out, arrays)
     rows = sum(int(read_member(shard, "rows")[0]) for shard in shards)
     nfe = rows / (len(shards) * settings["micro_batch"])
-    cost = {"nfe": nfe, "flops_per_evaluation": flops(model, facts, device)}
+    cost = {"nfe": nfe, "flops_per_evaluation": flops(model, facts, device, conditions is not None)}
     write_provenance(
         out, spec=spec | {"spacings": [spacing]}, inputs={"weights": weights}, facts=cost | device_facts(device)
     )
     return len(chain)
 
 
-def flops(model: ModelDenoiser, facts: dict[str, Any], device: torch.device) -> int:
+def conditions_of(spec: dict[str, Any], facts: dict[str, Any]) -> Conditions | None:
+    """Return what image k is to be: a label drawn uniformly by (seed, k), or None where the model takes no label.
+
+    Source: guided-diffusion's classifier_sample.py draws labels independently and uniformly.
+    """
+    if not spec["network"].get("class_conditional"):
+        return None
+    stream = Stream(spec["seed"], "label")
+    return lambda index: Condition(y=stream.integers(index, 0, facts["num_classes"]))
+
+
+def flops(model: ModelDenoiser, facts: dict[str, Any], device: torch.device, conditional: bool) -> int:
     """Return the floating-point operations of one network evaluation of one image (a multiply-add is two)."""
     height, width, channels = facts["shape"]
     x = torch.zeros(1, channels, height, width, device=device)
+    y = torch.zeros(1, dtype=torch.int64, device=device) if conditional else None
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.network(x, torch.zeros(1, device=device), None, None)
+        model.network(x, torch.zeros(1, device=device), y, None)
     return counter.get_total_flops()
 
 

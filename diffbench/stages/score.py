@@ -31,7 +31,7 @@ def score_features(
     own, other = read_provenance(features)["facts"], read_provenance(reference)["facts"]
     if own["weights_sha256"] != other["weights_sha256"]:
         raise UserError(f"{features} and {reference} come from different extractors; not comparable: extractor")
-    limit = spec["row"]["num_images"] or own["num_images"]
+    limit = spec["row"].get("num_images") or own["num_images"]
     num_images = min(limit, own["num_images"])
     identity = protocol.identity(own["weights_sha256"], spec["rounding"], num_images, other["num_images"])
     name = protocol_id(identity)

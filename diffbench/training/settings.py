@@ -1,5 +1,6 @@
 """The settings of a training run."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -25,8 +26,10 @@ class Training:
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "learning_rate", "log_every"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.gradient_clip is not None and not self.gradient_clip > 0:
+            raise ValueError(f"gradient_clip must be positive or null, not {self.gradient_clip}")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
         if not 0 <= self.final_learning_rate <= 1:

@@ -40,11 +40,7 @@ def write_parquet() -> Callable[..., None]:
         bare: bool = False,
     ):
         cells = pictures if bare else [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(pictures)]
-        kind = (
-            pyarrow.binary()
-            if bare
-            else pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-        )
+        kind = pyarrow.binary() if bare else pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
         columns = {column: pyarrow.array(cells, kind), "label": pyarrow.array(labels, pyarrow.int64())}
         pyarrow.parquet.write_table(pyarrow.table(columns), path)
 

@@ -48,6 +48,4 @@ def test_declares_levels_and_flip(dataset):
 
 
 def test_name_in_configuration_is_the_files_name(dataset):
-    assert Path(__import__(type(dataset).__module__, fromlist=["x"]).__file__).stem in plugins.names(
-        "datasets"
-    )
+    assert Path(__import__(type(dataset).__module__, fromlist=["x"]).__file__).stem in plugins.names("datasets")

@@ -10,9 +10,7 @@ from diffbench.datasets.folder import Folder
 
 def save(path, value, *, size=(6, 5), mode="RGB"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(
-        mode, size, (value,) * len(Image.new(mode, (1, 1)).getbands()) if mode != "I;16" else value
-    ).save(path)
+    Image.new(mode, size, (value,) * len(Image.new(mode, (1, 1)).getbands()) if mode != "I;16" else value).save(path)
 
 
 def pixels_of(split):

@@ -95,9 +95,7 @@ def test_failed_download_is_one_line(tmp_path, monkeypatch):
         ("none", [], "image", "train.parquet: holds no images"),
     ],
 )
-def test_wrong_parquet_names_file_and_row(
-    tmp_path, write_parquet, mnist_like, png, pictures, labels, column, message
-):
+def test_wrong_parquet_names_file_and_row(tmp_path, write_parquet, mnist_like, png, pictures, labels, column, message):
     data = [png(image) for image in mnist_like]
     if pictures == "damaged":
         data[2] = data[2][:60]

@@ -32,19 +32,20 @@ def terms(count, seed=0, num_images=12, micro_batch=5, **more):
 
 @pytest.mark.parametrize("timesteps", [2, 3, 10, 40, 1000])
 def test_strata_cover_every_timestep_once(timesteps):
-    counts = {1, 2, 3, 4, 8, 39, timesteps // 2, timesteps - 2, timesteps - 1, timesteps, timesteps + 1, None}
-    for count in counts - {0, -1}:
+    counts = {2, 3, 4, 8, 39, timesteps // 2, timesteps - 2, timesteps - 1, timesteps, timesteps + 1, None}
+    for count in counts - {-1, 0, 1}:
         boundaries = strata(timesteps, count)
         assert boundaries[0] == 0 and boundaries[-1] == timesteps and (np.diff(boundaries) > 0).all()
         assert len(boundaries) - 1 == min(count or timesteps, timesteps)
-        if count != 1:
-            assert boundaries[1] == 1  # the decoder's term is always taken
+        assert boundaries[1] == 1  # the decoder's term is always taken
 
 
 def test_strata_grow_from_the_clean_end():
     width = np.diff(strata(1000, 12))
     assert (np.diff(width)[1:] >= 0).all() and width[-1] > 100
-    assert np.array_equal(strata(1000, 1), [0, 1000]) and np.array_equal(strata(1000, 2), [0, 1, 1000])
+    assert np.array_equal(strata(1000, 2), [0, 1, 1000])
+    with pytest.raises(ValueError, match="at least 2 strata"):
+        strata(1000, 1)
     assert np.array_equal(strata(1000, None), np.arange(1001)) and np.array_equal(strata(5, 9), np.arange(6))
 
 

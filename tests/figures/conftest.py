@@ -29,9 +29,7 @@ def table():
 def images():
     """Return two sets of small images."""
     rng = np.random.default_rng(0)
-    return {
-        label: rng.integers(0, 256, (5, 4, 4, 1), np.uint8) for label in ("ddim, 10 steps", "ddim, 25 steps")
-    }
+    return {label: rng.integers(0, 256, (5, 4, 4, 1), np.uint8) for label in ("ddim, 10 steps", "ddim, 25 steps")}
 
 
 @pytest.fixture

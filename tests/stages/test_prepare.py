@@ -31,6 +31,8 @@ def test_digits_with_facts(tmp_path):
         "flip": False,
         "num_classes": 10,
         "images_sha256": hashlib.sha256(images.tobytes()).hexdigest(),
+        "uniform_bits_per_dim": pytest.approx(np.log2(17)),
+        "histogram_bits_per_dim": pytest.approx(2.425, abs=1e-3),
     }
     assert provenance["sha256"] == sha256(train)
     assert read_provenance(test)["facts"]["num_images"] == 500

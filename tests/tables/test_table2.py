@@ -103,7 +103,5 @@ def test_whole_numbers_stay_whole_beside_missing_ones():
 
 def test_two_protocols_are_two_rows_and_one_cell_holds_one_number():
     assert table2([fid(row(), 1.0, "p"), fid(row(), 2.0, "q")])["fid"].tolist() == [1.0, 2.0]
-    with pytest.raises(
-        UserError, match="two values of fid for model ddpm, sampler ddim, steps 10, train_seed 0"
-    ):
+    with pytest.raises(UserError, match="two values of fid for model ddpm, sampler ddim, steps 10, train_seed 0"):
         table2([fid(row(), 1.0), fid(row(), 2.0)])

@@ -77,7 +77,9 @@ rule score_real:
     log:
         "results/logs/score/{protocol}/real.log",
     params:
-        spec=lambda w: identity(bench.score_job(w.protocol, row_of("real", num_images=num_images(w.protocol))), "score"),
+        spec=lambda w: identity(
+            bench.score_job(w.protocol, row_of("real", num_images=num_images(w.protocol))), "score"
+        ),
     threads: bench.execution.threads
     shell:
         "log={log:q}; exec {sys.executable} -m diffbench.stages.score --spec {params.spec:q} --features {input.features:q}"
