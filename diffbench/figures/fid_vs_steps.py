@@ -178,8 +178,13 @@ def _floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
         )
 
 
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _measured(protocol: str) -> str:
+    """Return what of a protocol's id a reader of the figure needs: whose features, and against which images."""
+    fields = dict(part.split("=", 1) for part in protocol.split(";") if "=" in part)
+    if {"extractor", "reference"} <= fields.keys():
+        split, _, count = fields["reference"].partition(":")
+        return f"features of {fields['extractor']}, against {count} {split} images"
+    return f"protocol {protocol}"
 
 
 def _small_print(rows: pandas.DataFrame) -> str:
@@ -190,6 +195,6 @@ def _small_print(rows: pandas.DataFrame) -> str:
         str(samples["benchmark"].iloc[0]),
         f"{' or '.join(f'{count:,}' for count in counts)} images a point",
     ]
-    parts += [f"protocol {_shortened(protocol, 40)}" for protocol in samples["protocol"].dropna().unique()]
+    parts += [_measured(protocol) for protocol in samples["protocol"].dropna().unique()]
     parts.append("bands: 95 % intervals" + (f", over {len(seeds)} seeds" if len(seeds) > 1 else ""))
     return "   ·   ".join(parts)

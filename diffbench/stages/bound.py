@@ -92,7 +92,7 @@ def bound(
     about = {"num_images": num_images, "levels": levels} | codes | device_facts(chosen)
     write_provenance(out, spec=spec, inputs={"weights": weights, "data": data}, facts=about)
     if record is not None:
-        record |= {"images": num_images, "evaluations": model.rows, "device": chosen.type}
+        record |= {"num_images": num_images, "evaluations": model.rows, "device": chosen.type}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

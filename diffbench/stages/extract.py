@@ -54,7 +54,7 @@ def extract(
             total += count
             bar.update()
     if record is not None:
-        record |= {"images": total, "device": chosen.type}
+        record |= {"num_images": total, "device": chosen.type}
 
 
 def chunks(path: Path) -> Iterator[np.ndarray]:

@@ -55,7 +55,7 @@ def sample_sets(
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     if record is not None:
-        record |= {"images": images, "image_steps": steps, "device": chosen.type}
+        record |= {"num_images": images, "image_steps": steps, "device": chosen.type}
 
 
 def sample_set(spec: dict[str, Any], spacing: str, weights: Path, out: Path, device: torch.device, folder: Path) -> int:

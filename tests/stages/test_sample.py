@@ -49,7 +49,7 @@ def test_images_and_provenance(sampled, specs, weights):
         assert provenance["facts"]["nfe"] == steps and provenance["facts"]["flops_per_evaluation"] > 10_000
         assert provenance["facts"]["device"] == "cpu"
     record = json.loads((sampled / "r.json").read_text())
-    assert (record["images"], record["image_steps"]) == (14, 7 * 5)
+    assert (record["num_images"], record["image_steps"]) == (14, 7 * 5)
     assert not list((sampled / "cache").rglob("*.npz"))
 
 
