@@ -21,10 +21,14 @@ from diffbench.metrics._neighbours import nearest, within
 
 @dataclass(frozen=True)
 class Precision:
-    """k-nearest-neighbour precision on one array of features."""
+    """k-nearest-neighbour precision on one array of features.
+
+    num_reference: the first so many reference images make the manifold (ADM's evaluator takes 10,000); null takes all.
+    """
 
     features: str = "pool"
     k: int = 3
+    num_reference: int | None = None
 
     label: ClassVar[str] = "Precision"
     higher_is_better: ClassVar[bool] = True
@@ -33,10 +37,13 @@ class Precision:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UserError(f"k = {self.k}, at least 1 is allowed")
+        if self.num_reference is not None and self.num_reference < self.k + 2:
+            raise UserError(f"num_reference = {self.num_reference}, at least k + 2 = {self.k + 2} is allowed")
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return precision with Wilson's interval over the generated images."""
         x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)
+        y = y[: self.num_reference]
         radii = nearest(y, self.k)[1][:, -1]
         return share(np.concatenate([inside.any(axis=1) for _, (inside,) in within(x, y, radii)]))
 

@@ -12,26 +12,28 @@ from typing import Any, Literal
 class Classifier:
     """Scores of a sample set against a split of the data set.
 
-    extractor: whose features; its weights' sha256 joins the id. k: neighbours of precision and recall. splits: of the
-    Inception Score. version: raised whenever a formula changes a number.
+    extractor: whose features; its weights' sha256 joins the id. k, manifold: of precision and recall, neighbours and
+    largest number of reference images, as in ADM's evaluator. splits: of the Inception Score. version: raised whenever
+    a formula changes a number.
     """
 
     extractor: str = "digits_features"
     reference: Literal["train", "test"] = "train"
     metrics: tuple[str, ...] = ("fid", "kid", "inception_score", "precision", "recall", "classified")
     k: int = 3
+    manifold: int = 10_000
     splits: int = 1
     version: int = 1
 
     def __post_init__(self):
-        if self.k < 1 or self.splits < 1:
-            raise ValueError("k and splits must be positive")
+        if self.k < 1 or self.splits < 1 or self.manifold < self.k + 2:
+            raise ValueError("k and splits must be positive, and manifold at least k + 2")
 
     def metric_options(self, metric: str) -> dict[str, Any]:
         """Return the settings of one metric under this protocol."""
-        return {"precision": {"k": self.k}, "recall": {"k": self.k}, "inception_score": {"splits": self.splits}}.get(
-            metric, {}
-        )
+        neighbours = {"k": self.k, "num_reference": self.manifold}
+        options = {"precision": neighbours, "recall": neighbours, "inception_score": {"splits": self.splits}}
+        return options.get(metric, {})
 
     def identity(self, extractor_sha256: str, rounding: str, num_images: int, num_reference: int) -> Mapping[str, Any]:
         """Return the fields that decide whether two scores compare; never a seed."""
@@ -43,6 +45,7 @@ class Classifier:
             "reference": f"{self.reference}:{num_reference}",
             "splits": self.splits,
             "k": self.k,
+            "manifold": min(self.manifold, num_reference),
             "version": self.version,
         }
 

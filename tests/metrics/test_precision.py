@@ -102,3 +102,14 @@ def test_recall_interval_covers_the_expectation():
     """The jackknife of a neighbour statistic is conservative (Efron and Stein): it may cover more than 95 %."""
     y = np.random.default_rng(9).standard_normal((150, 6))
     assert coverage(Recall(), lambda r: 0.8 * r.standard_normal((100, 6)), y, 300) >= 0.93
+
+
+def test_only_the_first_reference_images_make_the_manifold():
+    draws = np.random.default_rng(0)
+    x, y = draws.standard_normal((40, 3)), draws.standard_normal((60, 3)) + 0.5
+    for part in (Precision, Recall):
+        whole = part()({"pool": x}, {"pool": y[:20]})
+        assert part(num_reference=20)({"pool": x}, {"pool": y}) == whole
+        assert part()({"pool": x}, {"pool": y}) != whole
+        with pytest.raises(UserError, match="at least k \\+ 2"):
+            part(num_reference=4)
