@@ -18,6 +18,7 @@ PUBLIC = {
     "bound_terms": "diffbench.diffusion.bound",
     "rate_distortion": "diffbench.diffusion.bound",
     "sample": "diffbench.samplers._batches",
+    "State": "diffbench.samplers._contract",
     "load_benchmark": "diffbench.base.config",
 }
 

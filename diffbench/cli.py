@@ -34,6 +34,7 @@ def check(
     from diffbench.base.config import load_benchmark
 
     benchmark = load_benchmark(config)
+    _check_networks(benchmark, config)
     if not resolved:
         models, rows = len(benchmark.models), len(benchmark.sample_sets())
         typer.echo(
@@ -54,6 +55,22 @@ def check(
     }
     content = {"benchmark": benchmark.name, **benchmark.prepare_job().spec, "models": models, "samplers": samplers}
     typer.echo(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False).rstrip())
+
+
+def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchmark; imported late)
+    """Raise UserError where the data cannot be read, or a network does not fit them."""
+    import torch
+
+    try:
+        shape, num_classes = _data_shape(benchmark)
+    except UserError as error:
+        raise UserError(f"{config}: dataset: {error}") from None
+    for name, model in benchmark.models.items():
+        try:
+            with torch.device("meta"):
+                model.network.build(shape, num_classes, model.diffusion.learns_variance)
+        except UserError as error:
+            raise UserError(f"{config}: models.{name}.network: {error}") from None
 
 
 @app.command()

@@ -73,3 +73,20 @@ def test_public_functions_can_be_imported():
         assert callable(getattr(diffbench, name))
     with pytest.raises(AttributeError):
         _ = diffbench.nothing
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("attention_resolutions: [4]", "attention_resolutions: [5]", "no feature map is 5 pixels wide; allowed: 8, 4"),
+        ("heads: 4", "heads: 5", "models.ddpm.network: 5 heads do not divide a layer"),
+        ("dataset: {name: digits}", "dataset: {name: mnist, path: nowhere}", "dataset: nowhere"),
+    ],
+)
+def test_check_builds_the_networks_for_the_data(root, tmp_path, old, new, said):
+    config = tmp_path / "changed.yaml"
+    text = (root / "workflow/config/smoke.yaml").read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+    done = diffbench("check", config, cwd=root)
+    assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1

@@ -45,6 +45,8 @@ class Bound:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be positive, not {value}")
+        if self.num_images == 1:
+            raise ValueError("num_images must be at least 2: a standard error needs two")
         if self.timesteps == 1:
             raise ValueError("timesteps must be at least 2: the decoder's term is one, the rest of the chain another")
 

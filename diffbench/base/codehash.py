@@ -34,6 +34,9 @@ def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
         if path is None:
             continue
         found[name] = path
+        # Importing a module of one's own runs the packages around it; this one's hold nothing but text.
+        parents = name.split(".")[:-1] if not name.startswith("diffbench.") else []
+        pending += [".".join(parents[: i + 1]) for i in range(len(parents))]
         pending += _imports(path, name)
     content = {name: _stripped(path, path.stat().st_mtime_ns) for name, path in found.items() if name not in EXCLUDED}
     total = hashlib.sha256()

@@ -13,6 +13,13 @@ from typing import Any
 from diffbench.base.errors import UserError
 
 
+class Spec(dict[str, Any]):
+    """A job's settings; one that is asked for and not there is an error a person can act on."""
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"--spec: '{key}' is missing; take the spec from an artifact's .json or from the workflow")
+
+
 def stage_parser(module_doc: str | None) -> argparse.ArgumentParser:
     """Return a parser with what all stages share: --spec and --run-record."""
     parser = argparse.ArgumentParser(description=(module_doc or "").strip().splitlines()[0])
@@ -34,10 +41,10 @@ def _json(text: str) -> dict[str, Any]:
     """Return a spec: JSON itself, a file of it, or the spec inside the provenance of an artifact to be made again."""
     try:
         if not text.lstrip().startswith("{") and Path(text).is_file():
-            content = json.loads(Path(text).read_text())
-            value = content.get("spec", content)
+            content = json.loads(Path(text).read_text(), object_hook=Spec)
+            value = content["spec"] if "spec" in content else content
         else:
-            value = json.loads(text)
+            value = json.loads(text, object_hook=Spec)
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(f"not JSON ({error})") from None
     if not isinstance(value, dict):
@@ -66,10 +73,11 @@ def run_stage(main: Callable[[Sequence[str] | None], None], arguments: Sequence[
     try:
         main(arguments)
     except UserError as error:
-        sys.stderr.write(f"diffbench: {error}\n")
+        sys.stderr.write(f"diffbench: {' '.join(str(error).split())}\n")
         sys.exit(2)
     except OSError as error:
-        sys.stderr.write(f"diffbench: {error.filename or 'a file'}: {os.strerror(error.errno or 0)}\n")
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        sys.stderr.write(f"diffbench: {error.filename or 'a file'}: {reason}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("diffbench: interrupted; the same command goes on from here\n")

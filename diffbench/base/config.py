@@ -4,6 +4,7 @@ The Snakefile, the stages and `diffbench check` all call it. Every mistake is on
 and what is allowed.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,13 +106,11 @@ def _map(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not value:
         raise UserError(f"{key}: must be a map of named entries")
     for name in value:
-        safe = (
-            isinstance(name, str)
-            and name
-            and set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.")
-        )
-        if not safe or name == "real":
-            raise UserError(f"{key}: '{name}' cannot be a name; use letters, digits, _ - + . ('real' is taken)")
+        # Names become folders.
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", name) or name == "real":
+            raise UserError(
+                f"{key}: '{name}' cannot be a name; use up to 64 letters, digits, _ - + . ('real' is taken)"
+            )
     return value
 
 
@@ -149,6 +148,8 @@ def _sampler(key: str, entry: Any) -> tuple[str, Any, str]:
             f"{where}.spacing: {spacing!r} is not allowed; allowed: uniform, ddim, or sections such as '10,15,20'"
         )
     name, part = _part("samplers", options, where, default=key)
+    if not callable(part):
+        raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
     return name, part, spacing
 
 
@@ -162,6 +163,8 @@ def _extractors(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, A
         if protocol.extractor not in found:
             where = f"protocols.{key}.extractor"
             found[protocol.extractor] = _part("extractors", protocol.extractor, where)
+        if not protocol.metrics:
+            raise UserError(f"protocols.{key}.metrics: must not be empty")
         for metric in protocol.metrics:
             consumed = load("metrics", metric, f"protocols.{key}.metrics").consumes
             if consumed != "features":
@@ -258,13 +261,23 @@ def _check_runs(benchmark: Benchmark) -> None:
                     _check_steps(
                         diffusion, f"{where}.steps: {model} with {sampler}", benchmark.samplers[sampler][2], steps
                     )
+        for protocol in run.protocols:
+            _check_num_images(f"{where}.num_images", run.num_images, benchmark.protocols[protocol][1])
     benchmark.sample_sets()
 
 
+def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
+    """Refuse sample sets too small for a metric before they are made."""
+    needs = max(3, protocol.k + 2, 2 * protocol.splits)
+    if num_images < needs:
+        raise UserError(f"{where}: {num_images} is too few; this protocol's metrics need at least {needs} images")
+
+
 def _check_steps(diffusion: Any, where: str, spacing: str, steps: int) -> None:
-    if not 1 <= steps <= diffusion.timesteps:
+    # One step would start at the cleanest level, t = 0, from pure noise.
+    if not 2 <= steps <= diffusion.timesteps:
         raise UserError(
-            f"{where}: {steps} steps asked of a chain of {diffusion.timesteps}; allowed: 1 to {diffusion.timesteps}"
+            f"{where}: {steps} steps asked of a chain of {diffusion.timesteps}; allowed: 2 to {diffusion.timesteps}"
         )
     try:
         length = len(diffusion.chain(spacing_of(spacing, steps)))

@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+import math
 import os
 import pkgutil
 import sys
@@ -58,7 +59,7 @@ def load(folder: str, name: str, where: str = "") -> type:
         sys.path.append(os.getcwd())
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if "." not in name:
             raise
         reason = f"{type(error).__name__}: {error}"
@@ -96,7 +97,12 @@ def configure(part: type, options: Any, where: str) -> Any:
     if not isinstance(options, Mapping):
         raise UserError(f"{where}: {options!r} is not a map of options")
     fields = {field.name: field for field in dataclasses.fields(part) if field.init}
-    hints = typing.get_type_hints(part)
+    try:
+        hints = typing.get_type_hints(part)
+    except Exception as error:
+        raise UserError(
+            f"{where}: a field of {part.__name__} has an annotation that means nothing ({error})"
+        ) from error
     for key in options:
         if key not in fields:
             raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}")
@@ -109,6 +115,8 @@ def configure(part: type, options: Any, where: str) -> Any:
         return part(**values)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from error
+    except Exception as error:
+        raise UserError(f"{where}: {part.__name__} cannot be made ({type(error).__name__}: {error})") from error
 
 
 def coerced(value: Any, hint: Any, where: str) -> Any:
@@ -142,6 +150,8 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return configure(typing.cast(type, hint), value, where)
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise UserError(f"{where}: {value!r} is not a finite number")
         return float(value)
     if hint is Any or (
         inspect.isclass(hint) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))

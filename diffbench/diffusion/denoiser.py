@@ -112,7 +112,7 @@ class ModelDenoiser:
         if not exact and self.off_grid == "refuse":
             raise OffGridError(
                 f"the model was trained at {len(self.chain)} noise levels and was asked about another one; "
-                "use a spacing of its own chain, or off_grid: nearest"
+                "use levels of its own chain"
             )
         i = i.expand(len(x)) if i.ndim else i.repeat(len(x))
         condition = condition or Condition()
@@ -168,7 +168,8 @@ class ModelDenoiser:
         # Fixed large is beta but for the last step, where both published codes put beta_tilde_2, the share 0.
         large = (self.variance == "fixed_large") * (i < len(self.chain) - 1)
         share = large.to(prediction.x_0.device, torch.float64)
-        return replace(prediction, variance_fraction=over(share, prediction.x_0).expand_as(prediction.x_0))
+        fraction = over(share, prediction.x_0).expand_as(prediction.x_0)
+        return replace(prediction, variance_fraction=fraction, no_last_variance=self.variance == "fixed_small")
 
 
 @dataclass
@@ -201,6 +202,15 @@ def reverse_mean(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, predictio
     if prediction.mean is not None:
         return prediction.mean
     return chain.posterior_mean(i, prediction.x_0, x_t)
+
+
+def reverse_variance(chain: Chain, i: int, prediction: Prediction) -> X:
+    """Return the variance of p(x_s | x_t) at step i, which guidance scales its gradient with.
+
+    At the last step it is the published tables' own: 0 for fixed small, beta_tilde_2 for fixed large.
+    """
+    variance = reverse_log_variance(chain, i, prediction).exp()
+    return torch.zeros_like(variance) if prediction.no_last_variance and i == len(chain) - 1 else variance
 
 
 def reverse_log_variance(chain: Chain, i: int | Int[Tensor, " batch"], prediction: Prediction) -> X:

@@ -20,6 +20,8 @@ class Prediction:
 
     variance_fraction: where between log beta_tilde (0) and log beta (1) of the chain in use the reverse variance lies.
     log_variance: a learned diagonal's own log variance, of the full training chain only.
+    no_last_variance: whether the last step's reverse variance is 0, as beta_tilde is there (fixed small); the stand-in
+    for its logarithm, log beta_tilde_2, is then the decoder's alone.
     mean: mu as it was predicted, unclipped, on the training chain only.
     gradient: guidance's s grad log p(y | x_t), for samplers that apply it themselves.
     """
@@ -28,6 +30,7 @@ class Prediction:
     eps: X
     variance_fraction: X | None = None
     log_variance: X | None = None
+    no_last_variance: bool = False
     mean: X | None = None
     gradient: X | None = None
 

@@ -23,7 +23,7 @@ def linear(timesteps: int) -> Table:
 
 
 def cosine(timesteps: int) -> Table:
-    """Return betas for alpha_bar(t) = cos^2((t/T + s) / (1 + s) pi/2), s = 0.008, cut at 0.999.
+    """Return betas for alpha_bar(t) = f(t) / f(0), f(t) = cos^2((t/T + s) / (1 + s) pi/2), s = 0.008, cut at 0.999.
 
     Source: Nichol and Dhariwal 2021, eq. 17.
     """

@@ -46,10 +46,10 @@ class BlockSettings:
 def timestep_embedding(
     t: Float[Tensor, " batch"], channels: int, order: Literal["cos_sin", "sin_cos"] = "cos_sin"
 ) -> Float[Tensor, "batch channels"]:
-    """Return sinusoids of t at geometrically spaced frequencies from 1 to 1e-4.
+    """Return sinusoids of t at geometrically spaced frequencies from 1 down to about 1e-4.
 
-    cos_sin: improved DDPM's and ADM's, frequencies over half the channels; sin_cos: Ho et al.'s, over half of them less
-    one, so that the lowest is exactly 1e-4.
+    cos_sin: improved DDPM's and ADM's, spaced over half the channels, so that the lowest frequency lies above 1e-4;
+    sin_cos: Ho et al.'s, spaced over half of them less one, so that the lowest is 1e-4.
     """
     half = channels // 2
     span = half if order == "cos_sin" else half - 1

@@ -9,9 +9,8 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from diffbench.diffusion.batch import NoisedBatch
+from diffbench.diffusion.batch import NoisedBatch, Objective
 from diffbench.diffusion.likelihood import vlb_term
-from diffbench.objectives._contract import Objective
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from diffbench.diffusion.batch import NoisedBatch
-from diffbench.objectives._contract import Objective
+from diffbench.diffusion.batch import NoisedBatch, Objective
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ A network's output for one image depends on the shape of its batch in the last b
 micro-batch size; noise comes from streams addressed by k.
 """
 
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 from jaxtyping import Int
@@ -15,7 +17,7 @@ from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, over
-from diffbench.samplers._contract import Sampler
+from diffbench.samplers._contract import Sampler, State
 
 Conditions = Callable[[Int[Tensor, " batch"]], Condition]
 """conditions(index) is what the images of these indices are to be."""
@@ -77,7 +79,8 @@ def _walk(
         return denoiser(x, level, given or condition)
 
     x, reached = x_T, chain.level(0)
-    for number, state in enumerate(sampler(conditioned, chain, x_T, lambda i: stream.normal(index, i, shape))):
+    states = sampler(conditioned, chain, x_T, lambda i: stream.normal(index, i, shape))
+    for number, state in enumerate(_guarded(type(sampler).__name__, states)):
         x, reached = state.x, state.level
         if x.shape != x_T.shape:
             raise UserError(
@@ -92,6 +95,22 @@ def _walk(
             f"sampler {type(sampler).__name__}: it stopped before the clean level, at sigma {reached.sigma:.3g}"
         )
     return x
+
+
+def _guarded(name: str, states: Iterable[State]) -> Iterator[State]:
+    """Yield a sampler's states; what it raises, or yields instead, becomes one line that names step and place."""
+    number = 0
+    try:
+        for number, state in enumerate(states):
+            if not isinstance(state, State):
+                raise UserError(f"sampler {name}: step {number} yielded {type(state).__name__}, not a State")
+            yield state
+    except (UserError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        raise UserError(f"sampler {name}: step {number}: {type(error).__name__}: {error} ({place})") from error
 
 
 def moved(condition: Condition, device: torch.device | str) -> Condition:

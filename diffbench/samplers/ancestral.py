@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from diffbench.diffusion.denoiser import Denoiser, reverse_log_variance, reverse_mean
+from diffbench.diffusion.denoiser import Denoiser, reverse_log_variance, reverse_mean, reverse_variance
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain
 from diffbench.samplers._contract import Noise, State
@@ -41,7 +41,7 @@ class Ancestral:
         mean = reverse_mean(chain, i, x, prediction)
         log_variance = reverse_log_variance(chain, i, prediction)
         if prediction.gradient is not None:
-            mean = mean + log_variance.exp() * prediction.gradient
+            mean = mean + reverse_variance(chain, i, prediction) * prediction.gradient
         noisy = i < len(chain) - 1 or not self.noiseless_last_step
         x = mean + (0.5 * log_variance).exp() * noise(i) if noisy else mean
         return State(chain.level(i + 1), x, prediction.x_0)

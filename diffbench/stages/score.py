@@ -63,10 +63,8 @@ def score_terms(spec: Mapping[str, Any], terms: Path, out: Path) -> None:
     arrays, facts = _arrays(terms), read_provenance(terms)["facts"]
     counted = f"n={facts['num_images']};levels={facts['levels']};strata={len(arrays['width'])}"
     name = f"bound;split=test;{counted};clip=true;version=1"
-    total = BitsPerDim()(arrays)
     estimates = {
-        "nll_bits_per_dim": total,
-        "nll_se": Estimate.exact((total.high - total.value) / 1.959963984540054),
+        "nll_bits_per_dim": BitsPerDim()(arrays),
         **rate_and_distortion(arrays),
     }
     codes = {metric: facts.get(metric) for metric in ("uniform_bits_per_dim", "histogram_bits_per_dim")}

@@ -3,18 +3,18 @@
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.progress import progress
-from diffbench.base.seeds import Draw, Stream, permutation, seed_torch
-from diffbench.diffusion.batch import NoisedBatch
+from diffbench.base.seeds import Stream, permutation, seed_torch
+from diffbench.diffusion.batch import NoisedBatch, Objective
 from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS
 from diffbench.diffusion.process import noised
@@ -31,19 +31,6 @@ class TrainingData:
     labels: Int[Tensor, " images"] | None
     levels: int
     flip: bool
-
-
-@runtime_checkable
-class Objective(Protocol):
-    """What the loop asks of an objective; the folder of objectives holds them."""
-
-    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw, length: int) -> Int[Tensor, " batch"]:
-        """Return the step of the chain at which each image is noised."""
-        ...
-
-    def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
-        """Return the loss of each image."""
-        ...
 
 
 class Batches:

@@ -143,7 +143,7 @@ WRONG = {
     "misspelt extractor": (setting("protocols", "digits", "extractor", value="digit_features"), "protocols.digits.extractor: no extractor 'digit_features'; did you mean 'digits_features'?"),
     "misspelt metric": (setting("protocols", "digits", "metrics", value=["fdi"]), "protocols.digits.metrics: no metric 'fdi'; did you mean 'fid'?"),
     "own module missing": (setting("samplers", "mine", value={"name": "no_such_lab.Mine"}), "samplers.mine: cannot import 'no_such_lab' for 'no_such_lab.Mine'"),
-    "too many steps": (run(steps=[5, 101]), "runs[0].steps: ddpm with ancestral: 101 steps asked of a chain of 100; allowed: 1 to 100"),
+    "too many steps": (run(steps=[5, 101]), "runs[0].steps: ddpm with ancestral: 101 steps asked of a chain of 100; allowed: 2 to 100"),
     "no steps": (run(steps=[0]), "runs[0].steps: ddpm with ancestral: 0 steps asked"),
     "impossible stride": (run(samplers=["strided"], steps=[60]), "runs[0].steps: ddpm with strided: spacing 'ddim60': no integer stride"),
     "sections of other length": (run(samplers=["sections"]), "runs[0].steps: ddpm with sections: spacing '1,3' takes 4 steps, not 5"),
@@ -207,5 +207,17 @@ def test_a_missing_file_is_one_line(tmp_path):
         load_benchmark(tmp_path / "none.yaml")
 
 
-def test_a_chain_of_one_step_is_allowed():
-    assert parsed(run(steps=[1])).sample_sets()[0].steps == 1
+def test_a_chain_of_one_step_is_refused_since_it_would_start_at_the_cleanest_level():
+    with pytest.raises(UserError, match="1 steps asked of a chain of 100; allowed: 2 to 100"):
+        parsed(run(steps=[1]))
+
+
+@pytest.mark.parametrize("name", [".", "..", "-x", "a/b", "x" * 65, "real"])
+def test_names_that_are_no_folders_are_refused(name):
+    with pytest.raises(UserError, match="cannot be a name"):
+        parsed(setting("samplers", name, value={"name": "ddim"}))
+
+
+def test_fewer_images_than_a_metric_needs_are_refused():
+    with pytest.raises(UserError, match="4 is too few; this protocol's metrics need at least 5 images"):
+        parsed(run(num_images=4))

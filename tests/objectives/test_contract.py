@@ -7,12 +7,11 @@ import torch
 
 from diffbench.base.plugins import configure, load, names
 from diffbench.base.seeds import Stream
-from diffbench.diffusion.batch import NoisedBatch
+from diffbench.diffusion.batch import NoisedBatch, Objective
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.likelihood import vlb_term
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS
 from diffbench.diffusion.process import noised
-from diffbench.objectives._contract import Objective
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.objectives.simple import Simple
 from diffbench.objectives.vlb import Vlb

@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
+from diffbench.diffusion.denoiser import ModelDenoiser
 from diffbench.diffusion.parameterization import Prediction
-from diffbench.diffusion.process import Chain
+from diffbench.diffusion.process import Chain, training_chain
+from diffbench.guidance.classifier import Classifier
 from diffbench.samplers.ancestral import Ancestral
 
 torch.set_num_threads(1)
@@ -86,3 +88,17 @@ def test_the_noise_of_step_i_is_the_ith_draw():
 
     list(Ancestral()(lambda x, level: Prediction(X_0, X_T, torch.zeros_like(X_0)), CHAIN, X_T, noise))
     assert asked == [0, 1]
+
+
+@pytest.mark.parametrize(("variance", "share"), [("fixed_small", 0.0), ("fixed_large", 1.0)])
+def test_guidance_at_the_last_step_scales_with_the_published_variance(variance, share):
+    """Fixed small's table is 0 at t = 0, fixed large's is beta_tilde_2: guided-diffusion's condition_mean."""
+    chain = training_chain("linear", 100)
+    network = lambda x, t, y, low_res: torch.zeros_like(x)  # noqa: E731
+    model = ModelDenoiser(network, chain, torch.arange(99.0, -1, -1), "eps", variance)
+    x, last = torch.full((1, 1, 2, 2), 0.3), len(chain) - 1
+    guided = Classifier(scale=1.0)(model, lambda x, level, condition: torch.ones_like(x), applies_gradient=True)
+    pushed = (
+        Ancestral().step(guided, chain, last, x, lambda i: x).x - Ancestral().step(model, chain, last, x, lambda i: x).x
+    )
+    torch.testing.assert_close(pushed, torch.full_like(x, share * float(chain.beta_tilde[-2])))

@@ -80,11 +80,12 @@ def test_the_bound_with_rate_and_distortion(tmp_path):
     found = {item["metric"]: item for item in read_records([tmp_path / "b.json"])}
     total = prior + vlb @ width
     assert np.isclose(found["nll_bits_per_dim"]["value"], total.mean())
-    assert np.isclose(found["nll_se"]["value"], total.std(ddof=1) / 3)
+    margin = found["nll_bits_per_dim"]["high"] - found["nll_bits_per_dim"]["value"]
+    assert np.isclose(margin / 1.959964, total.std(ddof=1) / 3)
     assert np.isclose(found["distortion_bits_per_dim"]["value"], vlb[:, 0].mean())
     assert np.isclose(found["rate_bits_per_dim"]["value"] + found["distortion_bits_per_dim"]["value"], total.mean())
     assert np.isclose(found["distortion_rmse"]["value"], 127.5 * np.sqrt(mse[:, 0].mean()))
-    assert found["nll_se"]["protocol"] == "bound;split=test;n=9;levels=17;strata=3;clip=true;version=1"
+    assert found["nll_bits_per_dim"]["protocol"] == "bound;split=test;n=9;levels=17;strata=3;clip=true;version=1"
 
 
 def test_no_torch_is_imported(tmp_path):
