@@ -100,14 +100,19 @@ def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, o
     from diffbench.commands.conform import conform as compared
     from diffbench.commands.conform import reference_files
 
-    failed = 0
+    failed = unreadable = 0
     for path in reference_files(paths):
-        results = compared(path)
+        try:
+            results = compared(path)
+        except UserError as error:
+            unreadable += 1
+            typer.echo(f"diffbench: {error}", err=True)
+            continue
         passed = all(result.passed for result in results)
         failed += not passed
         typer.echo(f"{path.name}: {'ok' if passed else 'FAILED'}; " + "; ".join(map(str, results)))
-    if failed:
-        raise typer.Exit(1)
+    if failed or unreadable:
+        raise typer.Exit(1 if failed else 2)
 
 
 @app.command()

@@ -1,0 +1,43 @@
+"""An array of ours against a recorded one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import nearest
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An array against the reference's: largest absolute error, the same over the array's largest value, verdict."""
+
+    array: str
+    absolute: float
+    relative: float
+    passed: bool
+
+    def __str__(self) -> str:
+        return f"{self.array} abs {self.absolute:.1e} rel {self.relative:.1e}{'' if self.passed else ' EXCEEDS'}"
+
+
+def compare(name: str, ours: np.ndarray | Tensor, reference: np.ndarray, tolerance: float | np.ndarray) -> Comparison:
+    """Return the comparison of an array; tolerance: relative to its largest value, broadcast over its entries."""
+    ours = ours.detach().numpy() if isinstance(ours, Tensor) else np.asarray(ours)
+    if ours.shape != reference.shape:
+        raise UserError(f"array {name} has shape {reference.shape}, ours has {ours.shape}")
+    # In chains of a few steps the record has entries that its float32 could not compute; there is nothing to compare.
+    known = ~np.isnan(reference)
+    error = np.where(known, np.abs(ours.astype(np.float64) - reference.astype(np.float64)), 0.0)
+    scale = float(np.abs(reference[known]).max(initial=0.0)) or 1.0
+    # A NaN compares false, and so fails.
+    passed = bool((error <= tolerance * scale).all())
+    return Comparison(name, float(error.max()), float(error.max()) / scale, passed)
+
+
+def check_known(config: dict, key: str, allowed: Iterable[str]) -> None:
+    """Raise UserError where a value of the record's configuration is none that we know."""
+    if config[key] not in allowed:
+        raise UserError(f"{key} '{config[key]}' is not known; {nearest(config[key], allowed)}")
