@@ -96,17 +96,18 @@ class Trainer:
         Raises: UserError where the loss is no longer finite.
         """
         self.restore(checkpoints.load(self._device))
-        started, first = time.perf_counter(), self.step
+        started, first, batch_size = time.perf_counter(), self.step, self._settings.batch_size
+        rate = 0.0
         with progress(self._settings.steps, "train", initial=self.step) as bar:
             while self.step < self._settings.steps:
                 self.advance()
+                rate = (self.step - first) * batch_size / (time.perf_counter() - started)
                 if self.step % self._settings.log_every == 0 or self.step == self._settings.steps:
-                    bar.set_postfix(loss=f"{self._note():.4f}", refresh=False)
+                    bar.set_postfix_str(f"loss {self._note():.4f}, {rate:.0f} images/s", refresh=False)
                 if self.step % checkpoint_every == 0 or self.step == self._settings.steps:
                     checkpoints.save(self.state())
                 bar.update()
-        elapsed = time.perf_counter() - started
-        return (self.step - first) * self._settings.batch_size / elapsed if self.step > first else 0.0
+        return rate
 
     def advance(self) -> None:
         """Take one step."""
