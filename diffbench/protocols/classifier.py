@@ -32,7 +32,15 @@ class Classifier:
     def metric_options(self, metric: str) -> dict[str, Any]:
         """Return the settings of one metric under this protocol."""
         neighbours = {"k": self.k, "num_reference": self.manifold}
-        options = {"precision": neighbours, "recall": neighbours, "inception_score": {"splits": self.splits}}
+        # Density and coverage have a k of their own, which their paper's authors chose.
+        manifold = {"num_reference": self.manifold}
+        options = {
+            "precision": neighbours,
+            "recall": neighbours,
+            "density": manifold,
+            "coverage": manifold,
+            "inception_score": {"splits": self.splits},
+        }
         return options.get(metric, {})
 
     def identity(self, extractor_sha256: str, rounding: str, num_images: int, num_reference: int) -> Mapping[str, Any]:

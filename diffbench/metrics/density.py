@@ -1,0 +1,69 @@
+"""Density: how many reference images' neighbourhoods a generated image lies in, on average, divided by k.
+
+A neighbourhood is the ball around a reference image that reaches to its k-th nearest other reference image. Each
+generated image is counted as often as balls hold it, so that a lone outlier among the reference images, whose
+ball is large, adds 1 / k at most, where precision would count the image in full.
+Range: 0 to the number of reference images / k. Reference images themselves lie in k balls of others on average,
+hence about 1 for perfect images; more than 1 where images crowd at the reference's modes, which is no virtue.
+Balls include their boundary (`<=`), as those of precision and recall here; the authors' prdc has `<`, which
+differs only where distances are tied.
+Source: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", section 3; k = 5 as in
+their experiments.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from diffbench.base.errors import UserError
+from diffbench.base.records import Estimate
+from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
+from diffbench.metrics._intervals import Z, mean_variance, share
+from diffbench.metrics._neighbours import nearest, within
+
+
+@dataclass(frozen=True)
+class Density:
+    """k-nearest-neighbour density on one array of features.
+
+    num_reference: the first so many reference images have balls; null takes all.
+    """
+
+    features: str = "pool"
+    k: int = 5
+    num_reference: int | None = None
+
+    label: ClassVar[str] = "Density"
+    higher_is_better: ClassVar[bool] = True
+    consumes: ClassVar[str] = "features"
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UserError(f"k = {self.k}, at least 1 is allowed")
+        if self.num_reference is not None and self.num_reference < self.k + 2:
+            raise UserError(f"num_reference = {self.num_reference}, at least k + 2 = {self.k + 2} is allowed")
+
+    def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
+        """Return density with the interval of a mean over generated images, independent given the reference.
+
+        Where no image lies in a ball that interval would be [0, 0]; its upper end is then Wilson's for the share
+        of images in some ball, each counted with the reference's own density, 1.
+        """
+        x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)
+        y = y[: self.num_reference]
+        radii = nearest(y, self.k)[1][:, -1]
+        balls = np.concatenate([inside.sum(axis=1) for _, (inside,) in within(x, y, radii)])
+        if not balls.any():
+            return share(balls > 0)
+        value, margin = float(balls.mean()) / self.k, Z * math.sqrt(mean_variance(balls / self.k))
+        return Estimate(value, max(0.0, value - margin), value + margin)
+
+
+def density(generated: Features, reference: References, k: int = 5) -> float:
+    """Return the mean number of reference balls that hold a generated image, divided by k.
+
+    Raises: UserError for fewer than k + 2 images, unequal widths or values that are not finite.
+    """
+    return Density(k=k)({"pool": generated}, {"pool": reference}).value

@@ -1,0 +1,125 @@
+"""FID-infinity: FID extrapolated to infinitely many generated images.
+
+FID of n images exceeds the distance of their distribution by about b / n, with a b that depends on the model, so
+that FID may rank models wrongly even at equal n. Here FID is computed at n = N, N / 2, ..., N / points, and
+the line in 1/n through these values, by least squares, is read at 1/n = 0.
+
+The authors draw one subset for each n. Here FID at N / K is the mean over the K blocks of a partition of all
+images: its first order in the images is then the same for every K, and only the second order, which carries the
+bias, differs. Partitions are drawn by a fixed generator from the images in the order of a digest of their
+features, so that neither a seed nor the images' order matters; features that differ in rounding draw other
+partitions, whose noise the interval holds. More points do not lower the variance, but bend the line: n near the
+number of dimensions has a bias in 1/n^2 too. Hence few points by default, where the authors take 15 down to N / 10.
+
+Range: 0 and up in expectation; a good model's estimate may be slightly negative. The bias in the number of reference
+images stays: it belongs to the reference, as in FID.
+Source: Chong and Forsyth 2020, "Effectively unbiased FID and Inception Score and where to find them".
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from diffbench.base.errors import UserError
+from diffbench.base.records import Estimate
+from diffbench.metrics._features import Features, FeatureSet, References, feature, same_width
+from diffbench.metrics._intervals import Z
+from diffbench.metrics.fid import (
+    Fid,
+    Matrix,
+    Vector,
+    _factor,
+    _reference_moments,
+    _second_order_variance,
+    _without_noise,
+    frechet_distance,
+    moments,
+)
+
+SEED = 0
+"""Of the partitions; fixed, for the images themselves are the only randomness that a score may have."""
+
+
+@dataclass(frozen=True)
+class FidInfinity:
+    """Frechet distance without its bias in n; the reference may be `mu` and `sigma`, as ADM publishes it.
+
+    points: numbers of images at which FID is computed. Costs 1 + 2 + ... + points distances.
+    """
+
+    features: str = "pool"
+    points: int = 3
+
+    label: ClassVar[str] = "FID-infinity"
+    higher_is_better: ClassVar[bool] = False
+    consumes: ClassVar[str] = "features"
+
+    def __post_init__(self) -> None:
+        if self.points < 2:
+            raise UserError(f"points = {self.points}, at least 2 are allowed: a line needs two")
+
+    def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
+        """Return the intercept with an interval for its expectation over generated images, given the reference.
+
+        Raises: UserError where a block has fewer images than features + 2; its bias would not be near b / n.
+        """
+        x = feature(generated, self.features, side="generated")
+        mu, sigma = _reference_moments(reference, self.features)
+        same_width(self.features, x.shape[1], len(mu))
+        needed = self.points * (x.shape[1] + 2)
+        if len(x) < needed:
+            raise UserError(
+                f"generated features '{self.features}': {len(x)} images, but {needed} are needed for "
+                f"{x.shape[1]} dimensions and points = {self.points}; make more, or lower points"
+            )
+        value = float(_intercept_weights(self.points) @ _curve(x, mu, sigma, self.points))
+        return Estimate.normal(value, math.sqrt(_variance(x, mu, sigma)))
+
+
+def fid_infinity(generated: Features, reference: References, points: int = 3) -> float:
+    """Return FID extrapolated to infinitely many generated images.
+
+    Raises: UserError for too few images, unequal widths or values that are not finite.
+    """
+    return FidInfinity(points=points)({"pool": generated}, {"pool": reference}).value
+
+
+def _curve(x: Features, mu: Vector, sigma: Matrix, points: int) -> Float[np.ndarray, " points"]:
+    """Return the mean FID of the K blocks of a partition, for K = 1 .. points."""
+    x = x[_canonical_order(x)]
+    draws = np.random.Generator(np.random.PCG64(SEED))
+    means = np.empty(points)
+    for k in range(1, points + 1):
+        blocks = np.array_split(draws.permutation(len(x)), k)
+        means[k - 1] = np.mean([frechet_distance(*moments(x[block]), mu, sigma) for block in blocks])
+    return means
+
+
+def _canonical_order(x: Features) -> Int[np.ndarray, " images"]:
+    digests = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x]
+    return np.array(sorted(range(len(x)), key=digests.__getitem__))
+
+
+def _intercept_weights(points: int) -> Float[np.ndarray, " points"]:
+    """Return the weights w with intercept = w . FID: least squares in 1/n = K / N, whose N drops out."""
+    design = np.stack([np.ones(points), np.arange(1, points + 1)], axis=1)
+    return np.linalg.pinv(design)[0]
+
+
+def _variance(x: Features, mu: Vector, sigma: Matrix) -> float:
+    """Return the variance of the intercept, from FID's at N.
+
+    FID's variance is var L + var Q (see _intervals). The weights sum to 1, so L stays. The quadratic part of the mean
+    over K blocks is K / N^2 times the sum of q_ij over pairs in one block; with independent partitions that makes
+    var Q (1 + sum_K w_K^2 (K - 1)), which for the weights of a line is 2 var Q at any number of points.
+    """
+    fid = Fid()({"pool": x}, {"mu": mu, "sigma": sigma})
+    mean, covariance = moments(x)
+    root = _factor(sigma)
+    eigenvalues = _without_noise(np.linalg.eigvalsh(root.T @ covariance @ root))
+    second = _second_order_variance(x - mean, eigenvalues)
+    return max(((fid.high - fid.value) / Z) ** 2 - second, 0.0) + 2 * second
