@@ -41,7 +41,11 @@ def check(
             f"{config}: benchmark {benchmark.name}, {models} models, {len(benchmark.samplers)} samplers, {rows} rows"
         )
         return
+    import dataclasses
+
     import yaml
+
+    from diffbench.base.plugins import described
 
     jobs = {name: benchmark.train_job(name, 0).spec for name in benchmark.models}
     models = {
@@ -54,6 +58,11 @@ def check(
         name: benchmark.sample_job(next(iter(models)), name, [], 0, 0).spec["sampler"] for name in benchmark.samplers
     }
     content = {"benchmark": benchmark.name, **benchmark.prepare_job().spec, "models": models, "samplers": samplers}
+    for key in ("sampling", "bound", "execution"):
+        content[key] = dataclasses.asdict(getattr(benchmark, key))
+    content["protocols"] = {key: described(part, name) for key, (name, part) in benchmark.protocols.items()}
+    content["extractors"] = {key: described(part, name) for key, (name, part) in benchmark.extractors.items()}
+    content["runs"] = [dataclasses.asdict(run) for run in benchmark.runs]
     typer.echo(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False).rstrip())
 
 
@@ -110,7 +119,9 @@ def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, o
             continue
         passed = all(result.passed for result in results)
         failed += not passed
-        typer.echo(f"{path.name}: {'ok' if passed else 'FAILED'}; " + "; ".join(map(str, results)))
+        limit = max(result.tolerance for result in results)
+        verdict = f"ok, within {limit:.0e}" if passed else "FAILED"
+        typer.echo(f"{path.name}: {verdict}; " + "; ".join(map(str, results)))
     if failed or unreadable:
         raise typer.Exit(1 if failed else 2)
 
@@ -134,6 +145,7 @@ def _add_stage(name: str) -> None:
     )
     def stage(context: typer.Context) -> None:
         module = importlib.import_module(f"diffbench.stages.{name}")
+        sys.argv[0] = f"diffbench {name}"  # what argparse calls the program
         module.main(context.args)
 
 

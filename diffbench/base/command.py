@@ -80,5 +80,5 @@ def run_stage(main: Callable[[Sequence[str] | None], None], arguments: Sequence[
         sys.stderr.write(f"diffbench: {error.filename or 'a file'}: {reason}\n")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.stderr.write("diffbench: interrupted; the same command goes on from here\n")
+        sys.stderr.write("diffbench: interrupted; the same command goes on from the last checkpoint\n")
         sys.exit(130)

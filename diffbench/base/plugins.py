@@ -165,7 +165,7 @@ def _spoken(hint: Any) -> str:
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is tuple:
-        return f"a list ({hint})"
+        return "a list (write [...])"
     return f"a map ({hint.__name__})" if dataclasses.is_dataclass(hint) and inspect.isclass(hint) else f"{hint}"
 
 

@@ -12,15 +12,18 @@ from diffbench.base.plugins import nearest
 
 @dataclass(frozen=True)
 class Comparison:
-    """An array against the reference's: largest absolute error, the same over the array's largest value, verdict."""
+    """An array against the reference's: largest absolute error, the same over the array's largest value, verdict,
+    and the largest relative error that passes."""
 
     array: str
     absolute: float
     relative: float
     passed: bool
+    tolerance: float
 
     def __str__(self) -> str:
-        return f"{self.array} abs {self.absolute:.1e} rel {self.relative:.1e}{'' if self.passed else ' EXCEEDS'}"
+        verdict = "" if self.passed else f" EXCEEDS {self.tolerance:.0e}"
+        return f"{self.array} abs {self.absolute:.1e} rel {self.relative:.1e}{verdict}"
 
 
 def compare(name: str, ours: np.ndarray | Tensor, reference: np.ndarray, tolerance: float | np.ndarray) -> Comparison:
@@ -34,7 +37,7 @@ def compare(name: str, ours: np.ndarray | Tensor, reference: np.ndarray, toleran
     scale = float(np.abs(reference[known]).max(initial=0.0)) or 1.0
     # A NaN compares false, and so fails.
     passed = bool((error <= tolerance * scale).all())
-    return Comparison(name, float(error.max()), float(error.max()) / scale, passed)
+    return Comparison(name, float(error.max()), float(error.max()) / scale, passed, float(np.max(tolerance)))
 
 
 def check_known(config: dict, key: str, allowed: Iterable[str]) -> None:

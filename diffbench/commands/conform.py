@@ -46,6 +46,9 @@ def reference_files(paths: list[Path]) -> list[Path]:
             if not inside:
                 raise UserError(f"{path}: no .npz or .json file in this folder")
             found += inside
+        elif path.suffix not in (".npz", ".json"):
+            kind = "neither .npz nor .json" if path.exists() else "no such file or folder"
+            raise UserError(f"{path}: {kind}")
         elif path.is_file():
             found.append(path)
         else:

@@ -117,6 +117,7 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
     disk = sum(item.sample_bytes + BYTES_PER_PARAMETER * item.parameters for item in plans)
     lines += [
         "",
+        "rows are network evaluations of one image; one evaluation a sampling step is assumed",
         "jobs: " + ", ".join(f"{count} {stage}" for stage, count in jobs.items()),
         f"disk: {disk / 2**20:,.1f} MiB of weights and samples",
         f"speed: {rate / 1e9:,.1f} GFLOP/s a job, measured here on {benchmark.trained_models()[0][0]}",

@@ -24,7 +24,7 @@ def ended(error, capsys):
         (UserError("file.yaml: no"), 2, "diffbench: file.yaml: no\n"),
         (OSError(errno.ENOSPC, "full", "out.npz"), 2, "diffbench: out.npz: No space left on device\n"),
         (PermissionError(errno.EACCES, "no", "out.npz"), 2, "diffbench: out.npz: Permission denied\n"),
-        (KeyboardInterrupt(), 130, "diffbench: interrupted; the same command goes on from here\n"),
+        (KeyboardInterrupt(), 130, "diffbench: interrupted; the same command goes on from the last checkpoint\n"),
     ],
 )
 def test_what_a_person_can_mend_is_one_line(error, code, said, capsys):

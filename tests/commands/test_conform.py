@@ -133,7 +133,9 @@ def test_folders_and_files(tmp_path):
     for name in ("b.npz", "a.npz", "c.json", "d.txt"):
         (tmp_path / name).touch()
     assert [path.name for path in reference_files([tmp_path])] == ["a.npz", "b.npz", "c.json"]
-    assert reference_files([tmp_path / "d.txt"]) == [tmp_path / "d.txt"]
+    assert reference_files([tmp_path / "a.npz"]) == [tmp_path / "a.npz"]
+    with pytest.raises(UserError, match="neither .npz nor .json"):
+        reference_files([tmp_path / "d.txt"])
     with pytest.raises(UserError, match="no such file or folder"):
         reference_files([tmp_path / "none"])
     (tmp_path / "empty").mkdir()

@@ -10,7 +10,7 @@ from diffbench.base.config import load_benchmark
 from diffbench.commands.plan import flops_per_row, job_counts, plan, plan_models
 from diffbench.networks.unet import Unet
 
-CONFIG = "workflow/config/digits.yaml"
+CONFIG = "tests/commands/frozen_digits.yaml"
 
 
 @pytest.fixture(scope="module")

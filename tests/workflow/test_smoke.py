@@ -143,7 +143,7 @@ def test_a_module_repeats_the_jobs_that_import_it(recorded, path, rules):
     [
         (lambda config: config["models"]["ddpm"].update(schedul="linear"), ("schedul", "did you mean 'schedule'")),
         (lambda config: config["runs"][0].update(samplers=["ddmi"]), ("ddmi", "did you mean 'ddim'")),
-        (lambda config: config["runs"][0].update(steps=[2000]), ("2000 steps", "1 to 1000")),
+        (lambda config: config["runs"][0].update(steps=[2000]), ("2000 steps", "2 to 1000")),
     ],
 )
 def test_a_mistake_in_the_configuration_is_one_line(fresh, change, words):
