@@ -7,14 +7,39 @@ says.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from diffbench.metrics._features import Features, References
+from diffbench.base.errors import UserError
+from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
 
 BLOCK_ENTRIES = 2**24
 """Distances held at a time (128 MiB)."""
+
+
+@dataclass(frozen=True)
+class NeighbourMetric:
+    """Configuration of the metrics of k nearest neighbours.
+
+    num_reference: the first so many reference images count (ADM's evaluator takes 10,000); null takes all.
+    """
+
+    features: str = "pool"
+    k: int = 3
+    num_reference: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UserError(f"k = {self.k}, at least 1 is allowed")
+        if self.num_reference is not None and self.num_reference < self.k + 2:
+            raise UserError(f"num_reference = {self.num_reference}, at least k + 2 = {self.k + 2} is allowed")
+
+    def pair(self, generated: FeatureSet, reference: FeatureSet) -> tuple[Features, References]:
+        """Return the features compared: all generated images, the first num_reference of the reference."""
+        x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)
+        return x, y[: self.num_reference]
 
 
 def nearest(x: Features, count: int) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:

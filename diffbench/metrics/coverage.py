@@ -18,33 +18,24 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
+from diffbench.metrics._features import Features, FeatureSet, References
 from diffbench.metrics._intervals import Z, share
-from diffbench.metrics._neighbours import nearest, within
+from diffbench.metrics._neighbours import NeighbourMetric, nearest, within
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(NeighbourMetric):
     """k-nearest-neighbour coverage on one array of features.
 
     num_reference: the first so many reference images are to be covered; null takes all.
     """
 
-    features: str = "pool"
     k: int = 5
-    num_reference: int | None = None
 
     label: ClassVar[str] = "Coverage"
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UserError(f"k = {self.k}, at least 1 is allowed")
-        if self.num_reference is not None and self.num_reference < self.k + 2:
-            raise UserError(f"num_reference = {self.num_reference}, at least k + 2 = {self.k + 2} is allowed")
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return coverage with the interval of its jackknife over the generated images.
@@ -53,8 +44,7 @@ class Coverage:
         Where no reference image hangs on one generated image alone, the jackknife sees no variance; the interval
         is then Wilson's for as many independent images as the smaller set has.
         """
-        x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)
-        y = y[: self.num_reference]
+        x, y = self.pair(generated, reference)
         value, without = _leave_one_out(x, y, self.k)
         variance = (len(x) - 1) * float(without.var())
         if variance == 0:

@@ -17,33 +17,24 @@ from typing import ClassVar
 
 import numpy as np
 
-from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
+from diffbench.metrics._features import Features, FeatureSet, References
 from diffbench.metrics._intervals import Z, mean_variance, share
-from diffbench.metrics._neighbours import nearest, within
+from diffbench.metrics._neighbours import NeighbourMetric, nearest, within
 
 
 @dataclass(frozen=True)
-class Density:
+class Density(NeighbourMetric):
     """k-nearest-neighbour density on one array of features.
 
     num_reference: the first so many reference images have balls; null takes all.
     """
 
-    features: str = "pool"
     k: int = 5
-    num_reference: int | None = None
 
     label: ClassVar[str] = "Density"
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UserError(f"k = {self.k}, at least 1 is allowed")
-        if self.num_reference is not None and self.num_reference < self.k + 2:
-            raise UserError(f"num_reference = {self.num_reference}, at least k + 2 = {self.k + 2} is allowed")
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return density with the interval of a mean over generated images, independent given the reference.
@@ -51,8 +42,7 @@ class Density:
         Where no image lies in a ball that interval would be [0, 0]; its upper end is then Wilson's for the share
         of images in some ball, each counted with the reference's own density, 1.
         """
-        x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)
-        y = y[: self.num_reference]
+        x, y = self.pair(generated, reference)
         radii = nearest(y, self.k)[1][:, -1]
         balls = np.concatenate([inside.sum(axis=1) for _, (inside,) in within(x, y, radii)])
         if not balls.any():
