@@ -40,3 +40,13 @@ def in_micro_batches(
         return {name: np.concatenate(parts) for name, parts in pieces.items()}
 
     return extract
+
+
+def rgb(images: Bytes) -> Bytes:
+    """Return images with three channels; a grey one is shown in three equal ones.
+
+    Raises: UserError for another number of channels.
+    """
+    if images.shape[3] not in (1, 3):
+        raise UserError(f"images: {images.shape[3]} channels, this extractor takes 1 or 3")
+    return np.broadcast_to(images, (*images.shape[:3], 3))

@@ -40,6 +40,8 @@ class Classifier:
 
     features: ClassVar[tuple[str, ...]] = ("pool", "logits")
     needs_weights: ClassVar[bool] = True
+    resize: ClassVar[str] = "none"
+    stored_statistics: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name in ("dimensions", "steps", "batch"):

@@ -42,6 +42,8 @@ class DigitsFeatures:
 
     features: ClassVar[tuple[str, ...]] = ("pool", "logits")
     needs_weights: ClassVar[bool] = False
+    resize: ClassVar[str] = "none"
+    stored_statistics: ClassVar[bool] = False
 
     def network(self, weights: Path | None = None, device: torch.device | str = "cpu") -> Extract:
         """Return the network with the weights that ship; a file of other weights is an error."""

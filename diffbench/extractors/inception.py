@@ -1,10 +1,15 @@
-"""Inception v3 as the papers' FID means it: torch-fidelity's port of the original graph
-('inception-v3-compat').
+"""Inception v3 as the papers' FID means it: the weights of 2015-12-05, as torch-fidelity converted them.
 
-Bytes are resized to 299 x 299 by TensorFlow 1's bilinear rule and scaled to (x - 128) / 128. `pool` is the
-2048-d average pool, `logits` the 1008 logits without bias, which is what the Inception Score's reference code
-computes.
-Source: Szegedy et al. 2016; weights of 2015-12-05, converted by torch-fidelity.
+The network sees 299 x 299 pixels; how bytes get there is part of a protocol, since it moves FID by 2 to 13 %:
+
+    tf1      TensorFlow 1's bilinear rule, then (x - 128) / 128: the original graph, torch-fidelity, ADM's evaluator
+    clean    PIL's antialiased bicubic filter on float channels, then (x - 128) / 128: clean-fid
+    pytorch  torch's bilinear rule (half-pixel centres) on x / 255, then 2 x - 1: pytorch-fid
+
+`pool` is the 2048-d average pool. `spatial` is what sFID reads: the first 7 channels of the 1x1 branch of Mixed_6d,
+after its ReLU, 17 x 17 x 7 = 2023 values, channels last. `logits` are the 1008 logits without bias, which the
+Inception Score's reference code computes.
+Source: Szegedy et al. 2016; Dhariwal and Nichol 2021, section 2.2 and their evaluator; Parmar et al. 2022 (clean).
 """
 
 import io
@@ -12,19 +17,28 @@ import pickle
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.artifacts import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches
+from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches, rgb
 
-LAYERS = {"pool": "2048", "logits": "logits_unbiased"}
-"""Our names of features, and torch-fidelity's."""
+SIDE = 299
+"""Pixels across, of what the network sees."""
+
+SPATIAL_CHANNELS = 7
+"""Of the 1x1 branch of Mixed_6d, in sFID."""
+
+Resize = Literal["tf1", "clean", "pytorch"]
+Scaled = Float[Tensor, "batch 3 299 299"]
+"""What the network sees: nominally in [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +47,9 @@ class Inception:
 
     path: str | None = None
     micro_batch: int = MICRO_BATCH
+    resize: Resize = "tf1"
 
-    features: ClassVar[tuple[str, ...]] = ("pool", "logits")
+    features: ClassVar[tuple[str, ...]] = ("pool", "spatial", "logits")
     needs_weights: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -47,7 +62,13 @@ class Inception:
         Raises: UserError where the file is missing, is another network's, or cannot be downloaded.
         """
         network = _network(self._file(weights)).to(device)
-        return in_micro_batches(partial(_extract, network, device), self.micro_batch)
+        resized = partial(RESIZERS[self.resize], device)
+        return in_micro_batches(lambda images: _features(network, resized(rgb(images))), self.micro_batch)
+
+    @property
+    def stored_statistics(self) -> bool:
+        """Whether means and covariances published in ADM's reference batches are of these features."""
+        return self.resize == "tf1"
 
     def weights_sha256(self, weights: Path | None = None) -> str:
         """Return the hash of the file of weights that `network` would read."""
@@ -89,9 +110,7 @@ def _network(file: Path) -> nn.Module:
         copy = io.BytesIO()
         torch.save(state, copy)
         copy.seek(0)
-        network = FeatureExtractorInceptionV3(
-            "inception-v3-compat", list(LAYERS.values()), feature_extractor_weights_path=copy
-        )
+        network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=copy)
     except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, AttributeError, EOFError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
@@ -100,11 +119,40 @@ def _network(file: Path) -> nn.Module:
     return network.eval()
 
 
-def _extract(
-    network: nn.Module, device: torch.device | str, images: Bytes
-) -> dict[str, Float[Tensor, "batch features"]]:
-    """Return features by our names; grey images are shown in three equal channels."""
-    if images.shape[3] not in (1, 3):
-        raise UserError(f"images: {images.shape[3]} channels, Inception takes 1 or 3")
-    channels_first = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device)
-    return dict(zip(LAYERS, network(channels_first.expand(-1, 3, -1, -1).contiguous()), strict=True))
+def _tf1(device: torch.device | str, images: Bytes) -> Scaled:
+    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+    x = _channels_first(images, device)
+    return (interpolate_bilinear_2d_like_tensorflow1x(x, size=(SIDE, SIDE), align_corners=False) - 128) / 128
+
+
+def _clean(device: torch.device | str, images: Bytes) -> Scaled:
+    from cleanfid.resize import build_resizer
+
+    resize = build_resizer("clean")
+    return (_channels_first(np.stack([resize(image) for image in images]), device) - 128) / 128
+
+
+def _pytorch(device: torch.device | str, images: Bytes) -> Scaled:
+    x = functional.interpolate(_channels_first(images, device) / 255, (SIDE, SIDE), mode="bilinear")
+    return 2 * x - 1
+
+
+RESIZERS = {"tf1": _tf1, "clean": _clean, "pytorch": _pytorch}
+
+
+def _channels_first(images: np.ndarray, device: torch.device | str) -> Float[Tensor, "batch 3 height width"]:
+    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device).float()
+
+
+def _features(network: Any, x: Scaled) -> dict[str, Float[Tensor, "batch features"]]:
+    """Return features by our names, from torch-fidelity's layers; its own forward knows one resize and no `spatial`."""
+    x = network.MaxPool_1(network.Conv2d_2b_3x3(network.Conv2d_2a_3x3(network.Conv2d_1a_3x3(x))))
+    x = network.MaxPool_2(network.Conv2d_4a_3x3(network.Conv2d_3b_1x1(x)))
+    for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d"):
+        x = getattr(network, name)(x)
+    # The block's output is its branches side by side, the 1x1 branch first.
+    spatial = x[:, :SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
+    x = network.Mixed_7c(network.Mixed_7b(network.Mixed_7a(network.Mixed_6e(x))))
+    pool = network.AvgPool(x).flatten(1)
+    return {"pool": pool, "spatial": spatial, "logits": pool.mm(network.fc.weight.T)}

@@ -7,6 +7,7 @@ To add one, put a file here with one public frozen dataclass, whose fields are i
     higher_is_better: ClassVar[bool]
     consumes: ClassVar[str] = "features"  what it is computed from
     __call__(generated, reference) -> Estimate
+    fewest: int                           optional: images that it needs, if more than 2
 
 `generated` and `reference` map names of features ("pool", "logits") to arrays with one row per image. The
 file's name is the metric's name; the contract test finds it by itself.

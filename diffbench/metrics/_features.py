@@ -16,6 +16,9 @@ References = Float[np.ndarray, "references features"]
 FeatureSet = Mapping[str, np.ndarray]
 """What a file of features holds: arrays by name ("pool", "logits")."""
 
+STORED_MOMENTS = {"pool": ("mu", "sigma"), "spatial": ("mu_s", "sigma_s")}
+"""Names of mean and covariance that ADM's reference batches store of a feature, over the full data set."""
+
 
 def feature(features: FeatureSet, name: str, *, side: str, at_least: int = 2) -> Features:
     """Return one array of a set in float64.

@@ -36,6 +36,11 @@ class NeighbourMetric:
         if self.num_reference is not None and self.num_reference < self.k + 2:
             raise UserError(f"num_reference = {self.num_reference}, at least k + 2 = {self.k + 2} is allowed")
 
+    @property
+    def fewest(self) -> int:
+        """Images that it needs."""
+        return self.k + 2
+
     def pair(self, generated: FeatureSet, reference: FeatureSet) -> tuple[Features, References]:
         """Return the features compared: all generated images, the first num_reference of the reference."""
         x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import Features, FeatureSet, References, feature, same_width
+from diffbench.metrics._features import STORED_MOMENTS, Features, FeatureSet, References, feature, same_width
 from diffbench.metrics._intervals import corrected_variance, mean_variance
 
 Vector = Float[np.ndarray, " features"]
@@ -27,7 +27,7 @@ Matrix = Float[np.ndarray, "features features"]
 
 @dataclass(frozen=True)
 class Fid:
-    """Frechet distance on one array; the reference may be `mu` and `sigma`, as ADM publishes it."""
+    """Frechet distance on one array; a reference may store the moments, as ADM's batches do."""
 
     features: str = "pool"
 
@@ -67,12 +67,14 @@ def frechet_distance(mu1: Vector, sigma1: Matrix, mu2: Vector, sigma2: Matrix) -
 
 
 def _reference_moments(reference: FeatureSet, name: str) -> tuple[Vector, Matrix]:
-    if name in reference or not {"mu", "sigma"} <= set(reference):
+    """Return the mean and covariance of a reference: those it stores, which are of more images than it holds."""
+    stored = STORED_MOMENTS.get(name, ())
+    if not stored or not set(stored) <= set(reference):
         return moments(feature(reference, name, side="reference"))
-    mu, sigma = (np.asarray(reference[key], np.float64) for key in ("mu", "sigma"))
+    mu, sigma = (np.asarray(reference[key], np.float64) for key in stored)
     finite = np.isfinite(mu).all() and np.isfinite(sigma).all()
     if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)) or not finite:
-        raise UserError(f"reference: mu{mu.shape} and sigma{sigma.shape} are not a finite mean and covariance")
+        raise UserError(f"reference: {stored[0]}{mu.shape} and {stored[1]}{sigma.shape} are not a mean and covariance")
     return mu, sigma
 
 

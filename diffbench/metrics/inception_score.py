@@ -2,12 +2,14 @@
 
 exp mean_i KL(p(y | image_i) || mean_j p(y | image_j)), at least 1 and at most the number of classes. With
 several splits it is the mean over consecutive chunks [i n // splits, (i + 1) n // splits), in the file's
-order as ADM does, or after torch-fidelity's shuffle. Class-sorted files need the shuffle or one split.
+order, or after torch-fidelity's shuffle; with a chunk it is that over consecutive chunks of so many images, the
+last one what is left, as ADM's evaluator does. Class-sorted files need the shuffle or one split.
 Source: Salimans et al. 2016, "Improved techniques for training GANs", section 4.
 """
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -23,11 +25,12 @@ Probabilities = Float[np.ndarray, "images classes"]
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """Inception Score from logits; shuffle_seed reorders the images before they are split."""
+    """Inception Score from logits; shuffle_seed reorders the images before they are split. chunk excludes splits."""
 
     features: str = "logits"
     splits: int = 1
     shuffle_seed: int | None = None
+    chunk: int | None = None
 
     label: ClassVar[str] = "Inception Score"
     higher_is_better: ClassVar[bool] = True
@@ -38,6 +41,13 @@ class InceptionScore:
             raise UserError(f"splits = {self.splits}, at least 1 is allowed")
         if self.splits == 1 and self.shuffle_seed is not None:
             raise UserError(f"shuffle_seed = {self.shuffle_seed} has no effect with splits = 1; leave it out")
+        if self.chunk is not None and (self.chunk < 2 or self.splits != 1):
+            raise UserError(f"chunk = {self.chunk}, splits = {self.splits}: a chunk is at least 2, and without splits")
+
+    @property
+    def fewest(self) -> int:
+        """Images that it needs."""
+        return 2 * self.splits
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return the score with its interval; the reference plays no part."""
@@ -45,11 +55,17 @@ class InceptionScore:
         n = len(logits)
         if self.shuffle_seed is not None:
             logits = logits[np.random.RandomState(self.shuffle_seed).permutation(n)]
-        bounds = [i * n // self.splits for i in range(self.splits + 1)]
-        chunks = [_score(logits[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-        value = math.fsum(score for score, _ in chunks) / self.splits
-        variance = math.fsum(variance for _, variance in chunks) / self.splits**2
+        chunks = [_score(logits[a:b]) for a, b in pairwise(self._bounds(n))]
+        value = math.fsum(score for score, _ in chunks) / len(chunks)
+        variance = math.fsum(variance for _, variance in chunks) / len(chunks) ** 2
         return Estimate.normal(value, math.sqrt(variance))
+
+    def _bounds(self, n: int) -> list[int]:
+        if self.chunk is None:
+            return [i * n // self.splits for i in range(self.splits + 1)]
+        if n % self.chunk == 1:
+            raise UserError(f"{n} images leave one for the last chunk of {self.chunk}, and a score needs two; drop it")
+        return [*range(0, n, self.chunk), n]
 
 
 def inception_score(logits: Features, splits: int = 1) -> float:

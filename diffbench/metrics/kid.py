@@ -47,6 +47,11 @@ class Kid:
         if not self.subsets and self.subset_size != SUBSET_SIZE:
             raise UserError(f"subset_size = {self.subset_size} has no effect with subsets = 0; set subsets too")
 
+    @property
+    def fewest(self) -> int:
+        """Images that it needs."""
+        return max(3, self.subset_size) if self.subsets else 3
+
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return KID with the interval of its jackknife over the generated images."""
         x, y = feature_pair(generated, reference, self.features, at_least=3)

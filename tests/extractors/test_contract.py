@@ -28,7 +28,8 @@ def fitted(tmp_path_factory):
 def test_is_a_frozen_dataclass_that_names_its_features(name):
     part = plugins.load("extractors", name)
     assert part.__dataclass_params__.frozen and isinstance(part.needs_weights, bool)
-    assert "pool" in part.features and all(isinstance(feature, str) for feature in part.features)
+    assert part.features and all(isinstance(feature, str) for feature in part.features)
+    assert isinstance(part().resize, str) and isinstance(part().stored_statistics, bool)
     assert plugins.configure(part, {}, name) == part()
     assert all(field.default is not dataclasses.MISSING for field in dataclasses.fields(part))
 

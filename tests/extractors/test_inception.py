@@ -1,6 +1,4 @@
-"""Inception through fixed random weights: torch-fidelity's own features, and clear words where weights are missing."""
-
-import zlib
+"""Inception: channels and batches, and clear words where weights are missing (its features: second_opinions)."""
 
 import numpy as np
 import pytest
@@ -11,43 +9,26 @@ from diffbench.base.errors import UserError
 from diffbench.extractors.inception import Inception
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Random weights with published shapes, each drawn from its own generator so that the order does not matter."""
-    import torchvision
-
-    with torch.device("meta"):
-        network = torchvision.models.inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
-    state = {}
-    for key, value in network.state_dict().items():
-        draws = torch.Generator().manual_seed(zlib.crc32(key.encode()))
-        if key.endswith("num_batches_tracked"):
-            state[key] = torch.zeros((), dtype=torch.int64)
-        elif key.endswith("running_var") or key.endswith("bn.weight"):
-            state[key] = torch.empty(value.shape).uniform_(0.8, 1.25, generator=draws)
-        elif value.ndim == 1:
-            state[key] = 0.2 * torch.randn(value.shape, generator=draws)
-        else:
-            state[key] = torch.randn(value.shape, generator=draws) * (3 / value[0].numel()) ** 0.5
-    path = tmp_path_factory.mktemp("inception") / "weights.pth"
-    torch.save(state, path)
-    return path
-
-
-def test_is_torch_fidelitys_network_on_padded_batches_and_grey_images(weights):
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    images = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 1), dtype=np.uint8)
-    extractor = Inception(path=str(weights), micro_batch=2)
-    assert extractor.weights_sha256() == sha256(weights) == Inception().weights_sha256(weights)
-    found = extractor.network()(images)
-    peer = FeatureExtractorInceptionV3("peer", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(weights))
-    rgb = torch.from_numpy(np.repeat(images, 3, axis=3).transpose(0, 3, 1, 2).copy())
-    pool, logits = (values.numpy()[:1] for values in peer(rgb.repeat(2, 1, 1, 1)))
-    assert found["pool"].shape == (1, 2048) and found["logits"].shape == (1, 1008)
-    assert np.array_equal(found["pool"], pool) and np.array_equal(found["logits"], logits)
+@pytest.mark.parametrize("resize", ["tf1", "clean", "pytorch"])
+def test_grey_images_are_shown_in_three_channels_and_batches_are_padded(inception_weights, resize):
+    image = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 1), dtype=np.uint8)
+    extractor = Inception(path=str(inception_weights), micro_batch=2, resize=resize)
+    network = extractor.network()
+    grey, colour = network(image), network(np.repeat(np.repeat(image, 3, axis=3), 2, axis=0))
+    assert {name: values.shape for name, values in grey.items()} == {
+        "pool": (1, 2048),
+        "spatial": (1, 2023),
+        "logits": (1, 1008),
+    }
+    assert all(np.array_equal(values[0], colour[name][0]) for name, values in grey.items())
     with pytest.raises(UserError, match="2 channels"):
-        extractor.network()(np.zeros((1, 8, 8, 2), np.uint8))
+        network(np.zeros((1, 8, 8, 2), np.uint8))
+
+
+def test_the_hash_is_the_files(inception_weights):
+    expected = sha256(inception_weights)
+    assert Inception(path=str(inception_weights)).weights_sha256() == expected
+    assert Inception().weights_sha256(inception_weights) == expected
 
 
 def test_missing_or_foreign_weights_are_one_line(tmp_path):

@@ -17,7 +17,8 @@ NAMES = [name for name in plugins.names("metrics") if plugins.load("metrics", na
 def features(seed: int, n: int, shift: float = 0.0) -> dict[str, np.ndarray]:
     draws = np.random.default_rng(seed)
     pool = draws.standard_normal((n, 6)) + shift
-    return {"pool": pool.astype(np.float32), "logits": (3 * draws.standard_normal((n, 5))).astype(np.float32)}
+    arrays = {"pool": pool, "spatial": pool, "dinov2": pool, "logits": 3 * draws.standard_normal((n, 5))}
+    return {key: values.astype(np.float32) for key, values in arrays.items()}
 
 
 def metric(name: str):
@@ -72,7 +73,7 @@ def test_one_image_is_too_few(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_array_names_what_there_is(name):
-    with pytest.raises(UserError, match="no array '(pool|logits)', only other"):
+    with pytest.raises(UserError, match="no array '(pool|logits|spatial|dinov2)', only other"):
         metric(name)({"other": np.zeros((9, 2))}, features(2, 20))
 
 

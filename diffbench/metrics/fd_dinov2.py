@@ -1,0 +1,22 @@
+"""FD-DINOv2: the Frechet distance on DINOv2's class token, where FID has Inception's pool.
+
+Inception was trained to tell ImageNet's classes apart, and its distance has been found to disagree with people on
+diffusion models, whose samples it ranks too low; DINOv2 was trained without labels. Range: 0 and up, in its own unit,
+not FID's: hundreds are usual. Biased upward by about b / n.
+Source: Stein et al. 2023, "Exposing flaws of generative model evaluation metrics and their unfair treatment of
+diffusion models", section 4 (ViT-L/14).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diffbench.metrics.fid import Fid
+
+
+@dataclass(frozen=True)
+class FdDinov2(Fid):
+    """Frechet distance on the array that extractor `dinov2` makes."""
+
+    features: str = "dinov2"
+
+    label: ClassVar[str] = "FD-DINOv2"

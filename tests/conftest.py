@@ -1,0 +1,61 @@
+"""Fixed random Inception weights: the published ones cannot be downloaded everywhere, and agreement between
+implementations does not need them, for all run on the same.
+"""
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+FIDELITY_NAME = "weights-inception-2015-12-05-6726825d.pth"
+PYTORCH_FID_NAME = "pt_inception-2015-12-05-6726825d.pth"
+
+
+def random_state():
+    """Return random weights under the published names, each drawn from its own generator.
+
+    Plain initialisations make features of all images nearly parallel. Filters without a mean and logits centred over
+    classes keep images apart: one dead feature, logits of deviation 1.75.
+    """
+    import torch
+    import torchvision
+
+    with torch.device("meta"):
+        network = torchvision.models.inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
+    state = {}
+    for key, value in network.state_dict().items():
+        draws = torch.Generator().manual_seed(zlib.crc32(key.encode()))
+        normal = torch.randn(value.shape, generator=draws) if value.is_floating_point() else None
+        if normal is None:
+            state[key] = torch.zeros((), dtype=torch.int64)
+        elif key.endswith(("running_var", "bn.weight")):
+            state[key] = torch.empty(value.shape).uniform_(0.8, 1.25, generator=draws)
+        elif key == "fc.weight":
+            state[key] = 0.1 * (normal - normal.mean(dim=1, keepdim=True))
+        elif value.ndim == 1:
+            state[key] = normal if key == "fc.bias" else 0.2 * normal
+        elif key == "Conv2d_1a_3x3.conv.weight":
+            state[key] = normal * (3 / value[0].numel()) ** 0.5
+        else:
+            centred = normal - normal.mean(dim=(1, 2, 3), keepdim=True)
+            state[key] = centred * (1 / (0.341 * value[0].numel())) ** 0.5
+    return state
+
+
+@pytest.fixture(scope="session")
+def torch_home(tmp_path_factory) -> Path:
+    """A folder as TORCH_HOME, with the random weights under the names by which peers look for theirs."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("torch_home")
+    checkpoints = folder / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    torch.save(random_state(), checkpoints / FIDELITY_NAME)
+    (checkpoints / PYTORCH_FID_NAME).symlink_to(checkpoints / FIDELITY_NAME)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def inception_weights(torch_home: Path) -> Path:
+    """The random weights in torch-fidelity's file."""
+    return torch_home / "hub" / "checkpoints" / FIDELITY_NAME
