@@ -127,6 +127,50 @@ def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, o
 
 
 @app.command()
+def protocols(names: Annotated[list[str] | None, typer.Argument(help="which; all without")] = None) -> None:
+    """Print what scores mean: extractor, resize, rounding, n, reference and settings of every protocol."""
+    from diffbench.base.plugins import names as parts
+    from diffbench.commands.measure import protocols_text
+
+    typer.echo(protocols_text(names or parts("protocols")))
+
+
+@app.command()
+def measure(
+    samples: Annotated[Path, typer.Argument(help="an .npz of uint8 images, as ADM's and EDM's users have them")],
+    reference: Annotated[Path, typer.Option(help="an .npz of uint8 images, or ADM's reference batch")],
+    protocol: Annotated[str, typer.Option(help="`diffbench protocols` lists them")] = "adm",
+    weights: Annotated[Path | None, typer.Option(help="the extractor's weights, else its own or a download")] = None,
+    out: Annotated[Path | None, typer.Option(help="the records; SAMPLES.<protocol>.json without")] = None,
+    rounding: Annotated[str, typer.Option(help="how floats became bytes: truncate, round or unknown")] = "unknown",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    cache: Annotated[Path, typer.Option(help="where features wait")] = Path(".cache"),
+    threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
+) -> None:
+    """Score a file of samples against a file of reference images under a published protocol."""
+    from diffbench.commands.measure import measure as measured
+    from diffbench.commands.measure import protocol_of, report
+
+    if rounding not in ("truncate", "round", "unknown"):
+        raise UserError(f"--rounding {rounding}: is not allowed; allowed: truncate, round, unknown")
+    part = protocol_of(protocol, reference)
+    target = out or samples.with_name(f"{samples.name}.{protocol}.json")
+    records = measured(
+        samples,
+        reference,
+        part,
+        protocol,
+        out=target,
+        cache=cache,
+        weights=weights,
+        rounding=rounding,
+        device=device,
+        threads=threads,
+    )
+    typer.echo(f"{report(records, part)}\nwritten to {target}")
+
+
+@app.command()
 def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] = Path("results/logs")) -> None:
     """Print where the time of a finished run went."""
     from diffbench.commands.costs import costs as summed

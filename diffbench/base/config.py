@@ -161,15 +161,36 @@ def _extractors(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, A
     found = {key: _part("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
     for key, (_, protocol) in protocols.items():
         if protocol.extractor not in found:
-            where = f"protocols.{key}.extractor"
-            found[protocol.extractor] = _part("extractors", protocol.extractor, where)
-        if not protocol.metrics:
-            raise UserError(f"protocols.{key}.metrics: must not be empty")
-        for metric in protocol.metrics:
-            consumed = load("metrics", metric, f"protocols.{key}.metrics").consumes
-            if consumed != "features":
-                raise UserError(f"protocols.{key}.metrics: {metric} is computed from {consumed}, not from features")
+            default = type(protocol).__dataclass_fields__["extractor"].default
+            entry = dict(protocol.extractor_entry) if protocol.extractor == default else protocol.extractor
+            found[protocol.extractor] = _part("extractors", entry, f"protocols.{key}.extractor")
+        _check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
     return found
+
+
+def _check_protocol(where: str, protocol: Any, extractor: Any) -> None:
+    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means."""
+    try:
+        protocol.require(resize=getattr(extractor, "resize", "none"))
+    except UserError as error:
+        raise UserError(f"{where}.extractor: {error}") from None
+    if not protocol.metrics:
+        raise UserError(f"{where}.metrics: must not be empty")
+    for metric in protocol.metrics:
+        part = _metric(protocol, metric, f"{where}.metrics")
+        if part.consumes != "features":
+            raise UserError(f"{where}.metrics: {metric} is computed from {part.consumes}, not from features")
+        needed = getattr(part, "features", None)
+        if needed is not None and needed not in extractor.features:
+            held = ", ".join(extractor.features)
+            raise UserError(f"{where}.metrics: {metric} needs features '{needed}', the extractor has {held}")
+
+
+def _metric(protocol: Any, metric: str, where: str) -> Any:
+    part = load("metrics", metric, where)
+    if part.consumes != "features":
+        return part
+    return configure(part, protocol.metric_options(metric), f"{where}: {metric}")
 
 
 def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -262,15 +283,21 @@ def _check_runs(benchmark: Benchmark) -> None:
                         diffusion, f"{where}.steps: {model} with {sampler}", benchmark.samplers[sampler][2], steps
                     )
         for protocol in run.protocols:
-            _check_num_images(f"{where}.num_images", run.num_images, benchmark.protocols[protocol][1])
+            part = benchmark.protocols[protocol][1]
+            _check_num_images(f"{where}.num_images", run.num_images, part)
+            try:
+                part.require(resize=part.resize, rounding=benchmark.sampling.rounding)
+            except UserError as error:
+                raise UserError(f"{where}.protocols: {protocol}: {error}; set sampling.rounding") from None
     benchmark.sample_sets()
 
 
 def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
     """Refuse sample sets too small for a metric before they are made."""
-    needs = max(3, protocol.k + 2, 2 * protocol.splits)
-    if num_images < needs:
-        raise UserError(f"{where}: {num_images} is too few; this protocol's metrics need at least {needs} images")
+    needs = {name: getattr(_metric(protocol, name, where), "fewest", 3) for name in protocol.metrics}
+    most = max(needs, key=needs.__getitem__)
+    if num_images < needs[most]:
+        raise UserError(f"{where}: {num_images} is too few; this protocol's metric {most} needs at least {needs[most]}")
 
 
 def _check_steps(diffusion: Any, where: str, spacing: str, steps: int) -> None:

@@ -1,31 +1,37 @@
 """The protocol of small images: features of a classifier, formulas as in ADM's evaluator.
 
-Dhariwal and Nichol 2021, section 2.2, with the extractor exchanged; its numbers compare within one extractor only.
+Its numbers compare within one extractor only, whose weights' hash is in the id.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar
+
+from diffbench.protocols._contract import Protocol
 
 
 @dataclass(frozen=True)
-class Classifier:
-    """Scores of a sample set against a split of the data set.
+class Classifier(Protocol):
+    """Scores in the features of a classifier of the data.
 
-    extractor: whose features; its weights' sha256 joins the id. k, manifold: of precision and recall, neighbours and
-    largest number of reference images, as in ADM's evaluator. splits: of the Inception Score. version: raised whenever
-    a formula changes a number.
+    k, manifold: of precision and recall, neighbours and largest number of reference images, as in ADM's evaluator.
+    splits: of the Inception Score.
     """
 
     extractor: str = "digits_features"
-    reference: Literal["train", "test"] = "train"
     metrics: tuple[str, ...] = ("fid", "kid", "inception_score", "precision", "recall", "classified")
     k: int = 3
     manifold: int = 10_000
     splits: int = 1
-    version: int = 1
+
+    version: ClassVar[int] = 1
+    extractor_entry: ClassVar[Mapping[str, Any]] = {"name": "digits_features"}
+    resize: ClassVar[str] = "none"
+    source: ClassVar[str] = "Dhariwal and Nichol 2021, section 2.2, with the extractor exchanged"
+    deviations: ClassVar[str] = "one Inception Score over all images where the evaluator has chunks of 5,000"
 
     def __post_init__(self):
+        super().__post_init__()
         if self.k < 1 or self.splits < 1 or self.manifold < self.k + 2:
             raise ValueError("k and splits must be positive, and manifold at least k + 2")
 
@@ -42,22 +48,3 @@ class Classifier:
             "inception_score": {"splits": self.splits},
         }
         return options.get(metric, {})
-
-    def identity(self, extractor_sha256: str, rounding: str, num_images: int, num_reference: int) -> Mapping[str, Any]:
-        """Return the fields that decide whether two scores compare; never a seed."""
-        return {
-            "extractor": f"{self.extractor}@{extractor_sha256[:8]}",
-            "resize": "none",
-            "rounding": rounding,
-            "n": num_images,
-            "reference": f"{self.reference}:{num_reference}",
-            "splits": self.splits,
-            "k": self.k,
-            "manifold": min(self.manifold, num_reference),
-            "version": self.version,
-        }
-
-
-def protocol_id(identity: Mapping[str, Any]) -> str:
-    """Return a protocol's identity as one word for tables: its fields in order, `;` between them."""
-    return ";".join(f"{key}={value}" for key, value in identity.items())

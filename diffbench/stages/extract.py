@@ -1,21 +1,28 @@
 """extract: sets of images in, an extractor's features out, one file for each set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from diffbench.base.arrays import read_member, save_npz, stream_member
+from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
 from diffbench.base.artifacts import require_files, run_record, write_provenance
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
+from diffbench.extractors._microbatches import Extract
+from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.stages._model import part_of
 
 CHUNK = 1024
 """Images read at a time; a multiple of the extractors' micro-batch, so that it does not move their borders."""
+
+FAR = 25.0
+"""Squared distance of a stored mean, in units of what chance explains, beyond which it is of other features."""
 
 
 def extract(
@@ -39,22 +46,76 @@ def extract(
     extractor = part_of("extractors", spec["extractor"])
     network = extractor.network(weights, chosen)
     sha = extractor.weights_sha256(weights)
+    about = {"weights_sha256": sha, "resize": getattr(extractor, "resize", "none")} | device_facts(chosen)
     total = 0
     with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
         for source, out in zip(images, outs, strict=True):
-            pieces: dict[str, list[np.ndarray]] = {}
-            count = 0
-            for batch in chunks(source):
-                count += len(batch)
-                for name, values in network(batch).items():
-                    pieces.setdefault(name, []).append(values)
-            save_npz(out, {name: np.concatenate(parts) for name, parts in pieces.items()})
-            facts = {"weights_sha256": sha, "num_images": count} | device_facts(chosen)
-            write_provenance(out, spec=spec, inputs={"images": source}, facts=facts)
+            stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
+            count = write_features(network, source, out, stored)
+            write_provenance(out, spec=spec, inputs={"images": source}, facts=about | {"num_images": count})
             total += count
             bar.update()
     if record is not None:
         record |= {"num_images": total, "device": chosen.type}
+
+
+def write_features(network: Extract, source: Path, out: Path, stored: Mapping[str, np.ndarray]) -> int:
+    """Write the features of a file's images, its labels and stored statistics; return the number of images.
+
+    Memory does not grow with that number: an `.npz` is written array by array, so features wait in files of their own.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder, ExitStack() as files:
+        waiting: dict[str, tuple[BinaryIO, int]] = {}
+        count = 0
+        for batch in chunks(source):
+            count += len(batch)
+            for name, values in network(batch).items():
+                if name not in waiting:
+                    waiting[name] = files.enter_context(open(Path(folder, name), "wb")), values.shape[1]
+                waiting[name][0].write(np.ascontiguousarray(values, np.float32).data)
+        files.close()
+        with writing_npz(out) as writer:
+            for name, (_, width) in waiting.items():
+                values = np.memmap(Path(folder, name), np.float32, "r", shape=(count, width))
+                with writer.member(name, values.shape, values.dtype) as member:
+                    for start in range(0, count, CHUNK):
+                        member.write(values[start : start + CHUNK])
+                if name in STORED_MOMENTS and stored:
+                    require_own(source, values, *(stored[key] for key in STORED_MOMENTS[name]))
+            for name, array in stored.items():
+                writer.add(name, array)
+            if "arr_1" in member_names(source):
+                writer.add("labels", np.array(read_member(source, "arr_1")))
+    return count
+
+
+def stored_statistics(path: Path) -> dict[str, np.ndarray]:
+    """Return the means and covariances that ADM's reference batches store beside their images; of other files, none.
+
+    Raises: UserError where they are without images: then nobody can tell of which features they are.
+    """
+    names, held = [name for pair in STORED_MOMENTS.values() for name in pair], member_names(path)
+    if "mu" in held and "arr_0" not in held:
+        raise UserError(f"{path}: holds statistics without images, so their protocol is unknown; give the images too")
+    if not set(names) <= set(held):
+        return {}
+    return {name: np.array(read_member(path, name)) for name in names}
+
+
+def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> None:
+    """Raise UserError where a stored mean cannot be that of the set from which these features are a sample.
+
+    n |mean - mu|^2 / tr Sigma is 1 on average for a random sample of n.
+    """
+    if mu.shape != values.shape[1:] or sigma.shape != 2 * values.shape[1:]:
+        raise UserError(f"{path}: stored mean {mu.shape} for {values.shape[1]} features; not comparable: extractor")
+    distance = float(((values.mean(axis=0, dtype=np.float64) - mu) ** 2).sum() * len(values) / np.trace(sigma))
+    if not distance < FAR:
+        raise UserError(
+            f"{path}: the stored mean is {distance:.0f} times as far from these features' as chance allows: "
+            "a reference of another protocol (network, resize or layout)"
+        )
 
 
 def chunks(path: Path) -> Iterator[np.ndarray]:
@@ -62,7 +123,8 @@ def chunks(path: Path) -> Iterator[np.ndarray]:
     first = read_member(path, "arr_0")
     if first.dtype != np.uint8 or first.ndim != 4:
         raise UserError(
-            f"{path}: arr_0 is {first.dtype}{first.shape}, wanted uint8 images (n, height, width, channels)"
+            f"{path}: arr_0 is {first.dtype}{first.shape}, wanted uint8 images (n, height, width, channels); "
+            "convert floats to bytes first"
         )
     if not len(first):
         raise UserError(f"{path}: holds no images")

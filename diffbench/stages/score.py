@@ -1,5 +1,6 @@
 """score: features or terms of a bound in, tidy records of numbers with their intervals out. Needs no torch."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
 from diffbench.base.records import Estimate, record, write_records
+from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.metrics.bits_per_dim import BitsPerDim, rate_and_distortion
-from diffbench.protocols.classifier import protocol_id
+from diffbench.protocols._contract import protocol_id
 
 
 def score_features(
@@ -27,22 +29,35 @@ def score_features(
     Raises: UserError where the files were made by different extractors.
     """
     require_files([features, reference])
-    protocol = configure(load("protocols", spec["protocol"]["name"]), _options(spec["protocol"]), "protocol")
-    own, other = read_provenance(features)["facts"], read_provenance(reference)["facts"]
-    if own["weights_sha256"] != other["weights_sha256"]:
-        raise UserError(f"{features} and {reference} come from different extractors; not comparable: extractor")
-    limit = spec["row"].get("num_images") or own["num_images"]
-    num_images = min(limit, own["num_images"])
-    identity = protocol.identity(own["weights_sha256"], spec["rounding"], num_images, other["num_images"])
+    described = spec["protocol"]
+    protocol = configure(load("protocols", described["name"]), _options(described), "protocol")
+    own, other = read_provenance(features), read_provenance(reference)
+    for fact, field in {"weights_sha256": "extractor", "resize": "resize"}.items():
+        if own["facts"][fact] != other["facts"][fact]:
+            raise UserError(f"{features} and {reference} come from different extractors; not comparable: {field}")
+    protocol.require(resize=own["facts"]["resize"], rounding=spec["rounding"])
+    available = own["facts"]["num_images"]
+    num_images = min(spec["row"].get("num_images") or available, available)
+    num_reference = protocol.reference_images(other["facts"]["num_images"])
+    metrics = {
+        name: configure(load("metrics", name), protocol.metric_options(name), f"protocol metric {name}")
+        for name in protocol.metrics
+    }
+    identity = protocol.identity(
+        described["name"],
+        extractor_sha256=own["facts"]["weights_sha256"],
+        rounding=spec["rounding"],
+        num_images=num_images,
+        reference_sha256=other["inputs"]["images"],
+        num_reference=num_reference,
+        options={name: dataclasses.asdict(metric) for name, metric in metrics.items()},
+    )
     name = protocol_id(identity)
     row = {**spec["row"], "num_images": num_images}
     generated = {key: values[:num_images] for key, values in _arrays(features).items()}
-    real = _arrays(reference)
-    records = []
-    for metric in protocol.metrics:
-        options = protocol.metric_options(metric)
-        part = configure(load("metrics", metric), options, f"protocol metric {metric}")
-        records.append(record(row, metric, name, part(generated, real)))
+    stored = {key for names in STORED_MOMENTS.values() for key in names}
+    real = {key: values if key in stored else values[:num_reference] for key, values in _arrays(reference).items()}
+    records = [record(row, key, name, metric(generated, real)) for key, metric in metrics.items()]
     inputs = {"features": features, "reference": reference}
     if samples_provenance is not None:
         require_files([samples_provenance])

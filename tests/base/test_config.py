@@ -1,6 +1,7 @@
 """A benchmark's file: what it means, and one line for everything that is wrong with it."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -219,5 +220,19 @@ def test_names_that_are_no_folders_are_refused(name):
 
 
 def test_fewer_images_than_a_metric_needs_are_refused():
-    with pytest.raises(UserError, match="4 is too few; this protocol's metrics need at least 5 images"):
+    with pytest.raises(UserError, match="4 is too few; this protocol's metric precision needs at least 5"):
         parsed(run(num_images=4))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "message"),
+    [
+        ({"metrics": ["sfid"]}, "sfid needs features 'spatial', the extractor has pool, logits"),
+        ({"name": "clean_fid", "extractor": "inception"}, "resizes by 'clean', the extractor by 'tf1'"),
+        ({"reference": "val"}, "allowed: train, test, or a path of an .npz"),
+        ({"name": "torch_fidelity"}, "20 is too few; this protocol's metric kid needs at least 1000"),
+    ],
+)
+def test_protocols_that_cannot_be_had_are_refused(protocol, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        parsed(setting("protocols", "digits", value=protocol))

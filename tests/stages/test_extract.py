@@ -1,15 +1,17 @@
 """extract: features of image files, named and stated with the extractor's weights."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from diffbench.base.arrays import save_npz
+from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.errors import UserError
 from diffbench.extractors.digits_features import DigitsFeatures
 from diffbench.stages import extract as stage
-from diffbench.stages.extract import extract, main
+from diffbench.stages.extract import extract, main, stored_statistics, write_features
 
 SPEC = {"extractor": {"name": "digits_features"}, "threads": 1}
 
@@ -26,6 +28,8 @@ def test_features_of_several_files_with_provenance(data, tmp_path):
     outs = [tmp_path / "a.npz", tmp_path / "b.npz"]
     extract(SPEC, [data / "test.npz", few], outs, device="cpu")
     whole, part = map(arrays, outs)
+    with np.load(data / "test.npz") as content:
+        assert np.array_equal(whole.pop("labels"), content["arr_1"]) and "labels" not in part
     assert set(whole) == set(DigitsFeatures.features)
     for name, values in whole.items():
         assert values.dtype == np.float32 and len(values) == 500
@@ -45,7 +49,7 @@ def test_reading_in_chunks_changes_nothing(data, tmp_path, monkeypatch):
 
 def test_compressed_images_are_read(data, tmp_path):
     with np.load(data / "test.npz") as content:
-        np.savez_compressed(tmp_path / "c.npz", arr_0=content["arr_0"])
+        np.savez_compressed(tmp_path / "c.npz", **content)
     extract(SPEC, [data / "test.npz", tmp_path / "c.npz"], [tmp_path / "a.npz", tmp_path / "b.npz"], device="cpu")
     assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
 
@@ -68,6 +72,65 @@ def test_what_are_no_images_is_one_line(tmp_path, failing, content, message):
     call = ["--spec", json.dumps(SPEC), "--images", path, "--out", tmp_path / "f.npz", "--device", "cpu"]
     assert message in failing(main, call)
     assert not (tmp_path / "f.npz").exists()
+
+
+class Halves:
+    """A network whose features are the means of an image's upper and lower half."""
+
+    def __call__(self, images):
+        return {"pool": images.reshape(len(images), 2, -1).mean(axis=2).astype(np.float32)}
+
+
+def images_file(path, n, **more):
+    images = np.random.default_rng(0).integers(0, 256, (n, 16, 16, 1), dtype=np.uint8)
+    save_npz(path, {"arr_0": images, **more})
+    return images
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    peaks = []
+    for n in (2_000, 40_000):
+        images_file(tmp_path / "images.npz", n)
+        tracemalloc.start()
+        assert write_features(Halves(), tmp_path / "images.npz", tmp_path / "f.npz", {}) == n
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] + 100_000, peaks
+    assert read_member(tmp_path / "f.npz", "pool").shape == (40_000, 2)
+
+
+def moments_of(values):
+    return {"mu": values.mean(axis=0), "sigma": np.cov(values, rowvar=False)}
+
+
+def test_stored_statistics_travel_with_the_images_where_they_are_of_these_features(tmp_path):
+    path, out = tmp_path / "batch.npz", tmp_path / "f.npz"
+    own = moments_of(Halves()(images_file(path, 500))["pool"].astype(np.float64))
+    spatial = {"mu_s": np.zeros(3), "sigma_s": np.eye(3)}
+    images_file(path, 500, **own, **spatial)
+    stored = stored_statistics(path)
+    write_features(Halves(), path, out, stored)
+    assert set(arrays(out)) == {"pool", "mu", "sigma", "mu_s", "sigma_s"}
+    assert np.array_equal(arrays(out)["sigma"], own["sigma"])
+    images_file(path, 500)
+    assert stored_statistics(path) == {}
+
+
+@pytest.mark.parametrize("wrong", ["mean", "dimensions"])
+def test_a_reference_of_another_protocol_is_refused(tmp_path, wrong):
+    path, out = tmp_path / "batch.npz", tmp_path / "f.npz"
+    own = moments_of(Halves()(images_file(path, 500))["pool"].astype(np.float64))
+    other = {"mu": own["mu"] + 5} if wrong == "mean" else {"mu": np.zeros(3), "sigma": np.eye(3)}
+    message = "a reference of another protocol" if wrong == "mean" else "not comparable: extractor"
+    with pytest.raises(UserError, match=message):
+        write_features(Halves(), path, out, own | other)
+    assert not out.exists() and [item.name for item in tmp_path.iterdir()] == ["batch.npz"]
+
+
+def test_statistics_without_images_have_no_known_protocol(tmp_path):
+    save_npz(tmp_path / "stats.npz", {"mu": np.zeros(2), "sigma": np.eye(2)})
+    with pytest.raises(UserError, match="holds statistics without images, so their protocol is unknown"):
+        stored_statistics(tmp_path / "stats.npz")
 
 
 def test_numbers_of_files_and_missing_weights(data, tmp_path, failing):

@@ -26,11 +26,12 @@ ROW = {
 SPEC = {"protocol": PROTOCOL, "rounding": "truncate", "row": ROW}
 
 
-def features(path, seed, num_images=80, sha="a" * 64):
+def features(path, seed, num_images=80, sha="a" * 64, resize="none"):
     draw = np.random.default_rng(seed)
     pool, logits = draw.normal(size=(num_images, 6)), draw.normal(size=(num_images, 10))
     save_npz(path, {"pool": pool.astype(np.float32), "logits": logits.astype(np.float32)})
-    write_provenance(path, spec={}, facts={"weights_sha256": sha, "num_images": num_images})
+    facts = {"weights_sha256": sha, "num_images": num_images, "resize": resize}
+    write_provenance(path, spec={}, inputs={"images": __file__}, facts=facts)
     return path
 
 
@@ -58,8 +59,24 @@ def test_every_metric_of_the_protocol_with_interval_id_and_cost(tmp_path):
     for item in found.values():
         assert {key: item[key] for key in ROW} == ROW and item["num_images"] == 80
         assert item["low"] <= item["value"] <= item["high"]
-        assert item["protocol"].startswith("extractor=digits_features@aaaaaaaa;resize=none;rounding=truncate;n=80;")
-        assert "reference=train:90" in item["protocol"] and "seed" not in item["protocol"]
+        fields = dict(field.split("=") for field in item["protocol"].split(";"))
+        images = sha256(__file__)[:8]
+        assert fields.pop("reference") == f"train:90@{images}" and "seed" not in fields
+        assert fields == {
+            "protocol": "classifier@1",
+            "extractor": "digits_features@aaaaaaaa",
+            "resize": "none",
+            "rounding": "truncate",
+            "n": "80",
+            "kid.subsets": "0",
+            "kid.subset_size": "1000",
+            "inception_score.splits": "1",
+            "precision.k": "3",
+            "precision.num_reference": "90",
+            "recall.k": "3",
+            "recall.num_reference": "90",
+            "classified.confidence": "0.9",
+        }
     assert found["nfe"]["value"] == 4 and found["flops_per_image"]["value"] == 4000
     with np.load(own) as a, np.load(other) as b:
         assert found["fid"]["value"] == Fid()(a, b).value
@@ -101,6 +118,32 @@ def test_features_of_two_extractors_do_not_compare(tmp_path, failing):
     said = failing(main, call("--features", own, "--reference", other, out=tmp_path / "s.json"))
     assert "come from different extractors; not comparable: extractor" in said
     assert not (tmp_path / "s.json").exists()
+
+
+def test_features_of_two_resizes_do_not_compare(tmp_path, failing):
+    own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1, resize="clean")
+    said = failing(main, call("--features", own, "--reference", other, out=tmp_path / "s.json"))
+    assert "not comparable: resize" in said
+    own = features(tmp_path / "f.npz", 0, resize="clean")
+    said = failing(main, call("--features", own, "--reference", other, out=tmp_path / "s.json"))
+    assert "this protocol resizes by 'none', the extractor by 'clean'" in said
+
+
+def test_a_protocol_refuses_samples_of_another_rounding(tmp_path, failing):
+    own, other = features(tmp_path / "f.npz", 0, resize="tf1"), features(tmp_path / "ref.npz", 1, resize="tf1")
+    spec = {**SPEC, "protocol": {"name": "adm", "metrics": ["fid"]}, "rounding": "round"}
+    said = failing(main, call("--features", own, "--reference", other, spec=spec, out=tmp_path / "s.json"))
+    assert "this protocol's samples are rounded by 'truncate', these by 'round'" in said
+
+
+def test_ddpm_counts_whole_batches_of_the_reference(tmp_path):
+    own, other = features(tmp_path / "f.npz", 0, resize="tf1"), features(tmp_path / "ref.npz", 1, 600, resize="tf1")
+    spec = {**SPEC, "protocol": {"name": "ddpm", "metrics": ["fid"], "reference": "test"}}
+    main(call("--features", own, "--reference", other, spec=spec, out=tmp_path / "s.json"))
+    (item,) = read_records([tmp_path / "s.json"])
+    with np.load(own) as a, np.load(other) as b:
+        assert item["value"] == Fid()(a, {"pool": b["pool"][:512]}).value
+    assert f"reference=test:512@{sha256(__file__)[:8]}" in item["protocol"]
 
 
 def test_mistakes_are_one_line(tmp_path, failing):

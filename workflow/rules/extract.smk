@@ -49,6 +49,26 @@ rule extract_real:
         ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
+rule extract_reference:
+    input:
+        images=lambda w: ROOT / bench.protocols[w.protocol][1].reference_file,
+        weights=weights_of,
+    output:
+        features="results/features/{extractor}/real/reference_{protocol}.npz",
+        provenance="results/features/{extractor}/real/reference_{protocol}.npz.json",
+    log:
+        "results/logs/extract/{extractor}/reference_{protocol}.log",
+    params:
+        spec=extract_spec,
+    threads: bench.execution.threads
+    resources:
+        gpu=GPU,
+    shell:
+        "log={log:q}; weights={input.weights:q}; exec {sys.executable} -m diffbench.stages.extract --spec {params.spec:q}"
+        ' ${{weights:+--weights "$weights"}} --images {input.images:q} --out {output.features:q}'
+        ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
 for steps, places in extracted_places().items():
     place = "{model}/train{train_seed}/{sampler}/sample{sample_seed}/"
     features = [f"results/features/{{extractor}}/{place}{count}.npz" for count in steps]

@@ -24,12 +24,13 @@ def sampled_row(wildcards):
 
 
 def reference_split(protocol):
-    """Return the split that a protocol compares with."""
-    return bench.protocols[protocol][1].reference
+    """Return the split that a protocol compares with, or its name where it brings a reference of its own."""
+    part = bench.protocols[protocol][1]
+    return f"reference_{protocol}" if part.reference_file else part.reference
 
 
 def real_features(protocol, split):
-    """Return the path of the features of a split's images under a protocol."""
+    """Return the path of the features of a split's images, or of a protocol's own reference, under a protocol."""
     return f"results/features/{bench.extractor_of(protocol)}/real/{split}.npz"
 
 
@@ -70,7 +71,9 @@ rule score_real:
     input:
         features=lambda w: real_features(w.protocol, other_split(w.protocol)),
         reference=lambda w: real_features(w.protocol, reference_split(w.protocol)),
-        provenance=lambda w: provenance_of(*(real_features(w.protocol, split) for split in ("train", "test"))),
+        provenance=lambda w: provenance_of(
+            *(real_features(w.protocol, split(w.protocol)) for split in (other_split, reference_split))
+        ),
     output:
         scores="results/scores/{protocol}/real.json",
         provenance="results/scores/{protocol}/real.json.json",

@@ -1,0 +1,92 @@
+"""Scores of somebody's sample file against somebody's reference, under a published protocol, without a benchmark."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.artifacts import digest, require_files, sha256
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure, described, load
+from diffbench.base.records import ROW_KEYS, read_records
+from diffbench.protocols._contract import Protocol
+from diffbench.stages.extract import extract
+from diffbench.stages.score import score_features
+
+
+def measure(
+    samples: Path,
+    reference: Path,
+    protocol: Protocol,
+    name: str,
+    *,
+    out: Path,
+    cache: Path,
+    weights: Path | None = None,
+    rounding: str = "unknown",
+    device: str = "auto",
+    threads: int = 1,
+) -> list[dict[str, Any]]:
+    """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
+
+    Features wait in `cache` under the hash of images, extractor and weights, so that one reference serves many samples.
+    Raises: UserError.
+    """
+    require_files([samples, reference])
+    if weights is not None:
+        require_files([weights])
+    entry = dict(protocol.extractor_entry)
+    extractor_name = entry.pop("name")
+    extractor = configure(load("extractors", extractor_name), entry, "extractor")
+    spec = {"extractor": described(extractor, extractor_name), "threads": threads}
+    key = {"spec": spec, "weights": sha256(weights) if weights else None}
+    features = []
+    for images in (samples, reference):
+        path = cache / "features" / f"{digest(key | {'images': sha256(images)})[:24]}.npz"
+        # The provenance is written last: a file without it is one that was cut off.
+        if not Path(f"{path}.json").is_file():
+            extract(spec, [images], [path], weights=weights, device=device)
+        features.append(path)
+    row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": samples.name}
+    asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
+    score_features(asked, features[0], features[1], out)
+    return read_records([out])
+
+
+def report(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> str:
+    """Return scores as text: a line a metric with its 95 % interval, the protocol's id, and what to beware of."""
+    lines = [f"{'metric':<20}{'value':>12}   95 % interval"]
+    for item in records:
+        lines.append(f"{item['metric']:<20}{item['value']:>12.5g}   {item['low']:.5g} to {item['high']:.5g}")
+    lines += ["", f"protocol {records[0]['protocol']}"]
+    n = records[0]["num_images"]
+    if protocol.num_images not in (None, n):
+        lines.append(f"{n} images; published scores of this protocol have {protocol.num_images}, and FID falls with n")
+    if protocol.deviations != "none known":
+        lines.append(f"known deviations: {protocol.deviations}")
+    return "\n".join(lines)
+
+
+def protocol_of(name: str, reference: Path) -> Protocol:
+    """Return a protocol by its name, whose reference is a file. Raises: UserError for a name that does not exist."""
+    if reference.suffix != ".npz":
+        raise UserError(f"{reference}: a reference is an .npz of uint8 images ('arr_0'), such as ADM's batches")
+    return configure(load("protocols", name, "--protocol"), {"reference": str(reference)}, f"protocol {name}")
+
+
+def protocols_text(names: Sequence[str]) -> str:
+    """Return the protocols as text: what each fixes, line by line."""
+    blocks = []
+    for name in names:
+        part = load("protocols", name, "protocols")()
+        held = part.described()
+        metrics = held.pop("metrics")
+        lines = [f"{name} (version {held.pop('version')}): {(part.__doc__ or '').strip().splitlines()[0]}"]
+        held["n"] = held.pop("num_images") or "as sampled"
+        held["rounding"] = held["rounding"] or "as sampled"
+        order = ("extractor", "resize", "rounding", "n", "reference", "source", "deviations")
+        lines += [f"  {key:<11}{held[key]}" for key in order]
+        for metric, options in metrics.items():
+            settings = ", ".join(f"{key} = {value}" for key, value in options.items())
+            lines.append(f"  {'metric':<11}{metric}{f' ({settings})' if settings else ''}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

@@ -1,0 +1,32 @@
+"""DDPM's own evaluation: FID against the training and the test split, one Inception Score over all samples.
+
+Its loader drops the last incomplete batch of 256, so that CIFAR-10's references are 49,920 and 9,984 images.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from diffbench.protocols._contract import Protocol
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Ddpm(Protocol):
+    """50,000 samples against the whole batches of 256 of a split; `reference: test` gives the FID to the test set."""
+
+    metrics: tuple[str, ...] = ("fid", "inception_score")
+
+    num_images: ClassVar[int | None] = 50_000
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {"inception_score": {"splits": 1}}
+    source: ClassVar[str] = "Ho et al. 2020, section 4 and table 1; its scripts' tpu_utils"
+    deviations: ClassVar[str] = (
+        "Its samples were measured as clipped floats, never as bytes; those floats are not reproduced, for sample sets "
+        "are bytes here. Its reference was read in the loader's order, of which only the number of images is kept. "
+        "Published numbers are the minimum over checkpoints."
+    )
+
+    def reference_images(self, available: int) -> int:
+        """Return how many of the reference's images count: whole batches of 256, where there is one."""
+        return available // BATCH * BATCH or available

@@ -1,0 +1,97 @@
+"""`diffbench measure` on files in the formats that people have, and `diffbench protocols`."""
+
+import numpy as np
+import pytest
+
+from diffbench import cli
+from diffbench.base.arrays import save_npz
+from diffbench.base.records import read_records
+from diffbench.metrics.fid import frechet_distance, moments
+
+
+def run(monkeypatch, capsys, *arguments, expect=0):
+    monkeypatch.setattr("sys.argv", ["diffbench", *map(str, arguments)])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as leaving:
+        code = leaving.code or 0
+    said = capsys.readouterr()
+    assert code == expect, said.err
+    return said.out if not expect else said.err
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """Samples and reference of the size that digits_features measures."""
+    draws = np.random.default_rng(0)
+    for name, n in (("samples", 90), ("reference", 120)):
+        save_npz(tmp_path / f"{name}.npz", {"arr_0": draws.integers(0, 256, (n, 8, 8, 1), dtype=np.uint8)})
+    return tmp_path
+
+
+def test_scores_two_files_once_and_again_from_the_cache(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    said = run(monkeypatch, capsys, *given)
+    assert "fid " in said and "95 % interval" in said and "written to samples.npz.classifier.json" in said
+    first = (digits / "samples.npz.classifier.json").read_bytes()
+    found = {item["metric"]: item for item in read_records([digits / "samples.npz.classifier.json"])}
+    assert found["precision"]["num_images"] == 90 and "rounding=unknown;n=90;reference=file:120@" in said
+    cached = {path: path.stat().st_mtime_ns for path in (digits / ".cache/features").glob("*.npz")}
+    assert len(cached) == 2
+    run(monkeypatch, capsys, *given)
+    assert cached == {path: path.stat().st_mtime_ns for path in (digits / ".cache/features").glob("*.npz")}
+    assert (digits / "samples.npz.classifier.json").read_bytes() == first
+
+
+def test_adms_batches_are_scored_against_what_they_store(tmp_path, inception_weights, monkeypatch, capsys):
+    """A reference batch as ADM publishes them: images for the neighbours, moments of a larger set for FID and sFID."""
+    from diffbench.extractors.inception import Inception
+
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    found = Inception(path=str(inception_weights), micro_batch=6).network()(images)
+    pool, spatial = (found[name].astype(np.float64) for name in ("pool", "spatial"))
+    stored = dict(zip(("mu", "sigma"), moments(pool[5:]), strict=True))
+    stored |= dict(zip(("mu_s", "sigma_s"), moments(spatial[5:]), strict=True))
+    save_npz(tmp_path / "samples.npz", {"arr_0": images[:5], "arr_1": np.arange(5)})
+    np.savez(tmp_path / "VIRTUAL.npz", arr_0=images[5:10], **stored)
+    run(
+        *(monkeypatch, capsys, "measure", "samples.npz", "--reference", "VIRTUAL.npz"),
+        *("--weights", inception_weights, "--out", "scores.json"),
+    )
+    scores = {item["metric"]: item["value"] for item in read_records([tmp_path / "scores.json"])}
+    # The extractor's micro-batch differs from the one above, and with it the features' last bits.
+    expected = frechet_distance(*moments(pool[:5]), stored["mu"], stored["sigma"])
+    assert scores["fid"] == pytest.approx(expected, rel=1e-4)
+    expected = frechet_distance(*moments(spatial[:5]), stored["mu_s"], stored["sigma_s"])
+    assert scores["sfid"] == pytest.approx(expected, rel=1e-4)
+    assert set(scores) == {"fid", "sfid", "inception_score", "precision", "recall"}
+
+
+def test_protocols_are_printed_with_what_they_fix(monkeypatch, capsys):
+    said = run(monkeypatch, capsys, "protocols")
+    for word in ("adm (version 1)", "ddpm", "clean_fid", "torch_fidelity", "classifier", "50000", "never as bytes"):
+        assert word in said
+    said = run(monkeypatch, capsys, "protocols", "adm")
+    assert "inception_score (chunk = 5000)" in said and "ddpm" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("protocols", "admm"), "did you mean 'adm'?"),
+        (("measure", "none.npz", "--reference", "reference.npz", "--protocol", "classifier"), "none.npz: no such file"),
+        (("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "fid"), "allowed: adm"),
+        (("measure", "samples.npz", "--reference", "pictures"), "pictures: a reference is an .npz of uint8 images"),
+        (("measure", "samples.npz", "--reference", "reference.npz", "--rounding", "up"), "allowed: truncate, round"),
+        (("measure", "floats.npz", "--reference", "reference.npz", "--protocol", "classifier"), "wanted uint8 images"),
+    ],
+)
+def test_mistakes_are_one_line(digits, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(digits)
+    save_npz(digits / "floats.npz", {"arr_0": np.zeros((9, 8, 8, 1))})
+    said = run(monkeypatch, capsys, *arguments, expect=2)
+    last = said.splitlines()[-1]
+    assert message in last and last.startswith("diffbench: ") and "Traceback" not in said
