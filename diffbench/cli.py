@@ -35,6 +35,10 @@ def check(
 
     benchmark = load_benchmark(config)
     _check_networks(benchmark, config)
+    try:
+        benchmark.dataset.open("test")
+    except UserError as error:
+        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
     if not resolved:
         models, rows = len(benchmark.models), len(benchmark.sample_sets())
         typer.echo(
@@ -98,8 +102,8 @@ def plan(
 
 def _data_shape(benchmark):  # noqa: ANN001, ANN202  (a Benchmark; imported late)
     dataset = benchmark.dataset
-    split = dataset.open("test")
-    height, width, channels = split.shape
+    known = getattr(dataset, "shape", None)
+    height, width, channels = known or dataset.open("test").shape
     return (channels, height, width), dataset.num_classes
 
 

@@ -6,6 +6,7 @@ its pieces are) and put `dataset: {name: <name>}` into a benchmark's YAML. The c
     levels        grey levels that its pixels take (256 unless they were coarser before they became bytes)
     flip          whether training may mirror the images
     num_classes   how many labels there are, or None without labels
+    shape         optional: height, width and channels, where they are known without the data
     open(split)   the images and labels of "train" or "test", as a `Split`
 
 and its fields are its options. `tests/datasets/test_contract.py` finds the file by itself.

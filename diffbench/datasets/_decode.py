@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from diffbench.base.errors import UserError
+from diffbench.datasets._crop import Crop
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's names for the number of channels."""
@@ -16,10 +17,13 @@ DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 """Pillow's modes with more than 8 bits; its own conversion cuts them off at 255."""
 
 
-def decoded(source: Path | bytes, channels: int, where: str) -> UInt8[np.ndarray, "height width channel"]:
+def decoded(
+    source: Path | bytes, channels: int, where: str, crop: Crop | None = None
+) -> UInt8[np.ndarray, "height width channel"]:
     """Return a picture's first frame; grey becomes colour by repetition, colour grey by Rec. 601 luma.
 
-    where: the picture's name, for messages. Orientation tags are ignored.
+    where: the picture's name, for messages. crop: applied after the conversion, as the papers' code does. Orientation
+    tags are ignored.
     Raises: UserError where it cannot be decoded, has more than 8 bits a channel, or transparent pixels.
     """
     try:
@@ -27,7 +31,8 @@ def decoded(source: Path | bytes, channels: int, where: str) -> UInt8[np.ndarray
             image.load()
             if image.mode not in DEEP:
                 transparent = image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255
-                pixels = np.asarray(image.convert(MODES[channels]))
+                converted = image.convert(MODES[channels])
+                pixels = np.asarray(converted if crop is None else crop(converted))
             mode = image.mode
     # Decoders fail in many ways (OSError, SyntaxError, struct.error, ...), all of them a bad picture.
     except Exception as error:
@@ -39,16 +44,16 @@ def decoded(source: Path | bytes, channels: int, where: str) -> UInt8[np.ndarray
     return pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
 
 
-def header_shape(source: Path, channels: int) -> tuple[int, int, int]:
-    """Return the height and width that a picture file's header states, and `channels`, without decoding it.
+def header_shape(source: bytes, channels: int, where: str) -> tuple[int, int, int]:
+    """Return the height and width that a picture's header states, and `channels`, without decoding it.
 
     Raises: UserError where it is not a picture.
     """
     try:
-        with Image.open(source) as image:
+        with Image.open(io.BytesIO(source)) as image:
             return image.height, image.width, channels
     except Exception as error:
-        raise _unreadable(str(source), error) from error
+        raise _unreadable(where, error) from error
 
 
 def require_shape(found: tuple[int, ...], shape: tuple[int, ...], where: str, expected_by: str) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
+from diffbench.datasets._crop import Crop
 from diffbench.datasets._decode import decoded, require_shape
 from diffbench.datasets._split import CHUNK, Split, SplitName, checked_labels
 
@@ -38,15 +39,18 @@ def parquet_files(folder: Path, split: SplitName) -> list[Path]:
     return [whole] if whole.exists() else parts
 
 
-def parquet_split(files: list[Path], *, shape: tuple[int, int, int], num_classes: int) -> Split:
+def parquet_split(
+    files: list[Path], *, shape: tuple[int, int, int], num_classes: int, crop: Crop | None = None
+) -> Split:
     """Return the images and labels of parquet files, decoded while they are asked for.
 
-    shape: height, width and channels that every picture must have. Raises: UserError naming the file.
+    shape: height, width and channels that every picture must have, after the crop if there is one.
+    Raises: UserError naming the file.
     """
     labels = np.concatenate([_labels(file, num_classes) for file in files])
     if not len(labels):
         raise UserError(f"{files[0]}: holds no images")
-    return Split(num_images=len(labels), shape=shape, labels=labels, chunks=_chunks(files, shape))
+    return Split(num_images=len(labels), shape=shape, labels=labels, chunks=_chunks(files, shape, crop))
 
 
 @contextmanager
@@ -76,7 +80,7 @@ def _require_column(file: Path, opened: pyarrow.parquet.ParquetFile, allowed: tu
     raise UserError(f"{file}: no column {' or '.join(map(repr, allowed))}; it holds {', '.join(held)}")
 
 
-def _chunks(files: list[Path], shape: tuple[int, int, int]) -> Iterator[Bytes]:
+def _chunks(files: list[Path], shape: tuple[int, int, int], crop: Crop | None) -> Iterator[Bytes]:
     for file in files:
         row = 0
         for encoded in _encoded(file):
@@ -85,7 +89,7 @@ def _chunks(files: list[Path], shape: tuple[int, int, int]) -> Iterator[Bytes]:
                 where = f"{file}: row {row + position}" + (f" ({name})" if name else "")
                 if data is None:
                     raise UserError(f"{where}: no picture is embedded; save the data set with its images")
-                image = decoded(data, shape[2], where)
+                image = decoded(data, shape[2], where, crop)
                 require_shape(image.shape, shape, where, "the data set is")
                 pixels[position] = image
             row += len(encoded)

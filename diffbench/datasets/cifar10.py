@@ -26,11 +26,12 @@ class Cifar10:
 
     levels: ClassVar[int] = 256
     num_classes: ClassVar[int] = 10
+    shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
 
     def open(self, split: SplitName) -> Split:
         """Return the images and labels of "train" or "test"; UserError names the file that cannot be read."""
         return parquet_or_archive(
-            self.path, split, shape=(32, 32, 3), num_classes=10, download=self.download, opener=_torchvision
+            self.path, split, shape=self.shape, num_classes=10, download=self.download, opener=_torchvision
         )
 
 

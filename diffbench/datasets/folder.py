@@ -1,25 +1,22 @@
-"""Any folder of equally large pictures.
+"""Any folder, or zip archive, of pictures.
 
-Either `path/train` and `path/test` hold the two splits, or `path` holds all pictures and `test_fraction` says
+Either it holds `train` and `test`, the two splits, or it holds all pictures and `test_fraction` says
 how many of them are kept for testing. Subfolders of a split are classes, numbered by sorted name; without
 subfolders there are no labels.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
-from diffbench.datasets._decode import decoded, header_shape, require_shape
-from diffbench.datasets._split import CHUNK, Split, SplitName
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Files that end otherwise are left alone, as are hidden ones."""
+from diffbench.datasets._crop import halved_then_bicubic
+from diffbench.datasets._decode import header_shape, require_shape
+from diffbench.datasets._pictures import SUFFIXES, PictureTree, class_of
+from diffbench.datasets._split import Split, SplitName
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,8 @@ class Folder:
     path: str
     channels: int = 3
     """3: colour, grey pictures are repeated; 1: grey, colour pictures are reduced to their luma."""
+    size: int | None = None
+    """Pixels across, after ADM's centre crop; without it all pictures must be equally large."""
     flip: bool = False
     """Whether training may mirror the pictures: not those with writing on them."""
     test_fraction: float | None = None
@@ -40,6 +39,8 @@ class Folder:
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
             raise ValueError(f"channels: {self.channels} is not allowed; 1 (grey) or 3 (colour)")
+        if self.size is not None and self.size < 1:
+            raise ValueError(f"size: {self.size} is not allowed; 1 or more, or null")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
             raise ValueError(f"test_fraction: {self.test_fraction} is not between 0 and 1")
 
@@ -50,88 +51,87 @@ class Folder:
 
     def open(self, split: SplitName) -> Split:
         """Return the images and labels of "train" or "test"; UserError names a picture that does not fit."""
-        files = self._files(split)
-        # Sizes stand in the headers, so one that differs is found before the long work of decoding begins.
-        first = min(self._files("train"))
-        shape = header_shape(first, self.channels)
-        for file in sorted(files):
-            require_shape(header_shape(file, self.channels), shape, str(file), f"{first} is")
+        names = self._files(split)
+        shape = self._shape(names) if self.size is None else (self.size, self.size, self.channels)
+        crop = None if self.size is None else partial(halved_then_bicubic, size=self.size)
+        number = {name: position for position, name in enumerate(self._class_names)}
+        labels = [number[class_of(self._below(name))] for name in names] if number else None
         return Split(
-            num_images=len(files),
+            num_images=len(names),
             shape=shape,
-            labels=self._labels(files) if self._class_names else None,
-            chunks=self._chunks(files),
+            labels=None if labels is None else np.array(labels, np.int64),
+            chunks=self._tree.chunks(names, self.channels, crop),
         )
 
+    def _shape(self, names: list[str]) -> tuple[int, int, int]:
+        # Sizes stand in the headers, so one that differs is found before the long work of decoding begins.
+        first = min(self._files("train"))
+        shape = header_shape(self._tree.read(first), self.channels, self._tree.where(first))
+        for name in sorted(names):
+            where = self._tree.where(name)
+            found = header_shape(self._tree.read(name), self.channels, where)
+            require_shape(found, shape, where, f"{self._tree.where(first)} is")
+        return shape
+
     @cached_property
-    def _root(self) -> Path:
-        root = Path(self.path).expanduser()
-        if not root.is_dir():
-            raise UserError(f"{root}: no such folder; set the data set's 'path'")
-        return root
+    def _tree(self) -> PictureTree:
+        return PictureTree(Path(self.path).expanduser())
 
     @cached_property
     def _has_splits(self) -> bool:
-        held = [split for split in ("train", "test") if (self._root / split).is_dir()]
+        held = [split for split in ("train", "test") if split in self._tree.folders]
         if len(held) == 1:
-            raise UserError(f"{self._root}: holds {held[0]} but not the other of train and test; make both or neither")
+            raise UserError(
+                f"{self._tree.root}: holds {held[0]} but not the other of train and test; make both or neither"
+            )
         if held:
             if self.test_fraction is not None:
-                raise UserError(f"{self._root}: holds train and test, so test_fraction has no effect; remove it")
+                raise UserError(f"{self._tree.root}: holds train and test, so test_fraction has no effect; remove it")
             return True
         if self.test_fraction is None:
             raise UserError(
-                f"{self._root}: no folders train and test; make them, or set test_fraction to split at random"
+                f"{self._tree.root}: no folders train and test; make them, or set test_fraction to split at random"
             )
         return False
 
     @cached_property
     def _class_names(self) -> list[str]:
-        names = _folder_names(self._root / "train" if self._has_splits else self._root)
+        names = self._folders_of("train")
         if self._has_splits:
-            in_test = _folder_names(self._root / "test")
+            in_test = self._folders_of("test")
             odd = sorted(set(in_test) - set(names))
             if odd or bool(in_test) != bool(names):
                 what = f"class '{odd[0]}'" if odd else "no class folders"
-                raise UserError(f"{self._root / 'test'}: has {what}, unlike {self._root / 'train'}")
+                raise UserError(f"{self._tree.where('test')}: has {what}, unlike {self._tree.where('train')}")
         return names
 
-    def _files(self, split: SplitName) -> list[Path]:
-        folder = self._root / split if self._has_splits else self._root
-        files = _pictures(folder, self._class_names)
+    def _prefix(self, split: SplitName) -> str:
+        return f"{split}/" if self._has_splits else ""
+
+    def _folders_of(self, split: SplitName) -> list[str]:
+        prefix = self._prefix(split)
+        below = [name.removeprefix(prefix) for name in self._tree.folders if name.startswith(prefix)]
+        return sorted(name for name in below if name and "/" not in name)
+
+    def _below(self, name: str) -> str:
+        return name.split("/", 1)[1] if self._has_splits else name
+
+    def _files(self, split: SplitName) -> list[str]:
+        prefix = self._prefix(split)
+        files = [name for name in self._tree.pictures if name.startswith(prefix)]
+        if self._class_names:
+            beside = [name for name in files if not class_of(name.removeprefix(prefix))]
+            if beside:
+                raise UserError(
+                    f"{self._tree.where(beside[0])}: lies beside class folders; "
+                    f"move it into one of {', '.join(self._class_names[:5])}"
+                )
         order = np.random.Generator(np.random.PCG64(self.seed)).permutation(len(files))
         if self.test_fraction is not None:
             num_test = round(len(files) * self.test_fraction)
             order = order[:num_test] if split == "test" else order[num_test:]
         if not len(order):
             raise UserError(
-                f"{folder}: no pictures for '{split}' ({len(files)} in all; looked for {', '.join(SUFFIXES)})"
+                f"{self._tree.root}: no pictures for '{split}' ({len(files)} in all; looked for {', '.join(SUFFIXES)})"
             )
         return [files[position] for position in order]
-
-    def _labels(self, files: list[Path]) -> np.ndarray:
-        depth = len(self._root.parts) + self._has_splits
-        number = {name: position for position, name in enumerate(self._class_names)}
-        return np.array([number[file.parts[depth]] for file in files], np.int64)
-
-    def _chunks(self, files: list[Path]) -> Iterator[Bytes]:
-        for start in range(0, len(files), CHUNK):
-            yield np.stack([decoded(file, self.channels, str(file)) for file in files[start : start + CHUNK]])
-
-
-def _folder_names(folder: Path) -> list[str]:
-    return sorted(item.name for item in folder.iterdir() if item.is_dir() and not item.name.startswith("."))
-
-
-def _pictures(folder: Path, class_names: list[str]) -> list[Path]:
-    """Return the pictures of a split, sorted by path; with classes, all must lie in their folders."""
-    beside = _with_suffix(folder.iterdir())
-    if not class_names:
-        return beside
-    if beside:
-        raise UserError(f"{beside[0]}: lies beside class folders; move it into one of {', '.join(class_names[:5])}")
-    return [file for name in class_names for file in _with_suffix((folder / name).rglob("*"))]
-
-
-def _with_suffix(paths: Iterator[Path]) -> list[Path]:
-    return sorted(p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file())

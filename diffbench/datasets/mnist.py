@@ -21,11 +21,12 @@ class Mnist:
     levels: ClassVar[int] = 256
     flip: ClassVar[bool] = False
     num_classes: ClassVar[int] = 10
+    shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
 
     def open(self, split: SplitName) -> Split:
         """Return the images and labels of "train" or "test"; UserError names the file that cannot be read."""
         return parquet_or_archive(
-            self.path, split, shape=(28, 28, 1), num_classes=10, download=self.download, opener=_torchvision
+            self.path, split, shape=self.shape, num_classes=10, download=self.download, opener=_torchvision
         )
 
 

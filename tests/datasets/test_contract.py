@@ -1,5 +1,6 @@
 """What every data set must keep, for each file in the folder."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from PIL import Image
 
 from diffbench.base import plugins
+
+from .test_lsun import write_database
 
 MINIMAL = {"digits": {}, "mnist": {"path": "mnist"}, "cifar10": {"path": "cifar10-jpeg"}}
 """Options without which a data set cannot be built; paths are relative to the shared data."""
@@ -19,6 +22,15 @@ def dataset(request, tmp_path):
         for index in range(4):
             Image.fromarray(np.full((6, 5, 3), index * 9, np.uint8)).save(tmp_path / f"{index}.png")
         options = {"path": str(tmp_path), "test_fraction": 0.5}
+    elif request.param == "imagenet":
+        for split, grey in product(("train", "val"), (1, 2)):
+            (tmp_path / split / str(grey)).mkdir(parents=True)
+            Image.new("RGB", (9, 7), (grey,) * 3).save(tmp_path / split / str(grey) / "a.png")
+        options = {"path": str(tmp_path), "size": 4, "num_classes": 2}
+    elif request.param == "lsun":
+        for split in ("train", "val"):
+            write_database(tmp_path / f"bedroom_{split}_lmdb", [np.full((9, 7, 3), 50, np.uint8)])
+        options = {"path": str(tmp_path), "size": 4}
     else:
         options = dict(MINIMAL[request.param])
         if "path" in options:
@@ -38,6 +50,10 @@ def test_first_chunk_is_what_the_split_declares(dataset, split):
     else:
         assert opened.labels.dtype == np.int64 and opened.labels.shape == (opened.num_images,)
         assert 0 <= opened.labels.min() and opened.labels.max() < dataset.num_classes
+
+
+def test_a_shape_known_without_the_data_is_the_datas(dataset):
+    assert getattr(dataset, "shape", None) in (None, dataset.open("train").shape)
 
 
 def test_declares_levels_and_flip(dataset):

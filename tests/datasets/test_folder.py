@@ -1,5 +1,7 @@
 """Folders of images: classes, splits, order, and every way in which a picture may not fit."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -135,3 +137,20 @@ def test_layouts_that_leave_the_split_open(flat):
 def test_options_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
         Folder("x", **options)
+
+
+def test_pictures_of_many_sizes_are_cropped_where_a_size_is_given(tmp_path):
+    for index in range(4):
+        save(tmp_path / f"{index}.png", 40 * index, size=(9 + index, 20))
+    split = Folder(str(tmp_path), size=8, test_fraction=0.5).open("train")
+    assert split.shape == (8, 8, 3) and pixels_of(split).shape == (2, 8, 8, 3)
+
+
+def test_a_zip_archive_is_read_as_the_folder_in_it(flat, tmp_path_factory):
+    archive = tmp_path_factory.mktemp("zip") / "pictures.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for picture in flat.iterdir():
+            file.write(picture, f"pictures/{picture.name}")
+    for split in ("train", "test"):
+        opened = (Folder(str(path), test_fraction=0.3).open(split) for path in (flat, archive))
+        np.testing.assert_array_equal(*map(pixels_of, opened))

@@ -1,0 +1,80 @@
+"""LSUN: photographs of one kind of scene, from the LMDB databases in which they are distributed.
+
+`path` holds `<category>_train_lmdb` and `<category>_val_lmdb`. Pictures are shrunk by a box filter and cropped, as
+guided-diffusion's datasets/lsun_bedroom.py does. There are no labels.
+Source: Yu et al. 2015, "LSUN: construction of a large-scale image dataset using deep learning with humans in the loop".
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from diffbench.base.arrays import Bytes
+from diffbench.base.errors import UserError
+from diffbench.datasets._crop import boxed
+from diffbench.datasets._decode import decoded
+from diffbench.datasets._split import CHUNK, Split, SplitName
+
+
+@dataclass(frozen=True)
+class Lsun:
+    """One category at size x size; its 300 validation images are "test"."""
+
+    path: str
+    category: str = "bedroom"
+    size: int = 256
+    flip: bool = True
+    """guided-diffusion trains with random horizontal flips; Ho et al. 2020 do not on bedrooms."""
+
+    levels: ClassVar[int] = 256
+    num_classes: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size: {self.size} is not allowed; 1 or more")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels, known without the data."""
+        return (self.size, self.size, 3)
+
+    def open(self, split: SplitName) -> Split:
+        """Return the images of "train" or "test"; UserError names the database that cannot be read."""
+        folder = Path(self.path).expanduser() / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such LMDB database; set the data set's 'path' to the folder that holds it")
+        with _opened(folder) as database:
+            num_images = database.stat()["entries"]
+        return Split(num_images, self.shape, None, self._chunks(folder))
+
+    def _chunks(self, folder: Path) -> Iterator[Bytes]:
+        piece: list[np.ndarray] = []
+        with _opened(folder) as database, database.begin() as transaction:
+            for key, data in transaction.cursor():
+                where = f"{folder}: {key.decode(errors='replace')}"
+                piece.append(decoded(bytes(data), 3, where, partial(boxed, size=self.size)))
+                if len(piece) == CHUNK:
+                    yield np.stack(piece)
+                    piece = []
+        if piece:
+            yield np.stack(piece)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[Any]:
+    import lmdb
+
+    try:
+        # Not locked: the database is only read, and may lie on a medium that cannot be written.
+        database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+    except lmdb.Error as error:
+        raise UserError(f"{folder}: cannot be read as LMDB ({error}); fetch it again") from None
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,75 @@
+"""ImageNet's layouts on pictures made here: folders, a zip archive, parquet, and what does not fit."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffbench.base.errors import UserError
+from diffbench.datasets.imagenet import Imagenet
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """Three classes of pictures of many sizes, each class of one grey."""
+    root = tmp_path / "imagenet"
+    for split, count in (("train", 4), ("val", 2)):
+        for grey, name in ((10, "n02"), (20, "n01"), (30, "n03")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.new("RGB", (20 + 7 * i, 31 - i), (grey + i,) * 3).save(folder / f"{name}_{i}.png")
+    return root
+
+
+def pixels_of(split):
+    return np.concatenate(list(split.chunks))
+
+
+def check(path):
+    data = Imagenet(str(path), size=8, num_classes=3)
+    train, test = data.open("train"), data.open("test")
+    assert (train.num_images, test.num_images) == (12, 6) and train.shape == test.shape == data.shape == (8, 8, 3)
+    pixels = pixels_of(train)
+    assert pixels.shape == (12, 8, 8, 3)
+    # Classes are numbered by sorted name: n01 is grey 20, n02 is 10, n03 is 30.
+    assert [{0: 20, 1: 10, 2: 30}[label] for label in train.labels] == [grey // 10 * 10 for grey in pixels[:, 0, 0, 0]]
+    assert len(set(train.labels[:4])) > 1, "in an order drawn at random, not class by class"
+    return pixels
+
+
+def test_folders_and_zip_archives_hold_the_same(layout, tmp_path):
+    pixels = check(layout)
+    for inside in ("", "imagenet/"):
+        archive = tmp_path / f"{len(inside)}.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            for picture in sorted(layout.rglob("*.png")):
+                file.write(picture, inside + picture.relative_to(layout).as_posix())
+            file.writestr("__MACOSX/._x.png", b"left alone")
+        assert np.array_equal(check(archive), pixels)
+
+
+def test_parquet_parts_as_the_hub_names_them(tmp_path, write_parquet, png):
+    draws = np.random.default_rng(0)
+    pictures = [draws.integers(0, 256, (9 + i, 14, 3), np.uint8) for i in range(6)]
+    for split, start in (("train", 0), ("validation", 3)):
+        part = tmp_path / f"{split}-00000-of-00001.parquet"
+        write_parquet(part, [png(picture) for picture in pictures[start : start + 3]], [2, 0, 1])
+    data = Imagenet(str(tmp_path), size=8, num_classes=3)
+    assert data.open("train").labels.tolist() == [2, 0, 1]
+    assert pixels_of(data.open("test")).shape == (3, 8, 8, 3)
+
+
+def test_what_does_not_fit_is_named(layout, tmp_path):
+    with pytest.raises(UserError, match="pictures in 3 class folders, 1000 are wanted"):
+        Imagenet(str(layout), size=8).open("train")
+    with pytest.raises(UserError, match="nowhere: no such folder"):
+        Imagenet(str(layout / "nowhere")).open("train")
+    with pytest.raises(UserError, match="no folder train, nor parquet files"):
+        Imagenet(str(layout / "val")).open("train")
+    (tmp_path / "broken.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"broken.zip: neither a folder nor a zip archive"):
+        Imagenet(str(tmp_path / "broken.zip")).open("train")
+    with pytest.raises(ValueError, match="must be positive"):
+        Imagenet("x", size=0)
