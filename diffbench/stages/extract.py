@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from diffbench.base.arrays import read_member, save_npz, stream_member
+from diffbench.base.arrays import member_names, read_member, save_npz, stream_member
 from diffbench.base.artifacts import require_files, run_record, write_provenance
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
@@ -48,7 +48,10 @@ def extract(
                 count += len(batch)
                 for name, values in network(batch).items():
                     pieces.setdefault(name, []).append(values)
-            save_npz(out, {name: np.concatenate(parts) for name, parts in pieces.items()})
+            arrays = {name: np.concatenate(parts) for name, parts in pieces.items()}
+            if "arr_1" in member_names(source):
+                arrays["labels"] = read_member(source, "arr_1")
+            save_npz(out, arrays)
             facts = {"weights_sha256": sha, "num_images": count} | device_facts(chosen)
             write_provenance(out, spec=spec, inputs={"images": source}, facts=facts)
             total += count

@@ -17,7 +17,8 @@ NAMES = [name for name in plugins.names("metrics") if plugins.load("metrics", na
 def features(seed: int, n: int, shift: float = 0.0) -> dict[str, np.ndarray]:
     draws = np.random.default_rng(seed)
     pool = draws.standard_normal((n, 6)) + shift
-    return {"pool": pool.astype(np.float32), "logits": (3 * draws.standard_normal((n, 5))).astype(np.float32)}
+    logits = (3 * draws.standard_normal((n, 5))).astype(np.float32)
+    return {"pool": pool.astype(np.float32), "logits": logits, "labels": draws.integers(0, 5, n)}
 
 
 def metric(name: str):
@@ -58,8 +59,8 @@ def test_interval_shrinks_with_the_number_of_images(name):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_names_the_side_and_the_image(name, bad):
     generated = features(1, 20)
-    for array in generated.values():
-        array[7, 2] = bad
+    for name_of_array in ("pool", "logits"):
+        generated[name_of_array][7, 2] = bad
     with pytest.raises(UserError, match=r"^generated features '.*': NaN or infinity in 1 of 20 .* image 7;[^\n]*$"):
         metric(name)(generated, features(2, 20))
 

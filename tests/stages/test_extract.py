@@ -26,7 +26,9 @@ def test_features_of_several_files_with_provenance(data, tmp_path):
     outs = [tmp_path / "a.npz", tmp_path / "b.npz"]
     extract(SPEC, [data / "test.npz", few], outs, device="cpu")
     whole, part = map(arrays, outs)
-    assert set(whole) == set(DigitsFeatures.features)
+    with np.load(data / "test.npz") as content:
+        assert np.array_equal(whole.pop("labels"), content["arr_1"])
+    assert set(whole) == set(part) == set(DigitsFeatures.features)
     for name, values in whole.items():
         assert values.dtype == np.float32 and len(values) == 500
         assert np.array_equal(values[:70], part[name])
@@ -45,7 +47,7 @@ def test_reading_in_chunks_changes_nothing(data, tmp_path, monkeypatch):
 
 def test_compressed_images_are_read(data, tmp_path):
     with np.load(data / "test.npz") as content:
-        np.savez_compressed(tmp_path / "c.npz", arr_0=content["arr_0"])
+        np.savez_compressed(tmp_path / "c.npz", arr_0=content["arr_0"], arr_1=content["arr_1"])
     extract(SPEC, [data / "test.npz", tmp_path / "c.npz"], [tmp_path / "a.npz", tmp_path / "b.npz"], device="cpu")
     assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
 
