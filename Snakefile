@@ -21,6 +21,7 @@ rule all:
     default_target: True
     input:
         rules.table2.output,
+        rules.table4.output if GUIDED else [],
 
 
 onsuccess:

@@ -17,6 +17,7 @@ from diffbench.diffusion.denoiser import ClippedDenoiser, ModelDenoiser
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.samplers._batches import sample
 from diffbench.training.loop import Trainer, TrainingData
+from diffbench.training.tasks import Denoising
 
 CONFIG = Path(__file__).parents[1] / "workflow/config/digits.yaml"
 SHAPE = (1, 8, 8)
@@ -44,9 +45,10 @@ def best(benchmark) -> float:
 
 def test_training_step(benchmark, entry):
     images = np.random.default_rng(0).integers(0, 256, (1000, 8, 8, 1), dtype=np.uint8)
-    data = TrainingData(images, None, levels=17, flip=False)
+    data = TrainingData(images, None, flip=False)
     fresh = entry.network.build(SHAPE, 10, entry.diffusion.learns_variance)
-    trainer = Trainer(fresh, entry.diffusion, entry.objective, entry.training, data, 0, torch.device("cpu"))
+    task = Denoising(fresh, entry.diffusion, entry.objective, levels=17)
+    trainer = Trainer(task, entry.training, data, 0, torch.device("cpu"))
     benchmark.pedantic(trainer.advance, rounds=20, warmup_rounds=3)
     print(f"\ntraining step, {entry.training.batch_size} images: {1e3 * best(benchmark):.1f} ms")
 

@@ -57,11 +57,21 @@ def check(
         for name, spec in jobs.items()
     }
     for name, entry in models.items():
-        entry["weights"] = benchmark.models[name].weights
+        model = benchmark.models[name]
+        entry |= {"weights": model.weights, "of": model.of, "labels": model.labels, "guidance": None}
+        if model.guidance is not None:
+            guided = described(model.guidance.part, model.guidance.name)
+            entry["guidance"] = guided | {"classifier": model.guidance.classifier}
+    classifiers = {
+        name: {key: benchmark.train_classifier_job(name, 0).spec[key] for key in ("network", "diffusion", "training")}
+        | {"weights": classifier.weights}
+        for name, classifier in benchmark.classifiers.items()
+    }
     samplers = {
         name: benchmark.sample_job(next(iter(models)), name, [], 0, 0).spec["sampler"] for name in benchmark.samplers
     }
-    content = {"benchmark": benchmark.name, **benchmark.prepare_job().spec, "models": models, "samplers": samplers}
+    content = {"benchmark": benchmark.name, **benchmark.prepare_job().spec}
+    content |= {"classifiers": classifiers, "models": models, "samplers": samplers}
     for key in ("sampling", "bound", "execution"):
         content[key] = dataclasses.asdict(getattr(benchmark, key))
     content["protocols"] = {key: described(part, name) for key, (name, part) in benchmark.protocols.items()}
@@ -84,6 +94,12 @@ def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchm
                 model.network.build(shape, num_classes, model.diffusion.learns_variance)
         except UserError as error:
             raise UserError(f"{config}: models.{name}.network: {error}") from None
+    for name, classifier in benchmark.classifiers.items():
+        try:
+            with torch.device("meta"):
+                classifier.network.build(shape, num_classes)
+        except UserError as error:
+            raise UserError(f"{config}: classifiers.{name}.network: {error}") from None
 
 
 @app.command()

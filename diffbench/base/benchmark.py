@@ -53,7 +53,10 @@ class Bound:
 
 @dataclass(frozen=True)
 class Run:
-    """A block of the table: every model with every sampler at every number of steps, seed by seed."""
+    """A block of the table: every model with every sampler at every number of steps, seed by seed.
+
+    guidance_scales: its guided models are sampled at each of these scales in the place of their own.
+    """
 
     models: tuple[str, ...]
     samplers: tuple[str, ...]
@@ -62,6 +65,7 @@ class Run:
     train_seeds: tuple[int, ...] = (0,)
     sample_seeds: tuple[int, ...] = (0,)
     protocols: tuple[str, ...] = ()
+    guidance_scales: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,38 @@ class Execution:
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """How a model is pushed towards labels while it is sampled: a part, and the entry of the classifier it uses."""
+
+    name: str
+    part: Any
+    classifier: str | None = None
+
+    @property
+    def needs_classifier(self) -> bool:
+        """Whether it follows a classifier's gradient."""
+        return bool(type(self.part).needs_classifier)
+
+
+@dataclass(frozen=True)
+class NoisyClassifier:
+    """A classifier's entry, its parts built: network, the process whose noise it knows, training, which weights."""
+
+    name: str
+    network: Any
+    network_name: str
+    diffusion: Any
+    training: Any
+    weights: str
+
+
+@dataclass(frozen=True)
 class Model:
-    """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used."""
+    """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used.
+
+    of: the model whose weights these are, its own name where it is trained itself. labels: how those of samples are
+    chosen, independently and uniformly or each in turn; None where it takes none.
+    """
 
     name: str
     network: Any
@@ -96,6 +130,21 @@ class Model:
     objective_name: str
     training: Any
     weights: str
+    of: str
+    guidance: Guidance | None = None
+    labels: Literal["iid", "balanced"] | None = None
+
+    def scaled(self, scale: float) -> "Model":
+        """Return the model guided at another scale; its name, a folder's, tells it apart from the entry's own.
+
+        Raises: ValueError, TypeError where the guidance does not take it.
+        """
+        assert self.guidance is not None
+        part = dataclasses.replace(self.guidance.part, scale=scale)
+        if scale == self.guidance.part.scale:
+            return self
+        name = f"{self.name}@{repr(float(scale)).removesuffix('.0')}"
+        return dataclasses.replace(self, name=name, guidance=dataclasses.replace(self.guidance, part=part))
 
 
 @dataclass(frozen=True)
@@ -108,7 +157,10 @@ class Job:
 
 @dataclass(frozen=True)
 class SampleSet:
-    """One row of the table: the coordinates of a sample set."""
+    """One row of the table: the coordinates of a sample set.
+
+    model: an entry's name, with "@" and the scale where a sweep replaces its own.
+    """
 
     model: str
     sampler: str
@@ -134,12 +186,29 @@ class Benchmark:
     bound: Bound = field(default_factory=Bound)
     execution: Execution = field(default_factory=Execution)
     extractors: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    classifiers: dict[str, NoisyClassifier] = field(default_factory=dict)
+
+    def variant(self, name: str) -> Model:
+        """Return the model that a sample set names: an entry, or one at a scale of a sweep ("adm_g@0.5")."""
+        entry, _, scale = name.partition("@")
+        return self.models[entry].scaled(float(scale)) if scale else self.models[entry]
+
+    def _variants(self, run: Run) -> list[str]:
+        """Return the names of a run's models, guided ones at every scale of its sweep."""
+        found: list[str] = []
+        for name in run.models:
+            model = self.models[name]
+            if model.guidance is None or not run.guidance_scales:
+                found.append(name)
+            else:
+                found += [model.scaled(scale).name for scale in run.guidance_scales]
+        return found
 
     def sample_sets(self) -> list[SampleSet]:
         """Return the table's rows in the order of the file. Raises: UserError where two runs disagree on one row."""
         found: dict[tuple, SampleSet] = {}
         for run in self.runs:
-            coordinates = product(run.models, run.samplers, run.steps, run.train_seeds, run.sample_seeds)
+            coordinates = product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
             for key in coordinates:
                 known = found.setdefault(key, SampleSet(*key, run.num_images, run.protocols))
                 if known.num_images != run.num_images:
@@ -152,8 +221,22 @@ class Benchmark:
         return list(found.values())
 
     def trained_models(self) -> list[tuple[str, int]]:
-        """Return the (model, train seed) pairs that the runs need."""
-        return list(dict.fromkeys((row.model, row.train_seed) for row in self.sample_sets()))
+        """Return the (model, train seed) pairs whose weights the runs need."""
+        return list(dict.fromkeys((self.variant(row.model).of, row.train_seed) for row in self.sample_sets()))
+
+    def bounded_models(self) -> list[tuple[str, int]]:
+        """Return the (model, train seed) pairs that have a bound: those that are sampled as they were trained.
+
+        Guidance changes the distribution, and its likelihood is not what the network's bound says.
+        """
+        rows = [(self.variant(row.model), row.train_seed) for row in self.sample_sets()]
+        return list(dict.fromkeys((model.name, seed) for model, seed in rows if model.guidance is None))
+
+    def trained_classifiers(self) -> list[tuple[str, int]]:
+        """Return the (classifier, train seed) pairs that the runs need."""
+        rows = [(self.variant(row.model).guidance, row.train_seed) for row in self.sample_sets()]
+        named = [(guidance.classifier, seed) for guidance, seed in rows if guidance is not None]
+        return list(dict.fromkeys((name, seed) for name, seed in named if name is not None))
 
     def extractor_of(self, protocol: str) -> str:
         """Return the name of a protocol's extractor entry."""
@@ -177,8 +260,20 @@ class Benchmark:
         }
         return Job(spec, (module_of("networks", entry.network_name), module_of("objectives", entry.objective_name)))
 
+    def train_classifier_job(self, classifier: str, seed: int) -> Job:
+        """Return the job that trains a classifier of noisy images."""
+        entry = self.classifiers[classifier]
+        spec = {
+            "network": described(entry.network, entry.network_name),
+            "diffusion": dataclasses.asdict(entry.diffusion),
+            "training": dataclasses.asdict(entry.training),
+            "seed": seed,
+            "threads": self.execution.threads,
+        }
+        return Job(spec, (module_of("networks", entry.network_name),))
+
     def _model_spec(self, model: str) -> dict[str, Any]:
-        entry = self.models[model]
+        entry = self.variant(model)
         return {
             "network": described(entry.network, entry.network_name),
             "diffusion": dataclasses.asdict(entry.diffusion),
@@ -188,8 +283,13 @@ class Benchmark:
     def sample_job(self, model: str, sampler: str, steps: Sequence[int], sample_seed: int, num_images: int) -> Job:
         """Return the job that samples a model with a sampler at several numbers of steps."""
         name, part, spacing = self.samplers[sampler]
+        entry = self.variant(model)
+        guided, classifier, guiding_modules = self._guidance_spec(entry.guidance)
         spec = {
             **self._model_spec(model),
+            "labels": entry.labels,
+            "guidance": guided,
+            "classifier": classifier,
             "sampler": described(part, name),
             "spacings": [spacing_of(spacing, count) for count in steps],
             "sampling": dataclasses.asdict(self.sampling),
@@ -197,8 +297,23 @@ class Benchmark:
             "seed": sample_seed,
             "threads": self.execution.threads,
         }
-        modules = (module_of("networks", self.models[model].network_name), module_of("samplers", name))
-        return Job(spec, modules)
+        modules = (module_of("networks", entry.network_name), module_of("samplers", name))
+        return Job(spec, modules + guiding_modules)
+
+    def _guidance_spec(self, guidance: Guidance | None) -> tuple[Any, Any, tuple[str, ...]]:
+        """Return what a sampling job is told of guidance and of its classifier, and their modules."""
+        if guidance is None:
+            return None, None, ()
+        guided, modules = described(guidance.part, guidance.name), (module_of("guidance", guidance.name),)
+        if guidance.classifier is None:
+            return guided, None, modules
+        entry = self.classifiers[guidance.classifier]
+        classifier = {
+            "network": described(entry.network, entry.network_name),
+            "diffusion": dataclasses.asdict(entry.diffusion),
+            "weights": entry.weights,
+        }
+        return guided, classifier, (*modules, module_of("networks", entry.network_name))
 
     def bound_job(self, model: str) -> Job:
         """Return the job that evaluates a model's variational bound."""

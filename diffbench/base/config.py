@@ -13,12 +13,25 @@ import yaml
 
 from diffbench.base.benchmark import Benchmark, Bound, Execution, Model, Run, Sampling, spacing_of
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import configure, load, nearest
+from diffbench.base.guidance import (
+    check_guidance,
+    check_labels,
+    check_scales,
+    classifier_of,
+    guidance_of,
+    labels_of,
+    only_sampled,
+    sampled_otherwise,
+    weights_of,
+)
+from diffbench.base.plugins import chosen, configure, load, nearest
 
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
 DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
-MODEL_KEYS = ("base", "network", "objective", "training", "weights", *DIFFUSION_KEYS)
+SAMPLED_KEYS = ("guidance", "labels", "weights")
+"""Keys of a model that concern its sampling alone."""
+MODEL_KEYS = ("base", "of", "network", "objective", "training", *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -65,7 +78,7 @@ def parse_benchmark(content: Any, source: str) -> Benchmark:
 
 def _parse(content: Any) -> Benchmark:
     sections = ("benchmark", "dataset", "models", "samplers", "protocols", "extractors", "runs")
-    allowed = (*sections, "sampling", "bound", "execution")
+    allowed = (*sections, "classifiers", "sampling", "bound", "execution")
     if not isinstance(content, Mapping):
         raise UserError(f"a benchmark is a map with the keys {', '.join(allowed)}")
     for key in content:
@@ -77,11 +90,13 @@ def _parse(content: Any) -> Benchmark:
     if not isinstance(content["benchmark"], str) or not content["benchmark"].isidentifier():
         raise UserError(f"benchmark: {content['benchmark']!r} is not a name of letters, digits and underscores")
 
-    dataset_name, dataset = _part("datasets", content["dataset"], "dataset")
+    dataset_name, dataset = chosen("datasets", content["dataset"], "dataset")
     models = {key: _model(key, entry) for key, entry in resolved_models(_map(content, "models")).items()}
+    given = _map(content, "classifiers") if "classifiers" in content else {}
+    classifiers = {key: classifier_of(key, entry) for key, entry in given.items()}
     samplers = {key: _sampler(key, entry) for key, entry in _map(content, "samplers").items()}
     protocols = {
-        key: _part("protocols", entry, f"protocols.{key}", default="classifier")
+        key: chosen("protocols", entry, f"protocols.{key}", default="classifier")
         for key, entry in _map(content, "protocols").items()
     }
     benchmark = Benchmark(
@@ -96,7 +111,9 @@ def _parse(content: Any) -> Benchmark:
         bound=configure(Bound, content.get("bound") or {}, "bound"),
         execution=configure(Execution, content.get("execution") or {}, "execution"),
         extractors=_extractors(content, protocols),
+        classifiers=classifiers,
     )
+    check_guidance(benchmark)
     _check_runs(benchmark)
     return benchmark
 
@@ -120,23 +137,6 @@ def _list(content: Mapping[str, Any], key: str) -> Sequence[Any]:
     return content[key]
 
 
-def _part(folder: str, entry: Any, where: str, default: str | None = None) -> tuple[str, Any]:
-    """Return a part's name and instance from an entry: a name, or a map with `name` and options."""
-    options = (
-        {"name": entry}
-        if isinstance(entry, str)
-        else dict(entry or {})
-        if isinstance(entry, (Mapping, type(None)))
-        else None
-    )
-    if options is None:
-        raise UserError(f"{where}: {entry!r} is neither a name nor a map")
-    name = options.pop("name", default)
-    if not isinstance(name, str):
-        raise UserError(f"{where}: 'name' is missing")
-    return name, configure(load(folder, name, where), options, where)
-
-
 def _sampler(key: str, entry: Any) -> tuple[str, Any, str]:
     where = f"samplers.{key}"
     options = dict(entry or {}) if isinstance(entry, (Mapping, type(None))) else None
@@ -147,7 +147,7 @@ def _sampler(key: str, entry: Any) -> tuple[str, Any, str]:
         raise UserError(
             f"{where}.spacing: {spacing!r} is not allowed; allowed: uniform, ddim, or sections such as '10,15,20'"
         )
-    name, part = _part("samplers", options, where, default=key)
+    name, part = chosen("samplers", options, where, default=key)
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
     return name, part, spacing
@@ -158,12 +158,12 @@ def _extractors(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, A
     entries = content.get("extractors") or {}
     if not isinstance(entries, Mapping):
         raise UserError("extractors: must be a map of named entries")
-    found = {key: _part("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
+    found = {key: chosen("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
     for key, (_, protocol) in protocols.items():
         if protocol.extractor not in found:
             default = type(protocol).__dataclass_fields__["extractor"].default
             entry = dict(protocol.extractor_entry) if protocol.extractor == default else protocol.extractor
-            found[protocol.extractor] = _part("extractors", entry, f"protocols.{key}.extractor")
+            found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
         _check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
     return found
 
@@ -194,7 +194,7 @@ def _metric(protocol: Any, metric: str, where: str) -> Any:
 
 
 def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the models' entries with `base` followed: maps merge by key, lists and scalars replace.
+    """Return the models' entries with `base` and `of` followed: maps merge by key, lists and scalars replace.
 
     Raises: UserError for a base that does not exist and for a cycle.
     """
@@ -205,13 +205,18 @@ def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         entry = entries[key] or {}
         if not isinstance(entry, Mapping):
             raise UserError(f"models.{key}: must be a map")
+        if "of" in entry:
+            return sampled_otherwise(key, entry, entries, SAMPLED_KEYS, lambda of: resolve(of, (*chain, key)))
         base = entry.get("base")
         if base is None:
             return dict(entry)
         if not isinstance(base, str) or base not in entries:
             raise UserError(f"models.{key}.base: no model '{base}'; {nearest(base, entries)}")
         own = {name: value for name, value in entry.items() if name != "base"}
-        return merged(resolve(base, (*chain, key)), own)
+        inherited = resolve(base, (*chain, key))
+        if "of" in inherited:
+            only_sampled(f"models.{key}", list(own), SAMPLED_KEYS)
+        return merged(inherited, own)
 
     return {key: resolve(key, ()) for key in entries}
 
@@ -230,16 +235,14 @@ def _model(key: str, entry: dict[str, Any]) -> Model:
     for name in entry:
         if name not in MODEL_KEYS:
             raise UserError(f"{where}: unknown key '{name}'; {nearest(name, MODEL_KEYS)}")
-    network_name, network = _part("networks", entry.get("network"), f"{where}.network", default="unet")
+    network_name, network = chosen("networks", entry.get("network"), f"{where}.network", default="unet")
     if getattr(type(network), "needs", None):
         raise UserError(f"{where}.network: {network_name} needs {type(network).needs}; as a model, use unet")
-    objective_name, objective = _part("objectives", entry.get("objective", "simple"), f"{where}.objective")
+    objective_name, objective = chosen("objectives", entry.get("objective", "simple"), f"{where}.objective")
     diffusion_options = {name: entry[name] for name in DIFFUSION_KEYS if name in entry}
     diffusion = configure(load("diffusion", DIFFUSION), diffusion_options, where)
     training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
-    weights = entry.get("weights", "ema")
-    if weights not in ("ema", "raw"):
-        raise UserError(f"{where}.weights: {weights!r} is not allowed; allowed: ema, raw")
+    weights = weights_of(entry, where, default="ema")
     needs = type(objective).needs_variance
     if needs is not None and needs != diffusion.learns_variance:
         wanted = (
@@ -248,7 +251,20 @@ def _model(key: str, entry: dict[str, Any]) -> Model:
             else "trains no variance: use fixed_small or fixed_large"
         )
         raise UserError(f"{where}: objective {objective_name} {wanted}, not {diffusion.variance}")
-    return Model(key, network, network_name, diffusion, objective, objective_name, training, weights)
+    guidance = guidance_of(entry, where)
+    return Model(
+        key,
+        network,
+        network_name,
+        diffusion,
+        objective,
+        objective_name,
+        training,
+        weights,
+        of=entry.get("of", key),
+        guidance=guidance,
+        labels=labels_of(entry, network, guidance, where),
+    )
 
 
 def _run(i: int, entry: Any) -> Run:
@@ -275,6 +291,8 @@ def _check_runs(benchmark: Benchmark) -> None:
             for item in getattr(run, name):
                 if item not in known:
                     raise UserError(f"{where}.{name}: no {name.removesuffix('s')} '{item}'; {nearest(item, known)}")
+        check_scales(benchmark, run, where)
+        check_labels(benchmark, run, where)
         for model in run.models:
             diffusion = benchmark.models[model].diffusion
             for sampler in run.samplers:

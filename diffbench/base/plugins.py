@@ -119,6 +119,26 @@ def configure(part: type, options: Any, where: str) -> Any:
         raise UserError(f"{where}: {part.__name__} cannot be made ({type(error).__name__}: {error})") from error
 
 
+def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> tuple[str, Any]:
+    """Return a part's name and instance from an entry: a name, or a map with `name` and options.
+
+    default: the name where the entry gives none. Raises: UserError.
+    """
+    options = (
+        {"name": entry}
+        if isinstance(entry, str)
+        else dict(entry or {})
+        if isinstance(entry, (Mapping, type(None)))
+        else None
+    )
+    if options is None:
+        raise UserError(f"{where}: {entry!r} is neither a name nor a map")
+    name = options.pop("name", default)
+    if not isinstance(name, str):
+        raise UserError(f"{where}: 'name' is missing")
+    return name, configure(load(folder, name, where), options, where)
+
+
 def coerced(value: Any, hint: Any, where: str) -> Any:
     """Return a YAML value as the annotated type (lists as tuples, whole numbers as floats, maps as dataclasses).
 

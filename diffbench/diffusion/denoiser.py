@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
@@ -20,9 +20,13 @@ Network = Callable[[X, Float[Tensor, " batch"], Int[Tensor, " batch"] | None, X 
 """network(x, t, y, low_res); y and low_res are None where the model has no such condition."""
 
 
+NO_LABEL = -1
+"""In the place of a label: none, for a network that was trained to go without."""
+
+
 @dataclass(frozen=True)
 class Condition:
-    """What a sample is to be: a label per image, a low-resolution image per image, or nothing."""
+    """What a sample is to be: a label per image (or NO_LABEL), a low-resolution image per image, or nothing."""
 
     y: Int[Tensor, " batch"] | None = None
     low_res: X | None = None
@@ -104,8 +108,7 @@ class ModelDenoiser:
         return cls(network, chain, network_t, diffusion.parameterization, diffusion.variance, full_chain=full_chain)
 
     def __post_init__(self):
-        # Ascending, for the search; noise is sigma / alpha, the one number that orders levels of any process.
-        self._log_noise = (self.chain.sigmas[:-1] / self.chain.alphas[:-1]).log().flip(0)
+        self._log_noise = ascending_log_noise(self.chain)
 
     def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
         i, exact = self.index_of(level)
@@ -122,12 +125,7 @@ class ModelDenoiser:
 
     def index_of(self, level: Level) -> tuple[Int[Tensor, "*batch"], bool]:
         """Return the nearest level of the training chain, and whether all levels lie on it (to 1e-9 in log noise)."""
-        log_noise = (level.sigma / level.alpha).log().cpu()
-        right = torch.searchsorted(self._log_noise, log_noise).clamp(1, len(self._log_noise) - 1)
-        lower, upper = self._log_noise[right - 1], self._log_noise[right]
-        ascending = torch.where(log_noise - lower < upper - log_noise, right - 1, right)
-        exact = bool(((self._log_noise[ascending] - log_noise).abs() < 1e-9).all())
-        return len(self.chain) - 1 - ascending, exact
+        return nearest_step(self._log_noise, level)
 
     def interpret(self, x: X, i: Int[Tensor, " batch"], output: Tensor) -> Prediction:
         """Return the prediction that a network's output stands for at level i of the training chain."""
@@ -170,6 +168,24 @@ class ModelDenoiser:
         share = large.to(prediction.x_0.device, torch.float64)
         fraction = over(share, prediction.x_0).expand_as(prediction.x_0)
         return replace(prediction, variance_fraction=fraction, no_last_variance=self.variance == "fixed_small")
+
+
+def ascending_log_noise(chain: Chain) -> Float64[Tensor, " steps"]:
+    """Return log sigma / alpha of a chain's levels, cleanest first: what orders the levels of any process."""
+    return (chain.sigmas[:-1] / chain.alphas[:-1]).log().flip(0)
+
+
+def nearest_step(log_noise: Float64[Tensor, " steps"], level: Level) -> tuple[Int[Tensor, "*batch"], bool]:
+    """Return the step of a chain (0 the noisiest) nearest to a level, and whether all lie on it (to 1e-9).
+
+    log_noise: the chain's, ascending.
+    """
+    wanted = (level.sigma / level.alpha).log().cpu()
+    right = torch.searchsorted(log_noise, wanted).clamp(1, len(log_noise) - 1)
+    lower, upper = log_noise[right - 1], log_noise[right]
+    ascending = torch.where(wanted - lower < upper - wanted, right - 1, right)
+    exact = bool(((log_noise[ascending] - wanted).abs() < 1e-9).all())
+    return len(log_noise) - 1 - ascending, exact
 
 
 @dataclass

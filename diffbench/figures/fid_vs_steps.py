@@ -44,7 +44,7 @@ class FidVsSteps:
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
         """Return the figure of a table with table2's columns; seeds are averaged, bands span all of them."""
-        rows = _chosen(table, self.protocol)
+        rows = _with_lines(_chosen(table, self.protocol))
         with styled():
             return _drawn(rows, self.title)
 
@@ -66,6 +66,12 @@ def _chosen(table: pandas.DataFrame, protocol: str | None) -> pandas.DataFrame:
             f"fid_vs_steps: no row with an FID to draw; protocols in the table: {', '.join(held) or 'none'}"
         )
     return rows
+
+
+def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the rows without those that are points, not lines, where there are lines: sweeps of something else."""
+    counts = rows.groupby(list(LINE_KEYS), dropna=False)["steps"].transform("nunique")
+    return rows[(counts > 1) | (rows["model"] == "real")] if (counts > 1).any() else rows
 
 
 def _drawn(rows: pandas.DataFrame, title: str) -> Figure:

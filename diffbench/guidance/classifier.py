@@ -5,6 +5,7 @@ Dhariwal and Nichol 2021, algorithms 1 (mean + s Sigma grad) and 2 (eps - s sigm
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from diffbench.base.errors import UserError
 from diffbench.diffusion.denoiser import Condition, Denoiser, with_eps
@@ -24,6 +25,9 @@ class Classifier:
 
     scale: float = 1.0
 
+    needs_classifier: ClassVar[bool] = True
+    before_clipping: ClassVar[bool] = False
+
     def __post_init__(self):
         if self.scale < 0:
             raise ValueError(f"scale must not be negative, it is {self.scale}")
@@ -37,6 +41,8 @@ class Classifier:
         """
         if gradient is None:
             raise UserError("guidance needs a classifier: give the model an entry `classifier`")
+        if self.scale == 0:
+            return denoiser
 
         def guided(x: X, level: Level, condition: Condition | None = None) -> Prediction:
             prediction = denoiser(x, level, condition)

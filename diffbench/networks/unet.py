@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from diffbench.base.errors import UserError
+from diffbench.diffusion.denoiser import NO_LABEL
 from diffbench.networks._blocks import (
     AttentionBlock,
     BlockSettings,
@@ -31,7 +32,8 @@ class Unet:
     """Settings of a U-Net.
 
     channels: of the first layer; channel_multipliers: per resolution, fractions allowed. attention_resolutions: feature
-    map sizes that get attention. head_channels: channels a head, instead of a number of heads. scale_shift: adaptive
+    map sizes that get attention. head_channels: channels a head, instead of a number of heads. null_label: a label
+    embedding more, for "no label", as classifier-free guidance needs (y = NO_LABEL). scale_shift: adaptive
     group norm, otherwise the embedding is added. residual_resampling: residual blocks change the resolution, otherwise
     strided convolutions. Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and
     norm_eps 1e-6; all three load silently when wrong.
@@ -47,6 +49,7 @@ class Unet:
     residual_resampling: bool = False
     new_attention_order: bool = False
     class_conditional: bool = False
+    null_label: bool = False
     dropout: float = 0.0
     norm_groups: int = 32
     time_embedding: Literal["cos_sin", "sin_cos"] = "cos_sin"
@@ -64,6 +67,8 @@ class Unet:
             raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
         if not self.channel_multipliers:
             raise ValueError("channel_multipliers must have an entry per resolution")
+        if self.null_label and not self.class_conditional:
+            raise ValueError("null_label belongs to a network that is class_conditional")
         if self.head_channels is not None and self.head_channels < 1:
             raise ValueError(f"head_channels must be positive or null, not {self.head_channels}")
         for multiplier in self.channel_multipliers:
@@ -178,7 +183,7 @@ class UnetModule(nn.Module):
         blocks = settings.block_settings()
         self.time_embed = time_mlp(settings.channels)
         if num_classes is not None:
-            self.label_emb = nn.Embedding(num_classes, 4 * settings.channels)
+            self.label_emb = nn.Embedding(num_classes + settings.null_label, 4 * settings.channels)
 
         self.input_blocks, widths, factor = encoder_stages(settings, in_channels, attention_factors)
         width = widths[-1]
@@ -226,6 +231,8 @@ class UnetModule(nn.Module):
         settings = self._settings
         embedding = self.time_embed(timestep_embedding(t, settings.channels, settings.time_embedding).to(x.dtype))
         if y is not None:
+            if settings.null_label:
+                y = torch.where(y == NO_LABEL, self.label_emb.num_embeddings - 1, y)
             embedding = embedding + self.label_emb(y)
         skips = []
         for stage in self.input_blocks:

@@ -13,6 +13,7 @@ from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
+from diffbench.guidance._gradient import ClassifierGradient
 
 
 def part_of(folder: str, described: Mapping[str, Any]) -> Any:
@@ -33,6 +34,12 @@ def build_network(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Modul
     return network.build((channels, height, width), facts["num_classes"], diffusion_of(spec).learns_variance)
 
 
+def build_classifier(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
+    """Return the noisy classifier of a spec for data with the given facts, with fresh weights."""
+    height, width, channels = facts["shape"]
+    return part_of("networks", spec["network"]).build((channels, height, width), facts["num_classes"])
+
+
 def load_model(
     spec: Mapping[str, Any], weights: Path, device: torch.device, *, full_chain: bool
 ) -> tuple[ModelDenoiser, dict[str, Any]]:
@@ -41,7 +48,29 @@ def load_model(
     Raises: UserError where the weights do not fit the network.
     """
     facts = read_provenance(weights)["facts"]
-    network = build_network(spec, facts)
+    network = _with_weights(build_network(spec, facts), spec, weights, device)
+    return ModelDenoiser.of(diffusion_of(spec), network, full_chain=full_chain), facts
+
+
+def load_classifier(
+    spec: Mapping[str, Any], weights: Path, facts: Mapping[str, Any], device: torch.device
+) -> ClassifierGradient:
+    """Return the gradient of a trained noisy classifier; facts: of the data that the model to be guided saw.
+
+    Raises: UserError where the classifier was trained on other data, or its weights do not fit the network.
+    """
+    own = read_provenance(weights)["facts"]
+    for name, words in {"num_classes": "classes", "shape": "the image shape", "images_sha256": "images"}.items():
+        if own.get(name) != facts.get(name):
+            raise UserError(
+                f"{weights}: a classifier of another data set: "
+                f"{words} {own.get(name)}, and the model's {facts.get(name)}"
+            )
+    network = _with_weights(build_classifier(spec, own), spec, weights, device)
+    return ClassifierGradient.of(diffusion_of(spec), network)
+
+
+def _with_weights(network: nn.Module, spec: Mapping[str, Any], weights: Path, device: torch.device) -> nn.Module:
     prefix = f"{spec['weights']}."
     try:
         state = {
@@ -53,5 +82,4 @@ def load_model(
         network.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(f"{weights}: does not fit the network: {str(error).splitlines()[-1].strip()}") from None
-    network.to(device).eval().requires_grad_(False)
-    return ModelDenoiser.of(diffusion_of(spec), network, full_chain=full_chain), facts
+    return network.to(device).eval().requires_grad_(False)

@@ -1,8 +1,9 @@
 """sample: a model's weights in, sample sets out, one for each number of steps."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
 from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream
-from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
+from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
+from diffbench.diffusion.parameterization import Prediction, X
+from diffbench.diffusion.process import Level
+from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.samplers._batches import Conditions, micro_batches, sample
-from diffbench.stages._model import diffusion_of, load_model, part_of
+from diffbench.stages._model import diffusion_of, load_classifier, load_model, part_of
 
 
 def sample_sets(
@@ -29,19 +33,25 @@ def sample_sets(
     outs: Sequence[Path],
     *,
     device: str = "auto",
+    classifier: Path | None = None,
     cache: Path = Path(".cache"),
     record: dict[str, Any] | None = None,
 ) -> None:
     """Write a sample set (`arr_0`, uint8 NHWC) and its provenance for each of the spec's spacings.
 
+    classifier: the weights that guidance needs. Labelled sets have the labels that were asked for as `arr_1`.
     Finished micro-batches wait in `cache`, where a job that is cut off and started again finds them. Raises: UserError.
     """
     if len(outs) != len(spec["spacings"]):
         raise UserError(f"--out: {len(outs)} files for {len(spec['spacings'])} spacings")
-    require_files([weights])
+    if bool(spec.get("classifier")) != (classifier is not None):
+        raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
+    inputs = {"weights": weights} | ({"classifier": classifier} if classifier else {})
+    require_files(list(inputs.values()))
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
-    identity = {"spec": {**spec, "spacings": None}, "weights": sha256(weights), "device": chosen.type}
+    hashes = {name: sha256(path) for name, path in inputs.items()}
+    identity = {"spec": {**spec, "spacings": None}, **hashes, "device": chosen.type}
     images = steps = 0
     with ExitStack() as locks:
         folders = [
@@ -49,7 +59,7 @@ def sample_sets(
             for spacing in spec["spacings"]
         ]
         for spacing, out, folder in zip(spec["spacings"], outs, folders, strict=True):
-            count = sample_set(spec, spacing, weights, out, chosen, folder)
+            count = sample_set(spec, spacing, inputs, out, chosen, folder)
             images, steps = images + spec["num_images"], steps + count * spec["num_images"]
         # Not before all sets are written: a job that is started again makes all of its files again.
         for folder in folders:
@@ -58,14 +68,19 @@ def sample_sets(
         record |= {"num_images": images, "image_steps": steps, "device": chosen.type}
 
 
-def sample_set(spec: dict[str, Any], spacing: str, weights: Path, out: Path, device: torch.device, folder: Path) -> int:
-    """Write one sample set and return its number of steps."""
+def sample_set(
+    spec: dict[str, Any], spacing: str, inputs: Mapping[str, Path], out: Path, device: torch.device, folder: Path
+) -> int:
+    """Write one sample set and return its number of steps; inputs: `weights`, and `classifier` where one guides."""
     diffusion = diffusion_of(spec)
     chain = diffusion.chain(spacing)
-    model, facts = load_model(spec, weights, device, full_chain=len(chain) == diffusion.timesteps)
+    model, facts = load_model(spec, inputs["weights"], device, full_chain=len(chain) == diffusion.timesteps)
+    gradient = None
+    if "classifier" in inputs:
+        gradient = load_classifier(spec["classifier"], inputs["classifier"], facts, device)
     settings, num_images = spec["sampling"], spec["num_images"]
-    denoiser = ClippedDenoiser(model) if settings["clip_x_0"] else model
     sampler = part_of("samplers", spec["sampler"])
+    denoiser = guided_denoiser(spec, model, gradient, applies_gradient=sampler.applies_gradient)
     height, width, channels = facts["shape"]
     to_bytes = ROUNDINGS[settings["rounding"]]
     conditions = conditions_of(spec, facts)
@@ -78,7 +93,7 @@ def sample_set(spec: dict[str, Any], spacing: str, weights: Path, out: Path, dev
             if shard.is_file():
                 bar.update(len(chain))
                 continue
-            before = model.rows
+            before, classified = model.rows, gradient.rows if gradient else 0
             x = sample(
                 sampler,
                 denoiser,
@@ -91,27 +106,61 @@ def sample_set(spec: dict[str, Any], spacing: str, weights: Path, out: Path, dev
                 device=device,
                 on_step=bar.update,
             )
-            save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array([model.rows - before])})
+            rows = [model.rows - before, (gradient.rows if gradient else 0) - classified]
+            save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array(rows)})
     arrays = {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])}
     if conditions is not None:
         arrays["arr_1"] = conditions(torch.arange(num_images)).y.numpy()
     save_npz(out, arrays)
-    rows = sum(int(read_member(shard, "rows")[0]) for shard in shards)
-    nfe = rows / (len(shards) * settings["micro_batch"])
-    cost = {"nfe": nfe, "flops_per_evaluation": flops(model, facts, device, conditions is not None)}
-    write_provenance(
-        out, spec=spec | {"spacings": [spacing]}, inputs={"weights": weights}, facts=cost | device_facts(device)
-    )
+    rows = np.sum([read_member(shard, "rows") for shard in shards], axis=0)
+    nfe, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
+    cost = {"nfe": nfe, "flops_per_evaluation": flops(model, facts, device, is_conditional(spec))}
+    if gradient is not None:
+        cost["classifier_evaluations"] = classifier_evaluations
+        cost["flops_per_classifier_evaluation"] = gradient_flops(gradient, facts, device)
+    write_provenance(out, spec=spec | {"spacings": [spacing]}, inputs=inputs, facts=cost | device_facts(device))
     return len(chain)
 
 
-def conditions_of(spec: dict[str, Any], facts: dict[str, Any]) -> Conditions | None:
-    """Return what image k is to be: a label drawn uniformly by (seed, k), or None where the model takes no label.
+def is_conditional(spec: dict[str, Any]) -> bool:
+    """Return whether a spec's network takes labels."""
+    return bool(spec["network"].get("class_conditional"))
 
+
+def guided_denoiser(
+    spec: dict[str, Any], model: ModelDenoiser, gradient: ClassifierGradient | None, *, applies_gradient: bool
+) -> Denoiser:
+    """Return what the sampler calls, in the published order: eps mixed, x_0 clipped, eps shifted or the gradient added.
+
+    A classifier's labels stay with the classifier where the model is unconditional.
+    """
+    conditional = is_conditional(spec)
+
+    def labelled(x: X, level: Level, condition: Condition | None = None) -> Prediction:
+        given = condition or Condition()
+        return model(x, level, given if conditional else replace(given, y=None))
+
+    denoiser: Denoiser = labelled
+    guidance = part_of("guidance", spec["guidance"]) if spec.get("guidance") else None
+    if guidance is not None and guidance.before_clipping:
+        denoiser = guidance(denoiser, gradient, applies_gradient=applies_gradient)
+    if spec["sampling"]["clip_x_0"]:
+        denoiser = ClippedDenoiser(denoiser)
+    if guidance is not None and not guidance.before_clipping:
+        denoiser = guidance(denoiser, gradient, applies_gradient=applies_gradient)
+    return denoiser
+
+
+def conditions_of(spec: dict[str, Any], facts: dict[str, Any]) -> Conditions | None:
+    """Return what image k is to be, or None where neither the model nor a classifier takes a label.
+
+    iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes.
     Source: guided-diffusion's classifier_sample.py draws labels independently and uniformly.
     """
-    if not spec["network"].get("class_conditional"):
+    if not is_conditional(spec) and not spec.get("classifier"):
         return None
+    if spec.get("labels") == "balanced":
+        return lambda index: Condition(y=index % facts["num_classes"])
     stream = Stream(spec["seed"], "label")
     return lambda index: Condition(y=stream.integers(index, 0, facts["num_classes"]))
 
@@ -126,17 +175,38 @@ def flops(model: ModelDenoiser, facts: dict[str, Any], device: torch.device, con
     return counter.get_total_flops()
 
 
+def gradient_flops(gradient: ClassifierGradient, facts: dict[str, Any], device: torch.device) -> int:
+    """Return the floating-point operations of one evaluation of the gradient for one image, forward and backward."""
+    height, width, channels = facts["shape"]
+    x = torch.zeros(1, channels, height, width, device=device)
+    y = torch.zeros(1, dtype=torch.int64, device=device)
+    # The counter's own hooks cannot follow a gradient to a module's input that is a leaf.
+    counted = replace(gradient, network=lambda x, t: gradient.network(x.view_as(x), t))
+    with FlopCounterMode(display=False) as counter:
+        counted(x, gradient.chain.level(0), Condition(y=y))
+    return counter.get_total_flops()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
+    parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
     parser.add_argument("--out", type=Path, nargs="+", required=True, help="sample sets to write (.npz), one a spacing")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
     add_device(parser)
     given = parser.parse_args(arguments)
     outs = [str(path) for path in given.out]
     with run_record(given.run_record, stage="sample", out=outs) as record:
-        sample_sets(given.spec, given.weights, given.out, device=given.device, cache=given.cache, record=record)
+        sample_sets(
+            given.spec,
+            given.weights,
+            given.out,
+            device=given.device,
+            classifier=given.classifier,
+            cache=given.cache,
+            record=record,
+        )
 
 
 if __name__ == "__main__":

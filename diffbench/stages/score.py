@@ -64,6 +64,10 @@ def score_features(
         cost = json.loads(samples_provenance.read_text())["facts"]
         records.append(record(row, "nfe", name, Estimate.exact(cost["nfe"])))
         total = cost["nfe"] * cost["flops_per_evaluation"]
+        if "classifier_evaluations" in cost:
+            evaluations = cost["classifier_evaluations"]
+            total += evaluations * cost["flops_per_classifier_evaluation"]
+            records.append(record(row, "classifier_evaluations", name, Estimate.exact(evaluations)))
         records.append(record(row, "flops_per_image", name, Estimate.exact(total)))
         inputs["samples_provenance"] = samples_provenance
     write_records(out, records)

@@ -1,4 +1,4 @@
-"""train: a prepared data set in, a model's weights out (averaged and raw)."""
+"""train: a prepared data set in, the weights of a model or of a noisy classifier out (averaged and raw)."""
 
 import csv
 from collections.abc import Sequence
@@ -24,10 +24,11 @@ from diffbench.base.devices import chosen_device, device_facts, make_determinist
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
 from diffbench.base.seeds import seed_torch
-from diffbench.stages._model import build_network, diffusion_of, part_of
+from diffbench.stages._model import build_classifier, build_network, diffusion_of, part_of
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.loop import Trainer, TrainingData
 from diffbench.training.settings import Training
+from diffbench.training.tasks import Classification, Denoising, Task
 
 
 def train(
@@ -51,22 +52,21 @@ def train(
     provenance = read_provenance(data)
     facts = {key: provenance["facts"][key] for key in ("shape", "levels", "num_classes", "flip")}
     labels = read_member(data, "arr_1") if "arr_1" in member_names(data) else None
-    conditional = bool(spec["network"].get("class_conditional"))
-    if conditional and labels is None:
-        raise UserError(f"{data}: a class-conditional network needs labels, and the data set has none")
+    classifies = "objective" not in spec
+    labelled = classifies or bool(spec["network"].get("class_conditional"))
+    if labelled and labels is None:
+        kind = "classifier" if classifies else "class-conditional network"
+        raise UserError(f"{data}: a {kind} needs labels, and the data set has none")
     training_data = TrainingData(
         images=read_member(data, "arr_0"),
-        labels=torch.from_numpy(np.array(labels)) if conditional else None,
-        levels=facts["levels"],
+        labels=torch.from_numpy(np.array(labels)) if labelled else None,
         flip=facts["flip"],
     )
     key = digest({"spec": spec, "data": provenance["sha256"], "device": chosen.type})[:24]
     with exclusive(cache / "train" / key) as folder:
         seed_torch(spec["seed"], "init")
         trainer = Trainer(
-            build_network(spec, facts),
-            diffusion_of(spec),
-            part_of("objectives", spec["objective"]),
+            task_of(spec, facts),
             configure(Training, spec["training"], "training"),
             training_data,
             spec["seed"],
@@ -77,12 +77,23 @@ def train(
         save_weights(trainer, out)
         write_log(trainer.log, log_csv)
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
-        about = facts | {"parameters": parameters} | device_facts(chosen)
+        # What a sample set must know to refuse a classifier that was trained on other images.
+        about = facts | {"parameters": parameters, "images_sha256": provenance["facts"].get("images_sha256")}
+        about |= device_facts(chosen)
         write_provenance(out, spec=spec, inputs={"data": data}, facts=about)
         write_provenance(log_csv, spec=spec, inputs={"data": data}, facts={})
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
+
+
+def task_of(spec: dict[str, Any], facts: dict[str, Any]) -> Task:
+    """Return what a spec trains: a model, or, where it names no objective, a classifier of noised images."""
+    diffusion = diffusion_of(spec)
+    if "objective" not in spec:
+        return Classification(build_classifier(spec, facts), diffusion)
+    objective = part_of("objectives", spec["objective"])
+    return Denoising(build_network(spec, facts), diffusion, objective, facts["levels"])
 
 
 def save_weights(trainer: Trainer, out: Path) -> None:
@@ -96,12 +107,10 @@ def save_weights(trainer: Trainer, out: Path) -> None:
         temporary.write_bytes(content)
 
 
-def write_log(rows: list[dict[str, float]], path: Path) -> None:
-    """Write the training log: step, mean loss and gradient norm since the row before, learning rate."""
+def write_log(rows: list[dict[str, float | None]], path: Path) -> None:
+    """Write the training log: step, mean loss and gradient norm since the row before, learning rate, the task's own."""
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(
-            file, fieldnames=["step", "loss", "gradient_norm", "learning_rate"], lineterminator="\n"
-        )
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas
 
-from diffbench.base.errors import UserError
 from diffbench.base.records import ROW_KEYS
+from diffbench.tables._rows import fill, framed, ordered
 
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")
 """Measured under a protocol; each has an interval."""
@@ -28,14 +28,8 @@ COLUMNS = (
     "flops_per_image",
 )
 
-WHOLE = ("steps", "nfe", "train_seed", "sample_seed", "num_images", "flops_per_image")
-"""Columns that are written without a decimal point, wherever all their numbers are whole."""
-
 NORMAL_95 = 1.959963984540054
 """Half the length of a 95 % interval in standard errors."""
-
-REAL = "real"
-"""The row of held-out real images, scored as a sample set: the floor that every model is read against."""
 
 
 @dataclass(frozen=True)
@@ -64,57 +58,16 @@ def table2(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         if metric in SCORES:
             identity = {**{key: item[key] for key in ROW_KEYS}, "protocol": item["protocol"]}
             row = rows.setdefault((*sample_set, item["protocol"]), identity)
-            _fill(row, metric, item["value"], item)
+            fill(row, metric, item["value"], item)
             row |= {f"{metric}_low": item["low"], f"{metric}_high": item["high"]}
         elif metric in COSTS:
-            _fill(costs.setdefault(sample_set, {}), metric, item["value"], item)
+            fill(costs.setdefault(sample_set, {}), metric, item["value"], item)
         elif metric in BOUND:
             bound = bounds.setdefault(tuple(item[key] for key in MODEL_KEYS), {})
-            _fill(bound, metric, item["value"], item)
+            fill(bound, metric, item["value"], item)
             if metric == "nll_bits_per_dim":
                 bound["nll_se"] = (item["high"] - item["low"]) / (2 * NORMAL_95)
     for key, row in rows.items():
         row |= costs.get(key[:-1], {})
         row |= bounds.get(tuple(row[name] for name in MODEL_KEYS), {})
-    return _framed(_ordered(list(rows.values())))
-
-
-def _fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, Any]) -> None:
-    # Equal repeats are harmless: under two protocols, a sample set states its cost twice.
-    if cells.get(metric, value) != value:
-        where = ", ".join(
-            f"{key} {item[key]}" for key in ("model", "sampler", "steps", "train_seed") if item[key] is not None
-        )
-        raise UserError(f"two values of {metric} for {where}; remove the score file that is not meant")
-    cells[metric] = value
-
-
-def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    first_seen = {
-        key: {name: place for place, name in enumerate(dict.fromkeys(row[key] for row in rows))}
-        for key in ("benchmark", "model", "sampler", "protocol")
-    }
-
-    def place(row: dict[str, Any]) -> tuple:
-        numbers = (row[key] or 0 for key in ("guidance_scale", "steps", "train_seed", "sample_seed", "num_images"))
-        named = (first_seen[key][row[key]] for key in ("model", "sampler"))
-        return (
-            first_seen["benchmark"][row["benchmark"]],
-            row["model"] != REAL,
-            *named,
-            *numbers,
-            row["protocol"] or "",
-        )
-
-    return sorted(rows, key=place)
-
-
-def _framed(rows: list[dict[str, Any]]) -> pandas.DataFrame:
-    frame = pandas.DataFrame(rows, columns=list(COLUMNS))
-    for name in COLUMNS:
-        if name in ("benchmark", "model", "sampler", "protocol"):
-            continue
-        numbers = pandas.to_numeric(frame[name]).astype("Float64")
-        whole = name in WHOLE and (numbers.dropna() % 1 == 0).all()
-        frame[name] = numbers.astype("Int64") if whole else numbers.astype("float64")
-    return frame
+    return framed(ordered(list(rows.values())), COLUMNS)

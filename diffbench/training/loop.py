@@ -14,22 +14,20 @@ from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream, permutation, seed_torch
-from diffbench.diffusion.batch import NoisedBatch, Objective
-from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
-from diffbench.diffusion.parameterization import PARAMETERIZATIONS
+from diffbench.diffusion.denoiser import NO_LABEL
 from diffbench.diffusion.process import noised
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.settings import Training
+from diffbench.training.tasks import Task
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Images as bytes, labels where the network is conditional, grey levels, and whether a flipped image is one too."""
+    """Images as bytes, labels where the task wants them, and whether a flipped image is one too."""
 
     images: Bytes
     labels: Int[Tensor, " images"] | None
-    levels: int
     flip: bool
 
 
@@ -55,40 +53,38 @@ class Batches:
 
 
 def learning_rate(settings: Training, step: int) -> float:
-    """Return the rate of a step: a linear warm-up, then constant or along a half cosine to the final share."""
+    """Return the rate of a step: a linear warm-up, then constant or along a half cosine or line to the final share."""
     warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
-    fall = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    done = step / settings.steps
+    fall = 1 - done if settings.annealing == "linear" else 0.5 * (1 + math.cos(math.pi * done))
     return settings.learning_rate * warm * (settings.final_learning_rate + (1 - settings.final_learning_rate) * fall)
 
 
 class Trainer:
-    """A run of training: network, average, optimiser and how far it has come."""
+    """A run of training: a task and its network, the average, the optimiser and how far it has come."""
 
     def __init__(
         self,
-        network: nn.Module,
-        diffusion: Diffusion,
-        objective: Objective,
+        task: Task,
         settings: Training,
         data: TrainingData,
         seed: int,
         device: torch.device,
     ):
-        self.network = network.to(device)
+        self.network: nn.Module = task.network.to(device)
         self.average = WeightAverage(self.network, settings.ema_decay)
-        self._denoiser = ModelDenoiser.of(diffusion, network)
-        self._form = PARAMETERIZATIONS[diffusion.parameterization]
-        self._objective, self._settings, self._data = objective, settings, data
+        self._task, self._settings, self._data = task, settings, data
         self._seed, self._device = seed, device
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self._batches = Batches(len(data.images), settings.batch_size, seed)
         self._noise, self._flip = Stream(seed, "train", device), Stream(seed, "flip")
+        self._label_dropout = Stream(seed, "label_dropout")
         self.step = 0
-        self.log: list[dict[str, float]] = []
-        self._loss_sum = torch.zeros((), device=device, dtype=torch.float64)
-        self._norm_sum = torch.zeros((), device=device, dtype=torch.float64)
+        self.log: list[dict[str, float | None]] = []
+        # Of the loss, of the gradient's norm, and of what the task counts, since the log's last row.
+        self._sums = torch.zeros(2 + len(task.counts), device=device, dtype=torch.float64)
 
     def run(self, checkpoints: Checkpoints, checkpoint_every: int) -> float:
         """Train to the end from the newest checkpoint, and return the images trained on per second.
@@ -120,19 +116,21 @@ class Trainer:
             coin = self._flip.bits(rows, step).to(self._device)
             x_0 = torch.where(coin[:, None, None, None], x_0.flip(3), x_0)
         y = None if self._data.labels is None else self._data.labels[chosen].to(self._device)
+        if y is not None and settings.label_dropout:
+            dropped = self._label_dropout.uniform(rows, step)[:, 0] < settings.label_dropout
+            y = torch.where(dropped.to(self._device), NO_LABEL, y)
 
         # Noise: draws 2 step and 2 step + 1 of the stream are the step's noise and timesteps.
         eps = self._noise.normal(rows, 2 * step, x_0.shape[1:])
-        chain = self._denoiser.chain
-        i = self._objective.steps(self._noise, rows, 2 * step + 1, len(chain)).cpu()
+        chain = self._task.chain
+        i = self._task.steps(self._noise, rows, 2 * step + 1).cpu()
         x_t = noised(x_0, chain.level(i), eps)
 
         # Loss and step.
         seed_torch(self._seed, "dropout", step)
         self.network.train()
-        prediction = self._denoiser(x_t, chain.level(i), Condition(y=y))
-        batch = NoisedBatch(chain, i, x_0, x_t, eps, prediction, self._form, self._data.levels)
-        loss = self._objective(batch).mean()
+        losses, counts = self._task.losses(i, x_0, x_t, eps, y)
+        loss = losses.mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         limit = settings.gradient_clip or math.inf
@@ -141,20 +139,20 @@ class Trainer:
             group["lr"] = learning_rate(settings, step)
         self._optimiser.step()
         self.average.update(step)
-        self._loss_sum += loss.detach()
-        self._norm_sum += norm.detach()
+        self._sums += torch.cat([torch.stack([loss.detach(), norm.detach()]), counts]).to(self._sums)
         self.step += 1
 
     def _note(self) -> float:
         """Append a row to the log and return the mean loss since the last one."""
         since = self.step - (int(self.log[-1]["step"]) if self.log else 0)
-        loss = float(self._loss_sum) / since
+        loss_sum, norm_sum, *counts = self._sums.tolist()
+        loss = loss_sum / since
         if not math.isfinite(loss):
             raise UserError(f"training: the loss is {loss} at step {self.step}; lower learning_rate or gradient_clip")
-        row = {"step": self.step, "loss": loss, "gradient_norm": float(self._norm_sum) / since}
-        self.log.append(row | {"learning_rate": learning_rate(self._settings, self.step - 1)})
-        self._loss_sum.zero_()
-        self._norm_sum.zero_()
+        row = {"step": self.step, "loss": loss, "gradient_norm": norm_sum / since}
+        rate = {"learning_rate": learning_rate(self._settings, self.step - 1)}
+        self.log.append(row | rate | self._task.row(dict(zip(self._task.counts, counts, strict=True))))
+        self._sums.zero_()
         return loss
 
     def state(self) -> dict[str, Any]:
@@ -165,7 +163,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "log": self.log,
-            "sums": torch.stack([self._loss_sum, self._norm_sum]),
+            "sums": self._sums,
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
@@ -176,5 +174,4 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._loss_sum.copy_(state["sums"][0])
-        self._norm_sum.copy_(state["sums"][1])
+        self._sums.copy_(state["sums"])

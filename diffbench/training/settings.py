@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -10,8 +11,9 @@ class Training:
 
     warmup_steps: over which the learning rate rises from 0. gradient_clip: largest norm of the gradient, null for none.
     ema_decay: of the averaged weights, reached by way of (1 + step) / (10 + step), so that the average spans about a
-    tenth of a short run. final_learning_rate: share of the rate left at the end, approached along a half cosine; 1
-    keeps it constant. log_every: steps between rows of the log.
+    tenth of a short run. final_learning_rate: share of the rate left at the end, approached along a half cosine or a
+    line (annealing); 1 keeps it constant. label_dropout: share of images trained on without their label. log_every:
+    steps between rows of the log.
     """
 
     steps: int = 800_000
@@ -22,6 +24,8 @@ class Training:
     weight_decay: float = 0.0
     ema_decay: float = 0.9999
     final_learning_rate: float = 1.0
+    annealing: Literal["cosine", "linear"] = "cosine"
+    label_dropout: float = 0.0
     log_every: int = 100
 
     def __post_init__(self):
@@ -34,5 +38,7 @@ class Training:
             raise ValueError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
         if not 0 <= self.final_learning_rate <= 1:
             raise ValueError(f"final_learning_rate must lie in [0, 1], not {self.final_learning_rate}")
+        if not 0 <= self.label_dropout < 1:
+            raise ValueError(f"label_dropout must lie in [0, 1), not {self.label_dropout}")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError("warmup_steps and weight_decay must not be negative")

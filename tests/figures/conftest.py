@@ -37,3 +37,16 @@ def curves():
     """Return rate and distortion of two models."""
     rate = np.linspace(0, 2, 11)
     return {"ddpm": (rate, 80 * np.exp(-rate)), "iddpm": (rate / 2, 70 * np.exp(-rate))}
+
+
+@pytest.fixture
+def guided_table():
+    """Return a table of two guided models at four scales, one of which lacks a score, and the real row."""
+    rows = [{"model": "real", "fid": 3.0, "fid_low": 2.5, "fid_high": 3.5, "precision": 0.9, "protocol": "p"}]
+    for model, gain in (("adm_g", 0.1), ("uncond_g", 0.05)):
+        for scale in (0.0, 1.0, 4.0, 8.0):
+            row = {"model": model, "sampler": "ancestral", "steps": 25, "guidance_scale": scale, "num_images": 50}
+            for name, value in {"fid": 5 + scale, "precision": 0.6 + gain * scale / 4}.items():
+                row |= {name: value, f"{name}_low": 0.95 * value, f"{name}_high": 1.05 * value}
+            rows.append(row | {"train_seed": 0, "sample_seed": 0, "protocol": "p"})
+    return pandas.DataFrame(rows).assign(benchmark="digits", recall=np.nan, recall_low=np.nan, recall_high=np.nan)

@@ -46,7 +46,10 @@ def test_x_0_is_not_clipped_again():
 
 @pytest.mark.parametrize("sampler", [Ancestral(), Ddim()], ids=["ancestral", "ddim"])
 def test_scale_zero_changes_nothing(sampler):
-    guided = Classifier(0.0)(DENOISER, gradient, applies_gradient=sampler.applies_gradient)
+    def never(x, level, condition):
+        raise AssertionError("at scale 0 the classifier is not evaluated")
+
+    guided = Classifier(0.0)(DENOISER, never, applies_gradient=sampler.applies_gradient)
     for i in (0, 5, 9):
         a, b = (sampler.step(denoiser, CHAIN, i, X, lambda i: X).x for denoiser in (guided, DENOISER))
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)

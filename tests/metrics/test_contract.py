@@ -18,7 +18,7 @@ def features(seed: int, n: int, shift: float = 0.0) -> dict[str, np.ndarray]:
     draws = np.random.default_rng(seed)
     pool = draws.standard_normal((n, 6)) + shift
     arrays = {"pool": pool, "spatial": pool, "dinov2": pool, "logits": 3 * draws.standard_normal((n, 5))}
-    return {key: values.astype(np.float32) for key, values in arrays.items()}
+    return {key: values.astype(np.float32) for key, values in arrays.items()} | {"labels": draws.integers(0, 5, n)}
 
 
 def metric(name: str):
@@ -59,8 +59,8 @@ def test_interval_shrinks_with_the_number_of_images(name):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_names_the_side_and_the_image(name, bad):
     generated = features(1, 20)
-    for array in generated.values():
-        array[7, 2] = bad
+    for name_of_array in ("pool", "logits"):
+        generated[name_of_array][7, 2] = bad
     with pytest.raises(UserError, match=r"^generated features '.*': NaN or infinity in 1 of 20 .* image 7;[^\n]*$"):
         metric(name)(generated, features(2, 20))
 

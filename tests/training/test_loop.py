@@ -17,6 +17,7 @@ from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.loop import Batches, Trainer, TrainingData, learning_rate
 from diffbench.training.settings import Training
+from diffbench.training.tasks import Denoising
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -38,8 +39,9 @@ def trainer(settings=SETTINGS, *, hybrid=True, seed=0, flip=True, dropout=0.2, l
     diffusion = Diffusion(timesteps=50, variance="learned_range" if hybrid else "fixed_large")
     seed_torch(seed, "init")
     module = network.build((1, 4, 4), None if labels is None else 3, hybrid)
-    data = TrainingData(images, labels, 256, flip)
-    return Trainer(module, diffusion, Hybrid() if hybrid else Simple(), settings, data, seed, CPU)
+    data = TrainingData(images, labels, flip)
+    task = Denoising(module, diffusion, Hybrid() if hybrid else Simple(), 256)
+    return Trainer(task, settings, data, seed, CPU)
 
 
 def weights(done):
@@ -142,7 +144,7 @@ class Spy:
 
 def seen(flip, seed=0, steps=3):
     run = trainer(hybrid=False, flip=flip, seed=seed)
-    spy = run._objective = Spy()
+    spy = run._task.objective = Spy()
     for _ in range(steps):
         run.advance()
     return spy.batches

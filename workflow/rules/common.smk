@@ -153,6 +153,11 @@ def one_of(places):
     return f"(?=(?:{'|'.join(map(re.escape, places))})/)[^/]+"
 
 
+def entry_of(row):
+    """Return the name of the entry in the configuration whose sample set a row is."""
+    return row.model.partition("@")[0]
+
+
 def place_of(row):
     """Return the folder of a sample set, below samples/, features/<extractor>/ and scores/<protocol>/."""
     return f"{row.model}/train{row.train_seed}/{row.sampler}/sample{row.sample_seed}"
@@ -188,6 +193,7 @@ ROWS = bench.sample_sets()
 
 wildcard_constraints:
     extractor="[^/]+",
+    classifier="[^/]+",
     protocol="[^/]+",
     model="[^/]+",
     sampler="[^/]+",

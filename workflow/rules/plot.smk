@@ -11,13 +11,19 @@ def figure_job(name, labels=()):
 
 def shown_rows(model):
     """Return the rows of a model that its picture shows: every sampler and number of steps, for its first seeds."""
-    own = [row for row in ROWS if row.model == model]
+    own = [row for row in ROWS if entry_of(row) == model]
     first = own[0]
     return [row for row in own if (row.train_seed, row.sample_seed) == (first.train_seed, first.sample_seed)]
 
 
+def shown_as(row):
+    """Return the label of a row in its model's picture."""
+    scale = row.model.partition("@")[2]
+    return f"{row.sampler}, {row.steps} steps" + (f", scale {scale}" if scale else "")
+
+
 FIRST_TERMS = {}
-for model, seed in bench.trained_models():
+for model, seed in bench.bounded_models():
     FIRST_TERMS.setdefault(model, f"results/terms/{model}/train{seed}.npz")
 
 
@@ -34,7 +40,7 @@ rule samples_figure:
         spec=lambda w: identity(
             figure_job(
                 "samples",
-                [f"{row.sampler}, {row.steps} steps" for row in shown_rows(w.model)],
+                [shown_as(row) for row in shown_rows(w.model)],
             ),
             "plot",
         ),

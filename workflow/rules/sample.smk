@@ -3,6 +3,20 @@ its own: outputs cannot be functions, so there is a rule for every distinct list
 """
 
 
+def weights_of_model(wildcards):
+    """Return the weights that a sample set is drawn with: the model's own, or those of the model that it is of."""
+    of = bench.variant(wildcards.model).of
+    return f"results/models/{of}/train{wildcards.train_seed}/weights.safetensors"
+
+
+def classifier_of_model(wildcards):
+    """Return the weights of the classifier that guides a model, if one does."""
+    guidance = bench.variant(wildcards.model).guidance
+    if guidance is None or guidance.classifier is None:
+        return []
+    return f"results/classifiers/{guidance.classifier}/train{wildcards.train_seed}/weights.safetensors"
+
+
 def sample_spec(steps, rows):
     """Return the function that gives a job's spec."""
     num_images = {place_of(row): row.num_images for row in rows if row.steps == steps[0]}
@@ -35,8 +49,9 @@ for steps, places in grouped(ROWS).items():
         name:
             "sample_" + label.replace("-", "_")
         input:
-            weights="results/models/{model}/train{train_seed}/weights.safetensors",
-            provenance="results/models/{model}/train{train_seed}/weights.safetensors.json",
+            weights=weights_of_model,
+            classifier=classifier_of_model,
+            provenance=lambda w: provenance_of(weights_of_model(w)),
         output:
             samples=samples,
             provenance=provenance_of(*samples),
@@ -50,6 +65,7 @@ for steps, places in grouped(ROWS).items():
         resources:
             gpu=GPU,
         shell:
-            "log={log:q}; exec {sys.executable} -m diffbench.stages.sample --spec {params.spec:q} --weights {input.weights:q}"
+            "log={log:q}; classifier={input.classifier:q}; exec {sys.executable} -m diffbench.stages.sample"
+            ' --spec {params.spec:q} --weights {input.weights:q} ${{classifier:+--classifier "$classifier"}}'
             " --out {output.samples:q} --device {bench.execution.device} --cache .cache"
             ' --run-record "${{log%.log}}.run.json" 2> "$log"'

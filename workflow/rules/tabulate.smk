@@ -1,32 +1,40 @@
-"""The table, its numbers for `dvc metrics show`, and the figure that is drawn from it."""
+"""The tables, numbers for `dvc metrics show`, and the figures that are drawn from tables."""
 
 
-def table_job():
-    """Return what the table and its figure depend on besides the scores."""
+def table_job(table, figure):
+    """Return what a table and its figure depend on besides the scores."""
     spec = {
         "benchmark": bench.name,
-        "table": {"name": "table2"},
-        "figure": {"name": "fid_vs_steps"},
+        "table": {"name": table},
+        "figure": {"name": figure},
     }
-    return Job(spec, (module_of("tables", "table2"), module_of("figures", "fid_vs_steps")))
+    return Job(spec, (module_of("tables", table), module_of("figures", figure)))
+
+
+def scores_of(rows):
+    """Return the scores of sample sets, and of real images under their protocols."""
+    return [
+        *dict.fromkeys(f"results/scores/{protocol}/real.json" for row in rows for protocol in row.protocols),
+        *(
+            f"results/scores/{protocol}/{place_of(row)}/{row.steps}.json"
+            for row in rows
+            for protocol in row.protocols
+        ),
+    ]
+
+
+GUIDED = [row for row in ROWS if bench.variant(row.model).guidance is not None]
 
 
 # The other figures are inputs so that who asks for the table gets them too; it is not computed from them.
 rule table2:
     input:
         scores=[
-            *dict.fromkeys(
-                f"results/scores/{protocol}/real.json" for row in ROWS for protocol in row.protocols
-            ),
-            *(
-                f"results/scores/{protocol}/{place_of(row)}/{row.steps}.json"
-                for row in ROWS
-                for protocol in row.protocols
-            ),
-            *(f"results/scores/bound/{model}/train{seed}.json" for model, seed in bench.trained_models()),
+            *scores_of(ROWS),
+            *(f"results/scores/bound/{model}/train{seed}.json" for model, seed in bench.bounded_models()),
         ],
         figures=[
-            *(f"results/figures/samples_{model}.png" for model in dict.fromkeys(row.model for row in ROWS)),
+            *(f"results/figures/samples_{model}.png" for model in dict.fromkeys(map(entry_of, ROWS))),
             "results/figures/rate_distortion.png",
         ],
     output:
@@ -37,7 +45,7 @@ rule table2:
     log:
         "results/logs/tabulate/table2.log",
     params:
-        spec=identity(table_job(), "tabulate", "plot"),
+        spec=identity(table_job("table2", "fid_vs_steps"), "tabulate", "plot"),
     localrule: True
     shell:
         "log={log:q}; {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
@@ -45,3 +53,25 @@ rule table2:
         ' --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable} -m diffbench.stages.plot'
         " --spec {params.spec:q} --table {output.table:q} --out {output.figure:q}"
         ' --run-record results/logs/plot/fid_vs_steps.run.json 2>> "$log"'
+
+
+# What guidance buys, over its scales; only where a model is guided.
+if GUIDED:
+
+    rule table4:
+        input:
+            scores=scores_of(GUIDED),
+        output:
+            table="results/table4.csv",
+            figure="results/figures/guidance_tradeoff.png",
+            provenance=provenance_of("results/table4.csv", "results/figures/guidance_tradeoff.png"),
+        log:
+            "results/logs/tabulate/table4.log",
+        params:
+            spec=identity(table_job("table4", "guidance_tradeoff"), "tabulate", "plot"),
+        localrule: True
+        shell:
+            "log={log:q}; {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
+            ' --out {output.table:q} --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable}'
+            " -m diffbench.stages.plot --spec {params.spec:q} --table {output.table:q} --out {output.figure:q}"
+            ' --run-record results/logs/plot/guidance_tradeoff.run.json 2>> "$log"'

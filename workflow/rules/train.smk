@@ -1,4 +1,4 @@
-"""Models, one for each training seed."""
+"""Models and classifiers of noisy images, one for each training seed."""
 
 
 rule train:
@@ -25,3 +25,29 @@ rule train:
         " --out {output.weights:q} --log-csv {output.log_csv:q} --device {bench.execution.device}"
         " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
         " --run-record results/logs/train/{wildcards.model}/train{wildcards.train_seed}.run.json 2> {log:q}"
+
+
+rule train_classifier:
+    input:
+        data="results/data/train.npz",
+        provenance="results/data/train.npz.json",
+    output:
+        weights="results/classifiers/{classifier}/train{train_seed}/weights.safetensors",
+        log_csv="results/classifiers/{classifier}/train{train_seed}/log.csv",
+        provenance=provenance_of(
+            "results/classifiers/{classifier}/train{train_seed}/weights.safetensors",
+            "results/classifiers/{classifier}/train{train_seed}/log.csv",
+        ),
+    log:
+        "results/logs/train_classifier/{classifier}/train{train_seed}.log",
+    params:
+        spec=lambda w: identity(bench.train_classifier_job(w.classifier, int(w.train_seed)), "train"),
+    threads: bench.execution.threads
+    priority: 1
+    resources:
+        gpu=GPU,
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.train --spec {params.spec:q} --data {input.data:q}"
+        " --out {output.weights:q} --log-csv {output.log_csv:q} --device {bench.execution.device}"
+        " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'

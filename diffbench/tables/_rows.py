@@ -1,0 +1,61 @@
+"""Rows of tables that have one for each sample set: filled from records, in order, as a data frame."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas
+
+from diffbench.base.errors import UserError
+
+WHOLE = (
+    *("steps", "nfe", "train_seed", "sample_seed", "num_images"),
+    *("flops_per_image", "classifier_evaluations"),
+)
+"""Columns that are written without a decimal point, wherever all their numbers are whole."""
+
+REAL = "real"
+"""The row of held-out real images, scored as a sample set: the floor that every model is read against."""
+
+
+def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, Any]) -> None:
+    """Put a record's value into a row's cells. Raises: UserError where another value stands there."""
+    # Equal repeats are harmless: under two protocols, a sample set states its cost twice.
+    if cells.get(metric, value) != value:
+        where = ", ".join(
+            f"{key} {item[key]}" for key in ("model", "sampler", "steps", "train_seed") if item[key] is not None
+        )
+        raise UserError(f"two values of {metric} for {where}; remove the score file that is not meant")
+    cells[metric] = value
+
+
+def ordered(rows: list[dict[str, Any]], numbers: Sequence[str] = ("guidance_scale", "steps")) -> list[dict[str, Any]]:
+    """Return rows in the order in which records name models and samplers, `real` first, numbers ascending."""
+    first_seen = {
+        key: {name: place for place, name in enumerate(dict.fromkeys(row[key] for row in rows))}
+        for key in ("benchmark", "model", "sampler", "protocol")
+    }
+
+    def place(row: dict[str, Any]) -> tuple:
+        values = (row[key] or 0 for key in (*numbers, "train_seed", "sample_seed", "num_images"))
+        named = (first_seen[key][row[key]] for key in ("model", "sampler"))
+        return (
+            first_seen["benchmark"][row["benchmark"]],
+            row["model"] != REAL,
+            *named,
+            *values,
+            row["protocol"] or "",
+        )
+
+    return sorted(rows, key=place)
+
+
+def framed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pandas.DataFrame:
+    """Return the table of rows, cells without a value missing."""
+    frame = pandas.DataFrame(rows, columns=list(columns))
+    for name in columns:
+        if name in ("benchmark", "model", "sampler", "protocol"):
+            continue
+        numbers = pandas.to_numeric(frame[name]).astype("Float64")
+        whole = name in WHOLE and (numbers.dropna() % 1 == 0).all()
+        frame[name] = numbers.astype("Int64") if whole else numbers.astype("float64")
+    return frame

@@ -1,0 +1,110 @@
+"""What a network is trained to do with noised images: predict what the noise was, or which class the image is of."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from diffbench.base.errors import UserError
+from diffbench.base.seeds import Draw, Stream
+from diffbench.diffusion.batch import NoisedBatch, Objective
+from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
+from diffbench.diffusion.parameterization import PARAMETERIZATIONS, X
+from diffbench.diffusion.process import Chain
+
+QUARTERS = 4
+"""Parts of the chain for which a classifier's accuracy is logged, q0 the cleanest, as in the published code."""
+
+Losses = Float[Tensor, " batch"]
+Counts = Float[Tensor, " counts"]
+
+
+class Task(Protocol):
+    """What the training loop optimises, batch by batch.
+
+    counts: names of what `losses` counts beside them, summed between two rows of the log.
+    """
+
+    network: nn.Module
+    chain: Chain
+    counts: tuple[str, ...]
+
+    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Int[Tensor, " batch"]:
+        """Return the step of the training chain (0 the noisiest) at which each image is noised."""
+        ...
+
+    def losses(
+        self, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X, y: Int[Tensor, " batch"] | None
+    ) -> tuple[Losses, Counts]:
+        """Return each image's loss, and the counts of the batch."""
+        ...
+
+    def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
+        """Return the log's further columns from the summed counts; None where nothing was counted."""
+        ...
+
+
+class Denoising:
+    """Training of a model: the objective decides which steps are drawn and what is compared."""
+
+    counts = ()
+
+    def __init__(self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int):
+        """levels: grey levels of the data."""
+        self.network, self.objective, self._levels = network, objective, levels
+        self._denoiser = ModelDenoiser.of(diffusion, network)
+        self._form = PARAMETERIZATIONS[diffusion.parameterization]
+        self.chain = self._denoiser.chain
+
+    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Int[Tensor, " batch"]:
+        """Return the objective's choice."""
+        return self.objective.steps(stream, index, draw, len(self.chain))
+
+    def losses(
+        self, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X, y: Int[Tensor, " batch"] | None
+    ) -> tuple[Losses, Counts]:
+        """Return the objective's loss of each image; nothing is counted."""
+        prediction = self._denoiser(x_t, self.chain.level(i), Condition(y=y))
+        batch = NoisedBatch(self.chain, i, x_0, x_t, eps, prediction, self._form, self._levels)
+        return self.objective(batch), x_0.new_empty(0)
+
+    def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
+        """Return no further columns."""
+        return {}
+
+
+class Classification:
+    """Training of a classifier of noised images: cross-entropy at uniformly drawn steps, accuracy by noise level.
+
+    Source: Dhariwal and Nichol 2021, section 4 and appendix H.
+    """
+
+    counts = tuple(f"{kind}_q{quarter}" for kind in ("right", "seen") for quarter in range(QUARTERS))
+
+    def __init__(self, network: nn.Module, diffusion: Diffusion):
+        self.network, self.chain = network, diffusion.chain()
+        self._network_t = diffusion.network_timesteps()
+
+    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Int[Tensor, " batch"]:
+        """Return steps drawn uniformly."""
+        return stream.integers(index, draw, len(self.chain))
+
+    def losses(
+        self, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X, y: Int[Tensor, " batch"] | None
+    ) -> tuple[Losses, Counts]:
+        """Return each image's cross-entropy in nats; counted: images and right answers in each quarter of the chain."""
+        if y is None:
+            raise UserError("a classifier is trained on labelled images, and these have no labels")
+        logits = self.network(x_t, self._network_t[i].to(x_t.device))
+        right = (logits.argmax(dim=1) == y).double()
+        quarter = (QUARTERS * (len(self.chain) - 1 - i) // len(self.chain)).to(y.device)
+        member = functional.one_hot(quarter, QUARTERS).double()
+        return functional.cross_entropy(logits, y, reduction="none"), torch.cat([right @ member, member.sum(dim=0)])
+
+    def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
+        """Return the accuracy in each quarter of the chain, accuracy_q0 that of the cleanest."""
+        pairs = [(sums[f"right_q{quarter}"], sums[f"seen_q{quarter}"]) for quarter in range(QUARTERS)]
+        return {f"accuracy_q{q}": right / seen if seen else None for q, (right, seen) in enumerate(pairs)}
