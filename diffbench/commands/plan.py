@@ -1,5 +1,6 @@
 """What a benchmark will cost before it is run: jobs, network evaluations, FLOPs, disk and expected time."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ BACKWARD = 3
 
 BYTES_PER_PARAMETER = 8
 """Averaged and raw weights, float32."""
+
+AFFORDABLE = 2e10
+"""Floating-point operations that take about a second on a slow processor."""
 
 START_UP_SECONDS = 3.0
 """Import of torch and of the package, per job, with compiled bytecode."""
@@ -138,39 +142,51 @@ def flops_per_row(network: nn.Module, shape: tuple[int, int, int], conditional: 
     return counter.get_total_flops()
 
 
-def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None) -> float:
-    """Return this machine's floating-point operations per second in the first model's network (a second or two)."""
+def measured_rate(
+    benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, per_row: int
+) -> tuple[float, str]:
+    """Return this machine's floating-point operations per second (a second or two), and on what it was measured.
+
+    per_row: operations of the first model's network for one image. It is run itself where that takes no longer.
+    """
     make_deterministic(benchmark.execution.threads)
     device = chosen_device(benchmark.execution.device)
-    model = benchmark.models[benchmark.trained_models()[0][0]]
-    network = model.network.build(shape, num_classes, model.diffusion.learns_variance).to(device).eval()
-    conditional = getattr(model.network, "class_conditional", False)
-    per_row = flops_per_row(network, shape, conditional)
-    # Few enough images that one pass stays near a second on a slow processor.
-    size = max(1, min(benchmark.sampling.micro_batch, int(2e10 / per_row)))
-    x, t = torch.zeros(size, *shape, device=device), torch.zeros(size, device=device)
-    y = torch.zeros(size, dtype=torch.int64, device=device) if conditional else None
+    name = benchmark.trained_models()[0][0]
+    model = benchmark.models[name]
+    network = None
+    if per_row <= AFFORDABLE:
+        network = model.network.build(shape, num_classes, model.diffusion.learns_variance).to(device).eval()
+        size = max(1, min(benchmark.sampling.micro_batch, int(AFFORDABLE / per_row)))
+        x, t = torch.zeros(size, *shape, device=device), torch.zeros(size, device=device)
+        conditional = getattr(model.network, "class_conditional", False)
+        y = torch.zeros(size, dtype=torch.int64, device=device) if conditional else None
+        work, run = per_row * size, lambda: network(x, t, y, None)
+    else:
+        layer = nn.Conv2d(256, 256, 3, padding=1, device=device)
+        x = torch.zeros(8, 256, 32, 32, device=device)
+        work, run = 2 * 9 * 256 * 256 * 8 * 32 * 32, lambda: layer(x)
+        name = "a 3x3 convolution of 256 channels"
     best = 0.0
     with torch.no_grad():
         for _ in range(4):
             started = time.perf_counter()
-            network(x, t, y, None)
+            run()
             if device.type == "cuda":
                 torch.cuda.synchronize()
-            best = max(best, per_row * size / (time.perf_counter() - started))
-    return best
+            best = max(best, work / (time.perf_counter() - started))
+    return best, name
 
 
 def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, workers: int) -> str:
     """Return the plan as text; workers: jobs that run side by side."""
     plans = plan_models(benchmark, shape, num_classes)
-    rate = measured_rate(benchmark, shape, num_classes)
-    heads = ("parameters", "MFLOP/row", "train rows", "sample rows", "bound rows", "GFLOP")
-    lines = [f"{'model':<20}" + "".join(f"{head:>13}" for head in heads)]
+    rate, measured_on = measured_rate(benchmark, shape, num_classes, plans[0].flops)
+    heads = ("parameters", "FLOP/row", "train rows", "sample rows", "bound rows", "FLOP")
+    lines = [f"{'model':<20}" + "".join(f"{head:>15}" for head in heads)]
     for item in plans:
         lines.append(
-            f"{item.name:<20}{item.parameters:>13,}{item.flops / 1e6:>13.1f}{item.train_evaluations:>13,}"
-            f"{item.sample_evaluations:>13,}{item.bound_evaluations:>13,}{item.total_flops / 1e9:>13,.0f}"
+            f"{item.name:<20}{item.parameters:>15,}{scaled(item.flops):>15}{item.train_evaluations:>15,}"
+            f"{item.sample_evaluations:>15,}{item.bound_evaluations:>15,}{scaled(item.total_flops):>15}"
         )
     seconds = {
         "training": sum(BACKWARD * item.flops * item.train_evaluations for item in plans) / rate,
@@ -185,7 +201,7 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
         "rows are network evaluations of one image; one evaluation a sampling step is assumed",
         "jobs: " + ", ".join(f"{count} {stage}" for stage, count in jobs.items()),
         f"disk: {disk / 2**20:,.1f} MiB of weights and samples",
-        f"speed: {rate / 1e9:,.1f} GFLOP/s a job, measured here on {benchmark.trained_models()[0][0]}",
+        f"speed: {rate / 1e9:,.1f} GFLOP/s a job, measured here on {measured_on}",
         "expected: " + ", ".join(f"{name} {_spoken(value / workers)}" for name, value in seconds.items()),
         f"in all about {_spoken(sum(seconds.values()) / workers)} with {workers} jobs side by side",
     ]
@@ -206,7 +222,16 @@ def job_counts(benchmark: Benchmark) -> dict[str, int]:
     }
 
 
+def scaled(number: float) -> str:
+    """Return a large number with four digits and the SI prefix that suits it: 1.234 T."""
+    prefixes = ("", " k", " M", " G", " T", " P", " E", " Z", " Y")
+    power = min(len(prefixes) - 1, max(0, int(math.log10(max(number, 1)) // 3)))
+    return f"{number / 1000**power:.4g}{prefixes[power]}"
+
+
 def _spoken(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+    if seconds < 2 * 86400:
+        return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+    return f"{seconds / 86400:,.0f} days"

@@ -1,0 +1,58 @@
+"""The papers' benchmarks without their data: parameters to the last one, and every job in the plan."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffbench.base.config import load_benchmark
+from diffbench.commands.plan import job_counts, plan_models
+
+ROOT = Path(__file__).parents[2]
+
+# Counted in the networks that improved-diffusion's and guided-diffusion's own create_model functions return for the
+# flags of the released checkpoints; beside each, what the papers' tables print.
+PARAMETERS = {
+    "cifar10": {"ddpm": (35_746_307, "35.7M"), "iddpm": (52_546_438, None), "iddpm_vlb": (52_546_438, None)},
+    "imagenet64": {
+        "iddpm": (121_063_942, None),
+        "iddpm_cond": (273_049_350, None),
+        "adm": (295_904_454, "296M"),
+        "noisy": (65_438_568, "65M"),
+    },
+    "imagenet128": {"adm": (421_529_606, "422M"), "noisy": (42_568_040, "43M")},
+    "imagenet256": {"adm": (553_838_086, "554M"), "adm_uncond": (552_814_086, None), "noisy": (54_096_360, "54M")},
+    "imagenet512": {"adm": (558_997_638, "559M"), "noisy": (54_448_360, "54M")},
+    "lsun_bedroom": {"iddpm": (113_676_678, None), "adm": (552_814_086, None)},
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_equal_the_published_codes_and_round_to_the_papers(name):
+    benchmark = load_benchmark(ROOT / f"workflow/config/{name}.yaml")
+    height, width, channels = benchmark.dataset.shape
+    num_classes = benchmark.dataset.num_classes
+    found = {}
+    with torch.device("meta"):
+        for key, model in benchmark.models.items():
+            found[key] = model.network.build((channels, height, width), num_classes, model.diffusion.learns_variance)
+        for key, classifier in benchmark.classifiers.items():
+            found[key] = classifier.network.build((channels, height, width), num_classes)
+    for key, (exact, printed) in PARAMETERS[name].items():
+        count = sum(parameter.numel() for parameter in found[key].parameters())
+        assert count == exact, key
+        if printed is not None:
+            digits = 1 if "." in printed else 0
+            assert f"{count / 1e6:.{digits}f}M" == printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_the_plan_counts_every_job(name):
+    benchmark = load_benchmark(ROOT / f"workflow/config/{name}.yaml")
+    height, width, channels = benchmark.dataset.shape
+    plans = plan_models(benchmark, (channels, height, width), benchmark.dataset.num_classes)
+    trained = benchmark.trained_models() + benchmark.trained_classifiers()
+    assert [item.name for item in plans] == [f"{model} seed {seed}" for model, seed in trained]
+    assert all(item.flops > 1e9 and item.train_evaluations > 1e7 for item in plans)
+    assert job_counts(benchmark)["train"] == len(trained)

@@ -1,0 +1,21 @@
+"""The papers' benchmarks: a workflow that could start, on a machine that has none of their data."""
+
+import pytest
+
+from diffbench.base.config import load_benchmark
+
+from .conftest import ROOT
+
+NAMES = ("cifar10", "imagenet64", "imagenet128", "imagenet256", "imagenet512", "lsun_bedroom")
+
+
+@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])])
+def test_every_row_has_its_jobs(fresh, name):
+    config = f"workflow/config/{name}.yaml"
+    jobs = fresh.count(fresh.plan("results/table2.csv", "--configfile", config))
+    benchmark = load_benchmark(ROOT / config)
+    rows = benchmark.sample_sets()
+    assert jobs["train"] == len(benchmark.trained_models())
+    assert jobs["train_classifier"] == len(benchmark.trained_classifiers())
+    assert jobs["sample"] == len(rows), "on a GPU every set is a job of its own"
+    assert jobs["score_samples"] == sum(len(row.protocols) for row in rows)
