@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from diffbench.diffusion.expected_bound import expected_terms
 from diffbench.diffusion.gaussians import Gaussian
+from diffbench.diffusion.likelihood import vlb_term
 from diffbench.diffusion.mixtures import Mixture
-from diffbench.diffusion.process import Level, training_chain
+from diffbench.diffusion.process import Level, noised, training_chain
 
 torch.set_num_threads(1)
 CHAIN = training_chain("cosine", 1000)
@@ -110,6 +112,20 @@ def test_error_by_more_nodes_and_by_draws(data, i):
     eps = torch.randn(x_0.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     squares = ((data.denoiser()(level.alpha * x_0 + level.sigma * eps, level).x_0 - x_0) ** 2).flatten(1).mean(1)
     assert abs(float(squares.mean()) - found) < 4.5 * float(squares.std()) / math.sqrt(20_000)
+
+
+def test_the_bounds_code_gives_the_terms_within_their_spread():
+    chain = training_chain("linear", 40)
+    errors = table([LINE.error(chain.level(i)) for i in range(40)])
+    log_variance = 0.5 * (chain.beta.log() + chain.log_beta_tilde)
+    exact = expected_terms(chain, errors[:, None], log_variance[:, None])
+    x_0 = LINE.draw(torch.arange(4000), 0, (1, 1, 1))
+    generator = torch.Generator().manual_seed(1)
+    for i in range(0, 39, 4):
+        x_t = noised(x_0, chain.level(i), torch.randn(x_0.shape, dtype=torch.float64, generator=generator))
+        found = vlb_term(chain, torch.full((4000,), i), x_0, x_t, LINE.denoiser(0.5)(x_t, chain.level(i)))
+        error = float(found.std()) / math.sqrt(4000)
+        assert abs(float(found.mean()) - float(exact[i])) < 4.5 * error and error < 0.05 * float(exact[i])
 
 
 def test_draws_fall_to_the_components_by_weight():

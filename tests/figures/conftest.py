@@ -37,3 +37,27 @@ def curves():
     """Return rate and distortion of two models."""
     rate = np.linspace(0, 2, 11)
     return {"ddpm": (rate, 80 * np.exp(-rate)), "iddpm": (rate / 2, 70 * np.exp(-rate))}
+
+
+@pytest.fixture
+def oracle():
+    """Return the oracle's table of a stochastic first-order and a deterministic second-order sampler."""
+    rows = []
+    for schedule in ("log_snr", "cosine"):
+        for sampler, variance, order in (("ancestral", "fixed_large", 1), ("heun", np.nan, 2)):
+            for steps in (8, 16, 32):
+                rows.append(
+                    {
+                        "data": "1/f^2",
+                        "schedule": schedule,
+                        "sampler": sampler,
+                        "reverse_variance": variance,
+                        "steps": steps,
+                        "nfe": order * steps - order + 1,
+                        "stochastic": order == 1,
+                        "error": float(steps) ** -order,
+                        "order": order,
+                        "measured_order": order - 0.03 if schedule == "log_snr" else np.nan,
+                    }
+                )
+    return pandas.DataFrame(rows)
