@@ -1,10 +1,12 @@
 """Are the numbers right? Samplers and the papers' arithmetic on data whose answers are known, without any network."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas
+import torch
 
 from diffbench.base import plugins
 from diffbench.base.artifacts import replacing
@@ -28,6 +30,7 @@ FAMILIES = (
     sampling.temperature,
 )
 
+VERDICTS = {True: "holds", False: "fails"}
 FILES = ("oracle.csv", "oracle_claims.csv", "oracle.png")
 
 
@@ -39,9 +42,10 @@ def oracle(samplers: Sequence[str], out: Path) -> tuple[str, bool]:
     Raises: UserError for a sampler that is not there or fails.
     """
     entries = [entry_of(text) for text in samplers or plugins.names("samplers")]
-    runs = run_samplers(entries)
-    table = runs.table()
-    verdicts = [*order_claims(table), *(claim for family in FAMILIES for claim in family())]
+    with one_thread():
+        runs = run_samplers(entries)
+        table = runs.table()
+        verdicts = [*order_claims(table), *(claim for family in FAMILIES for claim in family())]
     frame = pandas.DataFrame(
         [dataclasses.asdict(claim) | {"as_expected": claim.as_expected} for claim in verdicts]
     ).replace({"holds": VERDICTS, "expected": VERDICTS})
@@ -59,7 +63,15 @@ def oracle(samplers: Sequence[str], out: Path) -> tuple[str, bool]:
     return "\n".join(lines), all(claim.as_expected for claim in verdicts)
 
 
-VERDICTS = {True: "holds", False: "fails"}
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: tensors here are so small that to share them costs several times what it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def order_claims(table: pandas.DataFrame) -> list[Claim]:

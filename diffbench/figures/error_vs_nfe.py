@@ -83,7 +83,7 @@ def _line(axes: Axes, line: pandas.DataFrame, place: int, *, label: str) -> None
         color=colour,
         # Two kinds of error must not be read as one: hollow and dashed is a distance of distributions.
         linestyle=DASHES[1] if drawn else DASHES[0],
-        marker=MARKERS[place % len(MARKERS)],
+        marker=MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
         markerfacecolor="white" if drawn else colour,
         markeredgecolor=colour,
         markeredgewidth=1.6,

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
+from diffbench.figures._style import save_png
 from diffbench.figures.error_vs_nfe import ErrorVsNfe
+from diffbench.stages.plot import plot
 
 
 def test_a_line_for_each_sampler_and_a_panel_for_each_schedule(oracle):
@@ -33,3 +35,12 @@ def test_what_cannot_be_drawn_is_named(oracle):
         ErrorVsNfe()(oracle.drop(columns=["nfe", "error"]))
     with pytest.raises(UserError, match="an error of 0"):
         ErrorVsNfe()(oracle.assign(error=0.0))
+
+
+def test_the_plot_stage_draws_it_from_the_file_too(oracle, tmp_path):
+    oracle.to_csv(tmp_path / "oracle.csv", index=False)
+    plot({"figure": {"name": "error_vs_nfe"}}, out=tmp_path / "a.png", table=tmp_path / "oracle.csv")
+    save_png(ErrorVsNfe()(oracle), tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with pytest.raises(UserError, match="error_vs_nfe: is drawn from --table, and from nothing else"):
+        plot({"figure": {"name": "error_vs_nfe"}}, out=tmp_path / "c.png", images=[tmp_path / "a.npz"])
