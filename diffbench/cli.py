@@ -191,6 +191,23 @@ def measure(
 
 
 @app.command()
+def oracle(
+    sampler: Annotated[
+        list[str] | None,
+        typer.Option(help="a sampler's name or dotted path, options behind it ('ddim eta=0.5'); again for more"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for oracle.csv, oracle_claims.csv and oracle.png")] = Path("oracle"),
+) -> None:
+    """Measure samplers and bounds on data whose answers are known; exit code 1 where a verdict is unexpected."""
+    from diffbench.commands.oracle import oracle as proved
+
+    report, as_expected = proved(sampler or [], out)
+    typer.echo(report)
+    if not as_expected:
+        raise typer.Exit(1)
+
+
+@app.command()
 def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] = Path("results/logs")) -> None:
     """Print where the time of a finished run went."""
     from diffbench.commands.costs import costs as summed

@@ -14,8 +14,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 PURPOSES = {
-    **{"x_T": 1, "step": 2, "bound": 3, "train": 4, "flip": 5, "dropout": 6, "label": 7, "order": 8, "init": 9},
-    **{"label_dropout": 10},
+    "x_T": 1,
+    "step": 2,
+    "bound": 3,
+    "train": 4,
+    "flip": 5,
+    "dropout": 6,
+    "label": 7,
+    "order": 8,
+    "init": 9,
+    "data": 10,
+    "label_dropout": 11,
 }
 """What a draw is for. Two purposes never share a counter; a number, once given, is never reused."""
 

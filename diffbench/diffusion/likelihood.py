@@ -24,9 +24,10 @@ def per_image(values: X) -> PerImage:
 
 def normal_kl(mean_1: Tensor, log_variance_1: Tensor, mean_2: Tensor, log_variance_2: Tensor) -> Tensor:
     """Return KL(N(mean_1, variance_1) || N(mean_2, variance_2)) in nats, entry by entry."""
-    ratio = (log_variance_1 - log_variance_2).exp()
+    ratio = log_variance_1 - log_variance_2
     distance = (mean_1 - mean_2) ** 2 * (-log_variance_2).exp()
-    return 0.5 * (-1.0 + log_variance_2 - log_variance_1 + ratio + distance)
+    # ratio - 1 by expm1: variances of neighbouring steps are nearly equal, and a sum with 1 would drown the rest.
+    return 0.5 * (torch.expm1(ratio) - ratio + distance)
 
 
 def standard_normal_cdf(x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, over
-from diffbench.samplers._contract import Sampler, State
+from diffbench.samplers._contract import Noise, Sampler, State
 
 Conditions = Callable[[Int[Tensor, " batch"]], Condition]
 """conditions(index) is what the images of these indices are to be."""
@@ -78,22 +78,33 @@ def _walk(
     def conditioned(x: X, level: Level, given: Condition | None = None) -> Prediction:
         return denoiser(x, level, given or condition)
 
+    return walked(sampler, conditioned, chain, x_T, lambda i: stream.normal(index, i, shape), on_step)
+
+
+def walked(
+    sampler: Sampler,
+    denoiser: Denoiser,
+    chain: Chain,
+    x_T: X,
+    noise: Noise,
+    on_step: Callable[[], None] | None = None,
+) -> X:
+    """Return where a sampler ends from x_T, at the clean level.
+
+    Raises: UserError where it fails, or returns something that is not finite, of another shape, or not clean.
+    """
+    name = type(sampler).__name__
     x, reached = x_T, chain.level(0)
-    states = sampler(conditioned, chain, x_T, lambda i: stream.normal(index, i, shape))
-    for number, state in enumerate(_guarded(type(sampler).__name__, states)):
+    for number, state in enumerate(_guarded(name, sampler(denoiser, chain, x_T, noise))):
         x, reached = state.x, state.level
         if x.shape != x_T.shape:
-            raise UserError(
-                f"sampler {type(sampler).__name__}: step {number} returned {tuple(x.shape)} for {tuple(x_T.shape)}"
-            )
+            raise UserError(f"sampler {name}: step {number} returned {tuple(x.shape)} for {tuple(x_T.shape)}")
         if not bool(torch.isfinite(x).all()):
-            raise UserError(f"sampler {type(sampler).__name__}: step {number} returned values that are not finite")
+            raise UserError(f"sampler {name}: step {number} returned values that are not finite")
         if on_step is not None:
             on_step()
     if float(reached.sigma) != 0:
-        raise UserError(
-            f"sampler {type(sampler).__name__}: it stopped before the clean level, at sigma {reached.sigma:.3g}"
-        )
+        raise UserError(f"sampler {name}: it stopped before the clean level, at sigma {reached.sigma:.3g}")
     return x
 
 

@@ -20,7 +20,7 @@ from diffbench.base.artifacts import replacing, run_record, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 
-SOURCES = {"table": "table", "images": "images", "curves": "terms"}
+SOURCES = {"table": "table", "oracle": "table", "images": "images", "curves": "terms"}
 """What a figure consumes, and the argument that brings it."""
 
 REAL_LABEL = "real images"
@@ -44,15 +44,15 @@ def plot(
     options = dict(spec["figure"])
     name = options.pop("name")
     figure = plugins.configure(plugins.load("figures", name, "figure"), options, "figure")
-    given = {"table": table, "images": images, "curves": terms}
-    wanted = [kind for kind, source in given.items() if source]
-    if wanted != [figure.consumes] or (real and figure.consumes != "images"):
-        raise UserError(f"figure {name}: is drawn from --{SOURCES[figure.consumes]}, and from nothing else")
+    given = {"table": table, "images": images, "terms": terms}
+    wanted, brought = SOURCES[figure.consumes], [argument for argument, source in given.items() if source]
+    if brought != [wanted] or (real and wanted != "images"):
+        raise UserError(f"figure {name}: is drawn from --{wanted}, and from nothing else")
 
     files = [path for path in (table, real, *images, *terms) if path]
-    if figure.consumes == "table":
+    if wanted == "table":
         data: Any = _read_table(files[0])
-    elif figure.consumes == "images":
+    elif wanted == "images":
         rows = {REAL_LABEL: real} if real else {}
         data = {label: read_member(path, "arr_0") for label, path in (rows | _labelled(spec, images)).items()}
     else:

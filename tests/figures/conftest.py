@@ -50,3 +50,27 @@ def guided_table():
                 row |= {name: value, f"{name}_low": 0.95 * value, f"{name}_high": 1.05 * value}
             rows.append(row | {"train_seed": 0, "sample_seed": 0, "protocol": "p"})
     return pandas.DataFrame(rows).assign(benchmark="digits", recall=np.nan, recall_low=np.nan, recall_high=np.nan)
+
+
+@pytest.fixture
+def oracle():
+    """Return the oracle's table of a stochastic first-order and a deterministic second-order sampler."""
+    rows = []
+    for schedule in ("log_snr", "cosine"):
+        for sampler, variance, order in (("ancestral", "fixed_large", 1), ("heun", np.nan, 2)):
+            for steps in (8, 16, 32):
+                rows.append(
+                    {
+                        "data": "1/f^2",
+                        "schedule": schedule,
+                        "sampler": sampler,
+                        "reverse_variance": variance,
+                        "steps": steps,
+                        "nfe": order * steps - order + 1,
+                        "stochastic": order == 1,
+                        "error": float(steps) ** -order,
+                        "order": order,
+                        "measured_order": order - 0.03 if schedule == "log_snr" else np.nan,
+                    }
+                )
+    return pandas.DataFrame(rows)

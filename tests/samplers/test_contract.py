@@ -16,6 +16,7 @@ from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.process import Chain, respaced_chain
 from diffbench.samplers._batches import micro_batches, sample
 from diffbench.samplers._contract import State
+from diffbench.samplers._outcome import exact_outcome
 
 torch.set_num_threads(1)
 SAMPLERS = {name: load("samplers", name) for name in names("samplers")}
@@ -86,24 +87,12 @@ def test_draws_noise_exactly_where_it_says_so(sampler):
 
 
 def exact_moments(sampler, chain):
-    """Mean and variance of the sampler's result, exactly: with a denoiser affine in x, so is every step.
+    """Mean and variance of the sampler's result, exactly.
 
-    The affine map is read off the sampler: from x_T = 0 and 1 without noise, and from unit noise at one step each.
     What remains to be tested is that the noises of many steps and images together give that.
     """
-    x_T = torch.zeros(len(chain) + 2, 1, 1, 1, dtype=torch.float64)
-    x_T[1] = 1
-
-    def unit(i):
-        noise = torch.zeros_like(x_T)
-        noise[2 + i] = 1
-        return noise
-
-    *_, last = sampler(GaussianDenoiser(MEAN, VARIANCE, 0.4), chain, x_T, unit)
-    shift, *gains = last.x.flatten().tolist()
-    spread = float(chain.alphas[0] ** 2 + chain.sigmas[0] ** 2)
-    weights = [spread] + [1.0] * len(chain)
-    return shift, sum(weight * (gain - shift) ** 2 for weight, gain in zip(weights, gains, strict=True))
+    outcome = exact_outcome(sampler, GaussianDenoiser(MEAN, VARIANCE, 0.4), chain, (1, 1, 1))
+    return float(outcome.mean), float(outcome.variance)
 
 
 @pytest.mark.parametrize("sampler", ALL, ids=repr)

@@ -1,0 +1,75 @@
+"""Expectations of the bound's terms over data and noise, in float64: closed forms, but for the discretised decoder.
+
+A term is quadratic in the error of the predicted x_0, so its expectation needs nothing but the mean squared error at
+each level: Var[x_0 | x_t] for normal data (`Gaussian.error_variance`), a quadrature for mixtures (`Mixture.error`).
+"""
+
+import math
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from diffbench.diffusion.process import Chain, Level
+
+LOG_2 = math.log(2)
+PerStep = Float64[Tensor, "steps ..."]
+"""One number per step of a chain, noisiest first, and per entry of an image (or per anything that broadcasts)."""
+
+
+def noisy_levels(chain: Chain) -> Level:
+    """Return all levels of a chain but the clean one, where its steps start."""
+    return Level(chain.alphas[:-1], chain.sigmas[:-1])
+
+
+def optimal_log_variance(chain: Chain, error: PerStep) -> PerStep:
+    """Return the reverse variance's logarithm that minimises every term, given the mean squared error of x_0.
+
+    Source: Bao et al. 2022, "Analytic-DPM", eq. 7 (theirs is its mean over entries). At the last step, the error's own.
+    """
+    exact = _along(chain.beta_tilde, error) + _along(chain.x_0_coefficient, error) ** 2 * error
+    return exact.log()
+
+
+def expected_terms(chain: Chain, error: PerStep, log_variance: PerStep) -> Float64[Tensor, " steps"]:
+    """Return E[L] of each step in bits per dimension; the last is a continuous decoder's, -log N(x_0; mean, variance).
+
+    error: mean squared error of the predicted x_0. log_variance: of the reverse steps; both have a leading axis of
+    steps, and broadcast. The decoder's density is per unit of the data's scale; log2(levels - 1) - 1 more compares with
+    a discretised one.
+    Source: Ho et al. 2020, eq. 5, with the expectation over q taken.
+    """
+    ratio = _along(chain.log_beta_tilde, error) - log_variance
+    distance = _along(chain.x_0_coefficient, error) ** 2 * error * (-log_variance).exp()
+    divergence = 0.5 * (torch.expm1(ratio) - ratio + distance)
+    decoder = 0.5 * (math.log(2 * math.pi) + log_variance + distance)
+    last = _along(torch.arange(len(chain)) == len(chain) - 1, error)
+    return torch.where(last, decoder, divergence).flatten(1).mean(1) / LOG_2
+
+
+def expected_prior_term(chain: Chain, second_moment: float) -> float:
+    """Return E[L_T] in bits per dimension, for data with this mean of x_0^2; sampling starts as `prior_term` says."""
+    alpha, sigma = float(chain.alphas[0]), float(chain.sigmas[0])
+    start = alpha**2 + sigma**2
+    ratio = 2 * math.log(sigma) - math.log(start)
+    return 0.5 * (math.expm1(ratio) - ratio + alpha**2 * second_moment / start) / LOG_2
+
+
+def expected_decoder_term(error: float, log_variance: float, levels: int = 256) -> float:
+    """Return E[L_0] in bits per dimension where the error of x_0 is normal with this mean square, by quadrature.
+
+    The probability of a bin of half width 1 / (levels - 1) around x_0; the open bins at the ends are left out. The
+    trapezoidal rule with 20,001 nodes over 12 deviations, with the true normal distribution function; halving the nodes
+    changes the result by less than 1e-10.
+    """
+    nodes = torch.linspace(-12, 12, 20_001, dtype=torch.float64)
+    weight = torch.exp(-(nodes**2) / 2)
+    offset, scale, half = nodes.abs() * math.sqrt(error), math.exp(0.5 * log_variance), 1 / (levels - 1)
+    # Both tails from the side where they are small: a bin far out is the difference of two logarithms.
+    near, far = (torch.special.log_ndtr(-(offset + sign * half) / scale) for sign in (-1, 1))
+    log = near + torch.log(-torch.expm1(far - near))
+    return float(-(weight * log).sum() / weight.sum()) / LOG_2
+
+
+def _along(table: Tensor, like: PerStep) -> Tensor:
+    return table.reshape(-1, *[1] * (like.ndim - 1))
