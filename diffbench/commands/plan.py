@@ -7,14 +7,18 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffbench.base.benchmark import Benchmark
+from diffbench.base.benchmark import Benchmark, Model
 from diffbench.base.devices import chosen_device, make_deterministic
+from diffbench.diffusion.progressive import points
 
 BACKWARD = 3
 """A training step costs about three forward passes: one forward, two of its size backward."""
 
 BYTES_PER_PARAMETER = 8
 """Averaged and raw weights, float32."""
+
+ASSUMED = {"test": 10_000, "train": 50_000}
+"""Images of a split that the bound takes whole, where the data are not there to count."""
 
 START_UP_SECONDS = 3.0
 """Import of torch and of the package, per job, with compiled bytecode."""
@@ -49,7 +53,6 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
         rows = [row for row in benchmark.sample_sets() if (row.model, row.train_seed) == (name, seed)]
         size = benchmark.sampling.micro_batch
         padded = {row.num_images: -(-row.num_images // size) * size for row in rows}
-        strata = benchmark.bound.timesteps or model.diffusion.timesteps
         plans.append(
             ModelPlan(
                 name=f"{name} seed {seed}",
@@ -57,11 +60,19 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
                 flops=flops_per_row(network, shape, getattr(model.network, "class_conditional", False)),
                 train_evaluations=model.training.steps * model.training.batch_size,
                 sample_evaluations=sum(row.steps * padded[row.num_images] for row in rows),
-                bound_evaluations=strata * (benchmark.bound.num_images or 10_000),
+                bound_evaluations=bound_evaluations(benchmark, model),
                 sample_bytes=sum(row.num_images for row in rows) * shape[0] * shape[1] * shape[2],
             )
         )
     return plans
+
+
+def bound_evaluations(benchmark: Benchmark, model: Model) -> int:
+    """Return the network rows of a model's bound on its splits, and of the test images' reconstructions."""
+    bound, timesteps = benchmark.bound, model.diffusion.timesteps
+    images = {split: bound.num_images or ASSUMED[split] for split in bound.splits}
+    per_image = min(bound.timesteps or timesteps, timesteps)
+    return per_image * sum(images.values()) + len(points(timesteps)) * images["test"]
 
 
 def flops_per_row(network: nn.Module, shape: tuple[int, int, int], conditional: bool) -> int:
@@ -136,7 +147,7 @@ def job_counts(benchmark: Benchmark) -> dict[str, int]:
         "prepare": 1,
         "train": len(models),
         "sample": groups,
-        "bound": len(models),
+        "bound": len(models) * len(benchmark.bound.splits),
         "score": len(rows) + len(models),
     }
 

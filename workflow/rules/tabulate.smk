@@ -1,4 +1,4 @@
-"""The table, its numbers for `dvc metrics show`, and the figure that is drawn from it."""
+"""The tables, numbers for `dvc metrics show`, and the figure that is drawn from it."""
 
 
 def table_job():
@@ -11,7 +11,37 @@ def table_job():
     return Job(spec, (module_of("tables", "table2"), module_of("figures", "fid_vs_steps")))
 
 
-# The other figures are inputs so that who asks for the table gets them too; it is not computed from them.
+rule rate_distortion_table:
+    input:
+        terms=[f"results/terms/{model}/train{seed}/test.npz" for model, seed in bench.trained_models()],
+    output:
+        table="results/rate_distortion.csv",
+        provenance=provenance_of("results/rate_distortion.csv"),
+    log:
+        "results/logs/tabulate/rate_distortion.log",
+    params:
+        spec=identity(
+            Job(
+                {
+                    "table": {"name": "rate_distortion"},
+                    "rows": [
+                        {"benchmark": bench.name, "model": model, "train_seed": seed}
+                        for model, seed in bench.trained_models()
+                    ],
+                },
+                (module_of("tables", "rate_distortion"),),
+            ),
+            "tabulate",
+        ),
+    localrule: True
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q}"
+        " --terms {input.terms:q} --out {output.table:q}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+# The other figures and the other table are inputs so that who asks for this one gets them too; it is not computed
+# from them.
 rule table2:
     input:
         scores=[
@@ -26,9 +56,11 @@ rule table2:
             *(f"results/scores/bound/{model}/train{seed}.json" for model, seed in bench.trained_models()),
         ],
         figures=[
-            *(f"results/figures/samples_{model}.png" for model in dict.fromkeys(row.model for row in ROWS)),
+            *(f"results/figures/samples_{model}.png" for model in FIRST_TERMS),
+            *(f"results/figures/progressive_{model}.png" for model in FIRST_TERMS),
             "results/figures/rate_distortion.png",
         ],
+        curves="results/rate_distortion.csv",
     output:
         table="results/table2.csv",
         metrics="results/metrics.json",
