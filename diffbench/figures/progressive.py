@@ -90,4 +90,4 @@ def _sheet(cells: np.ndarray, upscale: int) -> np.ndarray:
 
 
 def _spoken(rate: float) -> str:
-    return f"{rate:.2g}" if rate >= 1e-4 else f"{rate:.0e}".replace("e-0", "e-")
+    return f"{rate:.2g}" if rate >= 1e-3 else f"{rate:.1e}".replace("e-0", "e-")

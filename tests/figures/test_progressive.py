@@ -24,7 +24,7 @@ def test_columns_rise_in_rate_and_end_with_the_image(tmp_path):
 
 def test_labels_are_rate_and_error(progressive):
     texts = [text.get_text() for text in Progressive(title="ddpm")(progressive).texts]
-    assert texts[:5] == ["2e-5\n99", "0.1\n50", "0.5\n10", "2\n1", "image"] and "ddpm" in texts
+    assert texts[:5] == ["2.0e-5\n99", "0.1\n50", "0.5\n10", "2\n1", "image"] and "ddpm" in texts
 
 
 def test_rows_are_limited(progressive):
