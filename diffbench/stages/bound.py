@@ -14,10 +14,10 @@ from diffbench.base.devices import chosen_device, device_facts, make_determinist
 from diffbench.base.errors import UserError
 from diffbench.base.images import rounded, to_float
 from diffbench.base.progress import progress
-from diffbench.diffusion.bound import Index, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
+from diffbench.diffusion.bound import BoundTerms, Index, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition
 from diffbench.diffusion.parameterization import X
-from diffbench.diffusion.progressive import points, reconstructions
+from diffbench.diffusion.progressive import Reconstructions, points, reconstructions
 from diffbench.diffusion.similarity import ssim_window
 from diffbench.stages._model import load_model
 
@@ -53,39 +53,21 @@ def bound(
 
     curve = points(len(model.chain)) if settings["reconstructions"] else np.arange(0)
     batches = -(-len(index) // settings["micro_batch"]) * (len(boundaries) - 1 + len(curve))
+    num_shown = min(settings["reconstructions"], len(index))
     with progress(batches, "bound", unit="batch") as bar:
+        evaluated = (ClippedDenoiser(model), model.chain, on_grid, index)
         shared = {
             "seed": settings["seed"],
             "micro_batch": settings["micro_batch"],
             "condition": conditions_of(spec, data, chosen),
             "on_batch": bar.update,
         }
-        evaluated = (ClippedDenoiser(model), model.chain, on_grid, index)
         terms = bound_terms(*evaluated, boundaries=boundaries, levels=levels, **shared)
-        rate, rmse = rate_distortion(terms)
-        arrays = {
-            "timesteps": terms.timesteps,
-            "vlb": terms.vlb,
-            "x_0_mse": terms.x_0_mse,
-            "width": terms.width,
-            "prior": terms.prior,
-            "bits_per_dim": bits_per_dim(terms),
-            "index": index.numpy(),
-            "rate": rate,
-            "distortion_rmse": rmse,
-        }
+        arrays = arrays_of(terms) | {"index": index.numpy()}
         if len(curve):
-            num_shown = min(settings["reconstructions"], len(index))
             found = reconstructions(*evaluated, timesteps=curve, num_shown=num_shown, **shared)
-            arrays |= {
-                "curve_timesteps": curve,
-                "curve_rate": rate_at(terms, curve),
-                "curve_x_0_mse": found.x_0_mse,
-                "curve_psnr": found.psnr,
-                "curve_ssim": found.ssim,
-                "originals": np.asarray(stored[index[:num_shown].numpy()]),
-                "reconstructions": rounded(found.shown.flatten(0, 1)).reshape(num_shown, len(curve), *stored.shape[1:]),
-            }
+            arrays |= curve_arrays(terms, found)
+            arrays["originals"] = np.asarray(stored[index[:num_shown].numpy()])
     save_npz(out, arrays)
     about = {"num_images": len(index), "of": len(stored), "levels": levels, "split": spec["split"]}
     if len(curve):
@@ -96,6 +78,31 @@ def bound(
     write_provenance(out, spec=spec, inputs={"weights": weights, "data": data}, facts=about | device_facts(chosen))
     if record is not None:
         record |= {"num_images": len(index), "evaluations": model.rows, "device": chosen.type}
+
+
+def arrays_of(terms: BoundTerms) -> dict[str, np.ndarray]:
+    """Return the members that hold the bound."""
+    rate, rmse = rate_distortion(terms)
+    own = {"timesteps": terms.timesteps, "vlb": terms.vlb, "x_0_mse": terms.x_0_mse, "width": terms.width}
+    return own | {
+        "prior": terms.prior,
+        "bits_per_dim": bits_per_dim(terms),
+        "rate": rate,
+        "distortion_rmse": rmse,
+    }
+
+
+def curve_arrays(terms: BoundTerms, found: Reconstructions) -> dict[str, np.ndarray]:
+    """Return the members that hold the rate-distortion curve and the reconstructions, as bytes."""
+    num_shown, num_points, channels, height, width = found.shown.shape
+    return {
+        "curve_timesteps": found.timesteps,
+        "curve_rate": rate_at(terms, found.timesteps),
+        "curve_x_0_mse": found.x_0_mse,
+        "curve_psnr": found.psnr,
+        "curve_ssim": found.ssim,
+        "reconstructions": rounded(found.shown.flatten(0, 1)).reshape(num_shown, num_points, height, width, channels),
+    }
 
 
 def spread(total: int, wanted: int | None) -> Index:
