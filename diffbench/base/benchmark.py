@@ -31,17 +31,22 @@ class Sampling:
 class Bound:
     """How the variational bound is evaluated.
 
-    timesteps: terms evaluated per image, in strata over the chain; null evaluates all. num_images: of the test split;
-    null takes all. micro_batch: images the network sees at once.
+    splits: whose images are coded, test among them. timesteps: terms evaluated per image, in strata over the chain;
+    null evaluates all. num_images: of each split, evenly spread over it; null takes all. reconstructions: test images
+    whose progressive reconstructions are kept, to be shown. micro_batch: images the network sees at once.
     """
 
+    splits: tuple[Literal["test", "train"], ...] = ("test", "train")
     timesteps: int | None = None
     num_images: int | None = None
+    reconstructions: int = 8
     micro_batch: int = 100
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("timesteps", "num_images", "micro_batch"):
+        if "test" not in self.splits or len(set(self.splits)) != len(self.splits):
+            raise ValueError(f"splits must be [test] or [test, train], not [{', '.join(self.splits)}]")
+        for name in ("timesteps", "num_images", "reconstructions", "micro_batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be positive, not {value}")
@@ -315,11 +320,13 @@ class Benchmark:
         }
         return guided, classifier, (*modules, module_of("networks", entry.network_name))
 
-    def bound_job(self, model: str) -> Job:
-        """Return the job that evaluates a model's variational bound."""
+    def bound_job(self, model: str, split: str) -> Job:
+        """Return the job that evaluates a model's variational bound on a split; reconstructions are of test images."""
+        settings = {key: value for key, value in dataclasses.asdict(self.bound).items() if key != "splits"}
         spec = {
             **self._model_spec(model),
-            "bound": dataclasses.asdict(self.bound),
+            "bound": settings | ({} if split == "test" else {"reconstructions": 0}),
+            "split": split,
             "threads": self.execution.threads,
         }
         return Job(spec, (module_of("networks", self.models[model].network_name),))

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from diffbench.base.benchmark import Benchmark, Model, SampleSet
 from diffbench.base.devices import chosen_device, make_deterministic
+from diffbench.diffusion.progressive import points
 
 BACKWARD = 3
 """A training step costs about three forward passes: one forward, two of its size backward."""
@@ -19,6 +20,9 @@ BYTES_PER_PARAMETER = 8
 
 AFFORDABLE = 2e10
 """Floating-point operations that take about a second on a slow processor."""
+
+ASSUMED = {"test": 10_000, "train": 50_000}
+"""Images of a split that the bound takes whole, where the data are not there to count."""
 
 START_UP_SECONDS = 3.0
 """Import of torch and of the package, per job, with compiled bytecode."""
@@ -68,7 +72,6 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
             if (benchmark.variant(row.model).of, row.train_seed) == (name, seed)
         ]
         rows = [row for row, _ in own]
-        strata = benchmark.bound.timesteps or model.diffusion.timesteps
         plans.append(
             ModelPlan(
                 name=f"{name} seed {seed}",
@@ -76,7 +79,7 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
                 flops=flops_per_row(network, shape, getattr(model.network, "class_conditional", False)),
                 train_evaluations=model.training.steps * model.training.batch_size,
                 sample_evaluations=sum(_evaluations(benchmark, row) * _calls(variant)[0] for row, variant in own),
-                bound_evaluations=strata * (benchmark.bound.num_images or 10_000)
+                bound_evaluations=bound_evaluations(benchmark, model)
                 if (name, seed) in benchmark.bounded_models()
                 else 0,
                 sample_bytes=sum(row.num_images for row in rows) * shape[0] * shape[1] * shape[2],
@@ -131,6 +134,14 @@ def classifier_flops(network: nn.Module, shape: tuple[int, int, int], *, backwar
         if backward:
             torch.autograd.grad(logits.sum(), x)
     return counter.get_total_flops()
+
+
+def bound_evaluations(benchmark: Benchmark, model: Model) -> int:
+    """Return the network rows of a model's bound on its splits, and of the test images' reconstructions."""
+    bound, timesteps = benchmark.bound, model.diffusion.timesteps
+    images = {split: bound.num_images or ASSUMED[split] for split in bound.splits}
+    per_image = min(bound.timesteps or timesteps, timesteps)
+    return per_image * sum(images.values()) + len(points(timesteps)) * images["test"]
 
 
 def flops_per_row(network: nn.Module, shape: tuple[int, int, int], conditional: bool) -> int:
@@ -217,7 +228,7 @@ def job_counts(benchmark: Benchmark) -> dict[str, int]:
         "prepare": 1,
         "train": len(benchmark.trained_models()) + len(benchmark.trained_classifiers()),
         "sample": groups,
-        "bound": len(models),
+        "bound": len(models) * len(benchmark.bound.splits),
         "score": len(rows) + len(models),
     }
 

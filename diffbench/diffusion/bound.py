@@ -5,12 +5,13 @@ images contains that of the choice. Strata grow geometrically from the clean end
 (Nichol and Dhariwal 2021, figure 2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
@@ -20,6 +21,9 @@ from diffbench.diffusion.process import Chain, noised
 
 CHOICE = 1 << 31
 """First draw of the choice of timesteps; the draws below it, one per timestep, are the noise."""
+
+Index = Int[Tensor, " batch"]
+"""Which images of a split: their noise and their timesteps follow from it, whatever else is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -52,46 +56,50 @@ def strata(timesteps: int, count: int | None) -> Int[np.ndarray, " boundaries"]:
     return np.concatenate([[0], np.minimum(rounded, timesteps - count + np.arange(1, count + 1))])
 
 
+def micro_batches(index: Index, size: int) -> Iterator[tuple[slice, Index]]:
+    """Yield places in `index` and the images there, `size` of them: the last one is repeated to fill the last batch."""
+    for start in range(0, len(index), size):
+        end = min(start + size, len(index))
+        yield slice(start, end), index[torch.arange(start, start + size).clamp(max=end - 1)]
+
+
 @torch.no_grad()
 def bound_terms(
     denoiser: Denoiser,
     chain: Chain,
-    images: Callable[[int, int], X],
-    num_images: int,
+    images: Callable[[Index], X],
+    index: Index,
     *,
     boundaries: Int[np.ndarray, " boundaries"],
     levels: int,
     seed: int,
     micro_batch: int,
-    condition: Callable[[int, int], Condition | None] = lambda start, end: None,
+    condition: Callable[[Index], Condition | None] = lambda index: None,
     on_batch: Callable[[], None] | None = None,
 ) -> BoundTerms:
-    """Return the terms of images 0 .. num_images - 1.
+    """Return the terms of the images of a split that `index` names.
 
-    images(start, end): those images as floats on the data's grey levels. Noise is a function of (seed, image,
-    timestep), so that two models are compared on the same draws.
+    images(index): those images as floats on the data's grey levels. Noise is a function of (seed, image, timestep), so
+    that two models are compared on the same draws.
     """
     width = np.diff(boundaries)
-    shape = (num_images, len(width))
+    shape = (len(index), len(width))
     chosen, terms, errors = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
-    prior = np.zeros(num_images)
-    for start in range(0, num_images, micro_batch):
-        end = min(start + micro_batch, num_images)
-        # One micro-batch size for every call of the network; the last images are repeated to fill it.
-        index = torch.arange(start, start + micro_batch).clamp(max=end - 1)
-        x_0 = images(start, end)
-        x_0 = torch.cat([x_0, x_0[-1:].expand(micro_batch - len(x_0), *x_0.shape[1:])])
+    prior = np.zeros(len(index))
+    for place, batch in micro_batches(index, micro_batch):
+        own = place.stop - place.start
+        x_0 = images(batch)
         stream = Stream(seed, "bound", x_0.device)
-        prior[start:end] = prior_term(chain, x_0)[: end - start].cpu()
+        prior[place] = prior_term(chain, x_0)[:own].cpu()
         for j, (first, size) in enumerate(zip(boundaries[:-1].tolist(), width.tolist(), strict=True)):
-            t = first + stream.integers(index, CHOICE + j, size).cpu()
+            t = first + stream.integers(batch, CHOICE + j, size).cpu()
             i = len(chain) - 1 - t
-            x_t = noised(x_0, chain.level(i), stream.normal(index, t, x_0.shape[1:]))
-            prediction = denoiser(x_t, chain.level(i), condition(start, end))
+            x_t = noised(x_0, chain.level(i), stream.normal(batch, t, x_0.shape[1:]))
+            prediction = denoiser(x_t, chain.level(i), condition(batch))
             term = vlb_term(chain, i, x_0, x_t, prediction, levels)
-            chosen[start:end, j] = t[: end - start]
-            terms[start:end, j] = term[: end - start].cpu()
-            errors[start:end, j] = per_image((prediction.x_0 - x_0) ** 2)[: end - start].cpu()
+            chosen[place, j] = t[:own]
+            terms[place, j] = term[:own].cpu()
+            errors[place, j] = per_image((prediction.x_0 - x_0) ** 2)[:own].cpu()
             if on_batch is not None:
                 on_batch()
     return BoundTerms(chosen, terms, errors, width, prior)
@@ -112,3 +120,14 @@ def rate_distortion(terms: BoundTerms) -> tuple[Float[np.ndarray, " strata"], Fl
     above = np.cumsum((mean * terms.width)[::-1])[::-1] - mean * terms.width
     rate = terms.prior.mean() + above + mean * (terms.width - 1) / 2
     return rate, 127.5 * np.sqrt(terms.x_0_mse.mean(axis=0))
+
+
+def rate_at(terms: BoundTerms, timesteps: Int[np.ndarray, " points"]) -> Float[np.ndarray, "images points"]:
+    """Return an unbiased estimate of each image's rate to reach x_t, in bits/dim: L_T and the terms above t.
+
+    A term counts, with the weight of its stratum, where the image's own timestep is above t.
+    Source: Ho et al. 2020, section 4.3.
+    """
+    weighted = terms.vlb * terms.width
+    above = [(weighted * (terms.timesteps > t)).sum(axis=1) for t in timesteps.tolist()]
+    return terms.prior[:, None] + np.stack(above, axis=1)

@@ -1,4 +1,4 @@
-"""Distortion against rate while an image is decoded progressively, as in figure 5 of Ho et al. 2020."""
+"""Rate and distortion while an image is decoded progressively, as in figure 5 of Ho et al. 2020."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,48 +9,62 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from diffbench.base.errors import UserError
-from diffbench.figures._style import COLOURS, DASHES, empty_figure, note, styled
+from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
 
-Curve = tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]
-"""Cumulative rate in bits/dim, and the RMSE on the 0-255 scale that is left at this rate."""
+Curve = tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"], Float[np.ndarray, " _"]]
+"""Share of the reverse process that is done, cumulative rate in bits/dim, and the RMSE (0-255 scale) that is left."""
 
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """One line a model, from nothing known (rate 0) to all but the last step's bits."""
+    """Three panels: distortion and rate by reverse process time, and one against the other; one line a model."""
 
-    title: str = "Distortion against rate"
+    title: str = "Progressive coding"
 
     consumes: ClassVar[str] = "curves"
 
     def __call__(self, curves: Mapping[str, Curve]) -> Figure:
         """Return the figure of curves by model.
 
-        Raises: UserError where there is none, or where one's rate and distortion differ in length.
+        Raises: UserError where there is none, or where the parts of one differ in length.
         """
         if not curves:
             raise UserError("rate_distortion: no curves to draw")
-        for model, (rate, distortion) in curves.items():
-            if rate.shape != distortion.shape or rate.ndim != 1:
-                raise UserError(f"rate_distortion: {model} has rate {rate.shape} and distortion {distortion.shape}")
+        for model, (done, rate, distortion) in curves.items():
+            if not done.shape == rate.shape == distortion.shape or rate.ndim != 1:
+                shapes = f"time {done.shape}, rate {rate.shape} and distortion {distortion.shape}"
+                raise UserError(f"rate_distortion: {model} has {shapes}")
         with styled():
             return _drawn(curves, self.title)
 
 
 def _drawn(curves: Mapping[str, Curve], title: str) -> Figure:
-    figure = empty_figure()
-    axes = figure.subplots()
-    figure.subplots_adjust(left=0.095, right=0.975, top=0.91, bottom=0.2)
-    for place, (model, (rate, distortion)) in enumerate(curves.items()):
+    figure = empty_figure(height=840)
+    panels = figure.subplots(1, 3)
+    figure.subplots_adjust(left=0.085, right=0.985, top=0.74, bottom=0.235, wspace=0.42)
+    for place, (model, (done, rate, distortion)) in enumerate(curves.items()):
         order = np.argsort(rate, kind="stable")
-        colour = COLOURS[place % len(COLOURS)]
+        look = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)], "markersize": 5}
         ends = f"{model}: {rate[order[-1]]:.2f} bits/dim leave an RMSE of {distortion[order[-1]]:.2f}"
-        dashes = DASHES[place % len(DASHES)]
-        axes.plot(rate[order], distortion[order], color=colour, linestyle=dashes, label=ends)
-        axes.plot(rate[order[-1]], distortion[order[-1]], "o", color=colour, clip_on=False)
-    axes.set(xlabel="rate (bits/dim)", ylabel="distortion (RMSE, 0-255 scale)", title=title)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="upper right", handlelength=3.4)
-    note(figure, "cumulative over the full training chain, on test images; dots: where the curves end")
+        for axes, across, up in zip(panels, (done, done, rate), (distortion, rate, distortion), strict=True):
+            axes.plot(across[order], up[order], label=ends, marker=MARKERS[place % len(MARKERS)], clip_on=False, **look)
+    labels = (
+        ("reverse process done", "distortion (RMSE)"),
+        ("reverse process done", "rate (bits/dim)"),
+        ("rate (bits/dim)", "distortion (RMSE)"),
+    )
+    for axes, (across, up) in zip(panels, labels, strict=True):
+        axes.set(xlabel=across, ylabel=up)
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+    for axes in panels[:2]:
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.5, 1], ["0", "half", "all"])
+    figure.text(0.03, 0.955, title, fontsize=12, fontweight="bold", va="center")
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0.02, 0.93), handlelength=3.4)
+    note(
+        figure,
+        "test images, full training chain; RMSE of the predicted x_0 on the 0-255 scale; see rate_distortion.csv",
+    )
     return figure

@@ -6,12 +6,15 @@ python -m diffbench.stages.plot --spec '{"figure": {"name": "samples"}, "labels"
     --real test.npz --images 10.npz 25.npz --out samples.png
 python -m diffbench.stages.plot --spec '{"figure": {"name": "rate_distortion"}, "labels": ["ddpm", "lsun"]}' \
     --terms ddpm.npz lsun.npz --out rate_distortion.png
+python -m diffbench.stages.plot --spec '{"figure": {"name": "progressive"}}' \
+    --terms ddpm.npz --out progressive.png
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 
 from diffbench.base import plugins
@@ -20,7 +23,7 @@ from diffbench.base.artifacts import replacing, run_record, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 
-SOURCES = {"table": "table", "oracle": "table", "images": "images", "curves": "terms"}
+SOURCES = {"table": "table", "oracle": "table", "images": "images", "curves": "terms", "progressive": "terms"}
 """What a figure consumes, and the argument that brings it."""
 
 REAL_LABEL = "real images"
@@ -55,17 +58,31 @@ def plot(
     elif wanted == "images":
         rows = {REAL_LABEL: real} if real else {}
         data = {label: read_member(path, "arr_0") for label, path in (rows | _labelled(spec, images)).items()}
+    elif figure.consumes == "curves":
+        data = {label: _curve(path) for label, path in _labelled(spec, terms).items()}
     else:
-        data = {
-            label: (read_member(path, "rate"), read_member(path, "distortion_rmse"))
-            for label, path in _labelled(spec, terms).items()
-        }
+        data = _progressive(name, terms)
     # matplotlib is slow to import: not before the arguments are known to make sense.
     from diffbench.figures._style import save_png
 
     with replacing(out) as temporary:
         save_png(figure(data), temporary)
     write_provenance(out, spec=spec, inputs={str(path): path for path in files})
+
+
+def _curve(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the share of the reverse process that is done at each point, the rate and the RMSE there."""
+    done = 1 - read_member(path, "curve_timesteps") / read_member(path, "width").sum()
+    rate, error = (read_member(path, member).mean(axis=0) for member in ("curve_rate", "curve_x_0_mse"))
+    return done, rate, 127.5 * np.sqrt(error)
+
+
+def _progressive(name: str, terms: Sequence[Path]) -> dict[str, np.ndarray]:
+    if len(terms) != 1:
+        raise UserError(f"figure {name}: shows one model; give --terms one file, not {len(terms)}")
+    _, rate, rmse = _curve(terms[0])
+    kept = {member: read_member(terms[0], member) for member in ("originals", "reconstructions")}
+    return kept | {"rate": rate, "rmse": rmse}
 
 
 def _read_table(path: Path) -> pandas.DataFrame:
@@ -90,7 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--table", type=Path, metavar="PATH", help="a table in CSV")
     source.add_argument("--images", type=Path, nargs="+", default=[], metavar="PATH", help="sample sets, one a row")
-    source.add_argument("--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds, one a model")
+    source.add_argument(
+        "--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds of test images, one a model"
+    )
     parser.add_argument("--real", type=Path, metavar="PATH", help="real images, for the first row")
     parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="the PNG to write")
     given = parser.parse_args(arguments)

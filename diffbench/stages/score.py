@@ -15,7 +15,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
 from diffbench.base.records import Estimate, record, write_records
 from diffbench.metrics._features import STORED_MOMENTS
-from diffbench.metrics.bits_per_dim import BitsPerDim, rate_and_distortion
+from diffbench.metrics.bits_per_dim import BitsPerDim, gap, rate_and_distortion, subset_error
 from diffbench.protocols._contract import protocol_id
 
 
@@ -76,21 +76,50 @@ def score_features(
     )
 
 
-def score_terms(spec: Mapping[str, Any], terms: Path, out: Path) -> None:
-    """Write the bound's total, its standard error, and its division into rate and distortion."""
-    require_files([terms])
-    arrays, facts = _arrays(terms), read_provenance(terms)["facts"]
-    counted = f"n={facts['num_images']};levels={facts['levels']};strata={len(arrays['width'])}"
-    name = f"bound;split=test;{counted};clip=true;version=1"
-    estimates = {
-        "nll_bits_per_dim": BitsPerDim()(arrays),
-        **rate_and_distortion(arrays),
-    }
-    codes = {metric: facts.get(metric) for metric in ("uniform_bits_per_dim", "histogram_bits_per_dim")}
-    estimates |= {metric: Estimate.exact(value) for metric, value in codes.items() if value is not None}
-    row = {**spec["row"], "num_images": facts["num_images"]}
-    write_records(out, [record(row, metric, name, estimate) for metric, estimate in estimates.items()])
-    write_provenance(out, spec=spec, inputs={"terms": terms}, facts={"protocol": name})
+def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> None:
+    """Write the test split's bound with its errors and its parts, and, given the training split too, their gap.
+
+    Raises: UserError where there is no test split, or the files are not of one model, evaluated alike.
+    """
+    require_files(terms)
+    files = {read_provenance(path)["facts"]["split"]: path for path in terms}
+    given = ", ".join(map(str, terms))
+    if "test" not in files or len(files) != len(terms):
+        raise UserError(f"--terms: {given}: give one file of the test split and, at most, one of the training split")
+    if len({read_provenance(path)["inputs"]["weights"] for path in terms}) > 1:
+        raise UserError(f"--terms: {given} are of different weights; not comparable: weights")
+    if len({read_member(path, "width").tobytes() for path in terms}) > 1:
+        raise UserError(f"--terms: {given} took different timesteps of the chain; not comparable: strata")
+    records, found = [], {}
+    for split, path in files.items():
+        arrays, facts = _arrays(path), read_provenance(path)["facts"]
+        name = bound_protocol(facts, len(arrays["width"]))
+        found[split] = BitsPerDim()(arrays)
+        prefix = "nll" if split == "test" else f"nll_{split}"
+        estimates = {f"{prefix}_bits_per_dim": found[split]}
+        error = subset_error(arrays)
+        if error is not None:
+            estimates[f"{prefix}_subset_se"] = Estimate.exact(error)
+        if split == "test":
+            estimates |= rate_and_distortion(arrays)
+            codes = ("uniform_bits_per_dim", "histogram_bits_per_dim")
+            estimates |= {metric: Estimate.exact(facts[metric]) for metric in codes if facts.get(metric) is not None}
+        row = {**spec["row"], "num_images": facts["num_images"]}
+        records += [record(row, metric, name, estimate) for metric, estimate in estimates.items()]
+    if "train" in found:
+        names = dict.fromkeys(item["protocol"] for item in records)
+        row = {**spec["row"], "num_images": None}
+        records.append(record(row, "nll_gap_bits_per_dim", " - ".join(names), gap(found["test"], found["train"])))
+    write_records(out, records)
+    protocols = dict.fromkeys(item["protocol"] for item in records)
+    inputs = {f"terms_{split}": path for split, path in files.items()}
+    write_provenance(out, spec=spec, inputs=inputs, facts={"protocol": list(protocols)})
+
+
+def bound_protocol(facts: Mapping[str, Any], num_strata: int) -> str:
+    """Return the protocol id of a bound: which images, on which grey levels, and how many timesteps of the chain."""
+    images = f"split={facts['split']};n={facts['num_images']};of={facts['of']};flip=false"
+    return f"bound;{images};levels={facts['levels']};strata={num_strata};clip=true;version=2"
 
 
 def _options(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser(__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--features", type=Path, help="features of the set to score (.npz)")
-    source.add_argument("--terms", type=Path, help="terms of a bound (.npz)")
+    source.add_argument(
+        "--terms", type=Path, nargs="+", help="terms of a bound (.npz): of the test split, and of train"
+    )
     parser.add_argument("--reference", type=Path, help="features of the reference (.npz)")
     parser.add_argument("--samples-provenance", type=Path, help="the sample set's .npz.json, for its cost")
     parser.add_argument("--out", type=Path, required=True, help="records to write (.json)")

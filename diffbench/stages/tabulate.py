@@ -1,7 +1,9 @@
-r"""Tabulate scores: tidy records to a table (CSV) and to numbers for `dvc metrics show` (JSON).
+r"""Tabulate: tidy records to a table (CSV) and to numbers for `dvc metrics show` (JSON), or terms of bounds to a table.
 
 python -m diffbench.stages.tabulate --spec '{"benchmark": "digits", "table": {"name": "table2"}}' \
     --scores a.json b.json --out table2.csv metrics.json [--logs results/logs --cost results/cost.csv]
+python -m diffbench.stages.tabulate --spec '{"table": {"name": "rate_distortion"}, "rows": [{"benchmark": "digits",
+    "model": "ddpm", "train_seed": 0}]}' --terms results/terms/ddpm/train0/test.npz --out rate_distortion.csv
 
 The table and the numbers are functions of the scores alone. The cost differs from run to run, so it goes to a
 file of its own, which no hash covers.
@@ -16,6 +18,7 @@ from typing import Any
 import pandas
 
 from diffbench.base import plugins
+from diffbench.base.arrays import member_names, read_member
 from diffbench.base.artifacts import replacing, run_record, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
@@ -28,8 +31,14 @@ a table that can be read. The exact numbers stand in the score files."""
 VARIANT_KEYS = ("guidance_scale", "train_seed", "sample_seed", "num_images", "protocol")
 """Columns that may tell apart two rows of the same model, sampler and steps."""
 
-MODEL_NUMBERS = ("nll_bits_per_dim", "rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse")
+MODEL_NUMBERS = (
+    *("nll_bits_per_dim", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
+    *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
+)
 """Numbers of a model, whatever samples it."""
+
+SOURCES = {"records": "scores", "terms": "terms"}
+"""What a table consumes, and the argument that brings it."""
 
 COST_COLUMNS = (
     *("stage", "run", "seconds", "cpu_seconds", "startup_cpu_seconds", "num_images", "images_per_second"),
@@ -38,25 +47,48 @@ COST_COLUMNS = (
 
 
 def tabulate(
-    spec: Mapping[str, Any], *, scores: Sequence[Path], out_table: Path, out_metrics: Path | None = None
+    spec: Mapping[str, Any],
+    *,
+    out_table: Path,
+    scores: Sequence[Path] = (),
+    terms: Sequence[Path] = (),
+    out_metrics: Path | None = None,
 ) -> pandas.DataFrame:
-    """Write the table of score files, its provenance and its numbers as JSON, and return the table.
+    """Write the table of score files or of terms, its provenance and its numbers as JSON, and return the table.
 
-    spec: `table`, its name and options. Raises: UserError naming the file that is missing or damaged.
+    spec: `table`, its name and options, and, for terms, `rows`: what identifies each file's model. Raises: UserError
+    naming the file that is missing or damaged, or where the table is made from something else than was given.
     """
     options = dict(spec["table"])
-    part = plugins.load("tables", options.pop("name"), "table")
-    records = read_records(scores)
-    if not records:
-        raise UserError(f"{out_table}: no scores to put into the table; score a sample set first")
-    frame = plugins.configure(part, options, "table")(records)
+    name = options.pop("name")
+    table = plugins.configure(plugins.load("tables", name, "table"), options, "table")
+    if table.consumes != ("terms" if terms else "records"):
+        raise UserError(f"table {name}: is made from --{SOURCES[table.consumes]}, and from nothing else")
+    frame = table(_identified(spec, terms) if terms else _records(scores, out_table))
     with replacing(out_table) as temporary:
         frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-    write_provenance(out_table, spec=spec, inputs={str(path): path for path in scores})
+    write_provenance(out_table, spec=spec, inputs={str(path): path for path in (*scores, *terms)})
     if out_metrics:
         with replacing(out_metrics) as temporary:
             temporary.write_text(json.dumps(nested_numbers(frame), indent=1) + "\n")
     return frame
+
+
+def _records(scores: Sequence[Path], out_table: Path) -> list[dict[str, Any]]:
+    records = read_records(scores)
+    if not records:
+        raise UserError(f"{out_table}: no scores to put into the table; score a sample set first")
+    return records
+
+
+def _identified(spec: Mapping[str, Any], terms: Sequence[Path]) -> list[tuple[Mapping[str, Any], dict[str, Any]]]:
+    rows = spec.get("rows", [])
+    if len(rows) != len(terms):
+        raise UserError(f"spec.rows: {len(rows)} rows for {len(terms)} files; give each file one of its own")
+    return [
+        (row, {name: read_member(path, name) for name in member_names(path)})
+        for row, path in zip(rows, terms, strict=True)
+    ]
 
 
 def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
@@ -112,18 +144,22 @@ def cost_table(logs: Path) -> pandas.DataFrame:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Tabulate as the command line says."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--scores", type=Path, nargs="+", required=True, metavar="PATH", help="files of records")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--scores", type=Path, nargs="+", default=[], metavar="PATH", help="files of records")
+    source.add_argument("--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds, one a model")
     parser.add_argument("--out", type=Path, nargs="+", required=True, metavar="PATH", help="TABLE.csv [METRICS.json]")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="where the run records are")
     parser.add_argument("--cost", type=Path, metavar="PATH", help="where to write what the runs cost (CSV)")
     given = parser.parse_args(arguments)
     if len(given.out) > 2:
         parser.error("--out takes the table and, after it, the metrics")
+    if given.terms and len(given.out) == 2:
+        parser.error("a table of terms has no metrics file; give --out one path")
     if (given.logs is None) != (given.cost is None):
         parser.error("--logs and --cost go together")
     with run_record(given.run_record, stage="tabulate"):
         out_metrics = given.out[1] if len(given.out) == 2 else None
-        tabulate(given.spec, scores=given.scores, out_table=given.out[0], out_metrics=out_metrics)
+        tabulate(given.spec, scores=given.scores, terms=given.terms, out_table=given.out[0], out_metrics=out_metrics)
     if given.cost:
         with replacing(given.cost) as temporary:
             cost_table(given.logs).to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")

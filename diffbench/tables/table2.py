@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas
 
@@ -15,8 +15,14 @@ SCORES = ("fid", "kid", "inception_score", "precision", "recall")
 COSTS = ("nfe", "flops_per_image")
 """Counted while sampling."""
 
-BOUND = ("nll_bits_per_dim", "rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse")
+BOUND = (
+    *("nll_bits_per_dim", "nll_subset_se", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
+    *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
+)
 """Measured on the full training chain, so a model's own: equal on all its rows."""
+
+ERRORS = {"nll_bits_per_dim": "nll_se", "nll_train_bits_per_dim": "nll_train_se", "nll_gap_bits_per_dim": "nll_gap_se"}
+"""Columns for the standard errors of the bound's totals, read from their intervals."""
 
 MODEL_KEYS = ("benchmark", "model", "train_seed")
 
@@ -24,7 +30,9 @@ COLUMNS = (
     *("benchmark", "model", "sampler", "steps", "nfe", "guidance_scale", "train_seed", "sample_seed"),
     *("num_images", "protocol"),
     *(f"{metric}{end}" for metric in SCORES for end in ("", "_low", "_high")),
-    *("nll_bits_per_dim", "nll_se", "rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse"),
+    *("nll_bits_per_dim", "nll_se", "nll_subset_se", "nll_train_bits_per_dim", "nll_train_se"),
+    *("nll_gap_bits_per_dim", "nll_gap_se"),
+    *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
     "flops_per_image",
 )
 
@@ -35,6 +43,8 @@ NORMAL_95 = 1.959963984540054
 @dataclass(frozen=True)
 class Table2:
     """Rows in the order in which records name models and samplers, `real` first, steps ascending."""
+
+    consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         """Return the table; records of other metrics are left out.
@@ -47,8 +57,7 @@ class Table2:
 def table2(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
     """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values.
 
-    A sample set scored under two protocols has two rows. nll_se is read from the interval of the bound's
-    record.
+    A sample set scored under two protocols has two rows.
     """
     rows: dict[tuple, dict[str, Any]] = {}
     costs: dict[tuple, dict[str, Any]] = {}
@@ -65,8 +74,8 @@ def table2(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         elif metric in BOUND:
             bound = bounds.setdefault(tuple(item[key] for key in MODEL_KEYS), {})
             fill(bound, metric, item["value"], item)
-            if metric == "nll_bits_per_dim":
-                bound["nll_se"] = (item["high"] - item["low"]) / (2 * NORMAL_95)
+            if metric in ERRORS:
+                bound[ERRORS[metric]] = (item["high"] - item["low"]) / (2 * NORMAL_95)
     for key, row in rows.items():
         row |= costs.get(key[:-1], {})
         row |= bounds.get(tuple(row[name] for name in MODEL_KEYS), {})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas
 
@@ -26,6 +26,8 @@ COLUMNS = (
 @dataclass(frozen=True)
 class Table4:
     """Rows of guided models by ascending scale, and `real` first: held-out images, with their own labels."""
+
+    consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         """Return the table; records of other metrics and of models without guidance are left out.

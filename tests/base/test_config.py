@@ -236,3 +236,26 @@ def test_fewer_images_than_a_metric_needs_are_refused():
 def test_protocols_that_cannot_be_had_are_refused(protocol, message):
     with pytest.raises(UserError, match=re.escape(message)):
         parsed(setting("protocols", "digits", value=protocol))
+
+
+@pytest.mark.parametrize(
+    ("bound", "message"),
+    [
+        ({"splits": ["train"]}, r"bound: splits must be \[test\] or \[test, train\], not \[train\]"),
+        ({"splits": ["test", "valid"]}, r"bound.splits\[1\]: 'valid' is not allowed; allowed: test, train"),
+        ({"reconstructions": 0}, "bound: reconstructions must be positive, not 0"),
+    ],
+)
+def test_a_bound_is_of_test_images_and_shows_some(bound, message):
+    with pytest.raises(UserError, match=f"^small.yaml: {message}$"):
+        parsed(lambda content: content.update(bound=bound))
+
+
+def test_a_bounds_job_does_not_know_of_the_other_split():
+    one, both = (
+        parsed(lambda content, s=s: content.update(bound={"splits": s})) for s in (["test"], ["test", "train"])
+    )
+    assert one.bound_job("ddpm", "test") == both.bound_job("ddpm", "test")
+    test, train = (both.bound_job("ddpm", split).spec for split in ("test", "train"))
+    assert (test["split"], test["bound"]["reconstructions"]) == ("test", 8)
+    assert (train["split"], train["bound"]["reconstructions"]) == ("train", 0)

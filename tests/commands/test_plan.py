@@ -26,7 +26,10 @@ def test_evaluations_are_those_of_the_rows(benchmark_of_digits):
     # Two samplers at 10, 25, 50 and 100 steps, 500 images in full micro-batches of 100.
     assert first.sample_evaluations == 2 * 185 * 500
     bound = benchmark_of_digits.bound
-    assert first.bound_evaluations == bound.timesteps * bound.num_images
+    assert first.bound_evaluations == (2 * bound.timesteps + 13) * bound.num_images
+    one = dataclasses.replace(bound, splits=("test",))
+    first = plan_models(dataclasses.replace(benchmark_of_digits, bound=one), (1, 8, 8), 10)[0]
+    assert first.bound_evaluations == (bound.timesteps + 13) * bound.num_images
 
 
 def test_padding_of_the_last_micro_batch_is_counted(benchmark_of_digits):
@@ -61,7 +64,7 @@ def test_flops_of_one_convolution_are_counted_by_hand():
 def test_the_text_names_jobs_disk_and_time(benchmark_of_digits):
     text = plan(benchmark_of_digits, (1, 8, 8), 10, workers=2)
     assert re.search(r"^ddpm seed 0 +\d", text, re.M) and re.search(r"^iddpm seed 0 +\d", text, re.M)
-    assert "2 train, 4 sample, 2 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
+    assert "2 train, 4 sample, 4 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
 
 
 def test_jobs_follow_the_grouping(benchmark_of_digits):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_distortion, strata
+from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.likelihood import prior_term
 from diffbench.diffusion.process import training_chain
+from diffbench.metrics.bits_per_dim import subset_error
 
 torch.set_num_threads(1)
 CHAIN = training_chain("linear", 40)
@@ -20,14 +21,24 @@ def terms(count, seed=0, num_images=12, micro_batch=5, **more):
     return bound_terms(
         DENOISER,
         CHAIN,
-        lambda start, end: DATA[start:end],
-        num_images,
+        lambda index: DATA[index],
+        torch.arange(num_images),
         boundaries=strata(len(CHAIN), count),
         levels=17,
         seed=seed,
         micro_batch=micro_batch,
         **more,
     )
+
+
+def chosen_from(every, count, seed):
+    """The terms that another choice of timesteps would have found, at the same noise as the full bound's."""
+    num_images, length = every.vlb.shape
+    boundaries = strata(length, count)
+    width = np.diff(boundaries)
+    t = boundaries[:-1] + np.random.default_rng(seed).integers(0, width, (num_images, len(width)))
+    take = np.arange(num_images)[:, None]
+    return BoundTerms(t, every.vlb[take, t], every.x_0_mse[take, t], width, every.prior)
 
 
 @pytest.mark.parametrize("timesteps", [2, 3, 10, 40, 1000])
@@ -119,9 +130,114 @@ def test_rate_of_strata_is_the_mean_over_their_timesteps():
 def test_progress_and_conditions():
     calls, seen = [], []
 
-    def condition(start, end):
-        seen.append((start, end))
+    def condition(index):
+        seen.append(tuple(index.tolist()))
         return Condition()
 
     terms(6, on_batch=lambda: calls.append(1), condition=condition)
-    assert len(calls) == 3 * 6 and set(seen) == {(0, 5), (5, 10), (10, 12)}
+    # The last image fills the last micro-batch.
+    assert len(calls) == 3 * 6 and set(seen) == {(0, 1, 2, 3, 4), (5, 6, 7, 8, 9), (10, 11, 11, 11, 11)}
+
+
+def test_an_image_keeps_its_terms_whatever_others_are_taken():
+    few = bound_terms(
+        DENOISER,
+        CHAIN,
+        lambda index: DATA[index],
+        torch.tensor([3, 7, 11]),
+        boundaries=strata(len(CHAIN), 6),
+        levels=17,
+        seed=0,
+        micro_batch=5,
+    )
+    every = terms(6)
+    assert np.array_equal(few.timesteps, every.timesteps[[3, 7, 11]])
+    assert np.array_equal(few.vlb, every.vlb[[3, 7, 11]])
+
+
+def test_rate_at_a_timestep_is_the_sum_of_the_terms_above():
+    every = terms(None)
+    found = rate_at(every, np.array([0, 7, 39]))
+    assert np.allclose(found[:, 0], every.prior + every.vlb[:, 1:].sum(axis=1))
+    assert np.allclose(found[:, 1], every.prior + every.vlb[:, 8:].sum(axis=1))
+    assert np.array_equal(found[:, 2], every.prior)
+
+
+def test_rate_from_strata_is_unbiased():
+    every = terms(None)
+    few = np.array([rate_at(chosen_from(every, 5, seed), np.array([7])).mean() for seed in range(300)])
+    difference = few - rate_at(every, np.array([7])).mean()
+    assert abs(difference.mean()) < 4 * difference.std(ddof=1) / np.sqrt(300)
+
+
+# -- a tenth of the cost: 4,000 timesteps from 400 of them
+
+LONG = training_chain("linear", 4000)
+IMAGES = 40
+
+
+def long_terms(count, seed=0):
+    """Terms of images that differ much in contrast, under a denoiser that is exact for none of them."""
+    generator = torch.Generator().manual_seed(3)
+    contrast = torch.rand(IMAGES, 1, 1, 1, generator=generator)
+    x_0 = (8 * contrast * (2 * torch.rand(IMAGES, 1, 4, 4, generator=generator) - 1)).round() / 8
+    return bound_terms(
+        DENOISER,
+        LONG,
+        lambda index: x_0[index],
+        torch.arange(IMAGES),
+        boundaries=strata(len(LONG), count),
+        levels=17,
+        seed=seed,
+        micro_batch=IMAGES,
+    )
+
+
+@pytest.fixture(scope="module")
+def full():
+    return long_terms(None)
+
+
+def error_of(found):
+    return subset_error({"vlb": found.vlb, "width": found.width})
+
+
+def test_a_tenth_of_the_timesteps_agrees_within_its_own_interval(full):
+    tenth = long_terms(400)
+    assert tenth.vlb.shape == (IMAGES, 400)
+    assert np.allclose(tenth.vlb, full.vlb[np.arange(IMAGES)[:, None], tenth.timesteps], rtol=1e-6)
+    difference = bits_per_dim(tenth).mean() - bits_per_dim(full).mean()
+    assert abs(difference) < 1.96 * error_of(tenth)
+    # And the interval is worth having: a small part of the spread over images, which no choice of timesteps mends.
+    assert error_of(tenth) < 0.2 * bits_per_dim(full).std(ddof=1) / np.sqrt(IMAGES)
+
+
+@pytest.mark.parametrize("count", [20, 41, 400])
+def test_the_interval_of_the_choice_covers_what_it_says(full, count):
+    whole = bits_per_dim(full).mean()
+    found = [chosen_from(full, count, seed) for seed in range(1, 301)]
+    difference = np.array([bits_per_dim(terms).mean() - whole for terms in found])
+    error = np.array([error_of(terms) for terms in found])
+    # Unbiased: the mean over 300 choices is within 4 of its own standard errors.
+    assert abs(difference.mean()) < 4 * difference.std(ddof=1) / np.sqrt(len(difference))
+    # 95 % is promised; 300 choices tell it to 2.5 %, and few strata have rare, large terms.
+    assert 0.9 <= np.mean(np.abs(difference) < 1.96 * error)
+    assert 0.9 < np.sqrt((error**2).mean() / (difference**2).mean()) < 1.35
+
+
+def test_the_error_of_the_choice_by_its_formula():
+    draws = np.random.default_rng(0)
+    # Terms without any image's own share: the choice is then all of the spread.
+    vlb, width = draws.standard_normal((2000, 5)), np.array([1, 2, 2, 3, 4])
+    expected = np.sqrt((width[1:] ** 2).sum() / 2000)
+    assert np.isclose(subset_error({"vlb": vlb, "width": width}), expected, rtol=0.05)
+    odd = np.array([1, 1, 2, 3, 4])
+    assert np.isclose(subset_error({"vlb": vlb, "width": odd}), np.sqrt((odd[2:] ** 2).sum() / 2000), rtol=0.05)
+    # What an image adds to all strata alike is no part of it.
+    shared = vlb + 100 * draws.standard_normal((2000, 1)) / width
+    assert np.isclose(subset_error({"vlb": shared, "width": width}), expected, rtol=0.05)
+
+
+def test_there_is_no_error_of_the_choice_without_one_and_none_to_tell_from_two_strata():
+    assert subset_error({"vlb": np.ones((4, 3)), "width": np.ones(3)}) == 0
+    assert subset_error({"vlb": np.ones((4, 2)), "width": np.array([1, 9])}) is None

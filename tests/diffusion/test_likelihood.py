@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.likelihood import (
     discretised_log_likelihood,
     normal_kl,
@@ -67,6 +68,19 @@ def test_the_published_distortion_needs_beta_tilde_2():
     # Ho et al. 2020, section 4.3: 1.97 bits/dim at a root mean squared error of 0.95.
     assert abs(decoder_term(0.95, float(LINEAR.log_beta_tilde[-1])) - 1.975) < 0.002
     assert abs(decoder_term(0.95, float(LINEAR.beta[-1].log())) - 2.093) < 0.002
+
+
+def test_the_published_distortion_follows_from_a_model_with_the_large_variance():
+    # As above, through a model that predicts x_0 with such errors: its decoder's variance is that of its kind.
+    quantiles = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
+    x_0 = torch.full((1, 1, 100, 100), 2 * 100 / 255 - 1, dtype=torch.float64)
+    wrong = x_0 + torch.special.ndtri(quantiles).reshape(x_0.shape) * 0.95 / 127.5
+    diffusion = Diffusion(parameterization="x_0", variance="fixed_large")
+    denoiser = ModelDenoiser.of(diffusion, lambda x, t, y, low_res: wrong)
+    last = torch.tensor([999])
+    prediction = denoiser(x_0, denoiser.chain.level(last))
+    assert abs(127.5 * float(((prediction.x_0 - x_0) ** 2).mean().sqrt()) - 0.95) < 1e-3
+    assert abs(float(vlb_term(denoiser.chain, last, x_0, x_0, prediction)) - 1.975) < 0.002
 
 
 def test_the_prior_term_of_the_published_chain_is_negligible():

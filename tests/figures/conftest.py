@@ -34,9 +34,10 @@ def images():
 
 @pytest.fixture
 def curves():
-    """Return rate and distortion of two models."""
+    """Return reverse time, rate and distortion of two models."""
     rate = np.linspace(0, 2, 11)
-    return {"ddpm": (rate, 80 * np.exp(-rate)), "iddpm": (rate / 2, 70 * np.exp(-rate))}
+    done = np.linspace(0.1, 1, 11)
+    return {"ddpm": (done, rate, 80 * np.exp(-rate)), "iddpm": (done, rate / 2, 70 * np.exp(-rate))}
 
 
 @pytest.fixture
@@ -74,3 +75,12 @@ def oracle():
                     }
                 )
     return pandas.DataFrame(rows)
+
+
+@pytest.fixture
+def progressive():
+    """Return reconstructions of three images at four rates, in ascending t."""
+    rng = np.random.default_rng(0)
+    kept = {"originals": rng.integers(0, 256, (3, 4, 4, 3), np.uint8)}
+    kept["reconstructions"] = rng.integers(0, 256, (3, 4, 4, 4, 3), np.uint8)
+    return kept | {"rate": np.array([2.0, 0.5, 0.1, 2e-5]), "rmse": np.array([1.0, 10.0, 50.0, 99.0])}

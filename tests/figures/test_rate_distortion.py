@@ -8,16 +8,17 @@ from diffbench.figures.rate_distortion import RateDistortion
 
 
 def test_lines_run_from_low_to_high_rate(curves):
-    rate, distortion = curves["ddpm"]
-    figure = RateDistortion()({"ddpm": (rate[::-1], distortion[::-1])})
-    line = figure.axes[0].get_lines()[0]
-    np.testing.assert_array_equal(line.get_xdata(), rate)
-    np.testing.assert_array_equal(line.get_ydata(), distortion)
-    assert line.get_label() == "ddpm: 2.00 bits/dim leave an RMSE of 10.83"
+    done, rate, distortion = curves["ddpm"]
+    figure = RateDistortion()({"ddpm": (done[::-1], rate[::-1], distortion[::-1])})
+    for axes, across, up in zip(figure.axes, (done, done, rate), (distortion, rate, distortion), strict=True):
+        (line,) = axes.get_lines()
+        np.testing.assert_array_equal(line.get_xdata(), across)
+        np.testing.assert_array_equal(line.get_ydata(), up)
+        assert line.get_label() == "ddpm: 2.00 bits/dim leave an RMSE of 10.83"
 
 
 def test_wrong_input_is_named(curves):
     with pytest.raises(UserError, match="no curves"):
         RateDistortion()({})
-    with pytest.raises(UserError, match=r"odd has rate \(3,\) and distortion \(4,\)"):
-        RateDistortion()({"odd": (np.zeros(3), np.zeros(4))})
+    with pytest.raises(UserError, match=r"odd has time \(3,\), rate \(3,\) and distortion \(4,\)"):
+        RateDistortion()({"odd": (np.zeros(3), np.zeros(3), np.zeros(4))})

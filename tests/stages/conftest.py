@@ -23,7 +23,8 @@ def specs(smoke):
         job = {
             "train": lambda: smoke.train_job(model, 0),
             "sample": lambda: smoke.sample_job(model, "ancestral", [3, 2], 0, 7),
-            "bound": lambda: smoke.bound_job(model),
+            "bound": lambda: smoke.bound_job(model, "test"),
+            "bound_train": lambda: smoke.bound_job(model, "train"),
         }[stage]()
         found = json.loads(json.dumps(job.spec))
         found["network"]["channels"] = 8
@@ -32,6 +33,8 @@ def specs(smoke):
         if stage == "sample":
             found["sampling"]["micro_batch"] = 3
         if stage == "bound":
+            found["bound"] |= {"reconstructions": 3}
+        if stage in ("bound", "bound_train"):
             found["bound"] |= {"timesteps": 4, "num_images": 7, "micro_batch": 5}
         for key, value in changes.items():
             found[key] = found[key] | value if isinstance(value, dict) else value

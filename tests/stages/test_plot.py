@@ -64,13 +64,20 @@ def test_images_to_picture(tmp_path, images):
 
 
 def test_terms_to_picture(tmp_path):
-    save_npz(tmp_path / "terms.npz", {"rate": np.linspace(0, 2, 9), "distortion_rmse": np.linspace(80, 1, 9)})
-    call(
-        tmp_path,
-        {"figure": {"name": "rate_distortion"}, "labels": ["ddpm"]},
-        "--terms",
-        tmp_path / "terms.npz",
-    )
+    rng = np.random.default_rng(0)
+    terms = {"width": np.ones(10), "curve_timesteps": np.array([0, 3, 7])}
+    terms |= {"curve_rate": np.tile([2.0, 0.5, 0.1], (5, 1)), "curve_x_0_mse": rng.random((5, 3))}
+    terms["originals"] = rng.integers(0, 256, (2, 8, 8, 1), np.uint8)
+    terms["reconstructions"] = rng.integers(0, 256, (2, 3, 8, 8, 1), np.uint8)
+    path = tmp_path / "terms.npz"
+    save_npz(path, terms)
+    call(tmp_path, {"figure": {"name": "rate_distortion"}, "labels": ["ddpm"]}, "--terms", path)
+    call(tmp_path, {"figure": {"name": "progressive", "title": "ddpm"}}, "--terms", path)
+    with pytest.raises(UserError, match="progressive: shows one model; give --terms one file, not 2"):
+        call(tmp_path, {"figure": {"name": "progressive"}}, "--terms", path, path)
+    save_npz(path, {name: terms[name] for name in ("width", "curve_timesteps", "curve_rate", "curve_x_0_mse")})
+    with pytest.raises(UserError, match="terms.npz: no array 'originals'"):
+        call(tmp_path, {"figure": {"name": "progressive"}}, "--terms", path)
 
 
 def test_what_does_not_belong_together(tmp_path, table, images):

@@ -35,12 +35,15 @@ def features(path, seed, num_images=80, sha="a" * 64, resize="none"):
     return path
 
 
-def terms(path, num_images=9):
-    draw = np.random.default_rng(0)
+def terms(path, num_images=9, split="test", seed=0, weights="w" * 64):
+    draw = np.random.default_rng(seed)
     vlb, width = draw.random((num_images, 3)), np.array([1, 3, 6])
     prior, mse = np.full(num_images, 0.01), draw.random((num_images, 3)) / 100
     save_npz(path, {"vlb": vlb, "width": width, "prior": prior, "x_0_mse": mse, "bits_per_dim": prior + vlb @ width})
-    write_provenance(path, spec={}, facts={"num_images": num_images, "levels": 17})
+    facts = {"num_images": num_images, "of": 50, "levels": 17, "split": split}
+    write_provenance(path, spec={}, facts=facts | ({"uniform_bits_per_dim": 4.0} if split == "test" else {}))
+    sidecar = path.with_name(f"{path.name}.json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"inputs": {"weights": weights}}))
     return vlb, width, prior, mse
 
 
@@ -102,7 +105,42 @@ def test_the_bound_with_rate_and_distortion(tmp_path):
     assert np.isclose(found["distortion_bits_per_dim"]["value"], vlb[:, 0].mean())
     assert np.isclose(found["rate_bits_per_dim"]["value"] + found["distortion_bits_per_dim"]["value"], total.mean())
     assert np.isclose(found["distortion_rmse"]["value"], 127.5 * np.sqrt(mse[:, 0].mean()))
-    assert found["nll_bits_per_dim"]["protocol"] == "bound;split=test;n=9;levels=17;strata=3;clip=true;version=1"
+    protocol = "bound;split=test;n=9;of=50;flip=false;levels=17;strata=3;clip=true;version=2"
+    assert found["nll_bits_per_dim"]["protocol"] == protocol
+    difference = vlb[:, 1] * 3 - vlb[:, 2] * 6
+    assert np.isclose(found["nll_subset_se"]["value"], difference.std(ddof=1) / 3)
+    assert np.isclose(found["prior_bits_per_dim"]["value"], 0.01) and found["uniform_bits_per_dim"]["value"] == 4
+    assert not [metric for metric in found if "train" in metric or "gap" in metric]
+
+
+def test_the_training_split_beside_the_test_split(tmp_path):
+    terms(tmp_path / "test.npz")
+    terms(tmp_path / "train.npz", 25, "train", seed=1)
+    both = ("--terms", tmp_path / "train.npz", tmp_path / "test.npz")
+    main(call(*both, spec={"row": ROW}, out=tmp_path / "b.json"))
+    found = {item["metric"]: item for item in read_records([tmp_path / "b.json"])}
+    test, train, gap = (found[f"nll{name}_bits_per_dim"] for name in ("", "_train", "_gap"))
+    assert (test["num_images"], train["num_images"], gap["num_images"]) == (9, 25, None)
+    assert "split=train;n=25;" in train["protocol"] and gap["protocol"] == f"{train['protocol']} - {test['protocol']}"
+    assert np.isclose(gap["value"], test["value"] - train["value"])
+    margins = [item["high"] - item["value"] for item in (test, train, gap)]
+    assert np.isclose(margins[2], np.hypot(*margins[:2]))
+    assert {"nll_train_subset_se", "rate_bits_per_dim"} <= set(found) and "rate_train_bits_per_dim" not in found
+
+
+def test_bounds_that_do_not_belong_together(tmp_path, failing):
+    def said(*names):
+        given = ("--terms", *(tmp_path / f"{name}.npz" for name in names))
+        return failing(main, call(*given, spec={"row": ROW}, out=tmp_path / "b.json"))
+
+    terms(tmp_path / "test.npz")
+    terms(tmp_path / "train.npz", split="train")
+    terms(tmp_path / "other.npz", split="train", weights="v" * 64)
+    assert "give one file of the test split" in said("train") and "give one file" in said("test", "test")
+    assert "of different weights; not comparable: weights" in said("test", "other")
+    save_npz(tmp_path / "train.npz", {"width": np.array([1, 4, 5])})
+    assert "not comparable: strata" in said("test", "train")
+    assert not (tmp_path / "b.json").exists()
 
 
 def test_no_torch_is_imported(tmp_path):

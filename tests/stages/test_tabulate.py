@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pandas
 import pytest
 
+from diffbench.base.arrays import save_npz
 from diffbench.base.artifacts import read_provenance, sha256
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, record, write_records
@@ -91,6 +93,37 @@ def test_cost(tmp_path, scores):
         "m",
         500,
     )
+
+
+@pytest.fixture
+def terms(tmp_path):
+    """Return the path of terms with a curve of two points."""
+    arrays = {"width": np.array([1, 4, 5]), "prior": np.zeros(3), "curve_timesteps": np.array([0, 5])}
+    arrays |= {"curve_rate": np.array([[2.0, 1.0], [4.0, 1.0], [6.0, 1.0]]), "curve_x_0_mse": np.full((3, 2), 0.01)}
+    arrays |= {"curve_psnr": np.full((3, 2), 20.0), "curve_ssim": np.full((3, 2), 0.5)}
+    save_npz(tmp_path / "terms.npz", arrays)
+    return tmp_path / "terms.npz"
+
+
+def test_a_table_of_terms(tmp_path, terms):
+    out = tmp_path / "rate_distortion.csv"
+    spec = {"table": {"name": "rate_distortion"}, "rows": [{"benchmark": "digits", "model": "ddpm", "train_seed": 0}]}
+    main(["--spec", json.dumps(spec), "--terms", str(terms), "--out", str(out)])
+    lines = out.read_text().splitlines()
+    assert lines[1].startswith("digits,ddpm,0,3,10,4,") and lines[2].startswith("digits,ddpm,0,3,5,1,1,1,12.75,")
+    assert read_provenance(out)["inputs"] == {str(terms): sha256(terms)}
+    with pytest.raises(UserError, match=r"spec\.rows: 1 rows for 2 files"):
+        main(["--spec", json.dumps(spec), "--terms", str(terms), str(terms), "--out", str(out)])
+    with pytest.raises(UserError, match="table table2: is made from --scores"):
+        main(["--spec", SPEC, "--terms", str(terms), "--out", str(out)])
+
+
+def test_a_table_of_terms_is_not_made_from_scores(tmp_path, scores):
+    spec = json.dumps({"table": {"name": "rate_distortion"}})
+    with pytest.raises(UserError, match="table rate_distortion: is made from --terms"):
+        main(["--spec", spec, "--scores", *scores, "--out", str(tmp_path / "t.csv")])
+    with pytest.raises(SystemExit):
+        main(["--spec", spec, "--terms", "a.npz", "--out", str(tmp_path / "t.csv"), str(tmp_path / "m.json")])
 
 
 def test_missing_damaged_and_empty_scores(tmp_path, scores):

@@ -9,7 +9,8 @@ from diffbench.tables.table2 import table2
 COLUMNS = """benchmark model sampler steps nfe guidance_scale train_seed sample_seed num_images protocol
 fid fid_low fid_high kid kid_low kid_high inception_score inception_score_low inception_score_high
 precision precision_low precision_high recall recall_low recall_high
-nll_bits_per_dim nll_se rate_bits_per_dim distortion_bits_per_dim distortion_rmse flops_per_image""".split()
+nll_bits_per_dim nll_se nll_subset_se nll_train_bits_per_dim nll_train_se nll_gap_bits_per_dim nll_gap_se
+rate_bits_per_dim distortion_bits_per_dim distortion_rmse prior_bits_per_dim flops_per_image""".split()
 
 
 def row(
@@ -58,6 +59,8 @@ def test_scores_costs_and_bound_meet_in_one_row():
         record(bound, "nll_bits_per_dim", "b", Estimate.normal(3.0, 0.02)),
         record(bound, "distortion_rmse", "b", Estimate.exact(1.5)),
         record(other, "nll_bits_per_dim", "b", Estimate.normal(9.0, 0.02)),
+        record(bound | {"num_images": 99}, "nll_train_bits_per_dim", "b", Estimate.normal(2.9, 0.03)),
+        record(bound | {"num_images": None}, "nll_gap_bits_per_dim", "b", Estimate.normal(0.1, 0.04)),
     ]
     (only,) = table2(records).to_dict("records")
     assert (only["fid"], only["fid_low"], only["fid_high"], only["recall_high"]) == (10, 9, 12, 0.6)
@@ -69,6 +72,8 @@ def test_scores_costs_and_bound_meet_in_one_row():
     )
     assert (only["nll_bits_per_dim"], only["distortion_rmse"]) == (3.0, 1.5)
     assert only["nll_se"] == pytest.approx(0.02)
+    assert (only["nll_train_bits_per_dim"], only["nll_gap_bits_per_dim"]) == (2.9, 0.1)
+    assert (only["nll_train_se"], only["nll_gap_se"]) == (pytest.approx(0.03), pytest.approx(0.04))
 
 
 def test_bound_belongs_to_its_own_training_seed():

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 CONFIG = "workflow/config/digits.yaml"
+CURVES = {"rate_distortion_figure": 1, "progressive_figure": 2, "rate_distortion_table": 1}
 
 
 def own_lines(done) -> list[str]:
@@ -26,8 +27,16 @@ def own_lines(done) -> list[str]:
 
 def test_the_table_brings_its_figures(fresh):
     made = fresh.snakemake("-n", "results/table2.csv").stdout
-    for name in ("samples_ddpm", "samples_iddpm", "fid_vs_steps", "rate_distortion"):
+    for name in (
+        "samples_ddpm",
+        "samples_iddpm",
+        "progressive_ddpm",
+        "progressive_iddpm",
+        "fid_vs_steps",
+        "rate_distortion",
+    ):
         assert f"results/figures/{name}.png" in made
+    assert "results/rate_distortion.csv" in made
 
 
 def test_another_benchmark_has_a_folder_of_its_own(fresh):
@@ -51,7 +60,14 @@ def test_one_run_makes_everything_and_a_second_nothing(finished):
     assert [row["model"] for row in rows].count("real") == 1
     sets = {(row["model"], row["sampler"], row["steps"]) for row in rows if row["model"] != "real"}
     assert len(sets) == len(rows) - 1 == 8
-    for name in ("samples_ddpm", "samples_iddpm", "fid_vs_steps", "rate_distortion"):
+    for name in (
+        "samples_ddpm",
+        "samples_iddpm",
+        "progressive_ddpm",
+        "progressive_iddpm",
+        "fid_vs_steps",
+        "rate_distortion",
+    ):
         assert (finished.root / f"results/figures/{name}.png").stat().st_size > 1000
     assert json.loads((finished.root / "results/metrics.json").read_text())
     assert finished.nothing_to_do("results/table2.csv")
@@ -92,7 +108,8 @@ def test_a_model_setting_trains_that_model_alone(recorded):
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("bound", "timesteps", 5, {"bound": 2, "score_bound": 2, "rate_distortion_figure": 1, "table2": 1}),
+        ("bound", "timesteps", 5, {"bound": 4, "score_bound": 2, **CURVES, "table2": 1}),
+        ("bound", "splits", ["test"], {"score_bound": 2, "table2": 1}),
         ("execution", "checkpoint_every", 7, {}),
         (
             "protocols",
@@ -121,7 +138,7 @@ def test_a_new_number_of_images_keeps_models_and_bounds(recorded):
     [
         ("samplers/ddim.py", {"sample", "extract", "score_samples", "samples_figure", "table2"}),
         ("figures/samples.py", {"samples_figure", "table2"}),
-        ("stages/bound.py", {"bound", "score_bound", "rate_distortion_figure", "table2"}),
+        ("stages/bound.py", {"bound", "score_bound", *CURVES, "table2"}),
         ("objectives/hybrid.py", None),
         ("base/progress.py", set()),
     ],

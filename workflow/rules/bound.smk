@@ -1,21 +1,21 @@
-"""The variational bound of every model, term by term."""
+"""The variational bound of every model, term by term, on unseen and on training images."""
 
 
 rule bound:
     input:
         weights="results/models/{model}/train{train_seed}/weights.safetensors",
-        data="results/data/test.npz",
+        data="results/data/{split}.npz",
         provenance=provenance_of(
             "results/models/{model}/train{train_seed}/weights.safetensors",
-            "results/data/test.npz",
+            "results/data/{split}.npz",
         ),
     output:
-        terms="results/terms/{model}/train{train_seed}.npz",
-        provenance="results/terms/{model}/train{train_seed}.npz.json",
+        terms="results/terms/{model}/train{train_seed}/{split}.npz",
+        provenance="results/terms/{model}/train{train_seed}/{split}.npz.json",
     log:
-        "results/logs/bound/{model}/train{train_seed}.log",
+        "results/logs/bound/{model}/train{train_seed}/{split}.log",
     params:
-        spec=lambda w: identity(bench.bound_job(w.model), "bound"),
+        spec=lambda w: identity(bench.bound_job(w.model, w.split), "bound"),
     threads: bench.execution.threads
     resources:
         gpu=GPU,

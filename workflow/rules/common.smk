@@ -197,6 +197,7 @@ wildcard_constraints:
     protocol="[^/]+",
     model="[^/]+",
     sampler="[^/]+",
+    split="test|train",
     steps=r"\d+",
     train_seed=r"-?\d+",
     sample_seed=r"-?\d+",

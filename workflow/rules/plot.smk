@@ -1,10 +1,11 @@
 """Pictures of what the numbers are about; the one that is drawn from the table is made with it (tabulate.smk)."""
 
 
-def figure_job(name, labels=()):
-    """Return what a figure depends on besides its files."""
+def figure_job(name, labels=(), title=""):
+    """Return what a figure depends on besides its files; no title: the figure's own."""
+    own = {"title": title} if title else {}
     return Job(
-        {"figure": {"name": name}, "labels": list(labels)},
+        {"figure": {"name": name, **own}, "labels": list(labels)},
         (module_of("figures", name),),
     )
 
@@ -24,7 +25,7 @@ def shown_as(row):
 
 FIRST_TERMS = {}
 for model, seed in bench.bounded_models():
-    FIRST_TERMS.setdefault(model, f"results/terms/{model}/train{seed}.npz")
+    FIRST_TERMS.setdefault(model, f"results/terms/{model}/train{seed}/test.npz")
 
 
 rule samples_figure:
@@ -60,6 +61,25 @@ rule rate_distortion_figure:
         "results/logs/plot/rate_distortion.log",
     params:
         spec=identity(figure_job("rate_distortion", FIRST_TERMS), "plot"),
+    localrule: True
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --terms {input.terms:q}"
+        ' --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+rule progressive_figure:
+    input:
+        terms=lambda w: FIRST_TERMS[w.model],
+    output:
+        figure="results/figures/progressive_{model}.png",
+        provenance="results/figures/progressive_{model}.png.json",
+    log:
+        "results/logs/plot/progressive_{model}.log",
+    params:
+        spec=lambda w: identity(
+            figure_job("progressive", title=f"{w.model}: test images as their bits arrive"),
+            "plot",
+        ),
     localrule: True
     shell:
         "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --terms {input.terms:q}"

@@ -93,10 +93,13 @@ rule score_real:
         ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
+TERMS = [f"results/terms/{{model}}/train{{train_seed}}/{split}.npz" for split in bench.bound.splits]
+
+
 rule score_bound:
     input:
-        terms="results/terms/{model}/train{train_seed}.npz",
-        provenance="results/terms/{model}/train{train_seed}.npz.json",
+        terms=TERMS,
+        provenance=provenance_of(*TERMS),
     output:
         scores="results/scores/bound/{model}/train{train_seed}.json",
         provenance="results/scores/bound/{model}/train{train_seed}.json.json",

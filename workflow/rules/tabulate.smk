@@ -26,7 +26,37 @@ def scores_of(rows):
 GUIDED = [row for row in ROWS if bench.variant(row.model).guidance is not None]
 
 
-# The other figures are inputs so that who asks for the table gets them too; it is not computed from them.
+rule rate_distortion_table:
+    input:
+        terms=[f"results/terms/{model}/train{seed}/test.npz" for model, seed in bench.bounded_models()],
+    output:
+        table="results/rate_distortion.csv",
+        provenance=provenance_of("results/rate_distortion.csv"),
+    log:
+        "results/logs/tabulate/rate_distortion.log",
+    params:
+        spec=identity(
+            Job(
+                {
+                    "table": {"name": "rate_distortion"},
+                    "rows": [
+                        {"benchmark": bench.name, "model": model, "train_seed": seed}
+                        for model, seed in bench.bounded_models()
+                    ],
+                },
+                (module_of("tables", "rate_distortion"),),
+            ),
+            "tabulate",
+        ),
+    localrule: True
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q}"
+        " --terms {input.terms:q} --out {output.table:q}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+# The other figures and the other table are inputs so that who asks for this one gets them too; it is not computed
+# from them.
 rule table2:
     input:
         scores=[
@@ -35,8 +65,10 @@ rule table2:
         ],
         figures=[
             *(f"results/figures/samples_{model}.png" for model in dict.fromkeys(map(entry_of, ROWS))),
+            *(f"results/figures/progressive_{model}.png" for model in FIRST_TERMS),
             "results/figures/rate_distortion.png",
         ],
+        curves="results/rate_distortion.csv",
     output:
         table="results/table2.csv",
         metrics="results/metrics.json",
