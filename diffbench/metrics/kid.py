@@ -8,7 +8,6 @@ sets, drawn and computed as torch-fidelity does (RandomState(2020)).
 Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; Gretton et al. 2012, eq. 3.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,7 +18,7 @@ from jaxtyping import Float
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
-from diffbench.metrics._intervals import corrected_variance, mean_variance
+from diffbench.metrics._intervals import corrected_variance, mean_variance, student
 
 BLOCK = 1024
 """Rows of the kernel matrix held at a time."""
@@ -50,13 +49,13 @@ class Kid:
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return KID with the interval of its jackknife over the generated images."""
         x, y = feature_pair(generated, reference, self.features, at_least=3)
-        value, variance = _full(x, y)
+        value, variance, influence = _full(x, y)
         if self.subsets:
             values = _subset_values(x, y, self.subsets, self.subset_size)
             value = float(values.mean())
             # The draw of the subsets is fixed by the protocol, yet it is noise around the full sets' value.
             variance += float(values.var()) / self.subsets
-        return Estimate.normal(value, math.sqrt(variance))
+        return student(value, variance, influence)
 
 
 def kid(generated: Features, reference: References) -> float:
@@ -88,8 +87,8 @@ def _own_sums(x: Features) -> tuple[Float[np.ndarray, " images"], float]:
     return sums, squares
 
 
-def _full(x: Features, y: References) -> tuple[float, float]:
-    """Return the unbiased estimate from all images and its variance over the generated ones.
+def _full(x: Features, y: References) -> tuple[float, float, Float[np.ndarray, " images"]]:
+    """Return the unbiased estimate from all images, its variance over the generated ones, and their influence.
 
     Leaving out image i is linear in its two row sums, so the jackknife needs no second pass. The
     degenerate part of the pairs' term has variance 2 E h^2 / (m (m - 1)), h the doubly centred kernel
@@ -101,9 +100,10 @@ def _full(x: Features, y: References) -> tuple[float, float]:
     reference, _ = _own_sums(y)
     pairs = own.sum() / (m * (m - 1))
     value = pairs + reference.sum() / (n * (n - 1)) - 2 * mixed.mean()
-    first = mean_variance(2 * (own / (m - 2) - mixed))
+    influence = 2 * (own / (m - 2) - mixed)
     centred = squares / (m * (m - 1)) - 2 * np.mean((own / (m - 1)) ** 2) + pairs**2
-    return float(value), corrected_variance(first, 2 * max(centred, 0.0) / (m * (m - 1)))
+    variance = corrected_variance(mean_variance(influence), 2 * max(centred, 0.0) / (m * (m - 1)))
+    return float(value), variance, influence
 
 
 def _subset_values(x: Features, y: References, subsets: int, size: int) -> Float[np.ndarray, " subsets"]:

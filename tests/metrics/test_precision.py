@@ -72,9 +72,13 @@ def test_leave_one_out_is_what_leaving_out_gives(kind, k):
     x, y = 0.8 * draws.standard_normal((40, 3)), draws.standard_normal((60, 3))
     if kind == "grid":
         x, y = np.round(2 * x), np.round(2 * y)
-    value, without = _leave_one_out(x, y, k)
-    assert value == recall(x, y, k)
-    np.testing.assert_allclose(without, [recall(np.delete(x, i, axis=0), y, k) for i in range(40)], atol=1e-12)
+    half = draws.permutation(40) < 20
+    covered, changes = _leave_one_out(x, y, k, np.array([np.ones(40, bool), half]))
+    assert covered[0] / 60 == recall(x, y, k) and covered[1] / 60 == recall(x[half], y, k)
+    without = [recall(np.delete(x, i, axis=0), y, k) for i in range(40)]
+    np.testing.assert_allclose((covered[0] + changes[0]) / 60, without, atol=1e-12)
+    without = [recall(np.delete(x[half], i, axis=0), y, k) for i in range(20)]
+    np.testing.assert_allclose((covered[1] + changes[1])[half] / 60, without, atol=1e-12)
 
 
 def test_too_few_images_and_k_below_one_are_refused(network_like):
