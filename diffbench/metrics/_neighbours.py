@@ -18,6 +18,9 @@ from diffbench.metrics._features import Features, FeatureSet, References, featur
 BLOCK_ENTRIES = 2**24
 """Distances held at a time (64 MiB in float32)."""
 
+SYMMETRIC_ENTRIES = 2**27
+"""Products of a set with itself that are held whole (512 MiB), for BLAS then computes one triangle: half the work."""
+
 OPEN_SHARE = 1 / 256
 """Largest share of a block's pairs that is worth deciding one by one."""
 
@@ -49,17 +52,20 @@ class NeighbourMetric:
 
 
 def nearest_others(
-    x: Features, count: int
+    x: Features, count: int, exact: int | None = None
 ) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
-    """Return each point's `count` nearest others and their squared distances, nearest first."""
-    return _nearest(x, x, count, own=True)
+    """Return each point's `count` nearest others and their squared distances, nearest first.
+
+    exact: how many of them are exact; those after it, which intervals need, are as near as the product says.
+    """
+    return _nearest(x, x, count, count if exact is None else exact, own=True)
 
 
 def nearest(
     points: Features, centres: References, count: int
 ) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
     """Return each point's `count` nearest centres and their squared distances, nearest first."""
-    return _nearest(points, centres, count, own=False)
+    return _nearest(points, centres, count, count, own=False)
 
 
 def within(
@@ -74,7 +80,8 @@ def within(
             undecided = np.flatnonzero(surely != maybe)
             if len(undecided) <= OPEN_SHARE * maybe.size:
                 break
-        for row, column in _parts(undecided, maybe.shape, points.shape[1]):
+        for part in _pieces(undecided, points.shape[1]):
+            row, column = _places(part, maybe.shape)
             surely[row, column] = _direct(points[start + row], centres[column]) <= squared_radii[column]
         yield start, surely
 
@@ -86,9 +93,9 @@ def levels(
 ]:
     """Yield, for blocks of points, the pairs of a point and a centre with the smallest ball that holds the point.
 
-    squared: the ascending squared radii of each centre's balls. Yields: the points that ENOUGH centres hold in their
-    k-th ball, whose pairs are left out; then per pair the point's place in the block, the centre, and the number of
-    the ball, from 1 on.
+    squared: the ascending squared radii of each centre's balls, of which k + 1 are exact.
+    Yields: the points that ENOUGH centres hold in their k-th ball, whose pairs are left out; then per pair the point's
+    place in the block, the centre, and the number of the ball, from 1 on.
     """
     pairs = _Pairs(points, centres)
     for start in pairs.starts:
@@ -100,10 +107,10 @@ def levels(
             row, column = _places(np.flatnonzero(maybe), maybe.shape)
             middle, slack = block.distance(row, column)
             low, high = _level(squared, column, middle - slack), _level(squared, column, middle + slack)
-            undecided = np.flatnonzero(low != high)
+            undecided = np.flatnonzero((low != high) & (low <= k + 1))
             if len(undecided) <= OPEN_SHARE * maybe.size:
                 break
-        for part in np.array_split(undecided, len(undecided) * points.shape[1] // BLOCK_ENTRIES + 1):
+        for part in _pieces(undecided, points.shape[1]):
             exact = _direct(points[start + row[part]], centres[column[part]])
             low[part] = _level(squared, column[part], exact)
         kept = low <= squared.shape[1]
@@ -123,7 +130,7 @@ def _level(
 
 
 def _nearest(
-    points: Features, centres: References, count: int, own: bool
+    points: Features, centres: References, count: int, exact: int, own: bool
 ) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
     indices, distances = np.empty((len(points), count), np.int64), np.empty((len(points), count))
     pairs = _Pairs(points, centres)
@@ -138,13 +145,14 @@ def _nearest(
                 break
         flat = np.flatnonzero(candidates)
         row, column = _places(flat, candidates.shape)
-        exact = np.concatenate(
-            [_direct(points[start + i], centres[j]) for i, j in _parts(flat, candidates.shape, points.shape[1])]
-        )
-        order = np.lexsort((exact, row))
         first = np.searchsorted(row, rows)
-        chosen = order[first[:, None] + np.arange(count)]
-        indices[start + rows], distances[start + rows] = column[chosen], exact[chosen]
+        squared, slack = block.distance(row, column)
+        upper = squared + slack
+        limit = upper[np.lexsort((upper, row))[first + exact - 1]]
+        for part in _pieces(np.flatnonzero(squared - slack <= limit[row]), points.shape[1]):
+            squared[part] = _direct(points[start + row[part]], centres[column[part]])
+        chosen = np.lexsort((squared, row))[first[:, None] + np.arange(count)]
+        indices[start + rows], distances[start + rows] = column[chosen], squared[chosen]
     return indices, distances
 
 
@@ -152,12 +160,9 @@ def _places(flat: Int[np.ndarray, " found"], shape: tuple[int, int]) -> tuple[np
     return flat // shape[1], flat % shape[1]
 
 
-def _parts(
-    flat: Int[np.ndarray, " found"], shape: tuple[int, int], width: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield rows and columns of flat indices, in parts whose differences fit into a block."""
-    for part in np.array_split(flat, len(flat) * width // BLOCK_ENTRIES + 1):
-        yield _places(part, shape)
+def _pieces(places: Int[np.ndarray, " found"], width: int) -> list[Int[np.ndarray, " piece"]]:
+    """Return places in pieces whose differences of features fit into a block."""
+    return np.array_split(places, len(places) * width // BLOCK_ENTRIES + 1)
 
 
 def _direct(a: Features, b: Features) -> Float[np.ndarray, " images"]:
@@ -213,15 +218,17 @@ class _Pairs:
         largest = max(float(self.squares.max()), max(float(self._squares(p).max()) for p in self._chunks(points)))
         # Beyond these, float32 would overflow, or lose small differences.
         self.precisions = (np.float32, np.float64) if 1e-20 < largest < 1e30 else (np.float64,)
-        self._columns = {}
+        self._prepared = None
 
     def block(self, start: int, precision: type) -> _Block:
-        if precision not in self._columns:
-            chunks = [(part - self.origin).astype(precision) for part in self._chunks(self.centres)]
-            self._columns = {precision: np.concatenate(chunks)}
+        if precision is not self._prepared:
+            self._prepare(precision)
         rows = self.points[start : start + self.size] - self.origin
         squares = np.einsum("ij,ij->i", rows, rows)
-        partial = (-2 * rows).astype(precision) @ self._columns[precision].T
+        if self._symmetric is None:
+            partial = (-2 * rows).astype(precision) @ self._columns.T
+        else:
+            partial = -2 * self._symmetric[start : start + self.size]
         partial += squares.astype(precision)[:, None]
         # Half an epsilon for each of the d products and sums, bounded by |a||b| <= (|a|^2 + |b|^2) / 2 (Higham 2002,
         # section 3.1), for rounding a and b, and for what is added; then the same of the differences in float64.
@@ -229,6 +236,14 @@ class _Pairs:
         unit = (1.01 * width + 32) * np.finfo(precision).eps / 2 + 2 * (width + 2) * exact
         floor = 32 * exact * float(self.origin @ self.origin) + width * float(np.finfo(precision).tiny)
         return _Block(partial, self.squares, unit * float(squares.max()) + floor, unit * self.squares)
+
+    def _prepare(self, precision: type) -> None:
+        self._prepared = precision
+        if precision is np.float64:
+            self.precisions = (np.float64,)  # what one block needed, the next ones will
+        self._columns = np.concatenate([(part - self.origin).astype(precision) for part in self._chunks(self.centres)])
+        whole = self.points is self.centres and len(self.centres) ** 2 <= SYMMETRIC_ENTRIES and precision is np.float32
+        self._symmetric = self._columns @ self._columns.T if whole else None
 
     def _squares(self, part: np.ndarray) -> np.ndarray:
         return _direct(part, self.origin[None])

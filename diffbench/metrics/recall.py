@@ -53,7 +53,7 @@ def _leave_one_out(
     Within a subset a ball reaches to the k-th nearest of its members. The list of the 4 k + 12 nearest images names it
     and the next, but for 3 images in 10,000 of a half (a binomial tail), whose balls then reach to the list's end.
     """
-    neighbours, squared = nearest_others(x, min(4 * k + 12, len(x) - 1))
+    neighbours, squared = nearest_others(x, min(4 * k + 12, len(x) - 1), exact=k + 1)
     balls = [_balls(neighbours, own, k) for own in subsets]
     covered, changes = np.zeros(len(subsets), np.int64), np.zeros(subsets.shape, np.int64)
     for held, row, column, level in levels(y, x, squared, k):
