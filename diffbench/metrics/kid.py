@@ -21,7 +21,10 @@ from diffbench.metrics._features import Features, FeatureSet, References, featur
 from diffbench.metrics._intervals import corrected_variance, mean_variance, student
 
 BLOCK = 1024
-"""Rows of the kernel matrix held at a time."""
+"""Rows of the kernel matrix held at a time, at most, ..."""
+
+BLOCK_ENTRIES = 2**24
+"""... and entries (128 MiB)."""
 
 SUBSET_SIZE = 1000
 SUBSET_SEED = 2020
@@ -67,23 +70,34 @@ def kid(generated: Features, reference: References) -> float:
 
 
 def _kernel(x: Features, y: References) -> Float[np.ndarray, "rows columns"]:
-    base = x @ y.T / x.shape[1] + 1
-    return base * base * base  # numpy would take a general power for ** 3, at ten times the cost
+    base = x @ y.T
+    base /= x.shape[1]
+    base += 1
+    cube = base * base  # numpy would take a general power for ** 3, at ten times the cost
+    cube *= base
+    return cube
 
 
-def _blocks(x: Features) -> Iterator[tuple[int, Features]]:
-    for start in range(0, len(x), BLOCK):
-        yield start, x[start : start + BLOCK]
+def _blocks(x: Features, columns: int) -> Iterator[tuple[int, Features]]:
+    size = max(1, min(BLOCK, BLOCK_ENTRIES // columns))
+    for start in range(0, len(x), size):
+        yield start, x[start : start + size]
 
 
 def _own_sums(x: Features) -> tuple[Float[np.ndarray, " images"], float]:
-    """Return each row's sum of the kernel over other images, and the sum of squares over all pairs."""
-    sums, squares = np.empty(len(x)), 0.0
-    for start, rows in _blocks(x):
-        kernel = _kernel(rows, x)
-        kernel[np.arange(len(rows)), start + np.arange(len(rows))] = 0
-        sums[start : start + len(rows)] = kernel.sum(axis=1)
-        squares += float(np.vdot(kernel, kernel))
+    """Return each row's sum of the kernel over other images, and the sum of squares over all pairs.
+
+    The kernel is symmetric: a block of rows is taken with itself and what comes after it.
+    """
+    sums, squares = np.zeros(len(x)), 0.0
+    for start, rows in _blocks(x, len(x)):
+        end = start + len(rows)
+        kernel = _kernel(rows, x[start:])
+        np.fill_diagonal(kernel, 0)
+        sums[start:end] += kernel.sum(axis=1)
+        sums[end:] += kernel[:, len(rows) :].sum(axis=0)
+        among = kernel[:, : len(rows)]
+        squares += 2 * float(np.vdot(kernel, kernel)) - float((among**2).sum())
     return sums, squares
 
 
@@ -96,7 +110,7 @@ def _full(x: Features, y: References) -> tuple[float, float, Float[np.ndarray, "
     """
     m, n = len(x), len(y)
     own, squares = _own_sums(x)
-    mixed = np.concatenate([_kernel(rows, y).sum(axis=1) for _, rows in _blocks(x)]) / n
+    mixed = np.concatenate([_kernel(rows, y).sum(axis=1) for _, rows in _blocks(x, n)]) / n
     reference, _ = _own_sums(y)
     pairs = own.sum() / (m * (m - 1))
     value = pairs + reference.sum() / (n * (n - 1)) - 2 * mixed.mean()
