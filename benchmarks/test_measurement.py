@@ -3,15 +3,61 @@
 Ratios to other implementations are printed (`-s` shows them), for they depend less on the machine than seconds do.
 """
 
+import json
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+from diffbench.metrics._neighbours import nearest_others, within
+from diffbench.metrics.coverage import Coverage
+from diffbench.metrics.density import Density
 from diffbench.metrics.fid import Fid, frechet_distance, moments
-from diffbench.metrics.kid import Kid
+from diffbench.metrics.inception_score import InceptionScore, log_softmax
+from diffbench.metrics.kid import Kid, _kernel
+from diffbench.metrics.nearest_neighbour import NearestNeighbour
 from diffbench.metrics.precision import Precision
 from diffbench.metrics.recall import Recall
+
+IN_ITS_OWN_PROCESS = """
+import json, resource, sys, time
+import numpy as np
+
+def features(seed, shift, n={n}):
+    draws = np.random.default_rng(seed)
+    scale = np.exp(-np.arange(2048, dtype=np.float32) / 400)
+    return draws.standard_normal((n, 2048), dtype=np.float32) * scale + np.float32(shift)
+
+x, y = features(0, 0.02), features(1, 0.0)
+{imports}
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.perf_counter()
+value = {call}
+seconds = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({{"value": value, "seconds": seconds, "before": before / 2**20, "peak": peak / 2**20}}))
+"""
+
+PRECISION_AND_RECALL = {
+    "diffbench": (
+        "from diffbench.metrics.precision import Precision\nfrom diffbench.metrics.recall import Recall",
+        "[metric({'pool': x}, {'pool': y}).value for metric in (Precision(), Recall())]",
+    ),
+    "torch-fidelity": (
+        "import torch\nfrom torch_fidelity import metric_prc",
+        "[float(v) for v in metric_prc.prc_features_to_metric(torch.from_numpy(x), torch.from_numpy(y),"
+        " prc_neighborhood=3, prc_batch_size=10000, verbose=False).values()][:2]",
+    ),
+}
+
+
+def apart(imports: str, call: str, n: int = 10_000) -> dict:
+    """Value, seconds, and the peak memory in GiB of a call on n x 2048 features, in a process of its own."""
+    program = IN_ITS_OWN_PROCESS.format(imports=imports, call=call, n=n)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +80,9 @@ def seconds(function, *arguments) -> tuple[float, float]:
     return time.perf_counter() - start, value
 
 
-def test_frechet_distance_at_2048_dimensions(benchmark, statistics):
+def test_frechet_distance_at_2048_dimensions(benchmark, inception_like, statistics):
     (mu1, sigma1), (mu2, sigma2) = statistics
+    covariance, _ = seconds(moments, inception_like[0])
     own = benchmark.pedantic(frechet_distance, (mu1, sigma1, mu2, sigma2), rounds=3, warmup_rounds=1)
     best = benchmark.stats.stats.min if benchmark.stats else seconds(frechet_distance, mu1, sigma1, mu2, sigma2)[0]
 
@@ -50,7 +97,7 @@ def test_frechet_distance_at_2048_dimensions(benchmark, statistics):
         f"\nFrechet distance, 2048 dimensions: {best:.2f} s; torch-fidelity {slower / best:.1f} times, ",
         end="",
     )
-    print(f"sqrtm {slowest / best:.1f} times as long")
+    print(f"sqrtm {slowest / best:.1f} times as long; the covariance of 2,500 images apart: {covariance:.2f} s")
     assert own == pytest.approx(peer[KEY_METRIC_FID], rel=1e-6)
     assert own == pytest.approx(by_root, rel=1e-6)
 
@@ -70,10 +117,66 @@ def test_metrics_at_the_size_of_the_digits_benchmark(benchmark, metric):
     benchmark(metric, {"pool": draws.standard_normal((500, 64))}, {"pool": draws.standard_normal((1297, 64))})
 
 
-@pytest.mark.parametrize("metric", [Precision(), Recall()], ids=lambda metric: type(metric).__name__)
-def test_neighbours_of_inception_features(benchmark, metric, inception_like):
-    generated, reference = ({"pool": x} for x in inception_like)
-    benchmark.pedantic(metric, (generated, reference), rounds=1)
+def test_precision_and_recall_of_10000_inception_features():
+    own, peer = (apart(*PRECISION_AND_RECALL[name]) for name in ("diffbench", "torch-fidelity"))
+    print(
+        f"\nprecision and recall, 10,000 x 10,000 x 2,048, with intervals: {own['seconds']:.1f} s, "
+        f"peak {own['peak']:.2f} GiB; torch-fidelity {peer['seconds'] / own['seconds']:.1f} times as long "
+        f"({peer['seconds']:.1f} s), peak {peer['peak']:.2f} GiB"
+    )
+    assert own["value"] == pytest.approx(peer["value"], abs=2e-4)  # its distances are float32
+    assert own["peak"] < 4
+
+
+def test_kid_of_10000_inception_features():
+    own = apart("from diffbench.metrics.kid import Kid", "Kid()({'pool': x}, {'pool': y}).value")
+    subsets = apart("from diffbench.metrics.kid import Kid", "Kid(subsets=100)({'pool': x}, {'pool': y}).value")
+    print(
+        f"\nKID of the full sets, 10,000 x 10,000 x 2,048: {own['seconds']:.1f} s, peak {own['peak']:.2f} GiB; "
+        f"100 subsets of 1,000: {subsets['seconds'] / own['seconds']:.1f} times as long"
+    )
+    assert own["peak"] < 4
+
+
+def without_interval(name: str, x: np.ndarray, y: np.ndarray, logits: np.ndarray) -> float:
+    """Each metric's value alone, written as short as it gets with this package's own pieces."""
+    if name == "Kid":
+        n, m = len(x), len(y)
+        own, other = ((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (_kernel(x, x), _kernel(y, y)))
+        return own + other - 2 * _kernel(x, y).sum() / (n * m)
+    if name == "InceptionScore":
+        log_p = log_softmax(logits)
+        p = np.exp(log_p)
+        return float(np.exp((p * (log_p - np.log(p.mean(axis=0)))).sum(axis=1).mean()))
+    if name == "Recall":
+        radii = nearest_others(x, 3)[1][:, -1]
+        return float(np.concatenate([inside.any(axis=1) for _, inside in within(y, x, radii)]).mean())
+    if name == "NearestNeighbour":
+        from diffbench.metrics._neighbours import nearest
+
+        return float(np.sqrt(nearest(x, y, 1)[1]).mean() / np.sqrt(nearest_others(y, 1)[1]).mean())
+    radii = nearest_others(y, 3 if name == "Precision" else 5)[1][:, -1]
+    inside = np.concatenate([inside for _, inside in within(x, y, radii)])
+    if name == "Precision":
+        return float(inside.any(axis=1).mean())
+    return float(inside.any(axis=0).mean()) if name == "Coverage" else float(inside.sum() / 5 / len(x))
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(500, 1297, 64), (2500, 2500, 2048)], ids=["digits", "inception"])
+def test_cost_of_the_intervals(n, m, d):
+    draws = np.random.default_rng(0)
+    x, y = draws.standard_normal((n, d)) + 0.02, draws.standard_normal((m, d))
+    sets = {"pool": x, "logits": draws.standard_normal((n, 1000))}, {"pool": y}
+    for metric in (Kid(), InceptionScore(), Precision(), Recall(), Density(), Coverage(), NearestNeighbour()):
+        name = type(metric).__name__
+        times = []
+        for _ in range(3):
+            alone, value = seconds(without_interval, name, x, y, sets[0]["logits"])
+            whole, estimate = seconds(metric, *sets)
+            times.append((whole, alone))
+        whole, alone = (min(column) for column in zip(*times, strict=True))
+        print(f"\n{name} of {n} and {m} x {d}: {whole:.3f} s, {whole / alone:.2f} times without its interval", end="")
+        assert estimate.value == pytest.approx(value, rel=1e-6, abs=1e-9)
 
 
 def test_extraction_of_500_digits(benchmark):

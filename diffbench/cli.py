@@ -208,6 +208,20 @@ def oracle(
 
 
 @app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="a row: model/sampler/steps, and key=value where that names several")],
+    b: Annotated[str, typer.Argument(help="the row that it is compared with")],
+    metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
+    results: Annotated[Path, typer.Option(help="a folder of results, a file of scores or a table")] = Path("results"),
+    varies: Annotated[list[str], typer.Option(help="a field of the protocol that differs by design")] = [],  # noqa: B006
+) -> None:
+    """Say whether A is better than B, worse, or not resolved, with the interval of the difference."""
+    from diffbench.commands.compare import compare as verdicts
+
+    typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+
+
+@app.command()
 def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] = Path("results/logs")) -> None:
     """Print where the time of a finished run went."""
     from diffbench.commands.costs import costs as summed

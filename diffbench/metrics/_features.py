@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from diffbench.base.errors import UserError
+from diffbench.metrics._moments import chunks
 
 Features = Float[np.ndarray, "images features"]
 """One row per image."""
@@ -26,6 +27,16 @@ def feature(features: FeatureSet, name: str, *, side: str, at_least: int = 2) ->
     side: "generated" or "reference", for messages.
     Raises: UserError where it is missing, not two-dimensional, shorter than `at_least`, or not finite.
     """
+    return stored_feature(features, name, side=side, at_least=at_least).astype(np.float64)
+
+
+def stored_feature(
+    features: FeatureSet, name: str, *, side: str, at_least: int = 2
+) -> Float[np.ndarray, "images features"]:
+    """Return one array of a set as it is stored, so that one mapped from a file is not copied.
+
+    Raises: UserError as `feature`.
+    """
     if name not in features:
         held = ", ".join(sorted(features)) or "nothing"
         raise UserError(f"{side} features: no array '{name}', only {held}; choose an extractor that has it")
@@ -35,8 +46,7 @@ def feature(features: FeatureSet, name: str, *, side: str, at_least: int = 2) ->
         raise UserError(f"{side} features '{name}': {found}, wanted numbers of shape (images, features)")
     if len(array) < at_least:
         raise UserError(f"{side} features '{name}': {len(array)} images, but {at_least} are needed; make more")
-    array = array.astype(np.float64)
-    bad = ~np.isfinite(array).all(axis=1)
+    bad = np.concatenate([~np.isfinite(chunk).all(axis=1) for chunk in chunks(array)])
     if bad.any():
         raise UserError(
             f"{side} features '{name}': NaN or infinity in {bad.sum()} of {len(bad)} images, first in image "

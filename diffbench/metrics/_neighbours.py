@@ -1,9 +1,9 @@
-"""Nearest neighbours in float64 and bounded memory, with ties decided exactly.
+"""Nearest neighbours in bounded memory: one float32 matrix product a block, and exact float64 wherever that decides.
 
-Distances come from one matrix product a block, |a|^2 + |b|^2 - 2 a'b, whose rounding would decide ties at
-random: the distance of a point to its copy would be 1e-13 instead of 0. So radii, and every comparison that
-lies within the product's rounding error, are computed again from the differences, and `<=` means what it
-says.
+Squared distances |a|^2 + |b|^2 - 2 a'b come from a product in float32, with a bound on its rounding error that holds
+for any order of summation. A comparison that lies within the bound is made again from the differences in float64, so
+every answer is that of float64 distances, and `<=` means what it says: the distance of a point to its copy is 0.
+Where float32 leaves much open (clusters far apart), the block is taken again in float64.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,16 @@ from diffbench.base.errors import UserError
 from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
 
 BLOCK_ENTRIES = 2**24
-"""Distances held at a time (128 MiB)."""
+"""Distances held at a time (64 MiB in float32)."""
+
+SYMMETRIC_ENTRIES = 2**27
+"""Products of a set with itself that are held whole (512 MiB), for BLAS then computes one triangle: half the work."""
+
+OPEN_SHARE = 1 / 256
+"""Largest share of a block's pairs that is worth deciding one by one."""
+
+ENOUGH = 24
+"""Balls that hold a point, from which on each half of the images holds it too, but for a chance of 2^-24."""
 
 
 @dataclass(frozen=True)
@@ -47,32 +56,118 @@ class NeighbourMetric:
         return x, y[: self.num_reference]
 
 
-def nearest(x: Features, count: int) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
-    """Return each point's `count` nearest others and their squared distances, nearest first."""
-    indices = np.empty((len(x), count), np.int64)
-    for start, squared, _ in _blocks(x, x):
-        rows = np.arange(len(squared))
-        squared[rows, start + rows] = np.inf
-        indices[start : start + len(rows)] = np.argpartition(squared, count - 1, axis=1)[:, :count]
-    distances = np.stack([_direct(x, x[column]) for column in indices.T], axis=1)
-    order = np.argsort(distances, axis=1, kind="stable")
-    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1)
+def nearest_others(
+    x: Features, count: int, exact: int | None = None
+) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
+    """Return each point's `count` nearest others and their squared distances, nearest first.
+
+    exact: how many of them are exact; those after it, which intervals need, are as near as the product says.
+    """
+    return _nearest(x, x, count, count if exact is None else exact, own=True)
+
+
+def nearest(
+    points: Features, centres: References, count: int
+) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
+    """Return each point's `count` nearest centres and their squared distances, nearest first."""
+    return _nearest(points, centres, count, count, own=False)
 
 
 def within(
-    points: Features, centres: References, *squared_radii: Float[np.ndarray, " references"]
-) -> Iterator[tuple[int, list[Bool[np.ndarray, "block references"]]]]:
-    """Yield, for blocks of points, the first one's index and per set of radii which centres are so near."""
-    for start, squared, rounding in _blocks(points, centres):
-        answers = []
-        for radii in squared_radii:
-            inside = squared <= radii
-            row, column = np.nonzero(np.abs(squared - radii) <= rounding)
-            for part in np.array_split(np.arange(len(row)), len(row) * points.shape[1] // BLOCK_ENTRIES + 1):
-                i, j = row[part], column[part]
-                inside[i, j] = _direct(points[start + i], centres[j]) <= radii[j]
-            answers.append(inside)
-        yield start, answers
+    points: Features, centres: References, squared_radii: Float[np.ndarray, " references"]
+) -> Iterator[tuple[int, Bool[np.ndarray, "block references"]]]:
+    """Yield, for blocks of points, the first one's index and which centres are within their radii of each."""
+    pairs = _Pairs(points, centres)
+    for start in pairs.starts:
+        for precision in pairs.precisions:
+            block = pairs.block(start, precision)
+            surely, maybe = block.at_most(squared_radii)
+            undecided = np.flatnonzero(surely != maybe)
+            if len(undecided) <= OPEN_SHARE * maybe.size:
+                break
+        for part in _pieces(undecided, points.shape[1]):
+            row, column = _places(part, maybe.shape)
+            surely[row, column] = _direct(points[start + row], centres[column]) <= squared_radii[column]
+        yield start, surely
+
+
+def levels(
+    points: Features, centres: References, squared: Float[np.ndarray, "references count"], k: int
+) -> Iterator[
+    tuple[Bool[np.ndarray, " block"], Int[np.ndarray, " found"], Int[np.ndarray, " found"], Int[np.ndarray, " found"]]
+]:
+    """Yield, for blocks of points, the pairs of a point and a centre with the smallest ball that holds the point.
+
+    squared: the ascending squared radii of each centre's balls, of which k + 1 are exact.
+    Yields: the points that ENOUGH centres hold in their k-th ball, whose pairs are left out; then per pair the point's
+    place in the block, the centre, and the number of the ball, from 1 on.
+    """
+    pairs = _Pairs(points, centres)
+    for start in pairs.starts:
+        for precision in pairs.precisions:
+            block = pairs.block(start, precision)
+            held = block.at_most(squared[:, k - 1])[0].sum(axis=1) >= ENOUGH
+            maybe = block.at_most(squared[:, -1])[1]
+            maybe[held] = False
+            row, column = _places(np.flatnonzero(maybe), maybe.shape)
+            middle, slack = block.distance(row, column)
+            low, high = _level(squared, column, middle - slack), _level(squared, column, middle + slack)
+            undecided = np.flatnonzero((low != high) & (low <= k + 1))
+            if len(undecided) <= OPEN_SHARE * maybe.size:
+                break
+        for part in _pieces(undecided, points.shape[1]):
+            exact = _direct(points[start + row[part]], centres[column[part]])
+            low[part] = _level(squared, column[part], exact)
+        kept = low <= squared.shape[1]
+        yield held, row[kept], column[kept], low[kept]
+
+
+def _level(
+    squared: Float[np.ndarray, "references count"],
+    column: Int[np.ndarray, " found"],
+    distance: Float[np.ndarray, " found"],
+) -> Int[np.ndarray, " found"]:
+    """Return the number, from 1 on, of the first of a centre's radii that reaches so far."""
+    level = np.ones(len(column), np.int64)
+    for radii in squared.T:
+        level += radii[column] < distance
+    return level
+
+
+def _nearest(
+    points: Features, centres: References, count: int, exact: int, own: bool
+) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
+    indices, distances = np.empty((len(points), count), np.int64), np.empty((len(points), count))
+    pairs = _Pairs(points, centres)
+    for start in pairs.starts:
+        for precision in pairs.precisions:
+            block = pairs.block(start, precision)
+            rows = np.arange(len(block.partial))
+            if own:
+                block.partial[rows, start + rows] = np.inf
+            candidates = block.among_nearest(count)
+            if candidates.sum() <= len(rows) * count + OPEN_SHARE * candidates.size:
+                break
+        flat = np.flatnonzero(candidates)
+        row, column = _places(flat, candidates.shape)
+        first = np.searchsorted(row, rows)
+        squared, slack = block.distance(row, column)
+        upper = squared + slack
+        limit = upper[np.lexsort((upper, row))[first + exact - 1]]
+        for part in _pieces(np.flatnonzero(squared - slack <= limit[row]), points.shape[1]):
+            squared[part] = _direct(points[start + row[part]], centres[column[part]])
+        chosen = np.lexsort((squared, row))[first[:, None] + np.arange(count)]
+        indices[start + rows], distances[start + rows] = column[chosen], squared[chosen]
+    return indices, distances
+
+
+def _places(flat: Int[np.ndarray, " found"], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    return flat // shape[1], flat % shape[1]
+
+
+def _pieces(places: Int[np.ndarray, " found"], width: int) -> list[Int[np.ndarray, " piece"]]:
+    """Return places in pieces whose differences of features fit into a block."""
+    return np.array_split(places, len(places) * width // BLOCK_ENTRIES + 1)
 
 
 def _direct(a: Features, b: Features) -> Float[np.ndarray, " images"]:
@@ -80,18 +175,84 @@ def _direct(a: Features, b: Features) -> Float[np.ndarray, " images"]:
     return np.einsum("ij,ij->i", difference, difference)
 
 
-def _blocks(
-    x: Features, y: References
-) -> Iterator[tuple[int, Float[np.ndarray, "block references"], Float[np.ndarray, "block references"]]]:
-    """Yield start, squared distances of a block of x to all of y, and a bound on their rounding error."""
-    # Centred, so that a large common offset does not eat the digits.
-    centre = y.mean(axis=0)
-    y = y - centre
-    y_squares = np.einsum("ij,ij->i", y, y)
-    size = max(1, BLOCK_ENTRIES // len(y))
-    for start in range(0, len(x), size):
-        rows = x[start : start + size] - centre
-        norms = np.add.outer(np.einsum("ij,ij->i", rows, rows), y_squares)
-        # |a'b| <= (|a|^2 + |b|^2) / 2 bounds the error of a sum of d products; the centre adds its own.
-        scale = norms + centre @ centre
-        yield start, norms - 2 * rows @ y.T, scale * ((2 * x.shape[1] + 8) * np.finfo(np.float64).eps)
+@dataclass
+class _Block:
+    """Squared distances of a block of points to all centres: `partial` + `squares` of the column, and their error.
+
+    The error is at most `row_slack` + the column's `column_slack`.
+    """
+
+    partial: Float[np.ndarray, "block references"]
+    squares: Float[np.ndarray, " references"]
+    row_slack: float
+    column_slack: Float[np.ndarray, " references"]
+
+    def at_most(self, radii: Float[np.ndarray, " references"]) -> tuple[np.ndarray, np.ndarray]:
+        """Return where a distance is surely, and where it may be, at most the column's radius."""
+        limit, slack = radii - self.squares, self.row_slack + self.column_slack
+        return self.partial <= self._rounded(limit - slack, -np.inf), self.partial <= self._rounded(
+            limit + slack, np.inf
+        )
+
+    def distance(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distances of some pairs in float64, and their errors."""
+        return self.partial[row, column] + self.squares[column], self.row_slack + self.column_slack[column]
+
+    def among_nearest(self, count: int) -> Bool[np.ndarray, "block references"]:
+        """Return which columns may be among the row's `count` nearest."""
+        upper = self.partial + self._rounded(self.squares + self.column_slack, np.inf)
+        limit = np.partition(upper, count - 1, axis=1)[:, count - 1 : count].astype(np.float64)
+        upper -= self._rounded(2 * self.column_slack, np.inf)
+        return upper <= self._rounded(limit + 2 * self.row_slack, np.inf)
+
+    def _rounded(self, values: np.ndarray, towards: float) -> np.ndarray:
+        kind = self.partial.dtype.type
+        return np.nextafter(values.astype(kind), kind(towards))
+
+
+class _Pairs:
+    """All pairs of points and centres, in blocks of points; squares are of centred vectors."""
+
+    def __init__(self, points: Features, centres: References):
+        self.points, self.centres = points, centres
+        # Centred, so that a large common offset does not eat the digits.
+        self.origin = centres.mean(axis=0)
+        self.squares = np.concatenate([self._squares(part) for part in self._chunks(centres)])
+        self.size = max(1, BLOCK_ENTRIES // len(centres))
+        self.starts = range(0, len(points), self.size)
+        largest = max(float(self.squares.max()), max(float(self._squares(p).max()) for p in self._chunks(points)))
+        # Beyond these, float32 would overflow, or lose small differences.
+        self.precisions = (np.float32, np.float64) if 1e-20 < largest < 1e30 else (np.float64,)
+        self._prepared = None
+
+    def block(self, start: int, precision: type) -> _Block:
+        if precision is not self._prepared:
+            self._prepare(precision)
+        rows = self.points[start : start + self.size] - self.origin
+        squares = np.einsum("ij,ij->i", rows, rows)
+        if self._symmetric is None:
+            partial = (-2 * rows).astype(precision) @ self._columns.T
+        else:
+            partial = -2 * self._symmetric[start : start + self.size]
+        partial += squares.astype(precision)[:, None]
+        # Half an epsilon for each of the d products and sums, bounded by |a||b| <= (|a|^2 + |b|^2) / 2 (Higham 2002,
+        # section 3.1), for rounding a and b, and for what is added; then the same of the differences in float64.
+        width, exact = rows.shape[1], np.finfo(np.float64).eps
+        unit = (1.01 * width + 32) * np.finfo(precision).eps / 2 + 2 * (width + 2) * exact
+        floor = 32 * exact * float(self.origin @ self.origin) + width * float(np.finfo(precision).tiny)
+        return _Block(partial, self.squares, unit * float(squares.max()) + floor, unit * self.squares)
+
+    def _prepare(self, precision: type) -> None:
+        self._prepared = precision
+        if precision is np.float64:
+            self.precisions = (np.float64,)  # what one block needed, the next ones will
+        self._columns = np.concatenate([(part - self.origin).astype(precision) for part in self._chunks(self.centres)])
+        whole = self.points is self.centres and len(self.centres) ** 2 <= SYMMETRIC_ENTRIES and precision is np.float32
+        self._symmetric = self._columns @ self._columns.T if whole else None
+
+    def _squares(self, part: np.ndarray) -> np.ndarray:
+        return _direct(part, self.origin[None])
+
+    @staticmethod
+    def _chunks(x: np.ndarray) -> list[np.ndarray]:
+        return np.array_split(x, x.size // BLOCK_ENTRIES + 1)

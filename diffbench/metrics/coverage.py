@@ -11,17 +11,16 @@ Source: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generati
 their experiments.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Int
 
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References
-from diffbench.metrics._intervals import Z, share
-from diffbench.metrics._neighbours import NeighbourMetric, nearest, within
+from diffbench.metrics._intervals import all_and_halves, share_of_covered
+from diffbench.metrics._neighbours import ENOUGH, NeighbourMetric, nearest_others, within
 
 
 @dataclass(frozen=True)
@@ -38,21 +37,10 @@ class Coverage(NeighbourMetric):
     consumes: ClassVar[str] = "features"
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return coverage with the interval of its jackknife over the generated images.
-
-        It is conservative (Efron and Stein 1981): images that share a region are each credited with covering it.
-        Where no reference image hangs on one generated image alone, the jackknife sees no variance; the interval
-        is then Wilson's for as many independent images as the smaller set has.
-        """
+        """Return coverage with the interval of its jackknife over the generated images, calibrated at half of them."""
         x, y = self.pair(generated, reference)
-        value, without = _leave_one_out(x, y, self.k)
-        variance = (len(x) - 1) * float(without.var())
-        if variance == 0:
-            trials = min(len(x), len(y))
-            wilson = share(np.arange(trials) < round(value * trials))
-            return Estimate(value, min(value, wilson.low), max(value, wilson.high))
-        margin = Z * math.sqrt(variance)
-        return Estimate(value, max(0.0, value - margin), min(1.0, value + margin))
+        subsets = all_and_halves(x)
+        return share_of_covered(len(y), *_leave_one_out(x, y, self.k, subsets), subsets)
 
 
 def coverage(generated: Features, reference: References, k: int = 5) -> float:
@@ -63,17 +51,26 @@ def coverage(generated: Features, reference: References, k: int = 5) -> float:
     return Coverage(k=k)({"pool": generated}, {"pool": reference}).value
 
 
-def _leave_one_out(x: Features, y: References, k: int) -> tuple[float, Float[np.ndarray, " generated"]]:
-    """Return coverage and its value without each generated image, from one pass over the distances.
+def _leave_one_out(
+    x: Features, y: References, k: int, subsets: Bool[np.ndarray, "subsets generated"]
+) -> tuple[Int[np.ndarray, " subsets"], Int[np.ndarray, "subsets generated"]]:
+    """Return how many reference images each subset covers, and the change without each image, from one pass.
 
     The balls stay as they are, so without image l exactly those reference images are lost that l alone covers.
     """
-    radii = nearest(y, k)[1][:, -1]
-    counts, last = np.zeros(len(y), np.int64), np.zeros(len(y), np.int64)
-    for start, (inside,) in within(x, y, radii):
-        found = inside.sum(axis=0)
-        counts += found
-        last[found > 0] = start + inside.argmax(axis=0)[found > 0]  # of a ball with one image, that image
-    covered = int((counts > 0).sum())
-    lost = np.bincount(last[counts == 1], minlength=len(x))
-    return covered / len(y), (covered - lost) / len(y)
+    radii = nearest_others(y, k)[1][:, -1]
+    counts = np.zeros(len(y), np.int64)
+    image, ball = np.empty(0, np.int64), np.empty(0, np.int64)
+    for start, inside in within(x, y, radii):
+        counts += inside.sum(axis=0)
+        row, column = np.nonzero(inside & (counts < ENOUGH))
+        few = counts[ball] < ENOUGH
+        image, ball = np.concatenate([image[few], start + row]), np.concatenate([ball[few], column])
+    held = int((counts >= ENOUGH).sum())
+    covered, changes = np.zeros(len(subsets), np.int64), np.zeros(subsets.shape, np.int64)
+    for s, own in enumerate(subsets):
+        members, balls = image[own[image]], ball[own[image]]
+        count = np.bincount(balls, minlength=len(y))
+        covered[s] = held + (count > 0).sum()
+        changes[s] = -np.bincount(members[count[balls] == 1], minlength=len(x))
+    return covered, changes

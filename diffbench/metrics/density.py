@@ -11,16 +11,15 @@ Source: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generati
 their experiments.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References
-from diffbench.metrics._intervals import Z, mean_variance, share
-from diffbench.metrics._neighbours import NeighbourMetric, nearest, within
+from diffbench.metrics._intervals import mean_variance, share, student
+from diffbench.metrics._neighbours import NeighbourMetric, nearest_others, within
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,12 @@ class Density(NeighbourMetric):
         of images in some ball, each counted with the reference's own density, 1.
         """
         x, y = self.pair(generated, reference)
-        radii = nearest(y, self.k)[1][:, -1]
-        balls = np.concatenate([inside.sum(axis=1) for _, (inside,) in within(x, y, radii)])
+        radii = nearest_others(y, self.k)[1][:, -1]
+        balls = np.concatenate([inside.sum(axis=1) for _, inside in within(x, y, radii)])
         if not balls.any():
             return share(balls > 0)
-        value, margin = float(balls.mean()) / self.k, Z * math.sqrt(mean_variance(balls / self.k))
-        return Estimate(value, max(0.0, value - margin), value + margin)
+        found = student(float(balls.mean()) / self.k, mean_variance(balls / self.k), balls / self.k)
+        return replace(found, low=max(0.0, found.low))
 
 
 def density(generated: Features, reference: References, k: int = 5) -> float:

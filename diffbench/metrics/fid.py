@@ -18,8 +18,9 @@ from jaxtyping import Float
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import STORED_MOMENTS, Features, FeatureSet, References, feature, same_width
-from diffbench.metrics._intervals import corrected_variance, mean_variance
+from diffbench.metrics._features import STORED_MOMENTS, Features, FeatureSet, References, same_width, stored_feature
+from diffbench.metrics._intervals import corrected_variance, mean_variance, student
+from diffbench.metrics._moments import Moments, chunks
 
 Vector = Float[np.ndarray, " features"]
 Matrix = Float[np.ndarray, "features features"]
@@ -37,10 +38,10 @@ class Fid:
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return FID with the interval of its influence function over the generated images."""
-        x = feature(generated, self.features, side="generated")
+        x = stored_feature(generated, self.features, side="generated")
         mu, sigma = _reference_moments(reference, self.features)
         same_width(self.features, x.shape[1], len(mu))
-        return _estimate(x, mu, sigma)
+        return student(*distance_and_variance(x, mu, sigma))
 
 
 def fid(generated: Features, reference: References) -> float:
@@ -52,11 +53,11 @@ def fid(generated: Features, reference: References) -> float:
 
 
 def moments(x: Features) -> tuple[Vector, Matrix]:
-    """Return the mean and the unbiased covariance in float64."""
-    x = np.asarray(x, np.float64)
-    mu = x.mean(axis=0)
-    centred = x - mu
-    return mu, centred.T @ centred / (len(x) - 1)
+    """Return the mean and the unbiased covariance in float64, in bounded memory also of an array mapped from a file."""
+    sums = Moments(x.shape[1])
+    for chunk in chunks(x):
+        sums.add(chunk)
+    return sums.mean, sums.covariance
 
 
 def frechet_distance(mu1: Vector, sigma1: Matrix, mu2: Vector, sigma2: Matrix) -> float:
@@ -70,7 +71,7 @@ def _reference_moments(reference: FeatureSet, name: str) -> tuple[Vector, Matrix
     """Return the mean and covariance of a reference: those it stores, which are of more images than it holds."""
     stored = STORED_MOMENTS.get(name, ())
     if not stored or not set(stored) <= set(reference):
-        return moments(feature(reference, name, side="reference"))
+        return moments(stored_feature(reference, name, side="reference"))
     mu, sigma = (np.asarray(reference[key], np.float64) for key in stored)
     finite = np.isfinite(mu).all() and np.isfinite(sigma).all()
     if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)) or not finite:
@@ -102,47 +103,56 @@ def _distance(mu1: Vector, trace1: float, mu2: Vector, sigma2: Matrix, eigenvalu
     return float(difference @ difference + trace1 + np.trace(sigma2) - 2 * roots.sum())
 
 
-def _estimate(x: Features, mu: Vector, sigma: Matrix) -> Estimate:
-    """Return the distance of x's moments to (mu, sigma) with its interval.
+def distance_and_variance(x: Features, mu: Vector, sigma: Matrix) -> tuple[float, float, Float[np.ndarray, " images"]]:
+    """Return the distance of x's moments to (mu, sigma), its variance over images, and each image's influence.
 
     The influence of a centred image c is 2 (mean - mu)'c + c'c - c' T c, with T the optimal transport
     map's matrix L W^(-1/2) L', W = L' Sigma_1 L: the derivative of the distance along a growing weight of
-    that image.
+    that image. It takes a second pass over x.
     """
     n, d = x.shape
+    if n - 1 < d:
+        return _of_few_images(np.asarray(x, np.float64), mu, sigma)
+    mean, covariance = moments(x)
+    root = _factor(sigma)
+    values, vectors = np.linalg.eigh(root.T @ covariance @ root)
+    values = _without_noise(values)
+    inverse_root = np.divide(1, np.sqrt(values), out=np.zeros(d), where=values > 0)
+    axes = root @ vectors
+    influence = np.concatenate(
+        [
+            2 * c @ (mean - mu) + np.einsum("ij,ij->i", c, c) - (c @ axes) ** 2 @ inverse_root
+            for c in (chunk - mean for chunk in chunks(x))
+        ]
+    )
+    value = _distance(mean, float(np.trace(covariance)), mu, sigma, values)
+    second = second_order_variance(covariance, values, n)
+    return value, corrected_variance(mean_variance(influence), second), influence
+
+
+def _of_few_images(x: Features, mu: Vector, sigma: Matrix) -> tuple[float, float, Float[np.ndarray, " images"]]:
+    """Return the same from the Gram form C sigma C' = (n - 1) V W V': c_i' T c_i is (n - 1) sum_k V_ik^2 w_k^(1/2).
+
+    The second order's expansion needs more images than dimensions; with fewer, the jackknife stands as it is.
+    """
+    n = len(x)
     mean = x.mean(axis=0)
     c = x - mean
     squares = np.einsum("ij,ij->i", c, c)
-    if n - 1 < d:
-        # With the Gram form C sigma C' = (n - 1) V W V', c_i' T c_i is (n - 1) sum_k V_ik^2 w_k^(1/2).
-        values, vectors = np.linalg.eigh(c @ sigma @ c.T / (n - 1))
-        # Centring makes exactly one eigenvalue 0.
-        values = np.concatenate([[0.0], _without_noise(values[1:])])
-        transported = (n - 1) * (vectors**2 @ np.sqrt(values))
-    else:
-        root = _factor(sigma)
-        half = root.T @ c.T
-        values, vectors = np.linalg.eigh(half @ half.T / (n - 1))
-        values = _without_noise(values)
-        inverse_root = np.divide(1, np.sqrt(values), out=np.zeros(d), where=values > 0)
-        transported = inverse_root @ (vectors.T @ half) ** 2
-    value = _distance(mean, squares.sum() / (n - 1), mu, sigma, values)
-    influence = 2 * c @ (mean - mu) + squares - transported
-    variance = corrected_variance(mean_variance(influence), _second_order_variance(c, values))
-    return Estimate.normal(value, float(np.sqrt(variance)))
+    values, vectors = np.linalg.eigh(c @ sigma @ c.T / (n - 1))
+    # Centring makes exactly one eigenvalue 0.
+    values = np.concatenate([[0.0], _without_noise(values[1:])])
+    influence = 2 * c @ (mean - mu) + squares - (n - 1) * (vectors**2 @ np.sqrt(values))
+    value = _distance(mean, float(squares.sum()) / (n - 1), mu, sigma, values)
+    return value, mean_variance(influence), influence
 
 
-def _second_order_variance(c: Features, w: Float[np.ndarray, " n"]) -> float:
-    """Return the variance of the distance's quadratic part for normal features.
+def second_order_variance(covariance: Matrix, w: Float[np.ndarray, " n"], n: int) -> float:
+    """Return the variance of the distance's quadratic part for n images with normal features.
 
     In the eigenbasis of W it is |e|^2 + sum_ij E_ij^2 / (2 sqrt(w_i w_j) (sqrt w_i + sqrt w_j)) with
-    independent e ~ N(0, Sigma_1 / n) and E_ij of variance (1 + [i = j]) w_i w_j / n. An expansion in E
-    needs more images than dimensions; with fewer, 0 is returned and the jackknife stands as it is.
+    independent e ~ N(0, Sigma_1 / n) and E_ij of variance (1 + [i = j]) w_i w_j / n.
     """
-    n, d = c.shape
-    if n - 1 < d:
-        return 0.0
-    covariance = c.T @ c / (n - 1)
     roots = np.sqrt(w[w > 0])
     ratios = np.outer(roots, roots) / np.add.outer(roots, roots)
     pairs = (ratios**2).sum() - (ratios.diagonal() ** 2).sum()

@@ -16,28 +16,26 @@ images stays: it belongs to the reference, as in FID.
 Source: Chong and Forsyth 2020, "Effectively unbiased FID and Inception Score and where to find them".
 """
 
-import hashlib
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References, feature, same_width
-from diffbench.metrics._intervals import Z
+from diffbench.metrics._intervals import canonical_order, student
 from diffbench.metrics.fid import (
-    Fid,
     Matrix,
     Vector,
     _factor,
     _reference_moments,
-    _second_order_variance,
     _without_noise,
+    distance_and_variance,
     frechet_distance,
     moments,
+    second_order_variance,
 )
 
 SEED = 0
@@ -77,7 +75,7 @@ class FidInfinity:
                 f"{x.shape[1]} dimensions and points = {self.points}; make more, or lower points"
             )
         value = float(_intercept_weights(self.points) @ _curve(x, mu, sigma, self.points))
-        return Estimate.normal(value, math.sqrt(_variance(x, mu, sigma)))
+        return student(value, *_variance(x, mu, sigma))
 
 
 def fid_infinity(generated: Features, reference: References, points: int = 3) -> float:
@@ -90,7 +88,7 @@ def fid_infinity(generated: Features, reference: References, points: int = 3) ->
 
 def _curve(x: Features, mu: Vector, sigma: Matrix, points: int) -> Float[np.ndarray, " points"]:
     """Return the mean FID of the K blocks of a partition, for K = 1 .. points."""
-    x = x[_canonical_order(x)]
+    x = x[canonical_order(x)]
     draws = np.random.Generator(np.random.PCG64(SEED))
     means = np.empty(points)
     for k in range(1, points + 1):
@@ -99,27 +97,22 @@ def _curve(x: Features, mu: Vector, sigma: Matrix, points: int) -> Float[np.ndar
     return means
 
 
-def _canonical_order(x: Features) -> Int[np.ndarray, " images"]:
-    digests = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x]
-    return np.array(sorted(range(len(x)), key=digests.__getitem__))
-
-
 def _intercept_weights(points: int) -> Float[np.ndarray, " points"]:
     """Return the weights w with intercept = w . FID: least squares in 1/n = K / N, whose N drops out."""
     design = np.stack([np.ones(points), np.arange(1, points + 1)], axis=1)
     return np.linalg.pinv(design)[0]
 
 
-def _variance(x: Features, mu: Vector, sigma: Matrix) -> float:
-    """Return the variance of the intercept, from FID's at N.
+def _variance(x: Features, mu: Vector, sigma: Matrix) -> tuple[float, Float[np.ndarray, " images"]]:
+    """Return the variance of the intercept, from FID's at N, and FID's influence values.
 
     FID's variance is var L + var Q (see _intervals). The weights sum to 1, so L stays. The quadratic part of the mean
     over K blocks is K / N^2 times the sum of q_ij over pairs in one block; with independent partitions that makes
     var Q (1 + sum_K w_K^2 (K - 1)), which for the weights of a line is 2 var Q at any number of points.
     """
-    fid = Fid()({"pool": x}, {"mu": mu, "sigma": sigma})
-    mean, covariance = moments(x)
+    _, variance, influence = distance_and_variance(x, mu, sigma)
+    covariance = moments(x)[1]
     root = _factor(sigma)
     eigenvalues = _without_noise(np.linalg.eigvalsh(root.T @ covariance @ root))
-    second = _second_order_variance(x - mean, eigenvalues)
-    return max(((fid.high - fid.value) / Z) ** 2 - second, 0.0) + 2 * second
+    second = second_order_variance(covariance, eigenvalues, len(x))
+    return max(variance - second, 0.0) + 2 * second, influence

@@ -8,7 +8,6 @@ sets, drawn and computed as torch-fidelity does (RandomState(2020)).
 Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; Gretton et al. 2012, eq. 3.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,10 +18,13 @@ from jaxtyping import Float
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
-from diffbench.metrics._intervals import corrected_variance, mean_variance
+from diffbench.metrics._intervals import corrected_variance, mean_variance, student
 
 BLOCK = 1024
-"""Rows of the kernel matrix held at a time."""
+"""Rows of the kernel matrix held at a time, at most, ..."""
+
+BLOCK_ENTRIES = 2**24
+"""... and entries (128 MiB)."""
 
 SUBSET_SIZE = 1000
 SUBSET_SEED = 2020
@@ -55,13 +57,13 @@ class Kid:
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return KID with the interval of its jackknife over the generated images."""
         x, y = feature_pair(generated, reference, self.features, at_least=3)
-        value, variance = _full(x, y)
+        value, variance, influence = _full(x, y)
         if self.subsets:
             values = _subset_values(x, y, self.subsets, self.subset_size)
             value = float(values.mean())
             # The draw of the subsets is fixed by the protocol, yet it is noise around the full sets' value.
             variance += float(values.var()) / self.subsets
-        return Estimate.normal(value, math.sqrt(variance))
+        return student(value, variance, influence)
 
 
 def kid(generated: Features, reference: References) -> float:
@@ -73,28 +75,39 @@ def kid(generated: Features, reference: References) -> float:
 
 
 def _kernel(x: Features, y: References) -> Float[np.ndarray, "rows columns"]:
-    base = x @ y.T / x.shape[1] + 1
-    return base * base * base  # numpy would take a general power for ** 3, at ten times the cost
+    base = x @ y.T
+    base /= x.shape[1]
+    base += 1
+    cube = base * base  # numpy would take a general power for ** 3, at ten times the cost
+    cube *= base
+    return cube
 
 
-def _blocks(x: Features) -> Iterator[tuple[int, Features]]:
-    for start in range(0, len(x), BLOCK):
-        yield start, x[start : start + BLOCK]
+def _blocks(x: Features, columns: int) -> Iterator[tuple[int, Features]]:
+    size = max(1, min(BLOCK, BLOCK_ENTRIES // columns))
+    for start in range(0, len(x), size):
+        yield start, x[start : start + size]
 
 
 def _own_sums(x: Features) -> tuple[Float[np.ndarray, " images"], float]:
-    """Return each row's sum of the kernel over other images, and the sum of squares over all pairs."""
-    sums, squares = np.empty(len(x)), 0.0
-    for start, rows in _blocks(x):
-        kernel = _kernel(rows, x)
-        kernel[np.arange(len(rows)), start + np.arange(len(rows))] = 0
-        sums[start : start + len(rows)] = kernel.sum(axis=1)
-        squares += float(np.vdot(kernel, kernel))
+    """Return each row's sum of the kernel over other images, and the sum of squares over all pairs.
+
+    The kernel is symmetric: a block of rows is taken with itself and what comes after it.
+    """
+    sums, squares = np.zeros(len(x)), 0.0
+    for start, rows in _blocks(x, len(x)):
+        end = start + len(rows)
+        kernel = _kernel(rows, x[start:])
+        np.fill_diagonal(kernel, 0)
+        sums[start:end] += kernel.sum(axis=1)
+        sums[end:] += kernel[:, len(rows) :].sum(axis=0)
+        among = kernel[:, : len(rows)]
+        squares += 2 * float(np.vdot(kernel, kernel)) - float((among**2).sum())
     return sums, squares
 
 
-def _full(x: Features, y: References) -> tuple[float, float]:
-    """Return the unbiased estimate from all images and its variance over the generated ones.
+def _full(x: Features, y: References) -> tuple[float, float, Float[np.ndarray, " images"]]:
+    """Return the unbiased estimate from all images, its variance over the generated ones, and their influence.
 
     Leaving out image i is linear in its two row sums, so the jackknife needs no second pass. The
     degenerate part of the pairs' term has variance 2 E h^2 / (m (m - 1)), h the doubly centred kernel
@@ -102,13 +115,14 @@ def _full(x: Features, y: References) -> tuple[float, float]:
     """
     m, n = len(x), len(y)
     own, squares = _own_sums(x)
-    mixed = np.concatenate([_kernel(rows, y).sum(axis=1) for _, rows in _blocks(x)]) / n
+    mixed = np.concatenate([_kernel(rows, y).sum(axis=1) for _, rows in _blocks(x, n)]) / n
     reference, _ = _own_sums(y)
     pairs = own.sum() / (m * (m - 1))
     value = pairs + reference.sum() / (n * (n - 1)) - 2 * mixed.mean()
-    first = mean_variance(2 * (own / (m - 2) - mixed))
+    influence = 2 * (own / (m - 2) - mixed)
     centred = squares / (m * (m - 1)) - 2 * np.mean((own / (m - 1)) ** 2) + pairs**2
-    return float(value), corrected_variance(first, 2 * max(centred, 0.0) / (m * (m - 1)))
+    variance = corrected_variance(mean_variance(influence), 2 * max(centred, 0.0) / (m * (m - 1)))
+    return float(value), variance, influence
 
 
 def _subset_values(x: Features, y: References, subsets: int, size: int) -> Float[np.ndarray, " subsets"]:

@@ -12,18 +12,16 @@ al. 2020, "A non-parametric test to detect data-copying in generative models", c
 by ranks. Here the two are compared by the ratio of their means, which needs no third split.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
-from diffbench.metrics._intervals import Z, mean_variance, share
-from diffbench.metrics._neighbours import _blocks, _direct, nearest
+from diffbench.metrics._intervals import mean_variance, share, student
+from diffbench.metrics._neighbours import nearest, nearest_others
 
 
 @dataclass(frozen=True)
@@ -44,17 +42,17 @@ class NearestNeighbour:
         with the distance 1.
         """
         x, y = feature_pair(generated, reference, self.features)
-        unit = float(np.sqrt(nearest(y, 1)[1]).mean())
+        unit = float(np.sqrt(nearest_others(y, 1)[1]).mean())
         if unit == 0:
             raise UserError(
                 f"reference features '{self.features}': each image has a copy among the others, so there is no "
                 "distance to compare with; take a reference without repeats"
             )
-        distances = _distances(x, y) / unit
+        distances = np.sqrt(nearest(x, y, 1)[1][:, 0]) / unit
         if not distances.any():
             return share(distances > 0)
-        value, margin = float(distances.mean()), Z * math.sqrt(mean_variance(distances))
-        return Estimate(value, max(0.0, value - margin), value + margin)
+        found = student(float(distances.mean()), mean_variance(distances), distances)
+        return replace(found, low=max(0.0, found.low))
 
 
 def nearest_neighbour(generated: Features, reference: References) -> float:
@@ -63,9 +61,3 @@ def nearest_neighbour(generated: Features, reference: References) -> float:
     Raises: UserError for fewer than two images, unequal widths or values that are not finite.
     """
     return NearestNeighbour()({"pool": generated}, {"pool": reference}).value
-
-
-def _distances(x: Features, y: References) -> Float[np.ndarray, " images"]:
-    """Return each generated image's distance to its nearest reference image, exactly 0 for a copy."""
-    indices = np.concatenate([squared.argmin(axis=1) for _, squared, _ in _blocks(x, y)])
-    return np.sqrt(_direct(x, y[indices]))

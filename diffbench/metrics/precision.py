@@ -15,7 +15,7 @@ import numpy as np
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References
 from diffbench.metrics._intervals import share
-from diffbench.metrics._neighbours import NeighbourMetric, nearest, within
+from diffbench.metrics._neighbours import NeighbourMetric, nearest_others, within
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Precision(NeighbourMetric):
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return precision with Wilson's interval over the generated images."""
         x, y = self.pair(generated, reference)
-        radii = nearest(y, self.k)[1][:, -1]
-        return share(np.concatenate([inside.any(axis=1) for _, (inside,) in within(x, y, radii)]))
+        radii = nearest_others(y, self.k)[1][:, -1]
+        return share(np.concatenate([inside.any(axis=1) for _, inside in within(x, y, radii)]))
 
 
 def precision(generated: Features, reference: References, k: int = 3) -> float:

@@ -7,17 +7,16 @@ Source: Kynkaanniemi et al. 2019, "Improved precision and recall metric", eq. 2;
 evaluator.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Int
 
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References
-from diffbench.metrics._intervals import Z
-from diffbench.metrics._neighbours import NeighbourMetric, nearest, within
+from diffbench.metrics._intervals import all_and_halves, share_of_covered
+from diffbench.metrics._neighbours import NeighbourMetric, levels, nearest_others
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,10 @@ class Recall(NeighbourMetric):
     consumes: ClassVar[str] = "features"
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return recall with the interval of its jackknife over the generated images."""
+        """Return recall with the interval of its jackknife over the generated images, calibrated at half of them."""
         x, y = self.pair(generated, reference)
-        value, without = _leave_one_out(x, y, self.k)
-        n = len(x)
-        variance = (n - 1) * float(without.var())
-        margin = Z * math.sqrt(variance)
-        return Estimate(value, max(0.0, value - margin), min(1.0, value + margin))
+        subsets = all_and_halves(x)
+        return share_of_covered(len(y), *_leave_one_out(x, y, self.k, subsets), subsets)
 
 
 def recall(generated: Features, reference: References, k: int = 3) -> float:
@@ -49,30 +45,61 @@ def recall(generated: Features, reference: References, k: int = 3) -> float:
     return Recall(k=k)({"pool": generated}, {"pool": reference}).value
 
 
-def _leave_one_out(x: Features, y: References, k: int) -> tuple[float, Float[np.ndarray, " generated"]]:
-    """Return recall and its value without each generated image, from one pass over the distances.
+def _leave_one_out(
+    x: Features, y: References, k: int, subsets: Bool[np.ndarray, "subsets generated"]
+) -> tuple[Int[np.ndarray, " subsets"], Int[np.ndarray, "subsets generated"]]:
+    """Return how many reference images each subset covers, and the change without each image, from one pass.
+
+    Within a subset a ball reaches to the k-th nearest of its members. The list of the 4 k + 12 nearest images names it
+    and the next, but for 3 images in 10,000 of a half (a binomial tail), whose balls then reach to the list's end.
+    """
+    neighbours, squared = nearest_others(x, min(4 * k + 12, len(x) - 1), exact=k + 1)
+    balls = [_balls(neighbours, own, k) for own in subsets]
+    covered, changes = np.zeros(len(subsets), np.int64), np.zeros(subsets.shape, np.int64)
+    for held, row, column, level in levels(y, x, squared, k):
+        for s, own in enumerate(subsets):
+            part = own[column]
+            count, change = _covered(len(held), row[part], column[part], level[part], *balls[s])
+            covered[s] += held.sum() + count
+            changes[s] += change
+    return covered, changes
+
+
+def _balls(
+    neighbours: Int[np.ndarray, "images nearest"], own: Bool[np.ndarray, " images"], k: int
+) -> tuple[Int[np.ndarray, "images k"], Int[np.ndarray, " images"], Int[np.ndarray, " images"]]:
+    """Return each image's k nearest members of a subset, and the places in its list of the k-th and the next."""
+    places = np.argsort(~own[neighbours], axis=1, kind="stable")[:, : k + 1]
+    return np.take_along_axis(neighbours, places[:, :k], axis=1), places[:, k - 1] + 1, places[:, k] + 1
+
+
+def _covered(
+    size: int,
+    row: Int[np.ndarray, " pairs"],
+    column: Int[np.ndarray, " pairs"],
+    level: Int[np.ndarray, " pairs"],
+    members: Int[np.ndarray, "images k"],
+    reach: Int[np.ndarray, " images"],
+    grown: Int[np.ndarray, " images"],
+) -> tuple[int, Int[np.ndarray, " images"]]:
+    """Return how many reference images the balls cover, and the change without each image.
 
     Without image l, its ball is gone, and the balls of those that have l among their k nearest grow to
     the next neighbour. So the only reference images to look at are those in no ball or in one ball, and
     of the grown balls only the rim.
     """
-    n, m = len(x), len(y)
-    neighbours, squared = nearest(x, k + 1)
-    neighbours = neighbours[:, :k]
-    covered, change = 0, np.zeros(n)
-    for _, (inside, grown) in within(y, x, squared[:, k - 1], squared[:, k]):
-        count = inside.sum(axis=1)
-        covered += int((count > 0).sum())
-        rim = grown & ~inside
-        # In no ball: gained without l if l holds back a ball on whose rim the reference image lies.
-        j, i = np.nonzero(rim & (count == 0)[:, None])
-        pairs = np.unique(np.repeat(j, k) * n + neighbours[i].ravel())
-        np.add.at(change, pairs % n, 1)
-        # In the ball of l alone: lost without l, unless a ball that l holds back takes over.
-        only = np.flatnonzero(count == 1)
-        owner = inside[only].argmax(axis=1)
-        row, i = np.nonzero(rim[only])
-        kept = np.zeros(len(only), bool)
-        kept[row[(neighbours[i] == owner[row, None]).any(axis=1)]] = True
-        np.subtract.at(change, owner[~kept], 1)
-    return covered / m, (covered + change) / m
+    n, k = members.shape
+    inside = level <= reach[column]
+    rim = ~inside & (level <= grown[column])
+    count = np.bincount(row[inside], minlength=size)
+    # In no ball: gained without l if l holds back a ball on whose rim the reference image lies.
+    gained = rim & (count[row] == 0)
+    pairs = np.unique(np.repeat(row[gained], k) * n + members[column[gained]].ravel())
+    change = np.bincount(pairs % n, minlength=n)
+    # In the ball of l alone: lost without l, unless a ball that l holds back takes over.
+    owner, kept = np.zeros(size, np.int64), np.zeros(size, bool)
+    owner[row[inside]] = column[inside]
+    taken = row[rim]
+    kept[taken[(members[column[rim]] == owner[taken, None]).any(axis=1)]] = True
+    lost = np.flatnonzero((count == 1) & ~kept)
+    return int((count > 0).sum()), change - np.bincount(owner[lost], minlength=n)

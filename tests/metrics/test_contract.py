@@ -78,15 +78,22 @@ def test_a_missing_array_names_what_there_is(name):
         metric(name)({"other": np.zeros((9, 2))}, features(2, 20))
 
 
-@pytest.mark.parametrize("name", ["fid", "kid", "precision", "recall"])
+COMPARING = [name for name in NAMES if name not in ("inception_score", "classified", "classification_accuracy")]
+"""Those to which the reference is not the same as nothing."""
+
+
+@pytest.mark.parametrize("name", COMPARING)
 def test_other_dimensions_and_bad_references_are_refused(name):
-    generated = features(1, 20)
+    generated, part = features(1, 20), metric(name)
+    key = part.features
     with pytest.raises(UserError, match="generated has 6 dimensions, reference 4"):
-        metric(name)(generated, {"pool": features(2, 20)["pool"][:, :4]})
-    with pytest.raises(UserError, match="^reference features 'pool': NaN"):
-        metric(name)(generated, {"pool": np.full((20, 6), np.nan)})
+        part(generated, {key: features(2, 20)[key][:, :4]})
+    with pytest.raises(UserError, match=f"^reference features '{key}': NaN"):
+        part(generated, {key: np.full((20, 6), np.nan)})
     with pytest.raises(UserError, match=r"wanted numbers of shape \(images, features\)"):
-        metric(name)({"pool": np.zeros((20, 6, 1))}, generated)
+        part({key: np.zeros((20, 6, 1))}, generated)
+    with pytest.raises(UserError, match=f"^reference features '{key}': 1 images, but"):
+        part(features(1, 60), {key: np.zeros((1, 6))})
 
 
 def test_scoring_does_not_import_torch():

@@ -66,12 +66,16 @@ def test_leave_one_out_is_what_leaving_out_gives(kind, k, monkeypatch):
     x, y = 0.8 * draws.standard_normal((40, 3)), draws.standard_normal((60, 3))
     if kind == "grid":
         x, y = np.round(2 * x), np.round(2 * y)
+    half = draws.permutation(40) < 20
     expected = [coverage(np.delete(x, i, axis=0), y, k) for i in range(40)]
+    expected_of_half = [coverage(np.delete(x[half], i, axis=0), y, k) for i in range(20)]
     for entries in (_neighbours.BLOCK_ENTRIES, 700):
         monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", entries)
-        value, without = _leave_one_out(x, y, k)
-        assert value == coverage(x, y, k)
-        np.testing.assert_allclose(without, expected, atol=1e-12)
+        subsets = np.array([np.ones(40, bool), half])
+        covered, changes = _leave_one_out(x, y, k, subsets)
+        assert covered[0] / 60 == coverage(x, y, k) and covered[1] / 60 == coverage(x[half], y, k)
+        np.testing.assert_allclose((covered[0] + changes[0]) / 60, expected, atol=1e-12)
+        np.testing.assert_allclose((covered[1] + changes[1])[half] / 60, expected_of_half, atol=1e-12)
 
 
 def test_intervals_do_not_collapse_where_nothing_or_everything_is_covered():

@@ -72,9 +72,13 @@ def test_leave_one_out_is_what_leaving_out_gives(kind, k):
     x, y = 0.8 * draws.standard_normal((40, 3)), draws.standard_normal((60, 3))
     if kind == "grid":
         x, y = np.round(2 * x), np.round(2 * y)
-    value, without = _leave_one_out(x, y, k)
-    assert value == recall(x, y, k)
-    np.testing.assert_allclose(without, [recall(np.delete(x, i, axis=0), y, k) for i in range(40)], atol=1e-12)
+    half = draws.permutation(40) < 20
+    covered, changes = _leave_one_out(x, y, k, np.array([np.ones(40, bool), half]))
+    assert covered[0] / 60 == recall(x, y, k) and covered[1] / 60 == recall(x[half], y, k)
+    without = [recall(np.delete(x, i, axis=0), y, k) for i in range(40)]
+    np.testing.assert_allclose((covered[0] + changes[0]) / 60, without, atol=1e-12)
+    without = [recall(np.delete(x[half], i, axis=0), y, k) for i in range(20)]
+    np.testing.assert_allclose((covered[1] + changes[1])[half] / 60, without, atol=1e-12)
 
 
 def test_too_few_images_and_k_below_one_are_refused(network_like):
@@ -113,3 +117,30 @@ def test_only_the_first_reference_images_make_the_manifold():
         assert part()({"pool": x}, {"pool": y}) != whole
         with pytest.raises(UserError, match="at least k \\+ 2"):
             part(num_reference=4)
+
+
+def brute(x: np.ndarray, y: np.ndarray, k: int = 3) -> tuple[float, float]:
+    """Precision and recall from all differences in float64."""
+    own = [np.sort(((z[:, None] - z[None]) ** 2).sum(axis=2), axis=1)[:, k] for z in (x, y)]
+    squared = ((x[:, None] - y[None]) ** 2).sum(axis=2)
+    return (squared <= own[1]).any(axis=1).mean(), (squared <= own[0][:, None]).any(axis=0).mean()
+
+
+@pytest.mark.parametrize("kind", ["offset", "tiny", "huge", "clusters", "outlier", "copies"])
+def test_float32_products_decide_nothing_that_they_cannot(kind, monkeypatch):
+    draws = np.random.default_rng(0)
+    x, y = draws.standard_normal((90, 12)), draws.standard_normal((110, 12))
+    if kind == "offset":
+        x, y = x + 1e6, y + 1e6
+    if kind in ("tiny", "huge"):
+        x, y = (z * {"tiny": 1e-25, "huge": 1e25}[kind] for z in (x, y))
+    if kind == "clusters":  # their distance is a million times their width
+        x, y = (z * 1e-3 + 1e3 * (np.arange(len(z)) % 2)[:, None] for z in (x, y))
+    if kind == "outlier":
+        y[7] *= 1e6
+    if kind == "copies":
+        x[:40] = y[:40] * (1 + 1e-12)
+    for entries in (_neighbours.BLOCK_ENTRIES, 900):
+        monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", entries)
+        monkeypatch.setattr(_neighbours, "SYMMETRIC_ENTRIES", entries * 9)
+        assert (precision(x, y), recall(x, y)) == brute(x, y)

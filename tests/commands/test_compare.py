@@ -1,0 +1,168 @@
+"""Two rows of a folder of results: found, refused where they do not compare, and told."""
+
+import pytest
+
+from diffbench.base.errors import UserError
+from diffbench.base.records import Estimate, record, write_records
+from diffbench.cli import app
+from diffbench.commands.compare import compare, compared, protocol_fields, records_of
+from diffbench.stages.tabulate import tabulate
+
+PROTOCOL = "extractor=digits_features@7a8108d6;resize=none;rounding=truncate;n=500;reference=train:1297;version=1"
+FIDS = {("ddpm", 25): (7.2, 7.1, 7.4), ("iddpm", 25): (4.0, 4.0, 4.1), ("iddpm", 10): (5.6, 5.1, 5.8)}
+
+
+def row(model, sampler="ancestral", steps=25, seed=0, **more):
+    known = {"sampler": sampler, "steps": steps, "train_seed": seed, "sample_seed": 0, "num_images": 500}
+    return {"benchmark": "seeds", "model": model, "guidance_scale": None, **known, **more}
+
+
+def of_a_model(model, seed):
+    return row(model, sampler=None, steps=None, seed=seed, sample_seed=None, num_images=300)
+
+
+@pytest.fixture
+def results(tmp_path):
+    for (model, steps), values in FIDS.items():
+        for seed, value in enumerate(values):
+            where = row(model, steps=steps, seed=seed)
+            records = [
+                record(where, "fid", PROTOCOL, Estimate(value, value - 0.5, value + 0.5)),
+                record(where, "recall", PROTOCOL, Estimate(0.8, 0.75, 0.84)),
+            ]
+            path = tmp_path / f"results/scores/digits/{model}/train{seed}/ancestral/sample0/{steps}.json"
+            write_records(path, records)
+            path.with_name(f"{path.name}.json").write_text("{}")  # provenance, which is no file of scores
+    for model, bits in (("ddpm", 2.91), ("iddpm", 3.08)):
+        for seed in range(3):
+            item = record(of_a_model(model, seed), "nll_bits_per_dim", "bound;n=300", Estimate.normal(bits, 0.014))
+            write_records(tmp_path / f"results/scores/bound/{model}/train{seed}.json", [item])
+    real = row("real", sampler=None, steps=None, seed=None, sample_seed=None)
+    write_records(
+        tmp_path / "results/scores/digits/real.json", [record(real, "fid", PROTOCOL, Estimate(3.5, 3.0, 4.0))]
+    )
+    return tmp_path / "results"
+
+
+def test_three_seeds_are_told_with_interval_and_what_it_covers(results):
+    text = compare(results, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+    head, *lines = text.splitlines()
+    assert head == "fid (lower is better): iddpm/ancestral/25 is better than ddpm/ancestral/25"
+    # Differences -3.2, -3.1, -3.3: mean -3.2, margin 4.303 x 0.1 / sqrt(3).
+    assert lines[2] == "  difference          -3.200  (-3.448 to -2.952)"
+    assert lines[3] == "  95 %, Student's over 3 training seeds; covers training and sampling"
+
+
+def test_one_seed_chosen_is_for_these_weights(results):
+    verdict = compared(records_of(results), "iddpm/ancestral/25/train_seed=0", "iddpm/ancestral/10/train_seed=0", "fid")
+    assert verdict.outcome == "better" and verdict.difference.covers == "sampling, for these weights"
+    assert verdict.difference.high == pytest.approx(-1.6 + 0.5 * 2**0.5)
+
+
+def test_real_and_a_models_own_numbers_need_the_model_alone(results):
+    assert compared(records_of(results), "ddpm/ancestral/25", "real", "fid").outcome == "worse"
+    for selector in ("iddpm", "iddpm/ancestral/25"):
+        assert compared(records_of(results), selector, "ddpm", "nll_bits_per_dim").outcome == "worse"
+    equal = compared(records_of(results), "iddpm/ancestral/25", "ddpm/ancestral/25", "recall")
+    assert equal.outcome == "not resolved" and equal.difference.value == 0
+
+
+def test_the_table_alone_gives_the_same_verdict(results, tmp_path):
+    paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
+    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv")
+    rows = "iddpm/ancestral/25", "ddpm/ancestral/25"
+    for metrics in (["fid", "recall"], ["nll_bits_per_dim"]):
+        assert compare(tmp_path / "table2.csv", *rows, metrics=metrics) == compare(results, *rows, metrics=metrics)
+
+
+@pytest.mark.parametrize(("a", "b", "metric", "said"), [
+    ("idpm/ancestral/25", "real", "fid", "no fid of 'idpm/ancestral/25'; did you mean 'iddpm/ancestral/25'"),
+    ("iddpm/ancestral/26", "real", "fid", "did you mean 'iddpm/ancestral/25'"),
+    ("iddpm/ancestral/25/train_seed=9", "real", "fid", "there is iddpm/ancestral/25, but not with these keys"),
+    ("iddpm/ancestral/25/trainseed=9", "real", "fid", "no key 'trainseed'; did you mean 'train_seed'"),
+    ("iddpm", "real", "fid", "'iddpm' is more than one row; add steps=10 or steps=25"),
+    ("a/b/c/d", "real", "fid", "'a/b/c/d' is no row; write model/sampler/steps"),
+    ("", "real", "fid", "'' is no row"),
+    ("iddpm/ancestral/25", "real", "fdi", "no metric 'fdi'; did you mean 'fid'"),
+    ("iddpm/ancestral/25", "real", "kid", "no scores of 'kid'; did you mean 'fid'"),
+])  # fmt: skip
+def test_a_row_that_is_not_there_is_one_line(results, a, b, metric, said):
+    with pytest.raises(UserError) as caught:
+        compare(results, a, b, metrics=[metric])
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_protocols_are_compared_field_by_field(results):
+    records = records_of(results)
+    for item in records:
+        if item["model"] == "iddpm" and item["metric"] == "fid":
+            item["protocol"] = PROTOCOL.replace("n=500", "n=1000")
+    rows = "iddpm/ancestral/25", "ddpm/ancestral/25", "fid"
+    with pytest.raises(UserError, match=r"^not comparable: n \(1000 against 500\); .* --varies n$"):
+        compared(records, *rows)
+    assert compared(records, *rows, varies=["n"]).outcome == "better"
+    with pytest.raises(UserError, match="no field 'm'"):
+        compared(records, *rows, varies=["m"])
+    for item in records:
+        if item["model"] == "iddpm":
+            item["benchmark"], item["protocol"] = "other", PROTOCOL + ";splits=1"
+    with pytest.raises(UserError, match=r"not comparable: benchmark \(other against seeds\)"):
+        compared(records, *rows)
+    with pytest.raises(UserError, match=r"not comparable: splits \(1 against absent\)"):
+        compared(records, *rows, varies=["benchmark"])
+
+
+def test_a_row_under_two_protocols_must_be_told_apart(results):
+    records = records_of(results)
+    other = PROTOCOL.replace("train:1297", "test:500")
+    records += [{**item, "protocol": other} for item in records if item["metric"] == "fid"]
+    with pytest.raises(UserError, match="more than one row; add protocol="):
+        compared(records, "iddpm/ancestral/25", "ddpm/ancestral/25", "fid")
+    chosen = [f"{model}/ancestral/25/protocol={PROTOCOL}" for model in ("iddpm", "ddpm")]
+    assert compared(records, *chosen, "fid").outcome == "better"
+    with pytest.raises(UserError, match="two scores of fid for 'real'"):
+        compared(records_of(results) * 2, "real", "real", "fid")
+
+
+def test_places_without_scores_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no scores below it"):
+        records_of(tmp_path)
+    with pytest.raises(UserError, match="no such file of scores"):
+        records_of(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="cannot be read"):
+        records_of(tmp_path / "nowhere.csv")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="not a table of scores, it lacks benchmark"):
+        records_of(tmp_path / "t.csv")
+    (tmp_path / "s.json").write_text('{"records": [{"metric": "fid"}]}')
+    with pytest.raises(UserError, match="a record lacks benchmark"):
+        records_of(tmp_path / "s.json")
+
+
+def test_fields_of_an_id():
+    bound = {"kind": "bound", "split": "test", "n": "77"}
+    assert protocol_fields("bound;split=test;n=77", "nll_bits_per_dim") == bound
+    assert protocol_fields("n=7;recall.k=3;fid.x=1", "fid") == {"n": "7", "fid.x": "1"}
+    assert protocol_fields(None, "fid") == {}
+
+
+def test_the_command_prints_one_block_a_metric(results):
+    from typer.testing import CliRunner
+
+    done = CliRunner().invoke(
+        app,
+        [
+            "compare",
+            "iddpm/ancestral/25",
+            "real",
+            "--metric",
+            "fid",
+            "--metric",
+            "nll_bits_per_dim",
+            "--results",
+            str(results),
+        ],
+    )
+    assert isinstance(done.exception, UserError)  # real images have no bits/dim of a model
+    done = CliRunner().invoke(app, ["compare", "iddpm/ancestral/25", "real", "--results", str(results)])
+    assert done.exit_code == 0 and "95 %, no common seeds, the two intervals joined" in done.stdout
