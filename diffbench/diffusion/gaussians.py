@@ -40,7 +40,8 @@ class Gaussian:
     def moments(self, x: X) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
         """Return mean and variance in x's type and place."""
         # By way of float64: a Python number would become a float32 first.
-        return tuple(torch.as_tensor(value, dtype=torch.float64).to(x) for value in (self.mean, self.variance))
+        mean, variance = (torch.as_tensor(value, dtype=torch.float64).to(x) for value in (self.mean, self.variance))
+        return mean, variance
 
     def log_density(self, x: X, level: Level) -> Float[Tensor, " batch"]:
         """Return log q(x_t) of each image in nats, summed over its entries.
