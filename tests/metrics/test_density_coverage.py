@@ -111,13 +111,6 @@ def test_bad_settings_and_too_few_images_are_refused(part, network_like):
         part()({"pool": x}, {"pool": np.full((20, 3), np.nan)})
 
 
-def share_covered(metric, draw, reference: np.ndarray, trials: int) -> tuple[float, float]:
-    """Share of trials whose interval holds the mean over all trials, and that mean."""
-    runs = [metric({"pool": draw(np.random.default_rng(i))}, {"pool": reference}) for i in range(trials)]
-    truth = float(np.mean([e.value for e in runs]))
-    return float(np.mean([e.low <= truth <= e.high for e in runs])), truth
-
-
 def test_expected_coverage_of_equal_distributions_is_the_closed_form():
     k, m, n = 5, 60, 40
     runs = []
@@ -126,13 +119,3 @@ def test_expected_coverage_of_equal_distributions_is_the_closed_form():
         runs.append(coverage(draws.standard_normal((n, 4)), draws.standard_normal((m, 4)), k))
     expected = 1 - np.prod([(m - 1 - i) / (n + m - 1 - i) for i in range(k)])
     assert np.mean(runs) == pytest.approx(expected, abs=4 * np.std(runs) / np.sqrt(200))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scale", [0.7, 1.0, 1.3])
-def test_intervals_cover_the_expectation(scale):
-    """Density's is a mean's; coverage's jackknife is conservative."""
-    y = np.random.default_rng(999).standard_normal((150, 6))
-    draw = lambda r: scale * r.standard_normal((100, 6))  # noqa: E731
-    assert 0.90 <= share_covered(Density(), draw, y, 300)[0] <= 0.98
-    assert share_covered(Coverage(), draw, y, 300)[0] >= 0.93

@@ -58,13 +58,3 @@ def test_bad_input_is_refused(network_like):
         NearestNeighbour()({"pool": x}, {"pool": x[:, :2]})
     with pytest.raises(UserError, match="^reference features 'pool': NaN"):
         nearest_neighbour(x, np.full((20, 4), np.nan))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scale", [0.7, 1.0, 1.3])
-def test_interval_covers_the_expectation(scale):
-    y = np.random.default_rng(999).standard_normal((150, 6))
-    draws = [scale * np.random.default_rng(i).standard_normal((100, 6)) for i in range(300)]
-    runs = [NearestNeighbour()({"pool": x}, {"pool": y}) for x in draws]
-    truth = np.mean([e.value for e in runs])
-    assert 0.91 <= np.mean([e.low <= truth <= e.high for e in runs]) <= 0.98

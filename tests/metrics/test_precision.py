@@ -91,23 +91,6 @@ def test_too_few_images_and_k_below_one_are_refused(network_like):
             part(k=0)
 
 
-def coverage(metric, draw, reference: np.ndarray, trials: int) -> float:
-    runs = [metric({"pool": draw(np.random.default_rng(i))}, {"pool": reference}) for i in range(trials)]
-    truth = np.mean([e.value for e in runs])
-    return float(np.mean([e.low <= truth <= e.high for e in runs]))
-
-
-def test_precision_interval_covers_the_expectation():
-    y = np.random.default_rng(9).standard_normal((150, 6))
-    assert 0.91 <= coverage(Precision(), lambda r: 1.1 * r.standard_normal((100, 6)), y, 400) <= 0.99
-
-
-def test_recall_interval_covers_the_expectation():
-    """The jackknife of a neighbour statistic is conservative (Efron and Stein): it may cover more than 95 %."""
-    y = np.random.default_rng(9).standard_normal((150, 6))
-    assert coverage(Recall(), lambda r: 0.8 * r.standard_normal((100, 6)), y, 300) >= 0.93
-
-
 def test_only_the_first_reference_images_make_the_manifold():
     draws = np.random.default_rng(0)
     x, y = draws.standard_normal((40, 3)), draws.standard_normal((60, 3)) + 0.5
