@@ -26,8 +26,17 @@ class Comparison:
         return f"{self.array} abs {self.absolute:.1e} rel {self.relative:.1e}{verdict}"
 
 
-def compare(name: str, ours: np.ndarray | Tensor, reference: np.ndarray, tolerance: float | np.ndarray) -> Comparison:
-    """Return the comparison of an array; tolerance: relative to its largest value, broadcast over its entries."""
+def compare(
+    name: str,
+    ours: np.ndarray | Tensor,
+    reference: np.ndarray,
+    tolerance: float | np.ndarray,
+    rounding: float = 0.0,
+) -> Comparison:
+    """Return the comparison of an array; tolerance: relative to its largest value, broadcast over its entries.
+
+    rounding: absolute, of a record that is what was left when larger numbers cancelled.
+    """
     ours = ours.detach().numpy() if isinstance(ours, Tensor) else np.asarray(ours)
     if ours.shape != reference.shape:
         raise UserError(f"array {name} has shape {reference.shape}, ours has {ours.shape}")
@@ -36,7 +45,7 @@ def compare(name: str, ours: np.ndarray | Tensor, reference: np.ndarray, toleran
     error = np.where(known, np.abs(ours.astype(np.float64) - reference.astype(np.float64)), 0.0)
     scale = float(np.abs(reference[known]).max(initial=0.0)) or 1.0
     # A NaN compares false, and so fails.
-    passed = bool((error <= tolerance * scale).all())
+    passed = bool((error <= tolerance * scale + rounding).all())
     return Comparison(name, float(error.max()), float(error.max()) / scale, passed, float(np.max(tolerance)))
 
 

@@ -53,7 +53,7 @@ def corrected_variance(first_order: float, second_order: float) -> float:
     return max(first_order - second_order, second_order)
 
 
-SPLITS = 20
+SPLITS = 8
 """Pairs of halves, each a degree of freedom of the ratio."""
 
 

@@ -24,6 +24,9 @@ SYMMETRIC_ENTRIES = 2**27
 OPEN_SHARE = 1 / 256
 """Largest share of a block's pairs that is worth deciding one by one."""
 
+PIECES = 16
+"""Pieces of a row for each neighbour that is looked for: two near ones share a piece once in so many times."""
+
 ENOUGH = 24
 """Balls that hold a point, from which on each half of the images holds it too, but for a chance of 2^-24."""
 
@@ -161,6 +164,19 @@ def _nearest(
     return indices, distances
 
 
+def _reached_by(distances: Float[np.ndarray, "block references"], count: int) -> Float[np.ndarray, "block 1"]:
+    """Return for each row a number that at least `count` of its distances do not exceed, and few more.
+
+    It is the count-th smallest of the minima of many short pieces: a pass, where a partition is a sort's better part.
+    """
+    width = distances.shape[1] // (PIECES * count)
+    if width < 2:
+        return np.partition(distances, count - 1, axis=1)[:, count - 1 : count]
+    whole = distances.shape[1] // width * width
+    minima = distances[:, :whole].reshape(len(distances), width, -1).min(axis=1)
+    return np.partition(minima, count - 1, axis=1)[:, count - 1 : count]
+
+
 def _places(flat: Int[np.ndarray, " found"], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return flat // shape[1], flat % shape[1]
 
@@ -201,9 +217,8 @@ class _Block:
     def among_nearest(self, count: int) -> Bool[np.ndarray, "block references"]:
         """Return which columns may be among the row's `count` nearest."""
         upper = self.partial + self._rounded(self.squares + self.column_slack, np.inf)
-        limit = np.partition(upper, count - 1, axis=1)[:, count - 1 : count].astype(np.float64)
-        upper -= self._rounded(2 * self.column_slack, np.inf)
-        return upper <= self._rounded(limit + 2 * self.row_slack, np.inf)
+        limit = _reached_by(upper, count).astype(np.float64) + 2 * (self.row_slack + self.column_slack.max())
+        return upper <= self._rounded(limit, np.inf)
 
     def _rounded(self, values: np.ndarray, towards: float) -> np.ndarray:
         kind = self.partial.dtype.type
