@@ -73,3 +73,16 @@ def test_jobs_follow_the_grouping(benchmark_of_digits):
         benchmark_of_digits, execution=dataclasses.replace(benchmark_of_digits.execution, group_steps=False)
     )
     assert job_counts(apart)["sample"] == 16
+
+
+def test_guided_rows_count_with_the_weights_they_use_and_with_their_classifier(request):
+    benchmark = load_benchmark(request.config.rootpath / "workflow/config/smoke.yaml")
+    plans = {item.name: item for item in plan_models(benchmark, (1, 8, 8), 10)}
+    assert list(plans) == ["ddpm seed 0", "iddpm seed 0", "adm seed 0", "noisy seed 0"]
+    adm, noisy = plans["adm seed 0"], plans["noisy seed 0"]
+    # Scales 0 and 1 at four steps of 100 images; at 0 the classifier is not evaluated, and guided models have no bound.
+    assert (adm.sample_evaluations, noisy.sample_evaluations, adm.bound_evaluations) == (800, 400, 0)
+    # Forward and backward cost about twice as much as forward.
+    assert 1.7 < noisy.sample_flops / noisy.flops < 2.3
+    assert noisy.total_flops == 3 * noisy.train_evaluations * noisy.flops + 400 * noisy.sample_flops
+    assert job_counts(benchmark)["train"] == 4 and job_counts(benchmark)["sample"] == 6

@@ -159,3 +159,25 @@ def test_a_classifier_of_another_chain_is_one_line(guided_spec, weights, classif
 def test_weights_of_a_model_are_no_classifiers(guided_spec, weights, tmp_path, failing):
     said = failing(main, arguments(guided_spec(1.0), weights, weights, tmp_path / "a.npz"))
     assert "does not fit the network" in said
+
+
+# -- without a classifier
+
+
+def test_classifier_free_guidance_from_training_to_samples(specs, data, tmp_path):
+    labels = {"class_conditional": True, "null_label": True}
+    spec = specs("train", network=labels)
+    # Fast steps: the network starts as if there were no labels, and must move away from that.
+    spec["training"] |= {"steps": 40, "warmup_steps": 0, "learning_rate": 5e-3, "label_dropout": 0.2}
+    weights = tmp_path / "weights.safetensors"
+    train(spec, data / "train.npz", weights, tmp_path / "log.csv", device="cpu", cache=tmp_path / "cache")
+    found, costs = {}, {}
+    for scale in (0.0, 1.0, 3.0):
+        spec = specs("sample", network=labels, spacings=["3"])
+        spec["guidance"] = {"name": "classifier_free", "scale": scale}
+        found[scale] = sampled(spec, weights, None, tmp_path / f"{scale}.npz", tmp_path)
+        costs[scale] = read_provenance(tmp_path / f"{scale}.npz")["facts"]["nfe"]
+    spec["guidance"] = None
+    assert np.array_equal(found[1.0], sampled(spec, weights, None, tmp_path / "plain.npz", tmp_path))
+    assert costs == {0.0: 3, 1.0: 3, 3.0: 6}
+    assert not np.array_equal(found[0.0], found[1.0]) and not np.array_equal(found[1.0], found[3.0])

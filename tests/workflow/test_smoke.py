@@ -50,7 +50,7 @@ def test_a_job_for_each_number_of_steps_where_a_device_wants_them_apart(fresh):
     together = fresh.count(fresh.plan())
     fresh.configure(lambda config: config["execution"].update(group_steps=False))
     apart = fresh.count(fresh.plan())
-    assert apart - together == Counter(sample=4, extract=4)
+    assert apart - together == Counter(sample=6, extract=6)
 
 
 @pytest.mark.slow
@@ -58,11 +58,13 @@ def test_one_run_makes_everything_and_a_second_nothing(finished):
     with open(finished.root / "results/table2.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows].count("real") == 1
-    sets = {(row["model"], row["sampler"], row["steps"]) for row in rows if row["model"] != "real"}
-    assert len(sets) == len(rows) - 1 == 8
+    keys = ("model", "sampler", "steps", "guidance_scale")
+    sets = {tuple(row[key] for key in keys) for row in rows if row["model"] != "real"}
+    assert len(sets) == len(rows) - 1 == 12
     for name in (
         "samples_ddpm",
         "samples_iddpm",
+        "samples_adm_g",
         "progressive_ddpm",
         "progressive_iddpm",
         "fid_vs_steps",
@@ -102,6 +104,21 @@ def test_a_model_setting_trains_that_model_alone(recorded):
     jobs = recorded.plan()
     assert {wildcards.get("model", "iddpm") for _, wildcards in jobs} == {"iddpm"}
     assert recorded.count(jobs)["train"] == 1
+
+
+def test_another_guidance_scale_samples_that_row_and_trains_nothing(recorded):
+    recorded.configure(lambda config: config["runs"][1].update(guidance_scales=[0, 1, 2.5]))
+    jobs = recorded.plan()
+    assert {wildcards["model"] for rule, wildcards in jobs if rule.startswith("sample_")} == {"adm_g@2.5"}
+    expected = Counter(sample=1, extract=1, score_samples=2, samples_figure=1, table2=1, table4=1)
+    assert recorded.count(jobs) == expected
+
+
+def test_another_classifier_is_trained_alone_and_samples_what_it_guides(recorded):
+    recorded.configure(lambda config: config["classifiers"]["noisy"]["training"].update(weight_decay=0.2))
+    again = recorded.count(recorded.plan())
+    expected = Counter(train_classifier=1, sample=2, extract=2, score_samples=4, samples_figure=1, table2=1, table4=1)
+    assert again == expected
 
 
 @pytest.mark.slow
@@ -146,8 +163,9 @@ def test_a_new_number_of_images_keeps_models_and_bounds(recorded):
 def test_a_module_repeats_the_jobs_that_import_it(recorded, path, rules):
     source = (recorded.root / "diffbench" / path).read_text()
     recorded.write(f"diffbench/{path}", source + "\nEDITED = True\n")
-    if rules is None:  # one model's objective: that model is trained again, the other is not
-        assert [wildcards["model"] for rule, wildcards in recorded.plan() if rule == "train"] == ["iddpm"]
+    if rules is None:  # an objective: models that have it are trained again, others and the classifier are not
+        again = {wildcards.get("model") for rule, wildcards in recorded.plan() if rule.startswith("train")}
+        assert again == {"iddpm", "adm"}
     else:
         assert set(recorded.count(recorded.plan())) == rules
 
