@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from diffbench.base.benchmark import Benchmark, Model, SampleSet
 from diffbench.base.devices import chosen_device, make_deterministic
+from diffbench.base.sizes import shrunk_shape
 
 BACKWARD = 3
 """A training step costs about three forward passes: one forward, two of its size backward."""
@@ -56,11 +57,12 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
     plans, classifiers = [], benchmark.trained_classifiers()
     for name, seed in benchmark.trained_models():
         model = benchmark.models[name]
+        size = shrunk_shape(shape, model.size)
         with torch.device("meta"):
-            network = model.network.build(shape, num_classes, model.diffusion.learns_variance)
+            network = model.network.build(size, num_classes, model.diffusion.learns_variance)
         own = [
             (row, benchmark.variant(row.model))
-            for row in benchmark.sample_sets()
+            for row in benchmark.sampled_sets()
             if (benchmark.variant(row.model).of, row.train_seed) == (name, seed)
         ]
         rows = [row for row, _ in own]
@@ -69,13 +71,13 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
             ModelPlan(
                 name=f"{name} seed {seed}",
                 parameters=sum(parameter.numel() for parameter in network.parameters()),
-                flops=flops_per_row(network, shape, getattr(model.network, "class_conditional", False)),
+                flops=flops_of(model, network, shape),
                 train_evaluations=model.training.steps * model.training.batch_size,
                 sample_evaluations=sum(_evaluations(benchmark, row) * _calls(variant)[0] for row, variant in own),
                 bound_evaluations=strata * (benchmark.bound.num_images or 10_000)
                 if (name, seed) in benchmark.bounded_models()
                 else 0,
-                sample_bytes=sum(row.num_images for row in rows) * shape[0] * shape[1] * shape[2],
+                sample_bytes=sum(row.num_images for row in rows) * size[0] * size[1] * size[2],
             )
         )
     return plans + [_plan_classifier(benchmark, name, seed, shape, num_classes) for name, seed in classifiers]
@@ -85,9 +87,10 @@ def _plan_classifier(
     benchmark: Benchmark, name: str, seed: int, shape: tuple[int, int, int], num_classes: int | None
 ) -> ModelPlan:
     classifier = benchmark.classifiers[name]
+    shape = shrunk_shape(shape, classifier.size)
     with torch.device("meta"):
         network = classifier.network.build(shape, num_classes)
-    sets = [(row, benchmark.variant(row.model)) for row in benchmark.sample_sets() if row.train_seed == seed]
+    sets = [(row, benchmark.variant(row.model)) for row in benchmark.sampled_sets() if row.train_seed == seed]
     guided = [(row, model) for row, model in sets if model.guidance and model.guidance.classifier == name]
     return ModelPlan(
         name=f"{name} seed {seed}",
@@ -129,12 +132,22 @@ def classifier_flops(network: nn.Module, shape: tuple[int, int, int], *, backwar
     return counter.get_total_flops()
 
 
-def flops_per_row(network: nn.Module, shape: tuple[int, int, int], conditional: bool) -> int:
+def flops_of(model: Model, network: nn.Module, shape: tuple[int, int, int]) -> int:
+    """Return the floating-point operations of one evaluation of a model's network; shape: of the data set's images."""
+    size = shrunk_shape(shape, model.size)
+    low_shape = None if model.low_size is None else shrunk_shape(size, model.low_size)
+    return flops_per_row(network, size, getattr(model.network, "class_conditional", False), low_shape)
+
+
+def flops_per_row(
+    network: nn.Module, shape: tuple[int, int, int], conditional: bool, low_shape: tuple[int, int, int] | None = None
+) -> int:
     """Return the floating-point operations of one evaluation of one image, counted without computing."""
     device = next(network.parameters()).device
     y = torch.zeros(1, dtype=torch.int64, device=device) if conditional else None
+    low_res = None if low_shape is None else torch.zeros(1, *low_shape, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, *shape, device=device), torch.zeros(1, device=device), y, None)
+        network(torch.zeros(1, *shape, device=device), torch.zeros(1, device=device), y, low_res)
     return counter.get_total_flops()
 
 
@@ -142,7 +155,8 @@ def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes
     """Return this machine's floating-point operations per second in the first model's network (a second or two)."""
     make_deterministic(benchmark.execution.threads)
     device = chosen_device(benchmark.execution.device)
-    model = benchmark.models[benchmark.trained_models()[0][0]]
+    model = _timed(benchmark)
+    shape = shrunk_shape(shape, model.size)
     network = model.network.build(shape, num_classes, model.diffusion.learns_variance).to(device).eval()
     conditional = getattr(model.network, "class_conditional", False)
     per_row = flops_per_row(network, shape, conditional)
@@ -159,6 +173,12 @@ def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes
                 torch.cuda.synchronize()
             best = max(best, per_row * size / (time.perf_counter() - started))
     return best
+
+
+def _timed(benchmark: Benchmark) -> Model:
+    """Return the first model that takes no image beside x_t."""
+    models = [benchmark.models[name] for name, _ in benchmark.trained_models()]
+    return next(model for model in models if model.low_size is None)
 
 
 def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, workers: int) -> str:
@@ -185,7 +205,7 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
         "rows are network evaluations of one image; one evaluation a sampling step is assumed",
         "jobs: " + ", ".join(f"{count} {stage}" for stage, count in jobs.items()),
         f"disk: {disk / 2**20:,.1f} MiB of weights and samples",
-        f"speed: {rate / 1e9:,.1f} GFLOP/s a job, measured here on {benchmark.trained_models()[0][0]}",
+        f"speed: {rate / 1e9:,.1f} GFLOP/s a job, measured here on {_timed(benchmark).name}",
         "expected: " + ", ".join(f"{name} {_spoken(value / workers)}" for name, value in seconds.items()),
         f"in all about {_spoken(sum(seconds.values()) / workers)} with {workers} jobs side by side",
     ]
@@ -194,15 +214,15 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
 
 def job_counts(benchmark: Benchmark) -> dict[str, int]:
     """Return the number of jobs of each stage."""
-    rows, models = benchmark.sample_sets(), benchmark.bounded_models()
-    together = {(row.model, row.sampler, row.train_seed, row.sample_seed) for row in rows}
-    groups = len(together) if benchmark.execution.group_steps else len(rows)
+    rows, models, sets = benchmark.sample_sets(), benchmark.bounded_models(), benchmark.sampled_sets()
+    together = {(row.model, row.sampler, row.train_seed, row.sample_seed) for row in sets}
+    groups = len(together) if benchmark.execution.group_steps else len(sets)
     return {
         "prepare": 1,
         "train": len(benchmark.trained_models()) + len(benchmark.trained_classifiers()),
         "sample": groups,
         "bound": len(models),
-        "score": len(rows) + len(models),
+        "score": len(rows) + len(models) + sum(map(benchmark.upsamples_real, rows)),
     }
 
 
