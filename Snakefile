@@ -7,6 +7,7 @@ snakemake --cores all results/table2.csv --configfile workflow/config/<benchmark
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
+include: "workflow/rules/shrink.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
@@ -22,6 +23,7 @@ rule all:
     input:
         rules.table2.output,
         rules.table4.output if GUIDED else [],
+        rules.table5.output if UPSAMPLING else [],
 
 
 onsuccess:

@@ -12,7 +12,7 @@ import typer
 from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
 
-STAGES = ("prepare", "fit", "train", "sample", "extract", "bound", "score", "tabulate", "plot")
+STAGES = ("prepare", "shrink", "fit", "train", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
 
 app = typer.Typer(
@@ -59,12 +59,14 @@ def check(
     for name, entry in models.items():
         model = benchmark.models[name]
         entry |= {"weights": model.weights, "of": model.of, "labels": model.labels, "guidance": None}
+        entry |= {"size": model.size, "low_size": model.low_size}
+        entry |= {"low_res": dataclasses.asdict(model.low_res) if model.low_res else None}
         if model.guidance is not None:
             guided = described(model.guidance.part, model.guidance.name)
             entry["guidance"] = guided | {"classifier": model.guidance.classifier}
     classifiers = {
         name: {key: benchmark.train_classifier_job(name, 0).spec[key] for key in ("network", "diffusion", "training")}
-        | {"weights": classifier.weights}
+        | {"weights": classifier.weights, "size": classifier.size}
         for name, classifier in benchmark.classifiers.items()
     }
     samplers = {
@@ -84,20 +86,24 @@ def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchm
     """Raise UserError where the data cannot be read, or a network does not fit them."""
     import torch
 
+    from diffbench.base.sizes import shrunk_shape
+
     try:
         shape, num_classes = _data_shape(benchmark)
     except UserError as error:
         raise UserError(f"{config}: dataset: {error}") from None
     for name, model in benchmark.models.items():
         try:
+            own = shrunk_shape(shape, model.size)
+            shrunk_shape(own, model.low_size)
             with torch.device("meta"):
-                model.network.build(shape, num_classes, model.diffusion.learns_variance)
+                model.network.build(own, num_classes, model.diffusion.learns_variance)
         except UserError as error:
             raise UserError(f"{config}: models.{name}.network: {error}") from None
     for name, classifier in benchmark.classifiers.items():
         try:
             with torch.device("meta"):
-                classifier.network.build(shape, num_classes)
+                classifier.network.build(shrunk_shape(shape, classifier.size), num_classes)
         except UserError as error:
             raise UserError(f"{config}: classifiers.{name}.network: {error}") from None
 

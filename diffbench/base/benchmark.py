@@ -107,9 +107,35 @@ class Guidance:
         return bool(type(self.part).needs_classifier)
 
 
+REAL = "real"
+"""In the place of a model: held-out images, shrunk."""
+
+
+@dataclass(frozen=True)
+class LowRes:
+    """The low-resolution images that an upsampler starts from: a sample set of another model, or held-out images.
+
+    model: an entry's name, or "real". sampler, steps: of that model's samples; its seeds, and the number of images, are
+    those of the row that it is upsampled for.
+    """
+
+    model: str
+    sampler: str | None = None
+    steps: int | None = None
+
+    def __post_init__(self):
+        if self.model == REAL and (self.sampler, self.steps) != (None, None):
+            raise ValueError("real images have neither sampler nor steps; leave them out")
+        if self.model != REAL and None in (self.sampler, self.steps):
+            raise ValueError(f"say how {self.model} is sampled: add 'sampler' and 'steps'")
+
+
 @dataclass(frozen=True)
 class NoisyClassifier:
-    """A classifier's entry, its parts built: network, the process whose noise it knows, training, which weights."""
+    """A classifier's entry, its parts built: network, the process whose noise it knows, training, which weights.
+
+    size: as a model's.
+    """
 
     name: str
     network: Any
@@ -117,6 +143,7 @@ class NoisyClassifier:
     diffusion: Any
     training: Any
     weights: str
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +151,9 @@ class Model:
     """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used.
 
     of: the model whose weights these are, its own name where it is trained itself. labels: how those of samples are
-    chosen, independently and uniformly or each in turn; None where it takes none.
+    chosen, independently and uniformly or each in turn; None where it takes none. size: the height of the images that
+    it makes, where that is not the data set's own. low_size: of those that an upsampler is given. low_res: where they
+    come from while it is sampled, and their labels with them.
     """
 
     name: str
@@ -138,6 +167,9 @@ class Model:
     of: str
     guidance: Guidance | None = None
     labels: Literal["iid", "balanced"] | None = None
+    size: int | None = None
+    low_size: int | None = None
+    low_res: LowRes | None = None
 
     def scaled(self, scale: float) -> "Model":
         """Return the model guided at another scale; its name, a folder's, tells it apart from the entry's own.
@@ -225,21 +257,78 @@ class Benchmark:
                 found[key] = dataclasses.replace(known, protocols=protocols)
         return list(found.values())
 
+    def low_res_set(self, row: SampleSet) -> SampleSet | None:
+        """Return the sample set that an upsampler's is made from; None for other models and for real images."""
+        source = self.variant(row.model).low_res
+        if source is None or source.sampler is None or source.steps is None:
+            return None
+        seeds = (row.train_seed, row.sample_seed)
+        return SampleSet(source.model, source.sampler, source.steps, *seeds, row.num_images, protocols=())
+
+    def sampled_sets(self) -> list[SampleSet]:
+        """Return the table's rows and, after them, the sample sets that their upsamplers start from.
+
+        Raises: UserError where such a set is asked for in two numbers of images.
+        """
+        found = self.sample_sets()
+        for row in found:  # grows: a cascade may have more than two stages
+            needed = self.low_res_set(row)
+            if needed is None:
+                continue
+            known = next((other for other in found if _coordinates(other) == _coordinates(needed)), None)
+            if known is None:
+                found.append(needed)
+            elif known.num_images != needed.num_images:
+                raise UserError(
+                    f"runs: {row.model} needs {needed.num_images} images of {needed.model} with {needed.sampler} at "
+                    f"{needed.steps} steps, of which there are {known.num_images}; give one number"
+                )
+        return found
+
+    def upsampling_rows(self) -> list[SampleSet]:
+        """Return the rows of those runs that have an upsampler among their models, beside what it is compared with."""
+        compared = {
+            key
+            for run in self.runs
+            if any(self.models[name].low_size is not None for name in run.models)
+            for key in product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
+        }
+        return [row for row in self.sample_sets() if _coordinates(row) in compared]
+
+    def labelled(self, model: str) -> bool:
+        """Return whether a model's samples have labels; those of an upsampler are its low-resolution images'."""
+        entry = self.variant(model)
+        if entry.low_res is None:
+            return entry.labels is not None
+        if entry.low_res.model == REAL:
+            return self.dataset.num_classes is not None
+        return self.labelled(entry.low_res.model)
+
+    def shrunk_sizes(self) -> list[int]:
+        """Return the heights at which jobs need the data set beside its own."""
+        used = [self.variant(row.model) for row in self.sampled_sets()]
+        sizes = [self.models[name].size for name, _ in self.trained_models()]
+        sizes += [self.classifiers[name].size for name, _ in self.trained_classifiers()]
+        sizes += [model.low_size for model in used if model.low_res is not None and model.low_res.model == REAL]
+        return sorted({size for size in sizes if size is not None})
+
     def trained_models(self) -> list[tuple[str, int]]:
         """Return the (model, train seed) pairs whose weights the runs need."""
-        return list(dict.fromkeys((self.variant(row.model).of, row.train_seed) for row in self.sample_sets()))
+        return list(dict.fromkeys((self.variant(row.model).of, row.train_seed) for row in self.sampled_sets()))
 
     def bounded_models(self) -> list[tuple[str, int]]:
         """Return the (model, train seed) pairs that have a bound: those that are sampled as they were trained.
 
-        Guidance changes the distribution, and its likelihood is not what the network's bound says.
+        Guidance changes the distribution, and its likelihood is not what the network's bound says. An upsampler's would
+        be that of an image given a smaller one, and a smaller model's that of other images: they do not compare.
         """
         rows = [(self.variant(row.model), row.train_seed) for row in self.sample_sets()]
-        return list(dict.fromkeys((model.name, seed) for model, seed in rows if model.guidance is None))
+        own = [(model, seed) for model, seed in rows if model.size is None and model.low_size is None]
+        return list(dict.fromkeys((model.name, seed) for model, seed in own if model.guidance is None))
 
     def trained_classifiers(self) -> list[tuple[str, int]]:
         """Return the (classifier, train seed) pairs that the runs need."""
-        rows = [(self.variant(row.model).guidance, row.train_seed) for row in self.sample_sets()]
+        rows = [(self.variant(row.model).guidance, row.train_seed) for row in self.sampled_sets()]
         named = [(guidance.classifier, seed) for guidance, seed in rows if guidance is not None]
         return list(dict.fromkeys((name, seed) for name, seed in named if name is not None))
 
@@ -252,6 +341,10 @@ class Benchmark:
         spec = {"dataset": described(self.dataset, self.dataset_name)}
         return Job(spec, (module_of("datasets", self.dataset_name),))
 
+    def shrink_job(self, size: int) -> Job:
+        """Return the job that makes a split of the data set smaller."""
+        return Job({"size": size})
+
     def train_job(self, model: str, seed: int) -> Job:
         """Return the job that trains a model."""
         entry = self.models[model]
@@ -263,6 +356,8 @@ class Benchmark:
             "seed": seed,
             "threads": self.execution.threads,
         }
+        if entry.low_size is not None:
+            spec["low_size"] = entry.low_size
         return Job(spec, (module_of("networks", entry.network_name), module_of("objectives", entry.objective_name)))
 
     def train_classifier_job(self, classifier: str, seed: int) -> Job:
@@ -302,6 +397,8 @@ class Benchmark:
             "seed": sample_seed,
             "threads": self.execution.threads,
         }
+        if entry.low_res is not None:
+            spec["low_res"] = dataclasses.asdict(entry.low_res)
         modules = (module_of("networks", entry.network_name), module_of("samplers", name))
         return Job(spec, modules + guiding_modules)
 
@@ -345,6 +442,15 @@ class Benchmark:
         """Return whether an extractor is trained by the workflow."""
         return bool(type(self.extractors[extractor][1]).needs_weights)
 
+    def pairs_job(self, row: Mapping[str, Any]) -> Job:
+        """Return the job that compares upsampled real images with the true ones; row: as for score_job."""
+        return Job({"rounding": self.sampling.rounding, "row": {"benchmark": self.name, **row}})
+
+    def upsamples_real(self, row: SampleSet) -> bool:
+        """Return whether a sample set is of real images, upsampled."""
+        source = self.variant(row.model).low_res
+        return source is not None and source.model == REAL
+
     def score_job(self, protocol: str, row: Mapping[str, Any]) -> Job:
         """Return the job that scores features under a protocol; row: what identifies the table's row."""
         name, part = self.protocols[protocol]
@@ -355,6 +461,10 @@ class Benchmark:
         }
         modules = (module_of("protocols", name), *(module_of("metrics", metric) for metric in part.metrics))
         return Job(spec, modules)
+
+
+def _coordinates(row: SampleSet) -> tuple[str, str, int, int, int]:
+    return (row.model, row.sampler, row.steps, row.train_seed, row.sample_seed)
 
 
 def spacing_of(spacing: str, steps: int) -> str:

@@ -6,12 +6,14 @@ and what is allowed.
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from diffbench.base.benchmark import Benchmark, Bound, Execution, Model, Run, Sampling, spacing_of
+from diffbench.base.benchmark import REAL, Benchmark, Bound, Execution, Model, Run, Sampling, spacing_of
+from diffbench.base.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.base.errors import UserError
 from diffbench.base.guidance import (
     check_guidance,
@@ -29,9 +31,9 @@ from diffbench.base.plugins import chosen, configure, load, nearest
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
 DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
-SAMPLED_KEYS = ("guidance", "labels", "weights")
+SAMPLED_KEYS = ("guidance", "labels", "weights", "low_res")
 """Keys of a model that concern its sampling alone."""
-MODEL_KEYS = ("base", "of", "network", "objective", "training", *SAMPLED_KEYS, *DIFFUSION_KEYS)
+MODEL_KEYS = ("base", "of", "network", "objective", "training", "size", "low_size", *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -114,6 +116,7 @@ def _parse(content: Any) -> Benchmark:
         classifiers=classifiers,
     )
     check_guidance(benchmark)
+    check_cascades(benchmark)
     _check_runs(benchmark)
     return benchmark
 
@@ -124,7 +127,7 @@ def _map(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         raise UserError(f"{key}: must be a map of named entries")
     for name in value:
         # Names become folders.
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", name) or name == "real":
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", name) or name == REAL:
             raise UserError(
                 f"{key}: '{name}' cannot be a name; use up to 64 letters, digits, _ - + . ('real' is taken)"
             )
@@ -236,7 +239,8 @@ def _model(key: str, entry: dict[str, Any]) -> Model:
         if name not in MODEL_KEYS:
             raise UserError(f"{where}: unknown key '{name}'; {nearest(name, MODEL_KEYS)}")
     network_name, network = chosen("networks", entry.get("network"), f"{where}.network", default="unet")
-    if getattr(type(network), "needs", None):
+    size, low_size = sizes_of(entry, network_name, network, where)
+    if getattr(type(network), "needs", None) and not low_size:
         raise UserError(f"{where}.network: {network_name} needs {type(network).needs}; as a model, use unet")
     objective_name, objective = chosen("objectives", entry.get("objective", "simple"), f"{where}.objective")
     diffusion_options = {name: entry[name] for name in DIFFUSION_KEYS if name in entry}
@@ -263,7 +267,10 @@ def _model(key: str, entry: dict[str, Any]) -> Model:
         weights,
         of=entry.get("of", key),
         guidance=guidance,
-        labels=labels_of(entry, network, guidance, where),
+        labels=labels_of(entry, network, guidance, where) if low_size is None else None,
+        size=size,
+        low_size=low_size,
+        low_res=low_res_of(entry, low_size, where),
     )
 
 
@@ -294,12 +301,8 @@ def _check_runs(benchmark: Benchmark) -> None:
         check_scales(benchmark, run, where)
         check_labels(benchmark, run, where)
         for model in run.models:
-            diffusion = benchmark.models[model].diffusion
-            for sampler in run.samplers:
-                for steps in run.steps:
-                    _check_steps(
-                        diffusion, f"{where}.steps: {model} with {sampler}", benchmark.samplers[sampler][2], steps
-                    )
+            for sampler, steps in product(run.samplers, run.steps):
+                _check_steps(benchmark, f"{where}.steps", model, sampler, steps)
         for protocol in run.protocols:
             part = benchmark.protocols[protocol][1]
             _check_num_images(f"{where}.num_images", run.num_images, part)
@@ -307,7 +310,10 @@ def _check_runs(benchmark: Benchmark) -> None:
                 part.require(resize=part.resize, rounding=benchmark.sampling.rounding)
             except UserError as error:
                 raise UserError(f"{where}.protocols: {protocol}: {error}; set sampling.rounding") from None
-    benchmark.sample_sets()
+    for row in benchmark.sampled_sets():
+        if not row.protocols:
+            where = f"models: low_res of {row.model}: steps"
+            _check_steps(benchmark, where, row.model, row.sampler, row.steps)
 
 
 def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
@@ -318,7 +324,9 @@ def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
         raise UserError(f"{where}: {num_images} is too few; this protocol's metric {most} needs at least {needs[most]}")
 
 
-def _check_steps(diffusion: Any, where: str, spacing: str, steps: int) -> None:
+def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, steps: int) -> None:
+    diffusion, spacing = benchmark.models[model].diffusion, benchmark.samplers[sampler][2]
+    where = f"{where}: {model} with {sampler}"
     # One step would start at the cleanest level, t = 0, from pure noise.
     if not 2 <= steps <= diffusion.timesteps:
         raise UserError(

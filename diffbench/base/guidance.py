@@ -6,11 +6,12 @@ from typing import Any, Literal
 from diffbench.base.benchmark import Benchmark, Guidance, Model, NoisyClassifier, Run
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure, load, nearest
+from diffbench.base.sizes import size_of, sized
 
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
 PROCESS_KEYS = ("timesteps", "schedule", "rescale_timesteps")
-CLASSIFIER_KEYS = ("network", "training", "weights", *PROCESS_KEYS)
+CLASSIFIER_KEYS = ("network", "training", "weights", "size", *PROCESS_KEYS)
 
 
 def classifier_of(key: str, entry: Any) -> NoisyClassifier:
@@ -31,7 +32,7 @@ def classifier_of(key: str, entry: Any) -> NoisyClassifier:
         raise UserError(f"{where}.training.label_dropout: a classifier is trained with every label; leave it out")
     # As published, the last weights: no average of them was kept.
     weights = weights_of(entry, where, default="raw")
-    return NoisyClassifier(key, network, network_name, diffusion, training, weights)
+    return NoisyClassifier(key, network, network_name, diffusion, training, weights, size_of(entry, "size", where))
 
 
 def weights_of(entry: Mapping[str, Any], where: str, default: str) -> str:
@@ -133,6 +134,11 @@ def _check_guided(benchmark: Benchmark, model: Model, guidance: Guidance, where:
             f"{where}.classifier: no classifier '{guidance.classifier}'; {nearest(guidance.classifier, known)}"
         )
     classifier = known[guidance.classifier]
+    if classifier.size != model.size:
+        raise UserError(
+            f"{where}.classifier: {classifier.name} knows images of {sized(classifier.size)}, and the model makes "
+            f"those of {sized(model.size)}; train a classifier of that size"
+        )
     for name in ("schedule", "timesteps"):
         own, other = getattr(model.diffusion, name), getattr(classifier.diffusion, name)
         if own != other:
@@ -162,7 +168,7 @@ def check_labels(benchmark: Benchmark, run: Run, where: str) -> None:
             if not getattr(load("metrics", metric), "needs_labels", False):
                 continue
             for name in run.models:
-                if benchmark.models[name].labels is None:
+                if not benchmark.labelled(name):
                     raise UserError(
                         f"{where}.protocols: {protocol} measures {metric}, and samples of {name} have no labels; "
                         "give that model a run under another protocol"

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from diffbench.base.benchmark import Benchmark, Model, SampleSet
 from diffbench.base.devices import chosen_device, make_deterministic
+from diffbench.base.sizes import shrunk_shape
 from diffbench.diffusion.progressive import points
 
 BACKWARD = 3
@@ -64,11 +66,12 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
     plans, classifiers = [], benchmark.trained_classifiers()
     for name, seed in benchmark.trained_models():
         model = benchmark.models[name]
+        size = shrunk_shape(shape, model.size)
         with torch.device("meta"):
-            network = model.network.build(shape, num_classes, model.diffusion.learns_variance)
+            network = model.network.build(size, num_classes, model.diffusion.learns_variance)
         own = [
             (row, benchmark.variant(row.model))
-            for row in benchmark.sample_sets()
+            for row in benchmark.sampled_sets()
             if (benchmark.variant(row.model).of, row.train_seed) == (name, seed)
         ]
         rows = [row for row, _ in own]
@@ -76,13 +79,13 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
             ModelPlan(
                 name=f"{name} seed {seed}",
                 parameters=sum(parameter.numel() for parameter in network.parameters()),
-                flops=flops_per_row(network, shape, getattr(model.network, "class_conditional", False)),
+                flops=flops_of(model, network, shape),
                 train_evaluations=model.training.steps * model.training.batch_size,
                 sample_evaluations=sum(_evaluations(benchmark, row) * _calls(variant)[0] for row, variant in own),
                 bound_evaluations=bound_evaluations(benchmark, model)
                 if (name, seed) in benchmark.bounded_models()
                 else 0,
-                sample_bytes=sum(row.num_images for row in rows) * shape[0] * shape[1] * shape[2],
+                sample_bytes=sum(row.num_images for row in rows) * size[0] * size[1] * size[2],
             )
         )
     return plans + [_plan_classifier(benchmark, name, seed, shape, num_classes) for name, seed in classifiers]
@@ -92,9 +95,10 @@ def _plan_classifier(
     benchmark: Benchmark, name: str, seed: int, shape: tuple[int, int, int], num_classes: int | None
 ) -> ModelPlan:
     classifier = benchmark.classifiers[name]
+    shape = shrunk_shape(shape, classifier.size)
     with torch.device("meta"):
         network = classifier.network.build(shape, num_classes)
-    sets = [(row, benchmark.variant(row.model)) for row in benchmark.sample_sets() if row.train_seed == seed]
+    sets = [(row, benchmark.variant(row.model)) for row in benchmark.sampled_sets() if row.train_seed == seed]
     guided = [(row, model) for row, model in sets if model.guidance and model.guidance.classifier == name]
     return ModelPlan(
         name=f"{name} seed {seed}",
@@ -144,29 +148,39 @@ def bound_evaluations(benchmark: Benchmark, model: Model) -> int:
     return per_image * sum(images.values()) + len(points(timesteps)) * images["test"]
 
 
-def flops_per_row(network: nn.Module, shape: tuple[int, int, int], conditional: bool) -> int:
+def flops_of(model: Model, network: nn.Module, shape: tuple[int, int, int]) -> int:
+    """Return the floating-point operations of one evaluation of a model's network; shape: of the data set's images."""
+    size = shrunk_shape(shape, model.size)
+    low_shape = None if model.low_size is None else shrunk_shape(size, model.low_size)
+    return flops_per_row(network, size, getattr(model.network, "class_conditional", False), low_shape)
+
+
+def flops_per_row(
+    network: nn.Module, shape: tuple[int, int, int], conditional: bool, low_shape: tuple[int, int, int] | None = None
+) -> int:
     """Return the floating-point operations of one evaluation of one image, counted without computing."""
     device = next(network.parameters()).device
     y = torch.zeros(1, dtype=torch.int64, device=device) if conditional else None
+    low_res = None if low_shape is None else torch.zeros(1, *low_shape, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, *shape, device=device), torch.zeros(1, device=device), y, None)
+        network(torch.zeros(1, *shape, device=device), torch.zeros(1, device=device), y, low_res)
     return counter.get_total_flops()
 
 
-def measured_rate(
-    benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, per_row: int
-) -> tuple[float, str]:
+def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None) -> tuple[float, str]:
     """Return this machine's floating-point operations per second (a second or two), and on what it was measured.
 
-    per_row: operations of the first model's network for one image. It is run itself where that takes no longer.
+    That is a model's own network, where it takes no longer.
     """
     make_deterministic(benchmark.execution.threads)
     device = chosen_device(benchmark.execution.device)
-    name = benchmark.trained_models()[0][0]
-    model = benchmark.models[name]
-    network = None
+    model = _timed(benchmark)
+    name, build = model.name, partial(model.network.build, learns_variance=model.diffusion.learns_variance)
+    with torch.device("meta"):
+        per_row = flops_of(model, build(shrunk_shape(shape, model.size), num_classes), shape)
+    shape = shrunk_shape(shape, model.size)
     if per_row <= AFFORDABLE:
-        network = model.network.build(shape, num_classes, model.diffusion.learns_variance).to(device).eval()
+        network = build(shape, num_classes).to(device).eval()
         size = max(1, min(benchmark.sampling.micro_batch, int(AFFORDABLE / per_row)))
         x, t = torch.zeros(size, *shape, device=device), torch.zeros(size, device=device)
         conditional = getattr(model.network, "class_conditional", False)
@@ -188,10 +202,16 @@ def measured_rate(
     return best, name
 
 
+def _timed(benchmark: Benchmark) -> Model:
+    """Return the first model that takes no image beside x_t."""
+    models = [benchmark.models[name] for name, _ in benchmark.trained_models()]
+    return next(model for model in models if model.low_size is None)
+
+
 def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, workers: int) -> str:
     """Return the plan as text; workers: jobs that run side by side."""
     plans = plan_models(benchmark, shape, num_classes)
-    rate, measured_on = measured_rate(benchmark, shape, num_classes, plans[0].flops)
+    rate, measured_on = measured_rate(benchmark, shape, num_classes)
     heads = ("parameters", "FLOP/row", "train rows", "sample rows", "bound rows", "FLOP")
     lines = [f"{'model':<20}" + "".join(f"{head:>15}" for head in heads)]
     for item in plans:
@@ -221,15 +241,15 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
 
 def job_counts(benchmark: Benchmark) -> dict[str, int]:
     """Return the number of jobs of each stage."""
-    rows, models = benchmark.sample_sets(), benchmark.bounded_models()
-    together = {(row.model, row.sampler, row.train_seed, row.sample_seed) for row in rows}
-    groups = len(together) if benchmark.execution.group_steps else len(rows)
+    rows, models, sets = benchmark.sample_sets(), benchmark.bounded_models(), benchmark.sampled_sets()
+    together = {(row.model, row.sampler, row.train_seed, row.sample_seed) for row in sets}
+    groups = len(together) if benchmark.execution.group_steps else len(sets)
     return {
         "prepare": 1,
         "train": len(benchmark.trained_models()) + len(benchmark.trained_classifiers()),
         "sample": groups,
         "bound": len(models) * len(benchmark.bound.splits),
-        "score": len(rows) + len(models),
+        "score": len(rows) + len(models) + sum(map(benchmark.upsamples_real, rows)),
     }
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from diffbench.base.errors import UserError
 from diffbench.networks._blocks import Features, LowResolution, Transformed
-from diffbench.networks.unet import Unet, UnetModule, attention_factors
+from diffbench.networks.unet import Unet, UnetModule
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,11 @@ class SuperResolution(Unet):
     """Settings of a U-Net that is given a low-resolution image of any smaller size."""
 
     needs: ClassVar[str | None] = "low-resolution images"
+    upsamples: ClassVar[bool] = True
 
     def build(self, shape: tuple[int, int, int], num_classes: int | None, learns_variance: bool) -> UnetModule:
-        """Return the module for high-resolution images of `shape` (channel, height, width)."""
-        channels, height, _ = shape
-        return SuperResolutionModule(
-            self,
-            in_channels=2 * channels,
-            out_channels=channels * (2 if learns_variance else 1),
-            attention_factors=attention_factors(height, self.attention_resolutions, len(self.channel_multipliers) - 1),
-            num_classes=num_classes if self.class_conditional else None,
-        )
+        """Return the module for high-resolution images of `shape` (channel, height, width). Raises: as Unet.build."""
+        return self._built(SuperResolutionModule, shape, 2 * shape[0], num_classes, learns_variance)
 
 
 class SuperResolutionModule(UnetModule):

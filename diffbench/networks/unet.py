@@ -58,6 +58,8 @@ class Unet:
 
     needs: ClassVar[str | None] = None
     """What the network must be given besides x, t and a label, or None."""
+    upsamples: ClassVar[bool] = False
+    """Whether it is given low-resolution images."""
 
     def __post_init__(self):
         for name in ("channels", "residual_blocks", "heads", "norm_groups"):
@@ -99,6 +101,16 @@ class Unet:
         Raises: UserError where the size cannot be halved as often as there are multipliers, attention is asked for at
         a size that does not occur, or a class-conditional network is built without classes.
         """
+        return self._built(UnetModule, shape, shape[0], num_classes, learns_variance)
+
+    def _built(
+        self,
+        module: "type[UnetModule]",
+        shape: tuple[int, int, int],
+        in_channels: int,
+        num_classes: int | None,
+        learns_variance: bool,
+    ) -> "UnetModule":
         channels, height, width = shape
         halvings = len(self.channel_multipliers) - 1
         if height % 2**halvings or width % 2**halvings:
@@ -107,9 +119,9 @@ class Unet:
             )
         if self.class_conditional and num_classes is None:
             raise UserError("a class-conditional network needs a data set with labels")
-        return UnetModule(
+        return module(
             self,
-            in_channels=channels,
+            in_channels=in_channels,
             out_channels=channels * (2 if learns_variance else 1),
             attention_factors=attention_factors(height, self.attention_resolutions, halvings),
             num_classes=num_classes if self.class_conditional else None,

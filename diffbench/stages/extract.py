@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
-from diffbench.base.artifacts import require_files, run_record, write_provenance
+from diffbench.base.artifacts import provenance_path, read_provenance, require_files, run_record, write_provenance
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
+from diffbench.base.sizes import enlarged
 from diffbench.extractors._microbatches import Extract
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.stages._model import part_of
@@ -36,6 +37,7 @@ def extract(
 ) -> None:
     """Write the features of each image file (`arr_0`, uint8 NHWC), named as the extractor names them.
 
+    Samples whose provenance says that they are of a smaller copy of a data set are enlarged bilinearly to its size.
     Raises: UserError where a file is missing, is not of uint8 images, or the weights do not fit.
     """
     if len(images) != len(outs):
@@ -51,17 +53,27 @@ def extract(
     with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
         for source, out in zip(images, outs, strict=True):
             stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
-            count = write_features(network, source, out, stored)
-            write_provenance(out, spec=spec, inputs={"images": source}, facts=about | {"num_images": count})
+            size = full_size(source)
+            count = write_features(network, source, out, stored, size)
+            facts = about | {"num_images": count} | ({"enlarged_to": size} if size else {})
+            write_provenance(out, spec=spec, inputs={"images": source}, facts=facts)
             total += count
             bar.update()
     if record is not None:
         record |= {"num_images": total, "device": chosen.type}
 
 
-def write_features(network: Extract, source: Path, out: Path, stored: Mapping[str, np.ndarray]) -> int:
+def full_size(images: Path) -> list[int] | None:
+    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so."""
+    return read_provenance(images)["facts"].get("full_size") if provenance_path(images).is_file() else None
+
+
+def write_features(
+    network: Extract, source: Path, out: Path, stored: Mapping[str, np.ndarray], size: list[int] | None = None
+) -> int:
     """Write the features of a file's images, its labels and stored statistics; return the number of images.
 
+    size: height and width to which they are enlarged before.
     Memory does not grow with that number: an `.npz` is written array by array, so features wait in files of their own.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +82,7 @@ def write_features(network: Extract, source: Path, out: Path, stored: Mapping[st
         count = 0
         for batch in chunks(source):
             count += len(batch)
+            batch = enlarged(batch, *size) if size else batch
             for name, values in network(batch).items():
                 if name not in waiting:
                     waiting[name] = files.enter_context(open(Path(folder, name), "wb")), values.shape[1]

@@ -11,12 +11,20 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import digest, exclusive, require_files, run_record, sha256, write_provenance
+from diffbench.base.arrays import member_names, read_member, save_npz
+from diffbench.base.artifacts import (
+    digest,
+    exclusive,
+    read_provenance,
+    require_files,
+    run_record,
+    sha256,
+    write_provenance,
+)
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
-from diffbench.base.images import ROUNDINGS
+from diffbench.base.images import ROUNDINGS, to_float
 from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
@@ -26,6 +34,9 @@ from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.samplers._batches import Conditions, micro_batches, sample
 from diffbench.stages._model import diffusion_of, load_classifier, load_model, part_of
 
+COSTS = ("nfe", "flops_per_evaluation", "classifier_evaluations", "flops_per_classifier_evaluation", "low_res")
+"""Facts of a sample set that say what it cost; `low_res` holds those of the set that it was upsampled from."""
+
 
 def sample_sets(
     spec: dict[str, Any],
@@ -34,19 +45,22 @@ def sample_sets(
     *,
     device: str = "auto",
     classifier: Path | None = None,
+    low_res: Path | None = None,
     cache: Path = Path(".cache"),
     record: dict[str, Any] | None = None,
 ) -> None:
     """Write a sample set (`arr_0`, uint8 NHWC) and its provenance for each of the spec's spacings.
 
-    classifier: the weights that guidance needs. Labelled sets have the labels that were asked for as `arr_1`.
+    classifier: the weights that guidance needs. low_res: the images that an upsampler starts from, image k from the
+    k-th. Labelled sets have the labels that were asked for as `arr_1`, upsampled ones those of their images.
     Finished micro-batches wait in `cache`, where a job that is cut off and started again finds them. Raises: UserError.
     """
     if len(outs) != len(spec["spacings"]):
         raise UserError(f"--out: {len(outs)} files for {len(spec['spacings'])} spacings")
     if bool(spec.get("classifier")) != (classifier is not None):
         raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
-    inputs = {"weights": weights} | ({"classifier": classifier} if classifier else {})
+    given = {"weights": weights, "classifier": classifier, "low_res": low_res}
+    inputs = {name: path for name, path in given.items() if path is not None}
     require_files(list(inputs.values()))
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
@@ -71,10 +85,12 @@ def sample_sets(
 def sample_set(
     spec: dict[str, Any], spacing: str, inputs: Mapping[str, Path], out: Path, device: torch.device, folder: Path
 ) -> int:
-    """Write one sample set and return its number of steps; inputs: `weights`, and `classifier` where one guides."""
+    """Write one sample set and return its number of steps; inputs: `weights`, `classifier`, `low_res` where used."""
     diffusion = diffusion_of(spec)
     chain = diffusion.chain(spacing)
     model, facts = load_model(spec, inputs["weights"], device, full_chain=len(chain) == diffusion.timesteps)
+    if ("low_size" in facts) != ("low_res" in inputs):
+        raise UserError(f"--low-res: goes with an upsampler, and only with it; see {inputs['weights']}.json")
     gradient = None
     if "classifier" in inputs:
         gradient = load_classifier(spec["classifier"], inputs["classifier"], facts, device)
@@ -83,7 +99,13 @@ def sample_set(
     denoiser = guided_denoiser(spec, model, gradient, applies_gradient=sampler.applies_gradient)
     height, width, channels = facts["shape"]
     to_bytes = ROUNDINGS[settings["rounding"]]
-    conditions = conditions_of(spec, facts)
+    seed: int | str = spec["seed"]
+    if "low_res" in inputs:
+        conditions: Conditions | None = upsampling_conditions(spec, facts, inputs["low_res"])
+        # Other noise than that of the image it starts from, whose pixels would else begin with equal draws.
+        seed = f"{seed}, upsampled from {facts['low_size']}"
+    else:
+        conditions = conditions_of(spec, facts)
     shards = []
     ranges = micro_batches(num_images, settings["micro_batch"])
     with progress(len(ranges) * len(chain), f"sample {spec['sampler']['name']} {spacing}") as bar:
@@ -100,7 +122,7 @@ def sample_set(
                 chain,
                 index=range(start, end),
                 shape=(channels, height, width),
-                seed=spec["seed"],
+                seed=seed,
                 micro_batch=settings["micro_batch"],
                 conditions=conditions,
                 device=device,
@@ -109,12 +131,17 @@ def sample_set(
             rows = [model.rows - before, (gradient.rows if gradient else 0) - classified]
             save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array(rows)})
     arrays = {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])}
-    if conditions is not None:
-        arrays["arr_1"] = conditions(torch.arange(num_images)).y.numpy()
+    y = None if conditions is None else conditions(torch.arange(num_images)).y
+    if y is not None:
+        arrays["arr_1"] = y.numpy()
     save_npz(out, arrays)
     rows = np.sum([read_member(shard, "rows") for shard in shards], axis=0)
     nfe, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
     cost = {"nfe": nfe, "flops_per_evaluation": flops(model, facts, device, is_conditional(spec))}
+    if "low_res" in inputs:
+        cost["low_res"] = cost_of(inputs["low_res"])
+    if "full_size" in facts:
+        cost["full_size"] = facts["full_size"]
     if gradient is not None:
         cost["classifier_evaluations"] = classifier_evaluations
         cost["flops_per_classifier_evaluation"] = gradient_flops(gradient, facts, device)
@@ -165,13 +192,43 @@ def conditions_of(spec: dict[str, Any], facts: dict[str, Any]) -> Conditions | N
     return lambda index: Condition(y=stream.integers(index, 0, facts["num_classes"]))
 
 
+def upsampling_conditions(spec: dict[str, Any], facts: dict[str, Any], low_res: Path) -> Conditions:
+    """Return the low-resolution image that image k starts from, and its label where it has one: the k-th of a file.
+
+    Raises: UserError where they are too few, of another size than the upsampler was trained on, or lack labels.
+    """
+    images = read_member(low_res, "arr_0")
+    height, width, channels = facts["shape"]
+    wanted = (facts["low_size"], width * facts["low_size"] // height, channels)
+    if images.dtype != np.uint8 or images.shape[1:] != wanted:
+        found = f"{images.dtype} images of {'x'.join(map(str, images.shape[1:]))}"
+        raise UserError(f"{low_res}: {found}, the upsampler was trained on uint8 of {'x'.join(map(str, wanted))}")
+    if len(images) < spec["num_images"]:
+        raise UserError(f"{low_res}: {len(images)} images, and {spec['num_images']} are to be upsampled; ask for fewer")
+    labels = None
+    if "arr_1" in member_names(low_res):
+        labels = torch.from_numpy(np.array(read_member(low_res, "arr_1")))
+    elif is_conditional(spec) or spec.get("classifier"):
+        raise UserError(f"{low_res}: no labels (arr_1), which the upsampler or its guidance needs")
+    return lambda index: Condition(y=None if labels is None else labels[index], low_res=to_float(images[index.numpy()]))
+
+
+def cost_of(samples: Path) -> dict[str, Any]:
+    """Return what the provenance of a sample set says that it cost; of real images, nothing."""
+    facts = read_provenance(samples)["facts"]
+    return {key: value for key, value in facts.items() if key in COSTS}
+
+
 def flops(model: ModelDenoiser, facts: dict[str, Any], device: torch.device, conditional: bool) -> int:
     """Return the floating-point operations of one network evaluation of one image (a multiply-add is two)."""
     height, width, channels = facts["shape"]
     x = torch.zeros(1, channels, height, width, device=device)
     y = torch.zeros(1, dtype=torch.int64, device=device) if conditional else None
+    low_res = None
+    if "low_size" in facts:
+        low_res = torch.zeros(1, channels, facts["low_size"], width * facts["low_size"] // height, device=device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.network(x, torch.zeros(1, device=device), y, None)
+        model.network(x, torch.zeros(1, device=device), y, low_res)
     return counter.get_total_flops()
 
 
@@ -192,6 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser(__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
     parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
+    parser.add_argument("--low-res", type=Path, help="the images that an upsampler starts from (.npz)")
     parser.add_argument("--out", type=Path, nargs="+", required=True, help="sample sets to write (.npz), one a spacing")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
     add_device(parser)
@@ -204,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.out,
             device=given.device,
             classifier=given.classifier,
+            low_res=given.low_res,
             cache=given.cache,
             record=record,
         )

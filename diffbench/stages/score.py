@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import digest, read_provenance, require_files, run_record, write_provenance
+from diffbench.base.artifacts import digest, read_provenance, require_files, run_record, sha256, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
 from diffbench.base.records import Estimate, record, write_records
+from diffbench.base.sizes import enlarged
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.metrics.bits_per_dim import BitsPerDim, gap, rate_and_distortion, subset_error
+from diffbench.metrics.psnr import Psnr
 from diffbench.protocols._contract import protocol_id
 
 
@@ -62,13 +64,7 @@ def score_features(
     if samples_provenance is not None:
         require_files([samples_provenance])
         cost = json.loads(samples_provenance.read_text())["facts"]
-        records.append(record(row, "nfe", name, Estimate.exact(cost["nfe"])))
-        total = cost["nfe"] * cost["flops_per_evaluation"]
-        if "classifier_evaluations" in cost:
-            evaluations = cost["classifier_evaluations"]
-            total += evaluations * cost["flops_per_classifier_evaluation"]
-            records.append(record(row, "classifier_evaluations", name, Estimate.exact(evaluations)))
-        records.append(record(row, "flops_per_image", name, Estimate.exact(total)))
+        records += [record(row, key, name, Estimate.exact(value)) for key, value in costs(cost).items()]
         inputs["samples_provenance"] = samples_provenance
     write_records(out, records)
     write_provenance(
@@ -122,6 +118,44 @@ def bound_protocol(facts: Mapping[str, Any], num_strata: int) -> str:
     return f"bound;{images};levels={facts['levels']};strata={num_strata};clip=true;version=2"
 
 
+def costs(facts: Mapping[str, Any]) -> dict[str, float]:
+    """Return what an image of a sample set cost, all stages of a cascade together.
+
+    nfe: evaluations of denoising networks, nfe_low_res of them before the last stage, where there is one.
+    """
+    found = {"nfe": facts["nfe"]}
+    total = facts["nfe"] * facts["flops_per_evaluation"]
+    if "classifier_evaluations" in facts:
+        found["classifier_evaluations"] = facts["classifier_evaluations"]
+        total += facts["classifier_evaluations"] * facts["flops_per_classifier_evaluation"]
+    if facts.get("low_res"):
+        below = costs(facts["low_res"])
+        found["nfe"] += below["nfe"]
+        found["nfe_low_res"] = below["nfe"]
+        total += below["flops_per_image"]
+        if "classifier_evaluations" in below:
+            found["classifier_evaluations"] = found.get("classifier_evaluations", 0) + below["classifier_evaluations"]
+    return found | {"flops_per_image": total}
+
+
+def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Path, out: Path) -> None:
+    """Write the PSNR of upsampled real images to the true ones, and that of the low-resolution ones, enlarged.
+
+    Image k of each file is of one picture. Raises: UserError where there are fewer true images than upsampled ones.
+    """
+    require_files([images, truth, low_res])
+    upsampled = read_member(images, "arr_0")
+    true, small = (read_member(path, "arr_0")[: len(upsampled)] for path in (truth, low_res))
+    reference = f"{Path(truth).stem}@{sha256(truth)[:8]}"
+    name = f"pairs;reference={reference};rounding={spec['rounding']};n={len(upsampled)};version=1"
+    row = {**spec["row"], "num_images": len(upsampled)}
+    metric = Psnr()
+    sets = {"psnr": upsampled, "psnr_enlarged": enlarged(small, *true.shape[1:3])}
+    records = [record(row, key, name, metric({"images": own}, {"images": true})) for key, own in sets.items()]
+    write_records(out, records)
+    write_provenance(out, spec=spec, inputs={"images": images, "truth": truth, "low_res": low_res}, facts={})
+
+
 def _options(described: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in described.items() if key != "name"}
 
@@ -138,15 +172,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source.add_argument(
         "--terms", type=Path, nargs="+", help="terms of a bound (.npz): of the test split, and of train"
     )
+    source.add_argument("--images", type=Path, help="upsampled images of --truth (.npz), whose --low-res they saw")
+    parser.add_argument("--truth", type=Path, help="the true images (.npz)")
+    parser.add_argument("--low-res", type=Path, help="the true images, smaller (.npz)")
     parser.add_argument("--reference", type=Path, help="features of the reference (.npz)")
     parser.add_argument("--samples-provenance", type=Path, help="the sample set's .npz.json, for its cost")
     parser.add_argument("--out", type=Path, required=True, help="records to write (.json)")
     given = parser.parse_args(arguments)
     if given.features and not given.reference:
         parser.error("--features needs --reference")
+    if given.images and not (given.truth and given.low_res):
+        parser.error("--images needs --truth and --low-res")
     with run_record(given.run_record, stage="score", out=str(given.out)):
         if given.features:
             score_features(given.spec, given.features, given.reference, given.out, given.samples_provenance)
+        elif given.images:
+            score_pairs(given.spec, given.images, given.truth, given.low_res, given.out)
         else:
             score_terms(given.spec, given.terms, given.out)
 

@@ -51,6 +51,9 @@ def train(
     chosen = chosen_device(device)
     provenance = read_provenance(data)
     facts = {key: provenance["facts"][key] for key in ("shape", "levels", "num_classes", "flip")}
+    # Of an upsampler's input, and of a smaller copy of a data set: its samples are enlarged before they are scored.
+    facts |= {"low_size": spec["low_size"]} if "low_size" in spec else {}
+    facts |= {"full_size": provenance["facts"]["full_size"]} if "full_size" in provenance["facts"] else {}
     labels = read_member(data, "arr_1") if "arr_1" in member_names(data) else None
     classifies = "objective" not in spec
     labelled = classifies or bool(spec["network"].get("class_conditional"))
@@ -61,6 +64,7 @@ def train(
         images=read_member(data, "arr_0"),
         labels=torch.from_numpy(np.array(labels)) if labelled else None,
         flip=facts["flip"],
+        low_size=spec.get("low_size"),
     )
     key = digest({"spec": spec, "data": provenance["sha256"], "device": chosen.type})[:24]
     with exclusive(cache / "train" / key) as folder:

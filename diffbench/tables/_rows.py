@@ -9,7 +9,7 @@ from diffbench.base.errors import UserError
 
 WHOLE = (
     *("steps", "nfe", "train_seed", "sample_seed", "num_images"),
-    *("flops_per_image", "classifier_evaluations"),
+    *("flops_per_image", "classifier_evaluations", "nfe_low_res"),
 )
 """Columns that are written without a decimal point, wherever all their numbers are whole."""
 

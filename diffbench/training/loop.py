@@ -14,6 +14,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream, permutation, seed_torch
+from diffbench.base.sizes import shrunk
 from diffbench.diffusion.denoiser import NO_LABEL
 from diffbench.diffusion.process import noised
 from diffbench.training.average import WeightAverage
@@ -24,11 +25,15 @@ from diffbench.training.tasks import Task
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Images as bytes, labels where the task wants them, and whether a flipped image is one too."""
+    """Images as bytes, labels where the task wants them, and whether a flipped image is one too.
+
+    low_size: the height to which they are shrunk for an upsampler, which is trained on such pairs; None for others.
+    """
 
     images: Bytes
     labels: Int[Tensor, " images"] | None
     flip: bool
+    low_size: int | None = None
 
 
 class Batches:
@@ -110,11 +115,15 @@ class Trainer:
         settings, step, batch_size = self._settings, self.step, self._settings.batch_size
         # Data: the step's images, flipped by a coin each where that is allowed.
         chosen = self._batches.at(step)
-        x_0 = to_float(self._data.images[chosen.numpy()], self._device)
+        images = self._data.images[chosen.numpy()]
+        x_0, low_res = to_float(images, self._device), None
+        if self._data.low_size is not None:
+            low_res = to_float(shrunk(images, self._data.low_size), self._device)
         rows = torch.arange(batch_size)
         if self._data.flip:
-            coin = self._flip.bits(rows, step).to(self._device)
-            x_0 = torch.where(coin[:, None, None, None], x_0.flip(3), x_0)
+            coin = self._flip.bits(rows, step).to(self._device)[:, None, None, None]
+            x_0 = torch.where(coin, x_0.flip(3), x_0)
+            low_res = None if low_res is None else torch.where(coin, low_res.flip(3), low_res)
         y = None if self._data.labels is None else self._data.labels[chosen].to(self._device)
         if y is not None and settings.label_dropout:
             dropped = self._label_dropout.uniform(rows, step)[:, 0] < settings.label_dropout
@@ -129,7 +138,8 @@ class Trainer:
         # Loss and step.
         seed_torch(self._seed, "dropout", step)
         self.network.train()
-        losses, counts = self._task.losses(i, x_0, x_t, eps, y)
+        given = {} if low_res is None else {"low_res": low_res}
+        losses, counts = self._task.losses(i, x_0, x_t, eps, y, **given)
         loss = losses.mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -37,9 +37,15 @@ class Task(Protocol):
         ...
 
     def losses(
-        self, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X, y: Int[Tensor, " batch"] | None
+        self,
+        i: Int[Tensor, " batch"],
+        x_0: X,
+        x_t: X,
+        eps: X,
+        y: Int[Tensor, " batch"] | None,
+        low_res: X | None = None,
     ) -> tuple[Losses, Counts]:
-        """Return each image's loss, and the counts of the batch."""
+        """Return each image's loss, and the counts of the batch; low_res: what an upsampler is given beside x_t."""
         ...
 
     def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
@@ -64,10 +70,16 @@ class Denoising:
         return self.objective.steps(stream, index, draw, len(self.chain))
 
     def losses(
-        self, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X, y: Int[Tensor, " batch"] | None
+        self,
+        i: Int[Tensor, " batch"],
+        x_0: X,
+        x_t: X,
+        eps: X,
+        y: Int[Tensor, " batch"] | None,
+        low_res: X | None = None,
     ) -> tuple[Losses, Counts]:
         """Return the objective's loss of each image; nothing is counted."""
-        prediction = self._denoiser(x_t, self.chain.level(i), Condition(y=y))
+        prediction = self._denoiser(x_t, self.chain.level(i), Condition(y=y, low_res=low_res))
         batch = NoisedBatch(self.chain, i, x_0, x_t, eps, prediction, self._form, self._levels)
         return self.objective(batch), x_0.new_empty(0)
 
@@ -93,9 +105,17 @@ class Classification:
         return stream.integers(index, draw, len(self.chain))
 
     def losses(
-        self, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X, y: Int[Tensor, " batch"] | None
+        self,
+        i: Int[Tensor, " batch"],
+        x_0: X,
+        x_t: X,
+        eps: X,
+        y: Int[Tensor, " batch"] | None,
+        low_res: X | None = None,
     ) -> tuple[Losses, Counts]:
         """Return each image's cross-entropy in nats; counted: images and right answers in each quarter of the chain."""
+        if low_res is not None:
+            raise UserError("a classifier is not trained on pairs of resolutions")
         if y is None:
             raise UserError("a classifier is trained on labelled images, and these have no labels")
         logits = self.network(x_t, self._network_t[i].to(x_t.device))

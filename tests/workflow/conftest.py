@@ -78,9 +78,9 @@ class Tree:
         """Return how often each rule stands in a plan; sample_2_3 counts as sample."""
         return Counter(re.sub(r"(_\d+)+$", "", rule) for rule, _ in jobs)
 
-    def outputs(self) -> list[str]:
+    def outputs(self, target: str = "table2") -> list[str]:
         """Return all files that a run would make."""
-        text = self.snakemake("-n").stdout
+        text = self.snakemake("-n", target).stdout
         lines = [line.removeprefix("    output: ") for line in text.splitlines() if line.startswith("    output: ")]
         return sorted({path for line in lines for path in line.split(", ")})
 
@@ -124,6 +124,8 @@ def reduced(content: dict[str, Any]) -> None:
     for model in content["models"].values():
         if "training" in model:
             model["training"]["steps"] = 2
+    # Cascades have a tree of their own (test_upsampling.py).
+    content["runs"] = [run for run in content["runs"] if "adm_u" not in run["models"]]
     for run in content["runs"]:
         # As many as there are held-out images: the figure needs them under one protocol.
         run |= {"steps": [2, 3], "num_images": 500}
@@ -145,21 +147,54 @@ def fresh_tree(root: Path) -> Tree:
     return tree
 
 
+def only_upsampling(config: dict[str, Any]) -> None:
+    """Leave the smoke benchmark's own run of upsamplers, which the reduced one leaves out."""
+    content = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+    config["runs"] = [run for run in content["runs"] if "adm_u" in run["models"]]
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Tree:
     """A checkout without results."""
     return fresh_tree(tmp_path / "diffbench")
 
 
-@pytest.fixture(scope="session")
-def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A checkout whose results are empty files, recorded as made by the present code and configuration."""
-    tree = fresh_tree(tmp_path_factory.mktemp("recorded") / "diffbench")
-    for path in tree.outputs():
+def recorded_tree(root: Path, change: Callable[[dict[str, Any]], object], target: str) -> Tree:
+    """Return a checkout whose results are empty files, recorded as made by the present code and configuration."""
+    tree = fresh_tree(root)
+    tree.configure(change)
+    tree.originals.clear()
+    for path in tree.outputs(target):
         (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
         (tree.root / path).touch()
-    tree.snakemake("--touch", "--forceall")
+    tree.snakemake("--touch", "--forceall", target)
     return tree
+
+
+@pytest.fixture(scope="session")
+def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A checkout with the empty files of the reduced benchmark."""
+    return recorded_tree(tmp_path_factory.mktemp("recorded") / "diffbench", lambda config: None, "all")
+
+
+@pytest.fixture(scope="session")
+def cascade_once(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A checkout with the empty files of table 5."""
+    return recorded_tree(tmp_path_factory.mktemp("cascade") / "diffbench", only_upsampling, "table5")
+
+
+@pytest.fixture
+def cascade(cascade_once: Tree) -> Iterator[Tree]:
+    """`cascade_once`, its edits undone after the test: for dry runs only."""
+    yield cascade_once
+    cascade_once.restore()
+
+
+@pytest.fixture
+def upsampling(fresh: Tree) -> Tree:
+    """A checkout without results whose benchmark has the run of upsamplers alone."""
+    fresh.configure(only_upsampling)
+    return fresh
 
 
 @pytest.fixture

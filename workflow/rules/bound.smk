@@ -3,12 +3,9 @@
 
 rule bound:
     input:
-        weights="results/models/{model}/train{train_seed}/weights.safetensors",
+        weights=weights_of_model,
         data="results/data/{split}.npz",
-        provenance=provenance_of(
-            "results/models/{model}/train{train_seed}/weights.safetensors",
-            "results/data/{split}.npz",
-        ),
+        provenance=lambda w: provenance_of(weights_of_model(w), f"results/data/{w.split}.npz"),
     output:
         terms="results/terms/{model}/train{train_seed}/{split}.npz",
         provenance="results/terms/{model}/train{train_seed}/{split}.npz.json",

@@ -25,7 +25,7 @@ os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.artifacts import sha256
 from diffbench.base.codehash import code_hash
-from diffbench.base.benchmark import Job
+from diffbench.base.benchmark import REAL, Job
 from diffbench.base.config import load_benchmark, parse_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
@@ -148,6 +148,11 @@ def provenance_of(*paths):
     return [f"{path}.json" for path in paths]
 
 
+def data_of(split, size):
+    """Return the path of a split of the data set at a height of so many pixels, None for its own."""
+    return f"results/data/{split}.npz" if size is None else f"results/data/{split}_{size}.npz"
+
+
 def one_of(places):
     """Return a constraint for a path's first wildcard, that it and what follows be one of the places."""
     return f"(?=(?:{'|'.join(map(re.escape, places))})/)[^/]+"
@@ -188,7 +193,8 @@ def print_reasons_of_failure():
         )
 
 
-ROWS = bench.sample_sets()
+# The table's rows, and with them the sample sets that upsamplers start from.
+ROWS, SETS = bench.sample_sets(), bench.sampled_sets()
 
 
 wildcard_constraints:

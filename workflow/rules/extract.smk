@@ -79,6 +79,7 @@ for steps, places in extracted_places().items():
             "extract_" + label.replace("-", "_")
         input:
             images=[f"results/samples/{place}{count}.npz" for count in steps],
+            provenance=provenance_of(*(f"results/samples/{place}{count}.npz" for count in steps)),
             weights=weights_of,
         output:
             features=features,

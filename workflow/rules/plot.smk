@@ -30,7 +30,7 @@ for model, seed in bench.bounded_models():
 
 rule samples_figure:
     input:
-        real="results/data/test.npz",
+        real=lambda w: data_of("test", bench.models[w.model].size),
         images=lambda w: [f"results/samples/{place_of(row)}/{row.steps}.npz" for row in shown_rows(w.model)],
     output:
         figure="results/figures/samples_{model}.png",
@@ -49,6 +49,48 @@ rule samples_figure:
     shell:
         "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --real {input.real:q}"
         ' --images {input.images:q} --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+def before_and_after():
+    """Return {label: file}, the first sample set of every upsampler below the images that it started from."""
+    files = {}
+    seen = set()
+    for row in UPSAMPLING:
+        model = bench.variant(row.model)
+        if model.low_res is None or row.model in seen:
+            continue
+        seen.add(row.model)
+        real = model.low_res.model == REAL
+        below = bench.low_res_set(row)
+        small = (
+            data_of("test", model.low_size)
+            if real
+            else f"results/samples/{place_of(below)}/{below.steps}.npz"
+        )
+        files[f"{row.model}, given"] = small
+        files[f"{row.model}, upsampled"] = f"results/samples/{place_of(row)}/{row.steps}.npz"
+        if real:
+            files[f"{row.model}, true"] = data_of("test", model.size)
+    return files
+
+
+UPSAMPLING = bench.upsampling_rows()
+
+
+rule upsampling_figure:
+    input:
+        images=list(before_and_after().values()),
+    output:
+        figure="results/figures/upsampling.png",
+        provenance="results/figures/upsampling.png.json",
+    log:
+        "results/logs/plot/upsampling.log",
+    params:
+        spec=identity(figure_job("upsampling", before_and_after()), "plot"),
+    localrule: True
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --images {input.images:q}"
+        ' --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 rule rate_distortion_figure:

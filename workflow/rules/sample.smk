@@ -17,6 +17,17 @@ def classifier_of_model(wildcards):
     return f"results/classifiers/{guidance.classifier}/train{wildcards.train_seed}/weights.safetensors"
 
 
+def low_res_of_model(wildcards):
+    """Return the images that an upsampler starts from, if the model is one."""
+    source = bench.variant(wildcards.model).low_res
+    if source is None:
+        return []
+    if source.model == REAL:
+        return data_of("test", bench.variant(wildcards.model).low_size)
+    seeds = f"train{wildcards.train_seed}/{source.sampler}/sample{wildcards.sample_seed}"
+    return f"results/samples/{source.model}/{seeds}/{source.steps}.npz"
+
+
 def sample_spec(steps, rows):
     """Return the function that gives a job's spec."""
     num_images = {place_of(row): row.num_images for row in rows if row.steps == steps[0]}
@@ -37,7 +48,7 @@ def sample_spec(steps, rows):
     return spec
 
 
-for steps, places in grouped(ROWS).items():
+for steps, places in grouped(SETS).items():
     samples = [
         f"results/samples/{{model}}/train{{train_seed}}/{{sampler}}/sample{{sample_seed}}/{count}.npz"
         for count in steps
@@ -51,21 +62,24 @@ for steps, places in grouped(ROWS).items():
         input:
             weights=weights_of_model,
             classifier=classifier_of_model,
+            low_res=low_res_of_model,
             provenance=lambda w: provenance_of(weights_of_model(w)),
+            low_res_provenance=lambda w: provenance_of(low_res_of_model(w)) if low_res_of_model(w) else [],
         output:
             samples=samples,
             provenance=provenance_of(*samples),
         log:
             f"results/logs/{place}.log",
         params:
-            spec=sample_spec(steps, ROWS),
+            spec=sample_spec(steps, SETS),
         wildcard_constraints:
             model=one_of(places),
         threads: bench.execution.threads
         resources:
             gpu=GPU,
         shell:
-            "log={log:q}; classifier={input.classifier:q}; exec {sys.executable} -m diffbench.stages.sample"
+            "log={log:q}; classifier={input.classifier:q}; low_res={input.low_res:q}; exec {sys.executable} -m diffbench.stages.sample"
             ' --spec {params.spec:q} --weights {input.weights:q} ${{classifier:+--classifier "$classifier"}}'
+            ' ${{low_res:+--low-res "$low_res"}}'
             " --out {output.samples:q} --device {bench.execution.device} --cache .cache"
             ' --run-record "${{log%.log}}.run.json" 2> "$log"'

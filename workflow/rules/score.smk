@@ -70,6 +70,26 @@ rule score_samples:
         ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
+# An upsampler of real images, image by image.
+rule score_pairs:
+    input:
+        images=f"results/samples/{SAMPLE_SET}.npz",
+        truth=lambda w: data_of("test", bench.variant(w.model).size),
+        low_res=lambda w: data_of("test", bench.variant(w.model).low_size),
+    output:
+        scores=f"results/scores/pairs/{SAMPLE_SET}.psnr.json",
+        provenance=f"results/scores/pairs/{SAMPLE_SET}.psnr.json.json",
+    log:
+        f"results/logs/score/pairs/{SAMPLE_SET}.log",
+    params:
+        spec=lambda w: identity(bench.pairs_job(sampled_row(w)), "score"),
+    threads: bench.execution.threads
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.score --spec {params.spec:q} --images {input.images:q}"
+        " --truth {input.truth:q} --low-res {input.low_res:q} --out {output.scores:q}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
 rule score_real:
     input:
         features=lambda w: real_features(w.protocol, other_split(w.protocol)),

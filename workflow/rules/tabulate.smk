@@ -20,6 +20,11 @@ def scores_of(rows):
             for row in rows
             for protocol in row.protocols
         ),
+        *(
+            f"results/scores/pairs/{place_of(row)}/{row.steps}.psnr.json"
+            for row in rows
+            if bench.upsamples_real(row)
+        ),
     ]
 
 
@@ -107,3 +112,30 @@ if GUIDED:
             ' --out {output.table:q} --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable}'
             " -m diffbench.stages.plot --spec {params.spec:q} --table {output.table:q} --out {output.figure:q}"
             ' --run-record results/logs/plot/guidance_tradeoff.run.json 2>> "$log"'
+
+
+# What upsampling buys, alone and on top of other models' samples; only where a model is an upsampler.
+if UPSAMPLING:
+
+    rule table5:
+        input:
+            scores=scores_of(UPSAMPLING),
+            figure="results/figures/upsampling.png",
+        output:
+            table="results/table5.csv",
+            provenance="results/table5.csv.json",
+        log:
+            "results/logs/tabulate/table5.log",
+        params:
+            spec=identity(
+                Job(
+                    {"benchmark": bench.name, "table": {"name": "table5"}},
+                    (module_of("tables", "table5"),),
+                ),
+                "tabulate",
+            ),
+        localrule: True
+        shell:
+            "log={log:q}; exec {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q}"
+            " --scores {input.scores:q} --out {output.table:q}"
+            ' --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -3,8 +3,8 @@
 
 rule train:
     input:
-        data="results/data/train.npz",
-        provenance="results/data/train.npz.json",
+        data=lambda w: data_of("train", bench.models[w.model].size),
+        provenance=lambda w: provenance_of(data_of("train", bench.models[w.model].size)),
     output:
         weights="results/models/{model}/train{train_seed}/weights.safetensors",
         log_csv="results/models/{model}/train{train_seed}/log.csv",
@@ -29,8 +29,8 @@ rule train:
 
 rule train_classifier:
     input:
-        data="results/data/train.npz",
-        provenance="results/data/train.npz.json",
+        data=lambda w: data_of("train", bench.classifiers[w.classifier].size),
+        provenance=lambda w: provenance_of(data_of("train", bench.classifiers[w.classifier].size)),
     output:
         weights="results/classifiers/{classifier}/train{train_seed}/weights.safetensors",
         log_csv="results/classifiers/{classifier}/train{train_seed}/log.csv",

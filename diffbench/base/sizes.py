@@ -1,0 +1,84 @@
+"""Images made smaller and larger, as bytes: what a low-resolution data set is, and what an upsampler must beat.
+
+A low-resolution image is the mean of each square of pixels, rounded to bytes. guided-diffusion's upsamplers are trained
+on the same mean (its super_res_train.py: interpolation by `area`), unrounded; here it is rounded, since in a cascade
+low-resolution images pass through bytes, and a network should be trained on what it will be given.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from diffbench.base.arrays import Bytes
+from diffbench.base.errors import UserError
+
+
+def size_of(entry: Mapping[str, Any], key: str, where: str) -> int | None:
+    """Return a height in pixels that an entry names, None where it names none. Raises: UserError."""
+    size = entry.get(key)
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+        raise UserError(f"{where}.{key}: {size!r} is not a number of pixels")
+    return size
+
+
+def sized(size: int | None) -> str:
+    """Return a size in words."""
+    return "the data set's own size" if size is None else f"{size} pixels"
+
+
+def shrunk_shape(shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
+    """Return the shape (channel, height, width) of images at a height of `size`, None for their own.
+
+    Raises: UserError where the size does not divide theirs.
+    """
+    if size is None:
+        return shape
+    channels, height, width = shape
+    return (channels, size, width // factor(height, width, size))
+
+
+def factor(height: int, width: int, size: int) -> int:
+    """Return how many times higher images are than `size` pixels.
+
+    Raises: UserError where that is not a whole number of 2 or more, or does not divide the width.
+    """
+    times = height // size
+    if times < 2 or times * size != height or width % times:
+        raise UserError(
+            f"images of {height}x{width} cannot be shrunk to a height of {size}; choose a half, a third, ... of theirs"
+        )
+    return times
+
+
+def shrunk(images: Bytes, size: int) -> Bytes:
+    """Return images at a height of `size` pixels: the mean of each square of pixels as the nearest byte, halves up.
+
+    Raises: UserError where the size does not divide theirs.
+    """
+    number, height, width, channels = images.shape
+    times = factor(height, width, size)
+    squares = images.reshape(number, size, times, width // times, times, channels)
+    sums, area = squares.sum(axis=(2, 4), dtype=np.uint32), times * times
+    return ((2 * sums + area) // (2 * area)).astype(np.uint8)
+
+
+def enlarged(images: Bytes, height: int, width: int) -> Bytes:
+    """Return images enlarged bilinearly as the nearest bytes: what an upsampler's network is given, without a network.
+
+    Pixels are squares, so their centres lie at (i + 1/2) / size of both sizes (torch's align_corners=False).
+    """
+    rows, columns = _weights(images.shape[1], height), _weights(images.shape[2], width)
+    values = np.einsum("yh,nhwc,xw->nyxc", rows, images.astype(np.float64), columns, optimize=True)
+    # Equal pixels must stay what they are, whatever the last bits of their weights' sum.
+    return np.floor(values + 0.5 + 1e-9).astype(np.uint8)
+
+
+def _weights(old: int, new: int) -> np.ndarray:
+    """Return the weight of each old pixel, along the columns, in each new one."""
+    place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    below = np.floor(place).astype(int)
+    weights = np.zeros((new, old))
+    weights[np.arange(new), below] = 1 - (place - below)
+    weights[np.arange(new), np.minimum(below + 1, old - 1)] += place - below
+    return weights

@@ -1,0 +1,41 @@
+"""The before/after figure: small sets are drawn large twice, as they are and enlarged."""
+
+import numpy as np
+import pytest
+
+from diffbench.base.errors import UserError
+from diffbench.base.sizes import enlarged
+from diffbench.figures import upsampling
+from diffbench.figures.upsampling import Upsampling
+
+LARGE = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
+SMALL = LARGE[:, ::2, ::2]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The rows that are drawn, by label."""
+    rows = {}
+
+    class Spy:
+        def __init__(self, columns, title):
+            self.columns = columns
+
+        def __call__(self, images):
+            rows.update(images)
+
+    monkeypatch.setattr(upsampling, "Samples", Spy)
+    return rows
+
+
+def test_a_small_set_is_followed_by_itself_enlarged(drawn):
+    Upsampling(columns=2)({"u, given": SMALL, "u, upsampled": LARGE})
+    assert list(drawn) == ["u, given", "u, enlarged", "u, upsampled"]
+    assert np.array_equal(drawn["u, given"], SMALL[:2].repeat(2, 1).repeat(2, 2))
+    assert np.array_equal(drawn["u, enlarged"], enlarged(SMALL[:2], 8, 8))
+    assert np.array_equal(drawn["u, upsampled"], LARGE[:2])
+
+
+def test_sizes_that_do_not_divide_are_refused():
+    with pytest.raises(UserError, match="draw them apart"):
+        Upsampling()({"u, given": LARGE[:, :5, :5], "u, upsampled": LARGE})
