@@ -22,6 +22,10 @@ ROW_KEYS = (
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
 
 
+NORMAL_95 = 1.959963984540054
+"""97.5 % quantile of the standard normal distribution."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A number and its 95 % interval; `covers` says which randomness the interval accounts for."""
@@ -39,7 +43,7 @@ class Estimate:
     @classmethod
     def normal(cls, value: float, standard_error: float, covers: str = "sampling") -> "Estimate":
         """Return the estimate whose interval is value +- 1.96 standard errors."""
-        margin = 1.959963984540054 * standard_error
+        margin = NORMAL_95 * standard_error
         return cls(value, value - margin, value + margin, covers)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas
 
-from diffbench.base.records import ROW_KEYS
+from diffbench.base.records import NORMAL_95, ROW_KEYS
 from diffbench.tables._rows import fill, framed, ordered
 
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")
@@ -27,9 +27,6 @@ COLUMNS = (
     *("nll_bits_per_dim", "nll_se", "rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse"),
     "flops_per_image",
 )
-
-NORMAL_95 = 1.959963984540054
-"""Half the length of a 95 % interval in standard errors."""
 
 
 @dataclass(frozen=True)
