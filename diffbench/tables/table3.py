@@ -27,6 +27,9 @@ COLUMNS = (
     *(f"{metric}{end}" for metric in SCORES for end in ("", "_low", "_high")),
 )
 
+FEWEST_SEEDS = 3
+"""Training seeds from which on their spread is worth an interval: with two, Student's quantile is 12.7."""
+
 IDENTITY = ("benchmark", "model", "sampler", "steps", "num_images", "protocol")
 Records = Sequence[Mapping[str, Any]]
 
@@ -48,9 +51,8 @@ class Table3:
 def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, str]]) -> pandas.DataFrame:
     """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values.
 
-    With one training seed an interval covers sampling alone; with several the number is their mean and the interval
-    Student's over them, which covers training too. nll_se: over test images, and over training seeds where there are
-    several.
+    A number is the mean over training seeds. With three of them or more its interval is Student's over them, which
+    covers training too; with fewer it covers sampling alone. nll_se: over test images, and over seeds likewise.
     """
     scores: dict[tuple, dict[str, list[Mapping[str, Any]]]] = {}
     bounds: dict[tuple, list[Mapping[str, Any]]] = {}
@@ -78,30 +80,32 @@ def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[st
     return framed(ordered(rows), COLUMNS)
 
 
-def _by_train_seed(items: Records) -> list[float]:
-    """Return the value of each training seed, the mean over its sample sets."""
-    values: dict[Any, list[float]] = {}
+def _by_train_seed(items: Records) -> list[list[Mapping[str, Any]]]:
+    """Return the records of each training seed: of its sample sets."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
     for item in items:
-        values.setdefault(item["train_seed"], []).append(item["value"])
-    return [fmean(own) for own in values.values()]
+        groups.setdefault(item["train_seed"], []).append(item)
+    return list(groups.values())
 
 
 def _interval(items: Records) -> tuple[float, float, float]:
-    values = _by_train_seed(items)
-    if len(items) == 1:
-        return items[0]["value"], items[0]["low"], items[0]["high"]
+    groups = _by_train_seed(items)
+    values = [fmean(item["value"] for item in group) for group in groups]
     mean = fmean(values)
-    if len(values) == 1:
-        # Sample sets of one model are independent, so their errors add in squares.
-        low, high = (math.hypot(*(item["value"] - item[end] for item in items)) / len(items) for end in ("low", "high"))
-        return mean, mean - low, mean + high
-    margin = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
-    return mean, mean - margin, mean + margin
+    if len(values) >= FEWEST_SEEDS:
+        margin = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+        return mean, mean - margin, mean + margin
+    # Sample sets are independent, so their errors, by their shares of the mean, add in squares.
+    share = {id(item): 1 / (len(groups) * len(group)) for group in groups for item in group}
+    low, high = (
+        math.hypot(*((item["value"] - item[end]) * share[id(item)] for item in items)) for end in ("low", "high")
+    )
+    return mean, mean - low, mean + high
 
 
 def _standard_error(items: Records) -> float:
     images = fmean((item["high"] - item["low"]) / (2 * NORMAL_95) for item in items)
-    if len(items) == 1:
+    if len(items) < FEWEST_SEEDS:
         return images
     # The test images are the same for every seed: their error does not shrink with the seeds, and is no part of theirs.
     return math.hypot(images, stdev(item["value"] for item in items) / math.sqrt(len(items)))

@@ -78,6 +78,8 @@ def test_sample_seeds_of_one_model_are_averaged_and_are_no_training_seeds():
     records.append(fid(row(train_seed=1), 21.0))
     (only,) = table3(records, MODELS).to_dict("records")
     assert (only["fid"], only["train_seeds"]) == (16, 2)
+    # Two seeds are too few for their spread to say anything: the interval is of sampling.
+    assert only["fid_high"] - 16 == pytest.approx(math.hypot(2 / 2, 4 / 4, 4 / 4))
 
 
 def test_real_first_then_models_in_order_and_steps_ascending_guided_ones_left_out():
