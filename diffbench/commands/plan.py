@@ -166,10 +166,11 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
     plans = plan_models(benchmark, shape, num_classes)
     rate = measured_rate(benchmark, shape, num_classes)
     heads = ("parameters", "MFLOP/row", "train rows", "sample rows", "bound rows", "GFLOP")
-    lines = [f"{'model':<20}" + "".join(f"{head:>13}" for head in heads)]
+    width = max(20, *(len(item.name) + 1 for item in plans))
+    lines = [f"{'model':<{width}}" + "".join(f"{head:>13}" for head in heads)]
     for item in plans:
         lines.append(
-            f"{item.name:<20}{item.parameters:>13,}{item.flops / 1e6:>13.1f}{item.train_evaluations:>13,}"
+            f"{item.name:<{width}}{item.parameters:>13,}{item.flops / 1e6:>13.1f}{item.train_evaluations:>13,}"
             f"{item.sample_evaluations:>13,}{item.bound_evaluations:>13,}{item.total_flops / 1e9:>13,.0f}"
         )
     seconds = {
