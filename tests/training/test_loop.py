@@ -9,6 +9,7 @@ import torch
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.seeds import Stream, permutation, seed_torch
+from diffbench.diffusion.batch import Objective
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.diffusion.loss_aware import LossAware, drawn_steps
 from diffbench.networks.unet import Unet
@@ -190,11 +191,11 @@ def test_the_log_has_means_over_its_rows(uninterrupted):
     assert [row["learning_rate"] for row in rows] == [learning_rate(SETTINGS, step) for step in (2, 5, 6)]
 
 
-class Spy:
+class Spy(Objective):
     """An objective that keeps its batches."""
 
     def __init__(self):
-        self.batches, self.steps = [], Simple().steps
+        self.batches = []
 
     def __call__(self, batch):
         self.batches.append(batch)
