@@ -44,6 +44,8 @@ def check(
         typer.echo(
             f"{config}: benchmark {benchmark.name}, {models} models, {len(benchmark.samplers)} samplers, {rows} rows"
         )
+        for name, reason in benchmark.left_out.items():
+            typer.echo(f"left out of the grid: {name}: {reason}")
         return
     import dataclasses
 

@@ -210,7 +210,10 @@ class SampleSet:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A validated benchmark. Methods named *_job return what a job of a stage is asked."""
+    """A validated benchmark. Methods named *_job return what a job of a stage is asked.
+
+    left_out: combinations of a grid that mean nothing, and why.
+    """
 
     name: str
     dataset: Any
@@ -224,6 +227,7 @@ class Benchmark:
     execution: Execution = field(default_factory=Execution)
     extractors: dict[str, tuple[str, Any]] = field(default_factory=dict)
     classifiers: dict[str, NoisyClassifier] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def variant(self, name: str) -> Model:
         """Return the model that a sample set names: an entry, or one at a scale of a sweep ("adm_g@0.5")."""
@@ -325,6 +329,21 @@ class Benchmark:
         rows = [(self.variant(row.model), row.train_seed) for row in self.sample_sets()]
         own = [(model, seed) for model, seed in rows if model.size is None and model.low_size is None]
         return list(dict.fromkeys((model.name, seed) for model, seed in own if model.guidance is None))
+
+    def ablations(self) -> dict[str, dict[str, str]]:
+        """Return what tells apart the models that have a bound, as the columns of table3 say it."""
+        models = [self.models[name] for name in dict.fromkeys(name for name, _ in self.bounded_models())]
+        return {
+            model.name: {
+                "parameterization": model.diffusion.parameterization,
+                "objective": model.objective_name,
+                "t_drawn": "uniform" if getattr(model.objective, "loss_aware", None) is None else "loss_aware",
+                "variance": model.diffusion.variance,
+                "schedule": model.diffusion.schedule,
+                "timesteps": str(model.diffusion.timesteps),
+            }
+            for model in models
+        }
 
     def trained_classifiers(self) -> list[tuple[str, int]]:
         """Return the (classifier, train seed) pairs that the runs need."""

@@ -6,6 +6,7 @@ and what is allowed.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from diffbench.base.benchmark import REAL, Benchmark, Bound, Execution, Model, Run, Sampling, spacing_of
 from diffbench.base.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.base.errors import UserError
+from diffbench.base.grid import SenselessError, check_combination, expanded
 from diffbench.base.guidance import (
     check_guidance,
     check_labels,
@@ -80,7 +82,7 @@ def parse_benchmark(content: Any, source: str) -> Benchmark:
 
 def _parse(content: Any) -> Benchmark:
     sections = ("benchmark", "dataset", "models", "samplers", "protocols", "extractors", "runs")
-    allowed = (*sections, "classifiers", "sampling", "bound", "execution")
+    allowed = (*sections, "grids", "classifiers", "sampling", "bound", "execution")
     if not isinstance(content, Mapping):
         raise UserError(f"a benchmark is a map with the keys {', '.join(allowed)}")
     for key in content:
@@ -93,7 +95,7 @@ def _parse(content: Any) -> Benchmark:
         raise UserError(f"benchmark: {content['benchmark']!r} is not a name of letters, digits and underscores")
 
     dataset_name, dataset = chosen("datasets", content["dataset"], "dataset")
-    models = {key: _model(key, entry) for key, entry in resolved_models(_map(content, "models")).items()}
+    models, grids, left_out = _models(content)
     given = _map(content, "classifiers") if "classifiers" in content else {}
     classifiers = {key: classifier_of(key, entry) for key, entry in given.items()}
     samplers = {key: _sampler(key, entry) for key, entry in _map(content, "samplers").items()}
@@ -108,12 +110,13 @@ def _parse(content: Any) -> Benchmark:
         models=models,
         samplers=samplers,
         protocols=protocols,
-        runs=tuple(_run(i, entry) for i, entry in enumerate(_list(content, "runs"))),
+        runs=tuple(_run(i, entry, grids) for i, entry in enumerate(_list(content, "runs"))),
         sampling=configure(Sampling, content.get("sampling") or {}, "sampling"),
         bound=configure(Bound, content.get("bound") or {}, "bound"),
         execution=configure(Execution, content.get("execution") or {}, "execution"),
         extractors=_extractors(content, protocols),
         classifiers=classifiers,
+        left_out=left_out,
     )
     check_guidance(benchmark)
     check_cascades(benchmark)
@@ -233,8 +236,27 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _model(key: str, entry: dict[str, Any]) -> Model:
-    where = f"models.{key}"
+def _models(content: Mapping[str, Any]) -> tuple[dict[str, Model], dict[str, tuple[str, ...]], dict[str, str]]:
+    """Return all models, the names that each grid makes, and why the rest of its combinations was left out."""
+    entries, members = expanded(_map(content, "models"), _map(content, "grids") if "grids" in content else {})
+    grid_of = {name: grid for grid, names in members.items() for name in names}
+    models, left_out = {}, {}
+    for key, entry in resolved_models(entries).items():
+        where = f"grids.{grid_of[key]}: {key}" if key in grid_of else f"models.{key}"
+        try:
+            models[key] = _model(key, entry, where)
+        except SenselessError as error:
+            if key not in grid_of:
+                raise
+            left_out[key] = str(error).removeprefix(f"{where}: ")
+    grids = {grid: tuple(name for name in names if name in models) for grid, names in members.items()}
+    for grid, names in grids.items():
+        if not names:
+            raise UserError(f"grids.{grid}: no combination is left; {left_out[members[grid][0]]}")
+    return models, grids, left_out
+
+
+def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     for name in entry:
         if name not in MODEL_KEYS:
             raise UserError(f"{where}: unknown key '{name}'; {nearest(name, MODEL_KEYS)}")
@@ -247,14 +269,7 @@ def _model(key: str, entry: dict[str, Any]) -> Model:
     diffusion = configure(load("diffusion", DIFFUSION), diffusion_options, where)
     training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
     weights = weights_of(entry, where, default="ema")
-    needs = type(objective).needs_variance
-    if needs is not None and needs != diffusion.learns_variance:
-        wanted = (
-            "learns a variance: use variance learned_range"
-            if needs
-            else "trains no variance: use fixed_small or fixed_large"
-        )
-        raise UserError(f"{where}: objective {objective_name} {wanted}, not {diffusion.variance}")
+    check_combination(objective, objective_name, diffusion, where)
     guidance = guidance_of(entry, where)
     return Model(
         key,
@@ -274,10 +289,13 @@ def _model(key: str, entry: dict[str, Any]) -> Model:
     )
 
 
-def _run(i: int, entry: Any) -> Run:
+def _run(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
+    """Return a run, the grids among its models replaced by what they make."""
     if not isinstance(entry, Mapping):
         raise UserError(f"runs[{i}]: must be a map")
     run = configure(Run, entry, f"runs[{i}]")
+    named = (name for item in run.models for name in grids.get(item, (item,)))
+    run = replace(run, models=tuple(dict.fromkeys(named)))
     if run.num_images < 2:
         raise UserError(f"runs[{i}].num_images: {run.num_images} is too few; a sample set needs at least 2 images")
     for name in ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols"):
@@ -296,6 +314,8 @@ def _check_runs(benchmark: Benchmark) -> None:
             ("protocols", benchmark.protocols),
         ):
             for item in getattr(run, name):
+                if name == "models" and item in benchmark.left_out:
+                    raise UserError(f"{where}.models: {item}: {benchmark.left_out[item]}")
                 if item not in known:
                     raise UserError(f"{where}.{name}: no {name.removesuffix('s')} '{item}'; {nearest(item, known)}")
         check_scales(benchmark, run, where)
@@ -339,4 +359,7 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
     if length != steps:
         raise UserError(f"{where}: spacing '{spacing}' takes {length} steps, not {steps}")
     if diffusion.variance == "learned_diagonal" and steps != diffusion.timesteps:
-        raise UserError(f"{where}: variance learned_diagonal belongs to the full chain of {diffusion.timesteps} steps")
+        raise UserError(
+            f"{where}: variance learned_diagonal is of the training chain's own steps; "
+            f"sample with all {diffusion.timesteps}, or use learned_range"
+        )

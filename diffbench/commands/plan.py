@@ -213,10 +213,11 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
     plans = plan_models(benchmark, shape, num_classes)
     rate, measured_on = measured_rate(benchmark, shape, num_classes)
     heads = ("parameters", "FLOP/row", "train rows", "sample rows", "bound rows", "FLOP")
-    lines = [f"{'model':<20}" + "".join(f"{head:>15}" for head in heads)]
+    width = max(20, *(len(item.name) + 1 for item in plans))
+    lines = [f"{'model':<{width}}" + "".join(f"{head:>15}" for head in heads)]
     for item in plans:
         lines.append(
-            f"{item.name:<20}{item.parameters:>15,}{scaled(item.flops):>15}{item.train_evaluations:>15,}"
+            f"{item.name:<{width}}{item.parameters:>15,}{scaled(item.flops):>15}{item.train_evaluations:>15,}"
             f"{item.sample_evaluations:>15,}{item.bound_evaluations:>15,}{scaled(item.total_flops):>15}"
         )
     seconds = {

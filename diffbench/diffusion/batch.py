@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from diffbench.base.seeds import Draw, Stream
 from diffbench.diffusion.likelihood import per_image
+from diffbench.diffusion.loss_aware import LossAware, Probabilities, State, drawn_steps
 from diffbench.diffusion.parameterization import Parameterization, Prediction, X
 from diffbench.diffusion.process import Chain
 
@@ -37,15 +38,33 @@ class NoisedBatch:
 class Objective:
     """Base of the objectives: frozen dataclasses that turn a batch into a loss per image.
 
-    needs_variance: whether the network must learn its variance (True), must not (False), or may (None).
+    needs_variance: whether the network must learn its variance (True), must not (False), or may (None). loss_aware: how
+    steps are drawn that follow the losses; None draws uniformly. What an objective remembers of a run is a state, which
+    the loop holds and checkpoints; one with another rule for its steps overrides start, probabilities and update.
     """
 
     needs_variance: ClassVar[bool | None]
+    loss_aware: LossAware | None = None
 
-    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw, length: int) -> Int[Tensor, " batch"]:
-        """Return the step of the training chain (0 the noisiest) at which each image is noised: uniform ones."""
-        return stream.integers(index, draw, length)
+    def start(self, length: int) -> State:
+        """Return the state in which a run starts; length: steps of the training chain."""
+        return self.loss_aware.start(length) if self.loss_aware else {}
+
+    def probabilities(self, state: State) -> Probabilities | None:
+        """Return with which probability each step of the chain is drawn next; None is uniform."""
+        return self.loss_aware.probabilities(state) if self.loss_aware else None
+
+    def update(self, state: State, i: Int[Tensor, " batch"], losses: Float[Tensor, " batch"]) -> None:
+        """Take note, in the state, of the losses (unweighted) of images noised at steps i."""
+        if self.loss_aware:
+            self.loss_aware.update(state, i, losses)
+
+    def steps(
+        self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw, length: int, state: State
+    ) -> tuple[Int[Tensor, " batch"], Float64[Tensor, " batch"]]:
+        """Return the step of the chain (0 the noisiest) at which each image is noised, and its loss's weight."""
+        return drawn_steps(stream, index, draw, length, self.probabilities(state))
 
     def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
-        """Return the loss of each image, unreduced."""
+        """Return the loss of each image, unreduced and unweighted."""
         raise NotImplementedError

@@ -58,8 +58,6 @@ class Diffusion:
     def __post_init__(self):
         if self.timesteps < 2:
             raise ValueError(f"timesteps must be at least 2, not {self.timesteps}")
-        if self.variance == "learned_diagonal" and self.parameterization == "v":
-            raise ValueError("variance learned_diagonal is defined for eps, x_0 and mu, not for v")
 
     @property
     def learns_variance(self) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from diffbench.diffusion.batch import NoisedBatch, Objective
 from diffbench.diffusion.likelihood import vlb_term
+from diffbench.diffusion.loss_aware import LossAware
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,11 @@ class Hybrid(Objective):
     """Mean squared error of the prediction plus vlb_weight times the bound.
 
     vlb_weight: lambda, on the sum over all T terms. The released code adds one term times T / 1000, which is 0.001; its
-    flag rescale_learned_sigmas False adds it once, which is 1 / T.
+    flag rescale_learned_sigmas False adds it once, which is 1 / T. loss_aware: as Vlb's; the papers draw uniformly.
     """
 
     vlb_weight: float = 0.001
+    loss_aware: LossAware | None = None
 
     needs_variance: ClassVar[bool | None] = True
 

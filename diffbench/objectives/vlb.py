@@ -1,4 +1,4 @@
-"""L_vlb: the variational bound itself, one uniformly drawn term at a time.
+"""L_vlb: the variational bound itself, one drawn term at a time.
 
 Ho et al. 2020, eq. 5; Nichol and Dhariwal 2021, section 3.3.
 """
@@ -11,11 +11,17 @@ from torch import Tensor
 
 from diffbench.diffusion.batch import NoisedBatch, Objective
 from diffbench.diffusion.likelihood import vlb_term
+from diffbench.diffusion.loss_aware import LossAware
 
 
 @dataclass(frozen=True)
 class Vlb(Objective):
-    """T times the bound's term at the drawn step: an unbiased estimate of the bound (without L_T), in bits/dim."""
+    """T times the bound's term at the drawn step: an unbiased estimate of the bound (without L_T), in bits/dim.
+
+    loss_aware: its steps are drawn where the losses were large, as the published L_vlb models' were; null is uniform.
+    """
+
+    loss_aware: LossAware | None = None
 
     needs_variance: ClassVar[bool | None] = None
 

@@ -10,8 +10,15 @@ from diffbench.base.errors import UserError
 WHOLE = (
     *("steps", "nfe", "train_seed", "sample_seed", "num_images"),
     *("flops_per_image", "classifier_evaluations", "nfe_low_res"),
+    *("timesteps", "train_seeds", "nll_train_seeds"),
 )
 """Columns that are written without a decimal point, wherever all their numbers are whole."""
+
+TEXT = (
+    *("benchmark", "model", "sampler", "protocol"),
+    *("parameterization", "objective", "t_drawn", "variance", "schedule"),
+)
+"""Columns of names."""
 
 REAL = "real"
 """The row of held-out real images, scored as a sample set: the floor that every model is read against."""
@@ -53,7 +60,7 @@ def framed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pandas.DataFra
     """Return the table of rows, cells without a value missing."""
     frame = pandas.DataFrame(rows, columns=list(columns))
     for name in columns:
-        if name in ("benchmark", "model", "sampler", "protocol"):
+        if name in TEXT:
             continue
         numbers = pandas.to_numeric(frame[name]).astype("Float64")
         whole = name in WHOLE and (numbers.dropna() % 1 == 0).all()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pandas
 
-from diffbench.base.records import ROW_KEYS
+from diffbench.base.records import NORMAL_95, ROW_KEYS
 from diffbench.tables._rows import fill, framed, ordered
 
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")
@@ -35,9 +35,6 @@ COLUMNS = (
     *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
     "flops_per_image",
 )
-
-NORMAL_95 = 1.959963984540054
-"""Half the length of a 95 % interval in standard errors."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class Trainer:
         # Noise: draws 2 step and 2 step + 1 of the stream are the step's noise and timesteps.
         eps = self._noise.normal(rows, 2 * step, x_0.shape[1:])
         chain = self._task.chain
-        i = self._task.steps(self._noise, rows, 2 * step + 1).cpu()
+        i, weights = (drawn.cpu() for drawn in self._task.steps(self._noise, rows, 2 * step + 1))
         x_t = noised(x_0, chain.level(i), eps)
 
         # Loss and step.
@@ -140,7 +140,7 @@ class Trainer:
         self.network.train()
         given = {} if low_res is None else {"low_res": low_res}
         losses, counts = self._task.losses(i, x_0, x_t, eps, y, **given)
-        loss = losses.mean()
+        loss = (weights.to(losses) * losses).mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         limit = settings.gradient_clip or math.inf
@@ -149,6 +149,7 @@ class Trainer:
             group["lr"] = learning_rate(settings, step)
         self._optimiser.step()
         self.average.update(step)
+        self._task.update(i, losses.detach())
         self._sums += torch.cat([torch.stack([loss.detach(), norm.detach()]), counts]).to(self._sums)
         self.step += 1
 
@@ -172,6 +173,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self._optimiser.state_dict(),
+            "task": self._task.state,
             "log": self.log,
             "sums": self._sums,
         }
@@ -184,4 +186,6 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
+        for name, tensor in self._task.state.items():
+            tensor.copy_(state["task"][name])
         self._sums.copy_(state["sums"])

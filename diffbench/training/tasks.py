@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,11 +12,15 @@ from diffbench.base.errors import UserError
 from diffbench.base.seeds import Draw, Stream
 from diffbench.diffusion.batch import NoisedBatch, Objective
 from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
+from diffbench.diffusion.loss_aware import State, drawn_steps
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS, X
 from diffbench.diffusion.process import Chain
 
 QUARTERS = 4
 """Parts of the chain for which a classifier's accuracy is logged, q0 the cleanest, as in the published code."""
+
+Steps = tuple[Int[Tensor, " batch"], Float64[Tensor, " batch"]]
+"""The step of the training chain (0 the noisiest) at which each image is noised, and the weight of its loss."""
 
 Losses = Float[Tensor, " batch"]
 Counts = Float[Tensor, " counts"]
@@ -25,15 +29,17 @@ Counts = Float[Tensor, " counts"]
 class Task(Protocol):
     """What the training loop optimises, batch by batch.
 
-    counts: names of what `losses` counts beside them, summed between two rows of the log.
+    counts: names of what `losses` counts beside them, summed between two rows of the log. state: what it remembers of
+    the run, to be checkpointed.
     """
 
     network: nn.Module
     chain: Chain
     counts: tuple[str, ...]
+    state: State
 
-    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Int[Tensor, " batch"]:
-        """Return the step of the training chain (0 the noisiest) at which each image is noised."""
+    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Steps:
+        """Return the steps of a batch and the weights of their losses."""
         ...
 
     def losses(
@@ -45,7 +51,14 @@ class Task(Protocol):
         y: Int[Tensor, " batch"] | None,
         low_res: X | None = None,
     ) -> tuple[Losses, Counts]:
-        """Return each image's loss, and the counts of the batch; low_res: what an upsampler is given beside x_t."""
+        """Return each image's loss, unweighted, and the counts of the batch.
+
+        low_res: what an upsampler is given beside x_t.
+        """
+        ...
+
+    def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
+        """Take note, in the state, of the losses that were met at steps i."""
         ...
 
     def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
@@ -64,10 +77,11 @@ class Denoising:
         self._denoiser = ModelDenoiser.of(diffusion, network)
         self._form = PARAMETERIZATIONS[diffusion.parameterization]
         self.chain = self._denoiser.chain
+        self.state = objective.start(len(self.chain))
 
-    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Int[Tensor, " batch"]:
+    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Steps:
         """Return the objective's choice."""
-        return self.objective.steps(stream, index, draw, len(self.chain))
+        return self.objective.steps(stream, index, draw, len(self.chain), self.state)
 
     def losses(
         self,
@@ -82,6 +96,10 @@ class Denoising:
         prediction = self._denoiser(x_t, self.chain.level(i), Condition(y=y, low_res=low_res))
         batch = NoisedBatch(self.chain, i, x_0, x_t, eps, prediction, self._form, self._levels)
         return self.objective(batch), x_0.new_empty(0)
+
+    def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
+        """Tell the objective."""
+        self.objective.update(self.state, i, losses)
 
     def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
         """Return no further columns."""
@@ -99,10 +117,11 @@ class Classification:
     def __init__(self, network: nn.Module, diffusion: Diffusion):
         self.network, self.chain = network, diffusion.chain()
         self._network_t = diffusion.network_timesteps()
+        self.state: State = {}
 
-    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Int[Tensor, " batch"]:
+    def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Steps:
         """Return steps drawn uniformly."""
-        return stream.integers(index, draw, len(self.chain))
+        return drawn_steps(stream, index, draw, len(self.chain), None)
 
     def losses(
         self,
@@ -123,6 +142,9 @@ class Classification:
         quarter = (QUARTERS * (len(self.chain) - 1 - i) // len(self.chain)).to(y.device)
         member = functional.one_hot(quarter, QUARTERS).double()
         return functional.cross_entropy(logits, y, reduction="none"), torch.cat([right @ member, member.sum(dim=0)])
+
+    def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
+        """Remember nothing."""
 
     def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
         """Return the accuracy in each quarter of the chain, accuracy_q0 that of the cleanest."""

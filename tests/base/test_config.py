@@ -102,7 +102,7 @@ def test_jobs_hold_what_decides_their_result_and_nothing_else():
     benchmark = parsed()
     train = benchmark.train_job("iddpm", 3)
     assert train.spec["seed"] == 3 and train.spec["diffusion"]["variance"] == "learned_range"
-    assert train.spec["objective"] == {"name": "hybrid", "vlb_weight": 0.001}
+    assert train.spec["objective"] == {"name": "hybrid", "vlb_weight": 0.001, "loss_aware": None}
     assert train.modules == ("diffbench.networks.unet", "diffbench.objectives.hybrid")
     sample = benchmark.sample_job("iddpm", "ddim", [5, 10], 1, 20)
     assert sample.spec["sampler"] == {"name": "ddim", "eta": 0.5}

@@ -201,9 +201,9 @@ def test_an_output_of_another_shape_is_one_line():
         model(X_T, diffusion.chain().level(0))
 
 
-@pytest.mark.parametrize("settings", [{"timesteps": 1}, {"parameterization": "v", "variance": "learned_diagonal"}])
+@pytest.mark.parametrize("settings", [{"timesteps": 1}, {"timesteps": -5}])
 def test_impossible_processes_are_refused(settings):
-    with pytest.raises(ValueError, match=r"timesteps|learned_diagonal"):
+    with pytest.raises(ValueError, match="timesteps must be at least 2"):
         Diffusion(**settings)
 
 

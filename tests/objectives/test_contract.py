@@ -1,5 +1,6 @@
 """What every objective must keep, and each one's formula."""
 
+import dataclasses
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from diffbench.base.seeds import Stream
 from diffbench.diffusion.batch import NoisedBatch, Objective
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.likelihood import vlb_term
+from diffbench.diffusion.loss_aware import LossAware
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS
 from diffbench.diffusion.process import noised
 from diffbench.objectives.hybrid import Hybrid
@@ -67,9 +69,12 @@ def test_a_finite_loss_per_image_that_trains_every_parameter(part, parameterizat
 @each
 def test_steps_are_uniform_and_functions_of_the_draw(part):
     stream, index = Stream(0, "train"), torch.arange(20_000)
-    i = part().steps(stream, index, 3, 10)
-    assert torch.equal(i, part().steps(Stream(0, "train"), index, 3, 10))
-    assert not torch.equal(i, part().steps(stream, index, 4, 10))
+    objective = part()
+    state = objective.start(10)
+    i, weight = objective.steps(stream, index, 3, 10, state)
+    assert torch.equal(i, objective.steps(Stream(0, "train"), index, 3, 10, state)[0])
+    assert not torch.equal(i, objective.steps(stream, index, 4, 10, state)[0])
+    assert torch.equal(weight, torch.ones(20_000, dtype=torch.float64))
     counts = torch.bincount(i, minlength=10).double()
     assert len(counts) == 10 and ((counts - 2000) ** 2 / 2000).sum() < 33.8  # chi2(9) at 1e-4
 
@@ -105,6 +110,23 @@ def test_hybrids_bound_does_not_move_the_mean(parameterization):
         gradients.append((network.mean.grad, network.variance.grad))
     torch.testing.assert_close(gradients[0][0], gradients[1][0])
     assert abs(gradients[1][1]) > 1e6 * abs(gradients[0][1])
+
+
+@pytest.mark.parametrize("part", [Vlb, Hybrid])
+def test_loss_aware_steps_are_a_setting_of_the_objective(part):
+    objective = configure(part, {"loss_aware": {"history": 2}}, "x")
+    assert objective.loss_aware == LossAware(history=2)
+    assert configure(part, dataclasses.asdict(objective), "x") == objective
+    state = objective.start(3)
+    for losses in ([1.0, 2.0, 5.0], [1.0, 2.0, 5.0]):
+        assert objective.probabilities(state) is None
+        objective.update(state, torch.arange(3), torch.tensor(losses))
+    _, weight = objective.steps(Stream(0, "train"), torch.arange(50), 0, 3, state)
+    probabilities = objective.probabilities(state)
+    torch.testing.assert_close(
+        probabilities[1:] / probabilities[0], torch.tensor([2.0, 5.0]).double(), rtol=0.01, atol=0
+    )
+    assert set(weight.tolist()) <= set((1 / (3 * probabilities)).tolist())
 
 
 def test_a_weight_without_effect_is_refused():

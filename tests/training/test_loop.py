@@ -9,10 +9,13 @@ import torch
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.seeds import Stream, permutation, seed_torch
+from diffbench.diffusion.batch import Objective
 from diffbench.diffusion.denoiser import Diffusion
+from diffbench.diffusion.loss_aware import LossAware, drawn_steps
 from diffbench.networks.unet import Unet
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.objectives.simple import Simple
+from diffbench.objectives.vlb import Vlb
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.loop import Batches, Trainer, TrainingData, learning_rate
@@ -25,7 +28,18 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (11, 4, 4, 1), dtype=np.uint8
 SETTINGS = Training(steps=7, batch_size=4, learning_rate=1e-2, warmup_steps=3, ema_decay=0.9, log_every=3)
 
 
-def trainer(settings=SETTINGS, *, hybrid=True, seed=0, flip=True, dropout=0.2, labels=None, images=IMAGES):
+def trainer(
+    settings=SETTINGS,
+    *,
+    hybrid=True,
+    seed=0,
+    flip=True,
+    dropout=0.2,
+    labels=None,
+    images=IMAGES,
+    objective=None,
+    **more,
+):
     network = Unet(
         channels=8,
         channel_multipliers=(1.0, 2.0),
@@ -36,11 +50,11 @@ def trainer(settings=SETTINGS, *, hybrid=True, seed=0, flip=True, dropout=0.2, l
         dropout=dropout,
         class_conditional=labels is not None,
     )
-    diffusion = Diffusion(timesteps=50, variance="learned_range" if hybrid else "fixed_large")
+    diffusion = Diffusion(**{"timesteps": 50, "variance": "learned_range" if hybrid else "fixed_large"} | more)
     seed_torch(seed, "init")
     module = network.build((1, 4, 4), None if labels is None else 3, hybrid)
     data = TrainingData(images, labels, flip)
-    task = Denoising(module, diffusion, Hybrid() if hybrid else Simple(), 256)
+    task = Denoising(module, diffusion, objective or (Hybrid() if hybrid else Simple()), 256)
     return Trainer(task, settings, data, seed, CPU)
 
 
@@ -107,6 +121,52 @@ def test_a_finished_run_is_not_trained_further(uninterrupted, tmp_path):
     assert not tmp_path.exists()
 
 
+LOSS_AWARE = {"objective": Vlb(LossAware(history=1)), "timesteps": 3, "schedule": "cosine"}
+
+
+@pytest.mark.parametrize("stop", [3, 5])
+def test_what_an_objective_remembers_is_resumed_with_the_run(tmp_path, stop):
+    whole = trainer(**LOSS_AWARE)
+    whole.run(Checkpoints(tmp_path / "whole"), 100)
+    assert int(whole._task.state["seen"].sum()) == 7 * 4
+    first, checkpoints = trainer(**LOSS_AWARE), Checkpoints(tmp_path / "cut")
+    for _ in range(stop):
+        first.advance()
+        if first.step % SETTINGS.log_every == 0:
+            first._note()
+    checkpoints.save(first.state())
+    # The steps after the checkpoint depend on what was remembered at it.
+    assert first._task.objective.probabilities(first._task.state) is not None
+    cut = checkpoints.load(CPU)
+    again = trainer(**LOSS_AWARE)
+    again.run(checkpoints, 100)
+    assert equal(weights(again), weights(whole)) and again.log == whole.log
+    assert equal(again._task.state, whole._task.state)
+    forgetful = trainer(**LOSS_AWARE)
+    forgetful.restore(cut | {"task": forgetful._task.objective.start(3)})
+    while forgetful.step < 7:
+        forgetful.advance()
+    assert not equal(weights(forgetful), weights(whole))
+
+
+def test_the_gradient_is_of_the_weighted_losses_and_the_objective_sees_them_unweighted():
+    class Seen(Vlb):
+        def update(self, state, i, losses):
+            told.append((i, losses.clone()))
+
+        def probabilities(self, state):
+            return torch.tensor([0.1, 0.2, 0.3, 0.2, 0.2], dtype=torch.float64)
+
+    told = []
+    run = trainer(objective=Seen(), timesteps=5, schedule="cosine", dropout=0.0)
+    run.advance()
+    ((i, losses),) = told
+    stream, rows = Stream(0, "train"), torch.arange(4)
+    expected_i, weight = drawn_steps(stream, rows, 1, 5, run._task.objective.probabilities({}))
+    assert torch.equal(i, expected_i) and len(weight.unique()) > 1
+    assert math.isclose(run._sums[0], (weight * losses).mean(), rel_tol=1e-6)
+
+
 def test_other_seeds_train_otherwise(uninterrupted, tmp_path):
     other = trainer(seed=1)
     other.run(Checkpoints(tmp_path), 100)
@@ -131,11 +191,11 @@ def test_the_log_has_means_over_its_rows(uninterrupted):
     assert [row["learning_rate"] for row in rows] == [learning_rate(SETTINGS, step) for step in (2, 5, 6)]
 
 
-class Spy:
+class Spy(Objective):
     """An objective that keeps its batches."""
 
     def __init__(self):
-        self.batches, self.steps = [], Simple().steps
+        self.batches = []
 
     def __call__(self, batch):
         self.batches.append(batch)

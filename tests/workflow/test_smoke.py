@@ -45,6 +45,12 @@ def test_another_benchmark_has_a_folder_of_its_own(fresh):
     assert not (fresh.root / ".snakemake/locks").exists()
 
 
+def test_a_grid_is_tabulated_by_its_own_name_and_draws_nothing(fresh):
+    made = fresh.snakemake("-n", "results/table3.csv", "--configfile", "workflow/config/digits_grid.yaml").stdout
+    assert "results/table3.csv" in made and "results/scores/bound/vlb_loss_aware/train0.json" in made
+    assert "_figure" not in made and "table2" not in made
+
+
 @pytest.mark.slow
 def test_a_job_for_each_number_of_steps_where_a_device_wants_them_apart(fresh):
     together = fresh.count(fresh.plan())

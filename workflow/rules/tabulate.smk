@@ -28,6 +28,11 @@ def scores_of(rows):
     ]
 
 
+def bounds_of(models):
+    """Return the scores of models themselves, for every training seed."""
+    return [f"results/scores/bound/{model}/train{seed}.json" for model, seed in models]
+
+
 GUIDED = [row for row in ROWS if bench.variant(row.model).guidance is not None]
 
 
@@ -66,7 +71,7 @@ rule table2:
     input:
         scores=[
             *scores_of(ROWS),
-            *(f"results/scores/bound/{model}/train{seed}.json" for model, seed in bench.bounded_models()),
+            *bounds_of(bench.bounded_models()),
         ],
         figures=[
             *(f"results/figures/samples_{model}.png" for model in dict.fromkeys(map(entry_of, ROWS))),
@@ -90,6 +95,32 @@ rule table2:
         ' --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable} -m diffbench.stages.plot'
         " --spec {params.spec:q} --table {output.table:q} --out {output.figure:q}"
         ' --run-record results/logs/plot/fid_vs_steps.run.json 2>> "$log"'
+
+
+# What each choice of a model is worth; asked for by its own name, since it is about grids (digits_grid.yaml).
+rule table3:
+    input:
+        scores=[
+            *scores_of([row for row in ROWS if row not in GUIDED]),
+            *bounds_of(bench.bounded_models()),
+        ],
+    output:
+        table="results/table3.csv",
+        provenance=provenance_of("results/table3.csv"),
+    log:
+        "results/logs/tabulate/table3.log",
+    params:
+        spec=identity(
+            Job(
+                {"benchmark": bench.name, "table": {"name": "table3", "models": bench.ablations()}},
+                (module_of("tables", "table3"),),
+            ),
+            "tabulate",
+        ),
+    localrule: True
+    shell:
+        "log={log:q}; exec {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
+        ' --out {output.table:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 # What guidance buys, over its scales; only where a model is guided.

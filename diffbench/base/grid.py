@@ -1,0 +1,78 @@
+"""Grids of models: products of what an ablation varies, written compactly; combinations without a meaning are refused.
+
+grids:
+  ddpm: {base: narrow, parameterization: [eps, mu], objective: [simple, vlb], variance: fixed_large, schedule: linear}
+
+makes the models eps-simple-fixed_large-linear and so on, each the base with these four keys. A run names the grid.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import nearest
+
+AXES = ("parameterization", "objective", "variance", "schedule")
+
+
+class SenselessError(UserError):
+    """A combination that means nothing: of a model an error, of a grid's product left out."""
+
+
+def check_combination(objective: Any, objective_name: str, diffusion: Any, where: str) -> None:
+    """Refuse an objective beside a variance that it leaves untrained, or that it has nothing to train in.
+
+    Raises: SenselessError.
+    """
+    needs = type(objective).needs_variance
+    if needs is None or needs == diffusion.learns_variance:
+        return
+    wanted = (
+        "learns a variance: use variance learned_range"
+        if needs
+        else "trains no variance: use fixed_small or fixed_large"
+    )
+    raise SenselessError(f"{where}: objective {objective_name} {wanted}, not {diffusion.variance}")
+
+
+def expanded(models: Mapping[str, Any], grids: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
+    """Return the entries of all models, those of grids after the others, and the names that each grid makes.
+
+    Two grids may make the same model, of the same base. Raises: UserError.
+    """
+    entries, members = dict(models), {}
+    for grid, content in grids.items():
+        where = f"grids.{grid}"
+        if grid in models:
+            raise UserError(f"{where}: there is a model of that name; use another")
+        made = _product(where, content)
+        for name, entry in made.items():
+            if entries.setdefault(name, entry) != entry:
+                raise UserError(f"{where}: {name} is there already, of another base; use one base for both")
+        members[grid] = tuple(made)
+    return entries, members
+
+
+def _product(where: str, content: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(content, Mapping):
+        raise UserError(f"{where}: must be a map of base, {', '.join(AXES)}")
+    for key in content:
+        if key not in ("base", *AXES):
+            raise UserError(f"{where}: unknown key '{key}'; {nearest(key, ('base', *AXES))}")
+    for key in ("base", *AXES):
+        if key not in content:
+            raise UserError(f"{where}: '{key}' is missing")
+    axes = [_values(f"{where}.{axis}", content[axis]) for axis in AXES]
+    combinations = [dict(zip(AXES, values, strict=True)) for values in product(*axes)]
+    return {"-".join(entry.values()): {"base": content["base"], **entry} for entry in combinations}
+
+
+def _values(where: str, content: Any) -> list[str]:
+    values = content if isinstance(content, list) else [content]
+    for value in values:
+        if not isinstance(value, str):
+            raise UserError(f"{where}: {value!r} is not a name, or a list of names")
+    if not values or len(set(values)) < len(values):
+        raise UserError(f"{where}: must be one or more different names")
+    return values

@@ -1,0 +1,111 @@
+"""The ablation grid: what each combination of parameterisation, objective, variance and schedule is worth.
+
+Ho et al. 2020, table 2; Nichol and Dhariwal 2021, tables 1 and 2.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+from typing import Any
+
+import pandas
+from scipy.special import stdtrit
+
+from diffbench.base.records import NORMAL_95
+from diffbench.tables._rows import REAL, framed, ordered
+
+SCORES = ("fid", "inception_score")
+"""Measured under a protocol; each has an interval."""
+
+CHOICES = ("parameterization", "objective", "t_drawn", "variance", "schedule", "timesteps")
+"""What tells the models apart."""
+
+COLUMNS = (
+    *("benchmark", "model", *CHOICES, "nll_bits_per_dim", "nll_se", "nll_train_seeds"),
+    *("sampler", "steps", "train_seeds", "num_images", "protocol"),
+    *(f"{metric}{end}" for metric in SCORES for end in ("", "_low", "_high")),
+)
+
+FEWEST_SEEDS = 3
+"""Training seeds from which on their spread is worth an interval: with two, Student's quantile is 12.7."""
+
+IDENTITY = ("benchmark", "model", "sampler", "steps", "num_images", "protocol")
+Records = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Table3:
+    """One row for each unguided model, sampler and number of steps, its seeds taken together, and `real` first.
+
+    models: {model: {column: value}} for the columns `CHOICES`, which no record states.
+    """
+
+    models: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
+        """Return the table; records of other metrics and of guided samples are left out."""
+        return table3(records, self.models)
+
+
+def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, str]]) -> pandas.DataFrame:
+    """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values.
+
+    A number is the mean over training seeds. With three of them or more its interval is Student's over them, which
+    covers training too; with fewer it covers sampling alone. nll_se: over test images, and over seeds likewise.
+    """
+    scores: dict[tuple, dict[str, list[Mapping[str, Any]]]] = {}
+    bounds: dict[tuple, list[Mapping[str, Any]]] = {}
+    for item in records:
+        if item["guidance_scale"] is not None:
+            continue
+        if item["metric"] in SCORES:
+            row = scores.setdefault(tuple(item[key] for key in IDENTITY), {})
+            row.setdefault(item["metric"], []).append(item)
+        elif item["metric"] == "nll_bits_per_dim":
+            bounds.setdefault((item["benchmark"], item["model"]), []).append(item)
+    rows = []
+    for place, measured in scores.items():
+        row = dict(zip(IDENTITY, place, strict=True)) | dict.fromkeys(("guidance_scale", "train_seed", "sample_seed"))
+        row |= models.get(row["model"], {})
+        if row["model"] != REAL:
+            row["train_seeds"] = max(len(_by_train_seed(items)) for items in measured.values())
+        for metric, items in measured.items():
+            row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), _interval(items), strict=True))
+        own = bounds.get((row["benchmark"], row["model"]), [])
+        if own:
+            row |= {"nll_bits_per_dim": fmean(item["value"] for item in own), "nll_se": _standard_error(own)}
+            row["nll_train_seeds"] = len(own)
+        rows.append(row)
+    return framed(ordered(rows), COLUMNS)
+
+
+def _by_train_seed(items: Records) -> list[list[Mapping[str, Any]]]:
+    """Return the records of each training seed: of its sample sets."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for item in items:
+        groups.setdefault(item["train_seed"], []).append(item)
+    return list(groups.values())
+
+
+def _interval(items: Records) -> tuple[float, float, float]:
+    groups = _by_train_seed(items)
+    values = [fmean(item["value"] for item in group) for group in groups]
+    mean = fmean(values)
+    if len(values) >= FEWEST_SEEDS:
+        margin = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+        return mean, mean - margin, mean + margin
+    # Sample sets are independent, so their errors, by their shares of the mean, add in squares.
+    share = {id(item): 1 / (len(groups) * len(group)) for group in groups for item in group}
+    low, high = (
+        math.hypot(*((item["value"] - item[end]) * share[id(item)] for item in items)) for end in ("low", "high")
+    )
+    return mean, mean - low, mean + high
+
+
+def _standard_error(items: Records) -> float:
+    images = fmean((item["high"] - item["low"]) / (2 * NORMAL_95) for item in items)
+    if len(items) < FEWEST_SEEDS:
+        return images
+    # The test images are the same for every seed: their error does not shrink with the seeds, and is no part of theirs.
+    return math.hypot(images, stdev(item["value"] for item in items) / math.sqrt(len(items)))
