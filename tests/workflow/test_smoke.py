@@ -49,9 +49,10 @@ def test_one_run_makes_everything_and_a_second_nothing(finished):
     with open(finished.root / "results/table2.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows].count("real") == 1
-    sets = {(row["model"], row["sampler"], row["steps"]) for row in rows if row["model"] != "real"}
-    assert len(sets) == len(rows) - 1 == 8
-    for name in ("samples_ddpm", "samples_iddpm", "fid_vs_steps", "rate_distortion"):
+    keys = ("model", "sampler", "steps", "guidance_scale")
+    sets = {tuple(row[key] for key in keys) for row in rows if row["model"] != "real"}
+    assert len(sets) == len(rows) - 1 == 18
+    for name in ("samples_ddpm", "samples_iddpm", "fid_vs_steps", "rate_distortion", "upsampling"):
         assert (finished.root / f"results/figures/{name}.png").stat().st_size > 1000
     assert json.loads((finished.root / "results/metrics.json").read_text())
     assert finished.nothing_to_do("results/table2.csv")
