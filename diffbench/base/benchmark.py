@@ -305,7 +305,10 @@ class Benchmark:
         if entry.low_res is None:
             return entry.labels is not None
         if entry.low_res.model == REAL:
-            return self.dataset.num_classes is not None
+            try:
+                return self.dataset.num_classes is not None
+            except UserError:
+                return True  # a folder that is not here yet; the stage that needs its labels will say
         return self.labelled(entry.low_res.model)
 
     def shrunk_sizes(self) -> list[int]:

@@ -61,6 +61,22 @@ def test_flops_of_one_convolution_are_counted_by_hand():
     assert flops_per_row(Network(), (1, 8, 8), conditional=False) == 2 * 9 * 4 * 64
 
 
+def test_upsamplers_and_what_they_start_from_are_counted(request):
+    benchmark = load_benchmark(request.config.rootpath / "workflow/config/smoke.yaml")
+    plans = {item.name: item for item in plan_models(benchmark, (1, 8, 8), 10)}
+    base, upsampler, adm = (plans[f"{name} seed 0"] for name in ("adm_low", "upsampler", "adm"))
+    # 100 images: 4 steps as a row of its own, and 2 for the cascade.
+    assert base.sample_evaluations == 100 * (4 + 2) and base.sample_bytes == 2 * 100 * 16
+    # The cascade, and real images.
+    assert upsampler.sample_evaluations == 2 * 100 * 4 and upsampler.sample_bytes == 2 * 100 * 64
+    assert base.bound_evaluations == upsampler.bound_evaluations == 0
+    assert base.parameters == adm.parameters and 3.5 * base.flops < adm.flops < upsampler.flops
+    # The stem sees the enlarged image beside x: 16 filters of 3x3 at 64 places.
+    assert upsampler.flops - adm.flops == 2 * 16 * 9 * 64 and upsampler.parameters - adm.parameters == 16 * 9
+    jobs = job_counts(benchmark)
+    assert jobs["score"] == len(benchmark.sample_sets()) + len(benchmark.bounded_models()) + 1
+
+
 def test_the_text_names_jobs_disk_and_time(benchmark_of_digits):
     text = plan(benchmark_of_digits, (1, 8, 8), 10, workers=2)
     assert re.search(r"^ddpm seed 0 +\d", text, re.M) and re.search(r"^iddpm seed 0 +\d", text, re.M)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from diffbench.base.config import load_benchmark
 from diffbench.base.errors import UserError
+from diffbench.base.sizes import shrunk_shape
 from diffbench.networks._blocks import attend, timestep_embedding
 from diffbench.networks.super_resolution import SuperResolution
 from diffbench.networks.unet import Unet
@@ -290,3 +292,45 @@ def test_parameter_names_equal_those_of_the_reference_files(path):
     )
     module = network.build((3, 32, 32), config["num_classes"], flags["learn_sigma"])
     assert {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()} == shapes
+
+
+UPSAMPLING = Path(__file__).parents[2] / "workflow/config"
+
+
+@pytest.mark.parametrize(
+    ("size", "name", "millions"),
+    [
+        *(
+            (256, "adm", 554),
+            (256, "adm_low", 296),
+            (256, "upsampler", 312),
+            (256, "noisy", 54),
+            (256, "noisy_low", 65),
+        ),
+        *(
+            (512, "adm", 559),
+            (512, "adm_low", 422),
+            (512, "upsampler", 309),
+            (512, "noisy", 54),
+            (512, "noisy_low", 43),
+        ),
+    ],
+)
+def test_networks_of_the_published_cascades_have_the_published_number_of_parameters(size, name, millions):
+    """Dhariwal and Nichol 2021, tables 11 and 12."""
+    benchmark = load_benchmark(UPSAMPLING / f"imagenet{size}_upsampling.yaml")
+    part = (benchmark.models | benchmark.classifiers)[name]
+    variance = () if name in benchmark.classifiers else (True,)
+    with torch.device("meta"):
+        module = part.network.build(shrunk_shape((3, size, size), part.size), 1000, *variance)
+    assert round(sum(parameter.numel() for parameter in module.parameters()) / 1e6) == millions
+
+
+def test_an_upsampler_refuses_what_a_unet_refuses():
+    settings = SuperResolution(
+        channels=32, channel_multipliers=(1, 2, 2), attention_resolutions=(), class_conditional=True
+    )
+    with pytest.raises(UserError, match="images of 6x6 cannot be halved 2 times"):
+        settings.build((1, 6, 6), 10, learns_variance=False)
+    with pytest.raises(UserError, match="needs a data set with labels"):
+        settings.build((1, 8, 8), None, learns_variance=False)

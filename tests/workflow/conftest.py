@@ -117,21 +117,20 @@ class Tree:
         return Tree(target)
 
 
-def reduced(content: dict[str, Any]) -> None:
-    """Make the smoke benchmark the default one, and smaller still."""
+def reduced(content: dict[str, Any], cascades: bool = False) -> None:
+    """Make the smoke benchmark the default one, and smaller still; its cascades have trees of their own."""
     content["benchmark"] = "digits"
     content["bound"] |= {"timesteps": 4, "num_images": 50}
     for model in content["models"].values():
         if "training" in model:
             model["training"]["steps"] = 2
-    # Cascades have a tree of their own (test_upsampling.py).
-    content["runs"] = [run for run in content["runs"] if "adm_u" not in run["models"]]
+    content["runs"] = [run for run in content["runs"] if cascades or "adm_u" not in run["models"]]
     for run in content["runs"]:
         # As many as there are held-out images: the figure needs them under one protocol.
         run |= {"steps": [2, 3], "num_images": 500}
 
 
-def fresh_tree(root: Path) -> Tree:
+def fresh_tree(root: Path, cascades: bool = False) -> Tree:
     """Return a checkout with the reduced benchmark and no results."""
     for name in COPIED:
         source, target = ROOT / name, root / name
@@ -142,7 +141,7 @@ def fresh_tree(root: Path) -> Tree:
             shutil.copy2(source, target)
     tree = Tree(root)
     shutil.copy2(root / "workflow/config/smoke.yaml", root / CONFIG)
-    tree.configure(reduced)
+    tree.configure(lambda content: reduced(content, cascades))
     tree.originals.clear()
     return tree
 
@@ -206,13 +205,13 @@ def recorded(recorded_once: Tree) -> Iterator[Tree]:
 
 @pytest.fixture(scope="session")
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A checkout in which the reduced benchmark has run."""
-    tree = fresh_tree(tmp_path_factory.mktemp("finished") / "diffbench")
+    """A checkout in which the reduced benchmark has run, with everything that DVC tracks."""
+    tree = fresh_tree(tmp_path_factory.mktemp("finished") / "diffbench", cascades=True)
     tree.snakemake()
     return tree
 
 
 @pytest.fixture
 def finished(finished_once: Tree, tmp_path: Path) -> Tree:
-    """A copy of a checkout in which the reduced benchmark has run."""
+    """A copy of a checkout in which the reduced benchmark has run, cascades included."""
     return finished_once.copy(tmp_path / "diffbench")

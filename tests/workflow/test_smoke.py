@@ -66,7 +66,7 @@ def test_one_run_makes_everything_and_a_second_nothing(finished):
     assert [row["model"] for row in rows].count("real") == 1
     keys = ("model", "sampler", "steps", "guidance_scale")
     sets = {tuple(row[key] for key in keys) for row in rows if row["model"] != "real"}
-    assert len(sets) == len(rows) - 1 == 12
+    assert len(sets) == len(rows) - 1 == 18
     for name in (
         "samples_ddpm",
         "samples_iddpm",
@@ -75,6 +75,7 @@ def test_one_run_makes_everything_and_a_second_nothing(finished):
         "progressive_iddpm",
         "fid_vs_steps",
         "rate_distortion",
+        "upsampling",
     ):
         assert (finished.root / f"results/figures/{name}.png").stat().st_size > 1000
     assert json.loads((finished.root / "results/metrics.json").read_text())
