@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from diffbench.base.config import load_benchmark
+from diffbench.base.sizes import shrunk_shape
 from diffbench.commands.plan import job_counts, plan_models
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,8 @@ PARAMETERS = {
     "imagenet128": {"adm": (421_529_606, "422M"), "noisy": (42_568_040, "43M")},
     "imagenet256": {"adm": (553_838_086, "554M"), "adm_uncond": (552_814_086, None), "noisy": (54_096_360, "54M")},
     "imagenet512": {"adm": (558_997_638, "559M"), "noisy": (54_448_360, "54M")},
+    "imagenet256_upsampling": {"upsampler": (311_795_910, "312M")},
+    "imagenet512_upsampling": {"upsampler": (308_835_270, "309M")},
     "lsun_bedroom": {"iddpm": (113_676_678, None), "adm": (552_814_086, None)},
 }
 
@@ -35,9 +38,11 @@ def test_parameters_equal_the_published_codes_and_round_to_the_papers(name):
     found = {}
     with torch.device("meta"):
         for key, model in benchmark.models.items():
-            found[key] = model.network.build((channels, height, width), num_classes, model.diffusion.learns_variance)
+            shape = shrunk_shape((channels, height, width), model.size)
+            found[key] = model.network.build(shape, num_classes, model.diffusion.learns_variance)
         for key, classifier in benchmark.classifiers.items():
-            found[key] = classifier.network.build((channels, height, width), num_classes)
+            shape = shrunk_shape((channels, height, width), classifier.size)
+            found[key] = classifier.network.build(shape, num_classes)
     for key, (exact, printed) in PARAMETERS[name].items():
         count = sum(parameter.numel() for parameter in found[key].parameters())
         assert count == exact, key

@@ -6,7 +6,10 @@ from diffbench.base.config import load_benchmark
 
 from .conftest import ROOT
 
-NAMES = ("cifar10", "imagenet64", "imagenet128", "imagenet256", "imagenet512", "lsun_bedroom")
+NAMES = (
+    *("cifar10", "imagenet64", "imagenet128", "imagenet256", "imagenet512", "lsun_bedroom"),
+    *("cifar10_upsampling", "imagenet256_upsampling", "imagenet512_upsampling"),
+)
 
 
 @pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])])
@@ -17,5 +20,5 @@ def test_every_row_has_its_jobs(fresh, name):
     rows = benchmark.sample_sets()
     assert jobs["train"] == len(benchmark.trained_models())
     assert jobs["train_classifier"] == len(benchmark.trained_classifiers())
-    assert jobs["sample"] == len(rows), "on a GPU every set is a job of its own"
+    assert jobs["sample"] == len(benchmark.sampled_sets()), "on a GPU every set is a job of its own"
     assert jobs["score_samples"] == sum(len(row.protocols) for row in rows)
