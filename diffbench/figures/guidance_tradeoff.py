@@ -7,6 +7,7 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from diffbench.base.errors import UserError
 from diffbench.figures._style import COLOURS, DASHES, MARKERS, QUIET, empty_figure, note, styled
@@ -61,9 +62,7 @@ def _drawn(guided: pandas.DataFrame, real: pandas.DataFrame, title: str) -> Figu
     height = head + cells * row + foot
     figure = empty_figure(height=height)
     grid = figure.subplots(cells, columns, squeeze=False).ravel()
-    figure.subplots_adjust(
-        left=0.085, right=0.98, top=1 - head / height, bottom=foot / height, wspace=0.24, hspace=0.42
-    )
+    figure.subplots_adjust(left=0.11, right=0.98, top=1 - head / height, bottom=foot / height, wspace=0.3, hspace=0.42)
     scales = sorted(guided["guidance_scale"].unique())
     for axes, name in zip(grid, panels, strict=False):
         _panel(axes, guided, real, name)
@@ -72,7 +71,7 @@ def _drawn(guided: pandas.DataFrame, real: pandas.DataFrame, title: str) -> Figu
         axes.set_axis_off()
     handles, labels = grid[0].get_legend_handles_labels()
     grid[len(panels)].legend(handles, labels, loc="center left", handlelength=3.4, borderaxespad=0)
-    figure.suptitle(title, x=0.085, y=1 - 30 / height, ha="left", va="center", fontsize=12, fontweight="bold")
+    figure.suptitle(title, x=0.11, y=1 - 30 / height, ha="left", va="center", fontsize=12, fontweight="bold")
     note(figure, _small_print(guided))
     return figure
 
@@ -101,6 +100,7 @@ def _panel(axes: Axes, guided: pandas.DataFrame, real: pandas.DataFrame, name: s
     axes.set_ylabel(PANELS[name])
     axes.set_xlabel("guidance scale")
     axes.margins(y=0.08)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
 def _scale_axis(axes: Axes, scales: list[float]) -> None:
@@ -111,6 +111,8 @@ def _scale_axis(axes: Axes, scales: list[float]) -> None:
     for scale in scales:
         if not ticks or np.log1p(scale) - np.log1p(ticks[-1]) > NEAREST_TICKS * span:
             ticks.append(scale)
+    beside = 0.05 * (span or 1.0)
+    axes.set_xlim(np.expm1(np.log1p(scales[0]) - beside), np.expm1(np.log1p(scales[-1]) + beside))
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
 
