@@ -228,11 +228,16 @@ def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return base with `over` laid on it: nested maps merge by key, everything else replaces."""
+    """Return base with `over` laid on it: nested maps merge by key, everything else replaces.
+
+    A map that names another part than the base's replaces it: one part's options mean nothing to the other.
+    """
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
+        own = result[key].get("name") if both else None
+        alike = both and (own is None or value.get("name", own) == own)
+        result[key] = merged(result[key], value) if alike else value
     return result
 
 

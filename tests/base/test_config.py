@@ -56,6 +56,14 @@ def test_every_benchmark_that_ships_is_valid(path):
     assert benchmark.name == path.stem and benchmark.sample_sets()
 
 
+def test_another_parts_options_are_not_kept():
+    base = {"objective": {"name": "hybrid", "vlb_weight": 0.1}, "network": {"channels": 8}}
+    assert merged(base, {"objective": {"name": "vlb"}})["objective"] == {"name": "vlb"}
+    assert merged(base, {"objective": {"vlb_weight": 1}})["objective"] == {"name": "hybrid", "vlb_weight": 1}
+    network = {"name": "super_resolution", "channels": 8}
+    assert merged(base, {"network": {"name": "super_resolution"}})["network"] == network
+
+
 def test_base_is_merged_by_key():
     iddpm = parsed().models["iddpm"]
     assert iddpm.training.steps == 20 and iddpm.training.learning_rate == 1e-3
