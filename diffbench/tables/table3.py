@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas
 from scipy.special import stdtrit
@@ -42,6 +42,8 @@ class Table3:
     """
 
     models: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         """Return the table; records of other metrics and of guided samples are left out."""

@@ -5,7 +5,7 @@ ADM, ADM-G, ADM-U and ADM-G+U are models of the benchmark; a model that makes sm
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas
 
@@ -32,6 +32,8 @@ COLUMNS = (
 @dataclass(frozen=True)
 class Table5:
     """Rows in the order in which records name models and samplers, `real` first, steps ascending."""
+
+    consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         """Return the table; records of other metrics are left out.

@@ -110,7 +110,7 @@ WRONG = {
     "guidance unknown": (("models", "adm_g", "guidance"), {"name": "clasifier", "classifier": "noisy"}, "models.adm_g.guidance: no guidance 'clasifier'; did you mean 'classifier'?"),
     "guidance key": (("models", "adm_g", "guidance", "scal"), 1.0, "models.adm_g.guidance: unknown key 'scal'; did you mean 'scale'?"),
     "guidance a number": (("models", "adm_g", "guidance"), 3, "models.adm_g.guidance: 'name' is missing"),
-    "trained key beside of": (("models", "adm_g", "training"), {"steps": 3}, "models.adm_g.training: has no place beside 'of', which trains nothing; allowed: guidance, labels, weights"),
+    "trained key beside of": (("models", "adm_g", "training"), {"steps": 3}, "models.adm_g.training: has no place beside 'of', which trains nothing; allowed: guidance, labels, low_res, weights"),
     "inherited trained key": (("models", "more"), {"base": "adm_g", "schedule": "cosine"}, "models.more.schedule: has no place beside 'of'"),
     "of nothing": (("models", "adm_g", "of"), "amd", "models.adm_g.of: no model 'amd'; did you mean 'adm'?"),
     "of a guided model": (("models", "more"), {"of": "adm_g"}, "models.more.of: adm_g has no weights of its own; name the model it is of, adm"),

@@ -106,7 +106,9 @@ def test_losses_and_accuracy_by_quarter_are_those_of_the_logits():
 
 
 def test_steps_are_uniform():
-    steps = Classification(Fixed(torch.zeros(1, 3)), DIFFUSION).steps(Stream(0, "train"), torch.arange(5000), 1)
+    task = Classification(Fixed(torch.zeros(1, 3)), DIFFUSION)
+    steps, weights = task.steps(Stream(0, "train"), torch.arange(5000), 1)
+    assert (weights == 1).all()
     counts = torch.bincount(steps, minlength=50)
     assert len(counts) == 50 and ((counts - 100).abs() < 45).all()
 
