@@ -1,7 +1,6 @@
 """score: features or terms of a bound in, tidy records of numbers with their intervals out. Needs no torch."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import digest, read_provenance, require_files, run_record, sha256, write_provenance
+from diffbench.base.artifacts import (
+    digest,
+    read_provenance,
+    read_recorded,
+    require_files,
+    run_record,
+    sha256,
+    write_provenance,
+)
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
@@ -62,8 +69,7 @@ def score_features(
     records = [record(row, key, name, metric(generated, real)) for key, metric in metrics.items()]
     inputs = {"features": features, "reference": reference}
     if samples_provenance is not None:
-        require_files([samples_provenance])
-        cost = json.loads(samples_provenance.read_text())["facts"]
+        cost = read_recorded(samples_provenance)["facts"]
         records += [record(row, key, name, Estimate.exact(value)) for key, value in costs(cost).items()]
         inputs["samples_provenance"] = samples_provenance
     write_records(out, records)

@@ -9,6 +9,7 @@ import pytest
 
 from diffbench.base.arrays import save_npz
 from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.errors import UserError
 from diffbench.base.records import read_records
 from diffbench.metrics.fid import Fid
 from diffbench.stages.score import main
@@ -198,3 +199,16 @@ def test_what_to_score_is_one_of_two(tmp_path, capsys, more):
     with pytest.raises(SystemExit) as caught:
         main(call(*more, out=tmp_path / "s.json"))
     assert caught.value.code == 2 and "error" in capsys.readouterr().err
+
+
+def test_files_of_other_stages_are_refused_by_name(tmp_path):
+    own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1)
+    terms(tmp_path / "t.npz")
+    for given, message in (
+        (("--features", tmp_path / "t.npz", "--reference", other), "t.npz.json: records no 'weights_sha256'"),
+        (("--terms", own), "f.npz.json: records no 'split'"),
+        (("--features", own, "--reference", other, "--samples-provenance", f"{own}.json"), "records no 'nfe'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            main(call(*given, out=tmp_path / "s.json"))
+    assert not (tmp_path / "s.json").exists()
