@@ -176,9 +176,11 @@ def measure(
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
     """Score a file of samples against a file of reference images under a published protocol."""
+    from diffbench.base.artifacts import require_files
     from diffbench.commands.measure import measure as measured
     from diffbench.commands.measure import protocol_of, report
 
+    require_files([samples])
     if rounding not in ("truncate", "round", "unknown"):
         raise UserError(f"--rounding {rounding}: is not allowed; allowed: truncate, round, unknown")
     part = protocol_of(protocol, reference)
