@@ -83,6 +83,8 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise UserError(f"{path}: not a table of scores: it is not CSV in UTF-8") from None
     missing = [key for key in (*ROW_KEYS, "protocol") if not rows or key not in rows[0]]
     if missing:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")

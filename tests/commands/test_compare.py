@@ -134,6 +134,9 @@ def test_places_without_scores_are_refused(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="not a table of scores, it lacks benchmark"):
         records_of(tmp_path / "t.csv")
+    (tmp_path / "b.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(UserError, match="not CSV in UTF-8"):
+        records_of(tmp_path / "b.csv")
     (tmp_path / "s.json").write_text('{"records": [{"metric": "fid"}]}')
     with pytest.raises(UserError, match="a record lacks benchmark"):
         records_of(tmp_path / "s.json")

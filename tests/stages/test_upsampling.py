@@ -83,6 +83,9 @@ def test_shrunk_data_and_their_facts(small, data):
 def test_a_size_that_does_not_divide_is_one_line(data, tmp_path):
     with pytest.raises(UserError, match=r"train\.npz: images of 8x8 cannot be shrunk to a height of 3"):
         shrink({"size": 3}, data / "train.npz", tmp_path / "a.npz")
+    for size, words in ((0, "0 is not a number"), ("4", "'4' is not a number"), (None, "give a number")):
+        with pytest.raises(UserError, match=words):
+            shrink({"size": size}, data / "train.npz", tmp_path / "a.npz")
     assert not (tmp_path / "a.npz").exists()
 
 
