@@ -152,6 +152,9 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
     require_files([images, truth, low_res])
     upsampled = read_member(images, "arr_0")
     true, small = (read_member(path, "arr_0")[: len(upsampled)] for path in (truth, low_res))
+    for path, found in ((truth, true), (low_res, small)):
+        if found.dtype != np.uint8 or found.ndim != 4:
+            raise UserError(f"{path}: arr_0 is {found.dtype}{found.shape}, wanted uint8 images")
     reference = f"{Path(truth).stem}@{sha256(truth)[:8]}"
     name = f"pairs;reference={reference};rounding={spec['rounding']};n={len(upsampled)};version=1"
     row = {**spec["row"], "num_images": len(upsampled)}

@@ -239,3 +239,6 @@ def test_pairs_are_scored_image_by_image(small, data, tmp_path):
     assert found["psnr"]["protocol"].startswith(
         f"pairs;reference=test@{sha256(data / 'test.npz')[:8]};rounding=truncate"
     )
+    low_res_file(tmp_path / "floats.npz", given / 255)
+    with pytest.raises(UserError, match=r"floats\.npz: arr_0 is float64"):
+        score_pairs(spec, tmp_path / "own.npz", data / "test.npz", tmp_path / "floats.npz", tmp_path / "s.json")
