@@ -94,8 +94,9 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
         raise UserError(f"--terms: {given} took different timesteps of the chain; not comparable: strata")
     records, found = [], {}
     for split, path in files.items():
-        arrays, facts = _arrays(path), read_provenance(path)["facts"]
-        name = bound_protocol(facts, len(arrays["width"]))
+        arrays, provenance = _arrays(path), read_provenance(path)
+        facts = provenance["facts"]
+        name = bound_protocol(facts, provenance["inputs"]["data"], len(arrays["width"]))
         found[split] = BitsPerDim()(arrays)
         prefix = "nll" if split == "test" else f"nll_{split}"
         estimates = {f"{prefix}_bits_per_dim": found[split]}
@@ -118,9 +119,9 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
     write_provenance(out, spec=spec, inputs=inputs, facts={"protocol": list(protocols)})
 
 
-def bound_protocol(facts: Mapping[str, Any], num_strata: int) -> str:
+def bound_protocol(facts: Mapping[str, Any], data_sha256: str, num_strata: int) -> str:
     """Return the protocol id of a bound: which images, on which grey levels, and how many timesteps of the chain."""
-    images = f"split={facts['split']};n={facts['num_images']};of={facts['of']};flip=false"
+    images = f"split={facts['split']}@{data_sha256[:8]};n={facts['num_images']};of={facts['of']};flip=false"
     return f"bound;{images};levels={facts['levels']};strata={num_strata};clip=true;version=2"
 
 
@@ -155,8 +156,9 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
     for path, found in ((truth, true), (low_res, small)):
         if found.dtype != np.uint8 or found.ndim != 4:
             raise UserError(f"{path}: arr_0 is {found.dtype}{found.shape}, wanted uint8 images")
-    reference = f"{Path(truth).stem}@{sha256(truth)[:8]}"
-    name = f"pairs;reference={reference};rounding={spec['rounding']};n={len(upsampled)};version=1"
+    reference, given = (f"{Path(path).stem}@{sha256(path)[:8]}" for path in (truth, low_res))
+    images_of = f"reference={reference};low_res={given}"
+    name = f"pairs;{images_of};rounding={spec['rounding']};n={len(upsampled)};version=1"
     row = {**spec["row"], "num_images": len(upsampled)}
     metric = Psnr()
     sets = {"psnr": upsampled, "psnr_enlarged": enlarged(small, *true.shape[1:3])}
