@@ -36,9 +36,20 @@ def check(
     benchmark = load_benchmark(config)
     _check_networks(benchmark, config)
     try:
-        benchmark.dataset.open("test")
+        held_out = benchmark.dataset.open("test").num_images
     except UserError as error:
         typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
+    else:
+        for row in benchmark.sampled_sets():
+            if benchmark.upsamples_real(row) and row.num_images > held_out:
+                raise UserError(
+                    f"{config}: runs: {row.model} is to upsample {row.num_images} held-out images, "
+                    f"of which there are {held_out}; ask for fewer"
+                )
+    for name, (_, protocol) in benchmark.protocols.items():
+        file = protocol.reference_file
+        if file and not file.is_file():
+            typer.echo(f"{config}: note: protocols.{name}.reference: {file} is not here yet", err=True)
     if not resolved:
         models, rows = len(benchmark.models), len(benchmark.sample_sets())
         typer.echo(
@@ -176,9 +187,11 @@ def measure(
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
     """Score a file of samples against a file of reference images under a published protocol."""
+    from diffbench.base.artifacts import require_files
     from diffbench.commands.measure import measure as measured
     from diffbench.commands.measure import protocol_of, report
 
+    require_files([samples])
     if rounding not in ("truncate", "round", "unknown"):
         raise UserError(f"--rounding {rounding}: is not allowed; allowed: truncate, round, unknown")
     part = protocol_of(protocol, reference)

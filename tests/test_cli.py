@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 
 def diffbench(*arguments, cwd):
@@ -98,3 +99,17 @@ def test_a_benchmark_whose_data_are_not_here_yet_is_checked_all_the_same(root, t
     config.write_text(text.replace("dataset: {name: digits}", "dataset: {name: mnist, path: nowhere}"))
     done = diffbench("check", config, cwd=root)
     assert done.returncode == 0 and "note: the data are not here yet (nowhere: no such folder" in done.stderr
+
+
+def test_check_counts_the_images_to_upsample_and_looks_for_references(root, tmp_path):
+    content = yaml.safe_load((root / "workflow/config/digits.yaml").read_text())
+    content["runs"] = [content["runs"][-1] | {"models": ["upsampled_real"]}]
+    content["protocols"]["labelled"]["reference"] = "nowhere.npz"
+    config = tmp_path / "upsampled.yaml"
+    config.write_text(yaml.safe_dump(content))
+    done = diffbench("check", config, cwd=root)
+    assert done.returncode == 0 and "protocols.labelled.reference: nowhere.npz is not here yet" in done.stderr
+    content["runs"][0]["num_images"] = 501
+    config.write_text(yaml.safe_dump(content))
+    done = diffbench("check", config, cwd=root)
+    assert done.returncode == 2 and "upsample 501 held-out images, of which there are 500" in done.stderr

@@ -121,18 +121,41 @@ def thread_count() -> int:
     return int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1
 
 
+class Recorded(dict[str, Any]):
+    """What a provenance records; a key that is asked for and not there is an error that names the file."""
+
+    source: Path
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"{self.source}: records no '{key}'; the artifact beside it is of another stage than is needed")
+
+
 def read_provenance(path: Path | str) -> dict[str, Any]:
     """Return what stands in `<path>.json`.
 
-    Raises: UserError where there is none or it is not JSON.
+    Raises: UserError where there is none or it is not JSON, and later for a key that it does not hold.
     """
-    source = provenance_path(path)
+    return read_recorded(provenance_path(path))
+
+
+def read_recorded(source: Path) -> dict[str, Any]:
+    """Return what stands in a provenance itself, as `read_provenance`."""
+
+    def recorded(found: dict[str, Any]) -> Recorded:
+        value = Recorded(found)
+        value.source = source
+        return value
+
+    artifact = str(source).removesuffix(".json")
     try:
-        return json.loads(source.read_text())
+        content = json.loads(source.read_text(), object_hook=recorded)
     except FileNotFoundError:
-        raise UserError(f"{source}: missing; run the stage that makes {path} again") from None
-    except json.JSONDecodeError:
-        raise UserError(f"{source}: not JSON; remove it and run the stage that makes {path} again") from None
+        raise UserError(f"{source}: missing; run the stage that makes {artifact} again") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise UserError(f"{source}: not JSON; remove it and run the stage that makes {artifact} again") from None
+    if not isinstance(content, Recorded):
+        raise UserError(f"{source}: not a provenance; remove it and run the stage that makes {artifact} again")
+    return content
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from diffbench.base.errors import UserError
 
 
 def chosen_device(name: str) -> torch.device:
-    """Return the device for auto, cpu or cuda. Raises: UserError where CUDA is asked for and there is none."""
+    """Return the device for auto, cpu or cuda. Raises: UserError for another name, or where there is no CUDA."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"--device {name}: is not allowed; allowed: auto, cpu, cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: this machine has no usable CUDA device; use --device auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -103,9 +103,12 @@ def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in paths:
         try:
-            found += json.loads(Path(path).read_text())["records"]
+            held = json.loads(Path(path).read_text())["records"]
         except FileNotFoundError:
             raise UserError(f"{path}: no such file of scores; run the score stage first") from None
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise UserError(f"{path}: not a file of scores (JSON with a list 'records')") from None
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            held = None
+        if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
+            raise UserError(f"{path}: not a file of scores (JSON with a list 'records')")
+        found += held
     return found

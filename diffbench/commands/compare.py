@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,8 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise UserError(f"{path}: not a table of scores: it is not CSV in UTF-8") from None
     missing = [key for key in (*ROW_KEYS, "protocol") if not rows or key not in rows[0]]
     if missing:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")
@@ -127,7 +130,9 @@ def _higher_is_better(metric: str) -> bool:
 def _selected(measured: Sequence[Mapping[str, Any]], selector: str, metric: str) -> list[Mapping[str, Any]]:
     """Return the records of one row, which differ in their seeds alone."""
     wanted = _wanted(selector, metric)
-    found = [item for item in measured if all(str(item[key]) == value for key, value in wanted.items())]
+    # One set scored under two entries with one id has each score twice, and it is the same score.
+    alike = {tuple(sorted(item.items(), key=itemgetter(0))): item for item in measured}.values()
+    found = [item for item in alike if all(_is(item[key], value) for key, value in wanted.items())]
     if not found:
         known = {"/".join(str(item[key]) for key in PLACE if item[key] is not None) for item in measured}
         place = "/".join(value for key, value in wanted.items() if key in PLACE)
@@ -144,6 +149,11 @@ def _selected(measured: Sequence[Mapping[str, Any]], selector: str, metric: str)
     if twice:
         raise UserError(f"two scores of {metric} for '{selector}', train and sample seed {twice[0]}; remove one")
     return found
+
+
+def _is(held: Any, written: str) -> bool:
+    """Whether a row's value is what a selector says: 1.0 may be written 1."""
+    return str(held) == written or (isinstance(held, float) and held == _value(written))
 
 
 def _wanted(selector: str, metric: str) -> dict[str, str]:

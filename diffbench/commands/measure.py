@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.artifacts import digest, require_files, sha256
+from diffbench.base.codehash import code_hash
+from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import configure, described, load
+from diffbench.base.plugins import configure, described, load, module_of
 from diffbench.base.records import ROW_KEYS, read_records
 from diffbench.protocols._contract import Protocol
-from diffbench.stages.extract import extract
+from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
 
 
@@ -28,7 +30,8 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
 
-    Features wait in `cache` under the hash of images, extractor and weights, so that one reference serves many samples.
+    Features wait in `cache` under the hash of images, extractor, weights, device and code, so that one reference serves
+    many samples.
     Raises: UserError.
     """
     require_files([samples, reference])
@@ -38,10 +41,16 @@ def measure(
     extractor_name = entry.pop("name")
     extractor = configure(load("extractors", extractor_name), entry, "extractor")
     spec = {"extractor": described(extractor, extractor_name), "threads": threads}
-    key = {"spec": spec, "weights": sha256(weights) if weights else None}
+    # All that the features depend on: the code too, since a cache outlives the version that filled it.
+    key = {
+        "spec": spec,
+        "weights": sha256(weights) if weights else None,
+        "code": code_hash(["diffbench.stages.extract", module_of("extractors", extractor_name)]),
+        "device": chosen_device(device).type,
+    }
     features = []
     for images in (samples, reference):
-        path = cache / "features" / f"{digest(key | {'images': sha256(images)})[:24]}.npz"
+        path = cache / "features" / f"{digest(key | {'images': sha256(images), 'size': full_size(images)})[:24]}.npz"
         # The provenance is written last: a file without it is one that was cut off.
         if not Path(f"{path}.json").is_file():
             extract(spec, [images], [path], weights=weights, device=device)

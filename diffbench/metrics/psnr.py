@@ -24,9 +24,11 @@ class Psnr:
     def __call__(self, generated: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]) -> Estimate:
         """Return the mean with 1.96 standard errors; both hold `images`, bytes, image k of one meaning k of the other.
 
-        Raises: UserError where their shapes differ, or for fewer than two pairs.
+        Raises: UserError where they are not bytes, their shapes differ, or for fewer than two pairs.
         """
         images, truth = generated["images"], reference["images"]
+        if {images.dtype, truth.dtype} != {np.dtype(np.uint8)}:
+            raise UserError(f"psnr: {images.dtype} images for {truth.dtype} ones; both must be uint8, from 0 to 255")
         if images.shape != truth.shape or len(images) < 2:
             raise UserError(f"psnr: {images.shape} bytes for {truth.shape}; it needs two or more pairs of equal size")
         values = psnr(images, truth)

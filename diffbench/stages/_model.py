@@ -11,15 +11,14 @@ from torch import nn
 
 from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import configure, load
+from diffbench.base.plugins import chosen, configure
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.guidance._gradient import ClassifierGradient
 
 
 def part_of(folder: str, described: Mapping[str, Any]) -> Any:
     """Return the part that a spec describes: its name and its fields."""
-    options = {key: value for key, value in described.items() if key != "name"}
-    return configure(load(folder, described["name"]), options, folder)
+    return chosen(folder, described, folder)[1]
 
 
 def diffusion_of(spec: Mapping[str, Any]) -> Diffusion:

@@ -44,9 +44,7 @@ def plot(
     real images, drawn as the first row. Raises: UserError where the figure is drawn from something else than
     was given.
     """
-    options = dict(spec["figure"])
-    name = options.pop("name")
-    figure = plugins.configure(plugins.load("figures", name, "figure"), options, "figure")
+    name, figure = plugins.chosen("figures", spec["figure"], "figure")
     given = {"table": table, "images": images, "terms": terms}
     wanted, brought = SOURCES[figure.consumes], [argument for argument, source in given.items() if source]
     if brought != [wanted] or (real and wanted != "images"):
@@ -57,7 +55,7 @@ def plot(
         data: Any = _read_table(files[0])
     elif wanted == "images":
         rows = {REAL_LABEL: real} if real else {}
-        data = {label: read_member(path, "arr_0") for label, path in (rows | _labelled(spec, images)).items()}
+        data = {label: _images(path) for label, path in (rows | _labelled(spec, images)).items()}
     elif figure.consumes == "curves":
         data = {label: _curve(path) for label, path in _labelled(spec, terms).items()}
     else:
@@ -68,6 +66,13 @@ def plot(
     with replacing(out) as temporary:
         save_png(figure(data), temporary)
     write_provenance(out, spec=spec, inputs={str(path): path for path in files})
+
+
+def _images(path: Path) -> np.ndarray:
+    images = read_member(path, "arr_0")
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise UserError(f"{path}: arr_0 is {images.dtype}{images.shape}, wanted uint8 images, channels last")
+    return images
 
 
 def _curve(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,7 +95,7 @@ def _read_table(path: Path) -> pandas.DataFrame:
         return pandas.read_csv(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the tabulate stage first") from None
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a table in CSV ({error})") from None
 
 

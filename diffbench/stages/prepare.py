@@ -29,9 +29,7 @@ def prepare(spec: Mapping[str, Any], *, out_train: Path, out_test: Path) -> dict
     spec: `dataset`, its name and options. Raises: UserError naming the file that is missing, corrupt or of
     another size; then neither split is written.
     """
-    options = dict(spec["dataset"])
-    name = options.pop("name")
-    dataset = plugins.configure(plugins.load("datasets", name, "dataset"), options, "dataset")
+    name, dataset = plugins.chosen("datasets", spec["dataset"], "dataset")
     train, test = dataset.open("train"), dataset.open("test")
     for split, images in (("train", train), ("test", test)):
         if not images.num_images:

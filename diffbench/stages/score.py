@@ -1,7 +1,6 @@
 """score: features or terms of a bound in, tidy records of numbers with their intervals out. Needs no torch."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import digest, read_provenance, require_files, run_record, sha256, write_provenance
+from diffbench.base.artifacts import (
+    digest,
+    read_provenance,
+    read_recorded,
+    require_files,
+    run_record,
+    sha256,
+    write_provenance,
+)
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
@@ -62,8 +69,7 @@ def score_features(
     records = [record(row, key, name, metric(generated, real)) for key, metric in metrics.items()]
     inputs = {"features": features, "reference": reference}
     if samples_provenance is not None:
-        require_files([samples_provenance])
-        cost = json.loads(samples_provenance.read_text())["facts"]
+        cost = read_recorded(samples_provenance)["facts"]
         records += [record(row, key, name, Estimate.exact(value)) for key, value in costs(cost).items()]
         inputs["samples_provenance"] = samples_provenance
     write_records(out, records)
@@ -88,8 +94,9 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
         raise UserError(f"--terms: {given} took different timesteps of the chain; not comparable: strata")
     records, found = [], {}
     for split, path in files.items():
-        arrays, facts = _arrays(path), read_provenance(path)["facts"]
-        name = bound_protocol(facts, len(arrays["width"]))
+        arrays, provenance = _arrays(path), read_provenance(path)
+        facts = provenance["facts"]
+        name = bound_protocol(facts, provenance["inputs"]["data"], len(arrays["width"]))
         found[split] = BitsPerDim()(arrays)
         prefix = "nll" if split == "test" else f"nll_{split}"
         estimates = {f"{prefix}_bits_per_dim": found[split]}
@@ -112,9 +119,9 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
     write_provenance(out, spec=spec, inputs=inputs, facts={"protocol": list(protocols)})
 
 
-def bound_protocol(facts: Mapping[str, Any], num_strata: int) -> str:
+def bound_protocol(facts: Mapping[str, Any], data_sha256: str, num_strata: int) -> str:
     """Return the protocol id of a bound: which images, on which grey levels, and how many timesteps of the chain."""
-    images = f"split={facts['split']};n={facts['num_images']};of={facts['of']};flip=false"
+    images = f"split={facts['split']}@{data_sha256[:8]};n={facts['num_images']};of={facts['of']};flip=false"
     return f"bound;{images};levels={facts['levels']};strata={num_strata};clip=true;version=2"
 
 
@@ -146,8 +153,12 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
     require_files([images, truth, low_res])
     upsampled = read_member(images, "arr_0")
     true, small = (read_member(path, "arr_0")[: len(upsampled)] for path in (truth, low_res))
-    reference = f"{Path(truth).stem}@{sha256(truth)[:8]}"
-    name = f"pairs;reference={reference};rounding={spec['rounding']};n={len(upsampled)};version=1"
+    for path, found in ((truth, true), (low_res, small)):
+        if found.dtype != np.uint8 or found.ndim != 4:
+            raise UserError(f"{path}: arr_0 is {found.dtype}{found.shape}, wanted uint8 images")
+    reference, given = (f"{Path(path).stem}@{sha256(path)[:8]}" for path in (truth, low_res))
+    images_of = f"reference={reference};low_res={given}"
+    name = f"pairs;{images_of};rounding={spec['rounding']};n={len(upsampled)};version=1"
     row = {**spec["row"], "num_images": len(upsampled)}
     metric = Psnr()
     sets = {"psnr": upsampled, "psnr_enlarged": enlarged(small, *true.shape[1:3])}

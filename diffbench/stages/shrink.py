@@ -10,7 +10,7 @@ from diffbench.base.arrays import member_names, read_member, stream_member, writ
 from diffbench.base.artifacts import read_provenance, require_files, run_record, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
-from diffbench.base.sizes import factor, shrunk
+from diffbench.base.sizes import factor, shrunk, size_of
 
 CHUNK = 1024
 """Images read at a time."""
@@ -23,18 +23,21 @@ def shrink(spec: dict[str, Any], data: Path, out: Path) -> None:
     Grey levels become 256: means of a few levels lie between them. Raises: UserError where the size does not divide.
     """
     require_files([data])
+    size = size_of({"size": spec["size"]}, "size", "--spec")
+    if size is None:
+        raise UserError("--spec.size: give a number of pixels")
     provenance = read_provenance(data)
     facts = {key: value for key, value in provenance["facts"].items() if not key.endswith("_bits_per_dim")}
     number, (height, width, channels) = facts["num_images"], facts["shape"]
     try:
-        times = factor(height, width, spec["size"])
+        times = factor(height, width, size)
     except UserError as error:
         raise UserError(f"{data}: {error}") from None
-    shape = [spec["size"], width // times, channels]
+    shape = [size, width // times, channels]
     with writing_npz(out) as writer:
         with writer.member("arr_0", (number, *shape), np.uint8) as images:
             for chunk in stream_member(data, "arr_0", CHUNK):
-                images.write(shrunk(chunk, spec["size"]))
+                images.write(shrunk(chunk, size))
         if "arr_1" in member_names(data):
             writer.add("arr_1", np.array(read_member(data, "arr_1")))
     # The hash of the images that these were made of tells data sets apart as well as one of their own.

@@ -59,9 +59,7 @@ def tabulate(
     spec: `table`, its name and options, and, for terms, `rows`: what identifies each file's model. Raises: UserError
     naming the file that is missing or damaged, or where the table is made from something else than was given.
     """
-    options = dict(spec["table"])
-    name = options.pop("name")
-    table = plugins.configure(plugins.load("tables", name, "table"), options, "table")
+    name, table = plugins.chosen("tables", spec["table"], "table")
     if table.consumes != ("terms" if terms else "records"):
         raise UserError(f"table {name}: is made from --{SOURCES[table.consumes]}, and from nothing else")
     frame = table(_identified(spec, terms) if terms else _records(scores, out_table))

@@ -66,7 +66,8 @@ def train(
         flip=facts["flip"],
         low_size=spec.get("low_size"),
     )
-    key = digest({"spec": spec, "data": provenance["sha256"], "device": chosen.type})[:24]
+    # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
+    key = digest({"spec": spec, "data": provenance["sha256"], "facts": facts, "device": chosen.type})[:24]
     with exclusive(cache / "train" / key) as folder:
         seed_torch(spec["seed"], "init")
         trainer = Trainer(

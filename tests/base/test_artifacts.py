@@ -152,3 +152,18 @@ def test_required_files(tmp_path):
     for bad in (tmp_path / "b", tmp_path):
         with pytest.raises(UserError, match="no such file"):
             require_files([tmp_path / "a", bad])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"facts": {"num_images": 3}}', "x.npz.json: records no 'weights_sha256'"),
+        (b'{"records": []}', "x.npz.json: records no 'facts'"),
+        (b"[1]", "x.npz.json: not a provenance"),
+        (bytes(range(256)), "x.npz.json: not JSON"),
+    ],
+)
+def test_another_files_record_in_the_place_of_a_provenance_is_one_line(tmp_path, content, message):
+    (tmp_path / "x.npz.json").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_provenance(tmp_path / "x.npz")["facts"]["weights_sha256"]

@@ -40,11 +40,11 @@ def test_records_come_back_in_order_and_equal_records_are_equal_bytes(tmp_path):
     assert sha256(tmp_path / "a.json") == sha256(tmp_path / "b.json")
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"rows": []}', "3"])
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"rows": []}', "3", '{"records": [1]}', b"\xff"])
 def test_a_file_that_holds_no_records_is_named(tmp_path, content):
     path = tmp_path / "scores.json"
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match="scores") as caught:
         read_records([path])
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)

@@ -120,8 +120,6 @@ def test_a_row_under_two_protocols_must_be_told_apart(results):
         compared(records, "iddpm/ancestral/25", "ddpm/ancestral/25", "fid")
     chosen = [f"{model}/ancestral/25/protocol={PROTOCOL}" for model in ("iddpm", "ddpm")]
     assert compared(records, *chosen, "fid").outcome == "better"
-    with pytest.raises(UserError, match="two scores of fid for 'real'"):
-        compared(records_of(results) * 2, "real", "real", "fid")
 
 
 def test_places_without_scores_are_refused(tmp_path):
@@ -134,6 +132,9 @@ def test_places_without_scores_are_refused(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="not a table of scores, it lacks benchmark"):
         records_of(tmp_path / "t.csv")
+    (tmp_path / "b.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(UserError, match="not CSV in UTF-8"):
+        records_of(tmp_path / "b.csv")
     (tmp_path / "s.json").write_text('{"records": [{"metric": "fid"}]}')
     with pytest.raises(UserError, match="a record lacks benchmark"):
         records_of(tmp_path / "s.json")
@@ -166,3 +167,21 @@ def test_the_command_prints_one_block_a_metric(results):
     assert isinstance(done.exception, UserError)  # real images have no bits/dim of a model
     done = CliRunner().invoke(app, ["compare", "iddpm/ancestral/25", "real", "--results", str(results)])
     assert done.exit_code == 0 and "95 %, no common seeds, the two intervals joined" in done.stdout
+
+
+def test_one_id_from_two_entries_is_one_score(results):
+    real = row("real", sampler=None, steps=None, seed=None, sample_seed=None)
+    again = results / "scores/labelled/real.json"
+    write_records(again, [record(real, "fid", PROTOCOL, Estimate(3.5, 3.0, 4.0))])
+    assert "fid (lower is better)" in compare(results, "iddpm/ancestral/25", "real", metrics=["fid"])
+    write_records(again, [record(real, "fid", PROTOCOL, Estimate(3.6, 3.0, 4.0))])
+    with pytest.raises(UserError, match="two scores of fid for 'real'"):
+        compare(results, "iddpm/ancestral/25", "real", metrics=["fid"])
+
+
+def test_a_guidance_scale_may_be_written_without_its_point(results):
+    for scale, value in ((1.0, 3.0), (2.0, 5.0)):
+        item = record(row("adm_g", guidance_scale=scale), "fid", PROTOCOL, Estimate(value, value - 0.1, value + 0.1))
+        write_records(results / f"scores/digits/adm_g@{scale}/25.json", [item])
+    one, other = "adm_g/ancestral/25/guidance_scale=1", "adm_g/ancestral/25/guidance_scale=2.0"
+    assert f"{one} is better than {other}" in compare(results, one, other, metrics=["fid"])

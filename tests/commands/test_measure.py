@@ -45,6 +45,26 @@ def test_scores_two_files_once_and_again_from_the_cache(digits, monkeypatch, cap
     assert (digits / "samples.npz.classifier.json").read_bytes() == first
 
 
+def test_the_cache_knows_its_code_and_the_size_that_images_are_enlarged_to(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    run(monkeypatch, capsys, *given)
+    before = set((digits / ".cache/features").glob("*.npz"))
+    with monkeypatch.context() as patched:
+        patched.setattr("diffbench.commands.measure.code_hash", lambda modules: "another")
+        run(patched, capsys, *given)
+    after = set((digits / ".cache/features").glob("*.npz"))
+    assert len(before) == 2 and before < after and len(after) == 4
+    # The same bytes, of a smaller copy of a data set now: their features are of the enlarged images.
+    small = np.random.default_rng(1).integers(0, 256, (90, 4, 4, 1), dtype=np.uint8)
+    save_npz(digits / "samples.npz", {"arr_0": small})
+    assert "(4, 4, 1)" in run(monkeypatch, capsys, *given, expect=2)
+    (digits / "samples.npz.json").write_text('{"facts": {"full_size": [8, 8]}}')
+    run(monkeypatch, capsys, *given)
+    (digits / "samples.npz.json").unlink()
+    assert "(4, 4, 1)" in run(monkeypatch, capsys, *given, expect=2)
+
+
 def test_adms_batches_are_scored_against_what_they_store(tmp_path, inception_weights, monkeypatch, capsys):
     """A reference batch as ADM publishes them: images for the neighbours, moments of a larger set for FID and sFID."""
     from diffbench.extractors.inception import Inception
@@ -86,6 +106,8 @@ def test_protocols_are_printed_with_what_they_fix(monkeypatch, capsys):
         (("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "fid"), "allowed: adm"),
         (("measure", "samples.npz", "--reference", "pictures"), "pictures: a reference is an .npz of uint8 images"),
         (("measure", "samples.npz", "--reference", "reference.npz", "--rounding", "up"), "allowed: truncate, round"),
+        (("measure", ".", "--reference", "reference.npz"), ".: no such file"),
+        (("measure", "samples.npz", "--reference", "reference.npz", "--device", "gpu"), "allowed: auto, cpu, cuda"),
         (("measure", "floats.npz", "--reference", "reference.npz", "--protocol", "classifier"), "wanted uint8 images"),
     ],
 )

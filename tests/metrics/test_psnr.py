@@ -37,3 +37,8 @@ def test_other_shapes_and_single_images_are_refused():
         Psnr()({"images": TRUTH[:, :4]}, {"images": TRUTH})
     with pytest.raises(UserError, match="two or more pairs of equal size"):
         Psnr()({"images": TRUTH[:1]}, {"images": TRUTH[:1]})
+
+
+def test_floats_are_refused_whose_range_nobody_knows():
+    with pytest.raises(UserError, match="psnr: float64 images for uint8 ones"):
+        Psnr()({"images": TRUTH / 255}, {"images": TRUTH})

@@ -9,7 +9,7 @@ from PIL import Image
 from diffbench.base.arrays import save_npz
 from diffbench.base.artifacts import read_provenance, sha256
 from diffbench.base.errors import UserError
-from diffbench.stages.plot import main
+from diffbench.stages.plot import main, plot
 
 
 def call(tmp_path, spec, *arguments):
@@ -92,3 +92,14 @@ def test_what_does_not_belong_together(tmp_path, table, images):
     with pytest.raises(UserError, match="did you mean 'samples'"):
         call(tmp_path, {"figure": {"name": "sample"}}, "--images", images[0])
     assert not list(tmp_path.glob("*.png*"))
+
+
+def test_inputs_of_another_kind_are_one_line(tmp_path):
+    save_npz(tmp_path / "floats.npz", {"arr_0": np.zeros((4, 8, 8, 1))})
+    (tmp_path / "bytes.csv").write_bytes(bytes(range(256)))
+    spec = {"figure": {"name": "samples"}, "labels": ["a"]}
+    with pytest.raises(UserError, match=r"floats\.npz: arr_0 is float64"):
+        plot(spec, out=tmp_path / "a.png", images=[tmp_path / "floats.npz"])
+    with pytest.raises(UserError, match="not a table in CSV"):
+        plot({"figure": "fid_vs_steps"}, out=tmp_path / "a.png", table=tmp_path / "bytes.csv")
+    assert not (tmp_path / "a.png").exists()

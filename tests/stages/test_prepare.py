@@ -97,6 +97,8 @@ def test_failure_keeps_the_files_of_before(tmp_path, capsys):
         ({"name": "digit"}, "no dataset 'digit'; did you mean 'digits'?"),
         ({"name": "digits", "pth": "x"}, "unknown key 'pth'"),
         ({"name": "mnist"}, "'path' is missing"),
+        ({}, "dataset: 'name' is missing"),
+        (5, "dataset: 5 is neither a name nor a map"),
     ],
 )
 def test_misspelt_settings(tmp_path, dataset, message):

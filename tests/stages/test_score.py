@@ -9,6 +9,7 @@ import pytest
 
 from diffbench.base.arrays import save_npz
 from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.errors import UserError
 from diffbench.base.records import read_records
 from diffbench.metrics.fid import Fid
 from diffbench.stages.score import main
@@ -35,7 +36,7 @@ def features(path, seed, num_images=80, sha="a" * 64, resize="none"):
     return path
 
 
-def terms(path, num_images=9, split="test", seed=0, weights="w" * 64):
+def terms(path, num_images=9, split="test", seed=0, weights="w" * 64, data="d" * 64):
     draw = np.random.default_rng(seed)
     vlb, width = draw.random((num_images, 3)), np.array([1, 3, 6])
     prior, mse = np.full(num_images, 0.01), draw.random((num_images, 3)) / 100
@@ -43,7 +44,7 @@ def terms(path, num_images=9, split="test", seed=0, weights="w" * 64):
     facts = {"num_images": num_images, "of": 50, "levels": 17, "split": split}
     write_provenance(path, spec={}, facts=facts | ({"uniform_bits_per_dim": 4.0} if split == "test" else {}))
     sidecar = path.with_name(f"{path.name}.json")
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"inputs": {"weights": weights}}))
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"inputs": {"weights": weights, "data": data}}))
     return vlb, width, prior, mse
 
 
@@ -105,7 +106,7 @@ def test_the_bound_with_rate_and_distortion(tmp_path):
     assert np.isclose(found["distortion_bits_per_dim"]["value"], vlb[:, 0].mean())
     assert np.isclose(found["rate_bits_per_dim"]["value"] + found["distortion_bits_per_dim"]["value"], total.mean())
     assert np.isclose(found["distortion_rmse"]["value"], 127.5 * np.sqrt(mse[:, 0].mean()))
-    protocol = "bound;split=test;n=9;of=50;flip=false;levels=17;strata=3;clip=true;version=2"
+    protocol = "bound;split=test@dddddddd;n=9;of=50;flip=false;levels=17;strata=3;clip=true;version=2"
     assert found["nll_bits_per_dim"]["protocol"] == protocol
     difference = vlb[:, 1] * 3 - vlb[:, 2] * 6
     assert np.isclose(found["nll_subset_se"]["value"], difference.std(ddof=1) / 3)
@@ -121,7 +122,10 @@ def test_the_training_split_beside_the_test_split(tmp_path):
     found = {item["metric"]: item for item in read_records([tmp_path / "b.json"])}
     test, train, gap = (found[f"nll{name}_bits_per_dim"] for name in ("", "_train", "_gap"))
     assert (test["num_images"], train["num_images"], gap["num_images"]) == (9, 25, None)
-    assert "split=train;n=25;" in train["protocol"] and gap["protocol"] == f"{train['protocol']} - {test['protocol']}"
+    assert (
+        "split=train@dddddddd;n=25;" in train["protocol"]
+        and gap["protocol"] == f"{train['protocol']} - {test['protocol']}"
+    )
     assert np.isclose(gap["value"], test["value"] - train["value"])
     margins = [item["high"] - item["value"] for item in (test, train, gap)]
     assert np.isclose(margins[2], np.hypot(*margins[:2]))
@@ -198,3 +202,16 @@ def test_what_to_score_is_one_of_two(tmp_path, capsys, more):
     with pytest.raises(SystemExit) as caught:
         main(call(*more, out=tmp_path / "s.json"))
     assert caught.value.code == 2 and "error" in capsys.readouterr().err
+
+
+def test_files_of_other_stages_are_refused_by_name(tmp_path):
+    own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1)
+    terms(tmp_path / "t.npz")
+    for given, message in (
+        (("--features", tmp_path / "t.npz", "--reference", other), "t.npz.json: records no 'weights_sha256'"),
+        (("--terms", own), "f.npz.json: records no 'split'"),
+        (("--features", own, "--reference", other, "--samples-provenance", f"{own}.json"), "records no 'nfe'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            main(call(*given, out=tmp_path / "s.json"))
+    assert not (tmp_path / "s.json").exists()

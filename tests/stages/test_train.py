@@ -96,7 +96,7 @@ def test_killed_and_started_again_ends_with_equal_bytes(weights, specs, data, tm
         assert sha256(tmp_path / name) == sha256(weights.parent / name)
 
 
-def test_another_spec_does_not_take_up_a_checkpoint(specs, data, tmp_path, monkeypatch):
+def test_another_spec_or_flip_does_not_take_up_a_checkpoint(specs, data, tmp_path, monkeypatch):
     steps, restored = [], Trainer.restore
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
 
@@ -109,11 +109,21 @@ def test_another_spec_does_not_take_up_a_checkpoint(specs, data, tmp_path, monke
         spec = specs("train", seed=seed, training={"steps": 2})
         train(spec, data / "train.npz", tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
     assert steps == [None, 2, None]
+    # The same images, which may be flipped now: another training.
+    flipped = tmp_path / "flipped.npz"
+    flipped.write_bytes((data / "train.npz").read_bytes())
+    recorded = read_provenance(data / "train.npz")
+    recorded["facts"]["flip"] = not recorded["facts"]["flip"]
+    (tmp_path / "flipped.npz.json").write_text(json.dumps(recorded))
+    train(spec, flipped, tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
+    assert steps == [None, 2, None, None]
 
 
 def test_a_second_writer_is_refused(specs, data, tmp_path, failing):
     spec, source = specs("train"), data / "train.npz"
-    key = digest({"spec": spec, "data": read_provenance(source)["sha256"], "device": "cpu"})[:24]
+    recorded = read_provenance(source)
+    facts = {name: recorded["facts"][name] for name in ("shape", "levels", "num_classes", "flip")}
+    key = digest({"spec": spec, "data": recorded["sha256"], "facts": facts, "device": "cpu"})[:24]
     with exclusive(tmp_path / "cache/train" / key):
         assert "another process is at work there" in failing(main, arguments(spec, source, tmp_path))
     assert not (tmp_path / "weights.safetensors").exists()

@@ -83,6 +83,9 @@ def test_shrunk_data_and_their_facts(small, data):
 def test_a_size_that_does_not_divide_is_one_line(data, tmp_path):
     with pytest.raises(UserError, match=r"train\.npz: images of 8x8 cannot be shrunk to a height of 3"):
         shrink({"size": 3}, data / "train.npz", tmp_path / "a.npz")
+    for size, words in ((0, "0 is not a number"), ("4", "'4' is not a number"), (None, "give a number")):
+        with pytest.raises(UserError, match=words):
+            shrink({"size": size}, data / "train.npz", tmp_path / "a.npz")
     assert not (tmp_path / "a.npz").exists()
 
 
@@ -233,6 +236,8 @@ def test_pairs_are_scored_image_by_image(small, data, tmp_path):
     assert found["psnr"]["value"] == pytest.approx(psnr(own, truth).mean())
     assert found["psnr_enlarged"]["value"] == pytest.approx(psnr(enlarged(given, 8, 8), truth).mean())
     assert found["psnr"]["num_images"] == 9
-    assert found["psnr"]["protocol"].startswith(
-        f"pairs;reference=test@{sha256(data / 'test.npz')[:8]};rounding=truncate"
-    )
+    images = (f"reference=test@{sha256(data / 'test.npz')[:8]}", f"low_res=test_4@{sha256(small / 'test_4.npz')[:8]}")
+    assert found["psnr"]["protocol"].startswith(f"pairs;{images[0]};{images[1]};rounding=truncate")
+    low_res_file(tmp_path / "floats.npz", given / 255)
+    with pytest.raises(UserError, match=r"floats\.npz: arr_0 is float64"):
+        score_pairs(spec, tmp_path / "own.npz", data / "test.npz", tmp_path / "floats.npz", tmp_path / "s.json")
