@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from diffbench.base.errors import UserError
+from diffbench.figures._protocols import main_protocol
 from diffbench.figures._style import (
     COLOURS,
     DASHES,
@@ -38,7 +39,7 @@ class FidVsSteps:
 
     title: str = "FID against sampling steps"
     protocol: str | None = None
-    """Which protocol's rows to draw, where the table has several: their numbers are not comparable."""
+    """Which protocol's rows to draw; without it, those of the protocol that most rows have."""
 
     consumes: ClassVar[str] = "table"
 
@@ -52,13 +53,10 @@ class FidVsSteps:
 def _chosen(table: pandas.DataFrame, protocol: str | None) -> pandas.DataFrame:
     rows = table.dropna(subset=["fid"])
     held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
-    if protocol is None and len(held) > 1:
-        raise UserError(f"fid_vs_steps: the table has several protocols; set 'protocol' to one of {', '.join(held)}")
-    if protocol is not None:
-        rows = rows[rows["protocol"] == protocol]
-    elif held:
-        # Real images that are fewer than the samples have a protocol of their own, and are no floor for them.
-        rows = rows[rows["protocol"] == held[0]]
+    # Real images that are fewer than the samples have a protocol of their own, and are no floor for them.
+    chosen = protocol or main_protocol(rows[rows["model"] != "real"])
+    if chosen is not None:
+        rows = rows[rows["protocol"] == chosen]
     if (rows["fid"] <= 0).any():
         raise UserError("fid_vs_steps: a row has an FID of 0 or less, which a logarithmic axis cannot show")
     if not (rows["model"] != "real").any():
@@ -189,7 +187,7 @@ def _measured(protocol: str) -> str:
     fields = dict(part.split("=", 1) for part in protocol.split(";") if "=" in part)
     if {"extractor", "reference"} <= fields.keys():
         split, _, count = fields["reference"].partition(":")
-        return f"features of {fields['extractor']}, against {count} {split} images"
+        return f"features of {fields['extractor']}, against {count.partition('@')[0]} {split} images"
     return f"protocol {protocol}"
 
 

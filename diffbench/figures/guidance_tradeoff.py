@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from diffbench.base.errors import UserError
+from diffbench.figures._protocols import main_protocol
 from diffbench.figures._style import COLOURS, DASHES, MARKERS, QUIET, empty_figure, note, styled
 
 PANELS = {
@@ -38,15 +39,15 @@ class GuidanceTradeoff:
     def __call__(self, table: pandas.DataFrame) -> Figure:
         """Return the figure of a table with table4's columns; seeds are averaged, bands span all of them.
 
-        Raises: UserError where no row is guided, or rows have several protocols, whose numbers are not comparable.
+        Rows are those of the protocol that most guided rows have. Raises: UserError where no row is guided.
         """
         if "guidance_scale" not in table or table["guidance_scale"].isna().all():
             raise UserError("guidance_tradeoff: no row has a guidance scale; guide a model, over several scales")
         guided = table.dropna(subset=["guidance_scale"])
-        protocols = guided["protocol"].dropna().unique()
-        if len(protocols) > 1:
-            raise UserError(f"guidance_tradeoff: rows of several protocols do not compare: {', '.join(protocols)}")
-        real = table[(table["model"] == "real") & table["protocol"].isin(protocols)]
+        protocol = main_protocol(guided)
+        if protocol is not None:
+            guided = guided[guided["protocol"] == protocol]
+        real = table[(table["model"] == "real") & (table["protocol"] == protocol)]
         with styled():
             return _drawn(guided, real, self.title)
 
