@@ -12,7 +12,7 @@ import typer
 from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
 
-STAGES = ("prepare", "shrink", "fit", "train", "sample", "extract", "bound", "score", "tabulate", "plot")
+STAGES = ("prepare", "shrink", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
 
 app = typer.Typer(
@@ -240,6 +240,37 @@ def compare(
     from diffbench.commands.compare import compare as verdicts
 
     typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+
+
+@app.command(name="import")
+def import_(
+    source: Annotated[
+        str | None, typer.Argument(help="a released name, a file of weights, or a diffusers folder")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="weights to write; checkpoints/NAME.safetensors without")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="the released name whose flags it has")
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(help="a YAML of the flags")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="print every released file with its URL and flags")] = False,
+    cache: Annotated[Path, typer.Option(help="where a download waits")] = Path(".cache"),
+) -> None:
+    """Make weights that others released an artifact of ours, to be named as a model's `checkpoint`."""
+    if listed:
+        from diffbench.commands._released import listing
+
+        if source is not None:
+            raise UserError(f"--list: prints all; leave {source} out")
+        typer.echo(listing())
+        return
+    if source is None:
+        raise UserError("import: say what: a released name (see --list), a file of weights, or a diffusers folder")
+    from diffbench.commands.importing import import_checkpoint
+
+    if out is not None and out.suffix != ".safetensors":
+        raise UserError(f"--out: {out} must end in .safetensors")
+    target = import_checkpoint(source, out=out, name=name, spec_file=spec, cache=cache)
+    typer.echo(f"written to {target}; use it as {{checkpoint: {target}}}")
 
 
 @app.command()
