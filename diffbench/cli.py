@@ -64,22 +64,31 @@ def check(
 
     from diffbench.base.plugins import described
 
-    jobs = {name: benchmark.train_job(name, 0).spec for name in benchmark.models}
-    models = {
-        name: {key: spec[key] for key in ("network", "diffusion", "objective", "training")}
-        for name, spec in jobs.items()
+    described_keys = ("network", "diffusion", "objective", "training")
+    trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}
+    jobs = {
+        name: (benchmark.train_job(name, 0) if own else benchmark.convert_job(name)).spec
+        for name, own in trained.items()
     }
+    models = {name: {key: spec[key] for key in described_keys if key in spec} for name, spec in jobs.items()}
     for name, entry in models.items():
         model = benchmark.models[name]
         entry |= {"weights": model.weights, "of": model.of, "labels": model.labels, "guidance": None}
+        entry |= {"checkpoint": model.checkpoint.path} if model.checkpoint else {}
         entry |= {"size": model.size, "low_size": model.low_size}
         entry |= {"low_res": dataclasses.asdict(model.low_res) if model.low_res else None}
         if model.guidance is not None:
             guided = described(model.guidance.part, model.guidance.name)
             entry["guidance"] = guided | {"classifier": model.guidance.classifier}
     classifiers = {
-        name: {key: benchmark.train_classifier_job(name, 0).spec[key] for key in ("network", "diffusion", "training")}
-        | {"weights": classifier.weights, "size": classifier.size}
+        name: {
+            "network": described(classifier.network, classifier.network_name),
+            "diffusion": dataclasses.asdict(classifier.diffusion),
+            "training": dataclasses.asdict(classifier.training) if classifier.training else None,
+            "weights": classifier.weights,
+            "size": classifier.size,
+        }
+        | ({"checkpoint": classifier.checkpoint.path} if classifier.checkpoint else {})
         for name, classifier in benchmark.classifiers.items()
     }
     samplers = {
