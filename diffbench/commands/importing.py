@@ -16,7 +16,7 @@ from diffbench.base.plugins import chosen, configure, described, nearest
 from diffbench.commands._diffusers_layout import diffusion_of, published_names, unet_of
 from diffbench.commands._download import download
 from diffbench.commands._published import published_diffusion, published_part
-from diffbench.commands._released import Released, released
+from diffbench.commands._released import REGISTRY, Released, released
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.stages._foreign import read_state
 from diffbench.stages.convert import write_weights
@@ -127,7 +127,8 @@ def _meaning_of_file(path: Path, name: str | None, spec_file: Path | None) -> Me
         return meaning_of_released(released(name))
     if spec_file is not None:
         return meaning_of_yaml(spec_file)
-    raise UserError(f"{path}: weights do not say what they mean; add --as NAME (see --list) or --spec FILE.yaml")
+    like = f"--as {path.stem}" if path.stem in REGISTRY else "--as NAME (see --list)"
+    raise UserError(f"{path}: weights do not say what they mean; add {like} or --spec FILE.yaml")
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
