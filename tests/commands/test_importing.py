@@ -5,18 +5,21 @@ import json
 import os
 import pickle
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.arrays import read_member, save_npz
+from diffbench.base.artifacts import read_provenance, sha256, write_provenance
 from diffbench.base.errors import UserError
 from diffbench.commands import _released
 from diffbench.commands._released import REGISTRY
 from diffbench.commands.importing import import_checkpoint, meaning_of_released
 from diffbench.stages._model import build_classifier, build_network, load_classifier, load_model
+from diffbench.stages.sample import sample_sets
 
 SMALL = {"num_channels": 32, "num_res_blocks": 1, "image_size": 16, "channel_mult": "1,2", "attention_resolutions": "8"}
 
@@ -27,7 +30,7 @@ def state_of(name, seed=0):
     build = build_classifier if REGISTRY[name].kind == "classifier" else build_network
     network = build(meaning.spec, meaning.facts)
     generator = torch.Generator().manual_seed(seed)
-    return {key: torch.randn(tensor.shape, generator=generator) for key, tensor in network.state_dict().items()}
+    return {key: 0.1 * torch.randn(tensor.shape, generator=generator) for key, tensor in network.state_dict().items()}
 
 
 @pytest.fixture(autouse=True)
@@ -280,3 +283,22 @@ def test_the_command(tmp_path):
     assert listed.exit_code == 0 and "lsun_horse_nodropout" in listed.output
     for wrong in (["import"], ["import", "a", "--list"], ["import", "mine.pt", "--out", "a.pt"]):
         assert isinstance(CliRunner().invoke(app, wrong).exception, UserError)
+
+
+@pytest.mark.parametrize("name", ["64x64_diffusion", "128_512_upsampler"])
+def test_what_was_imported_is_sampled_like_anything_else(name, tmp_path):
+    torch.save(state_of(name), tmp_path / "mine.pt")
+    weights = import_checkpoint("mine.pt", name=name, out=tmp_path / "a.safetensors")
+    recorded = read_provenance(weights)["spec"]
+    spec = {key: recorded[key] for key in ("network", "diffusion", "weights")}
+    spec |= {"sampler": {"name": "ancestral"}, "spacings": ["2"], "num_images": 3, "seed": 0, "threads": 1}
+    spec |= {"sampling": {"micro_batch": 2, "clip_x_0": True, "rounding": "truncate"}, "labels": "balanced"}
+    low_res = None
+    if REGISTRY[name].low_size is not None:
+        low_res = tmp_path / "low.npz"
+        save_npz(low_res, {"arr_0": np.zeros((3, 8, 8, 3), np.uint8), "arr_1": np.arange(3)})
+        write_provenance(low_res, spec={})
+    sample_sets(spec, weights, [tmp_path / "out.npz"], device="cpu", low_res=low_res, cache=tmp_path / "cache")
+    assert read_member(tmp_path / "out.npz", "arr_0").shape == (3, 16, 16, 3)
+    assert read_member(tmp_path / "out.npz", "arr_1").tolist() == [0, 1, 2]
+    assert read_provenance(tmp_path / "out.npz")["inputs"]["weights"] == sha256(weights)

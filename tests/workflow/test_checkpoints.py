@@ -60,6 +60,7 @@ def use(config):
             "variance": "learned_range",
         },
     }
+    config["bound"]["splits"] = ["test"]
     run = config["runs"][0]
     config["runs"] = [run | {"models": ["adm", "adm_g", "mine"], "samplers": ["ddim"], "steps": [3], "num_images": 100}]
 
@@ -82,9 +83,9 @@ def test_the_documentation_shows_this_network():
 def test_they_are_sampled_and_bounded_and_nothing_is_trained(tree):
     count = tree.count(tree.plan("results/table2.csv"))
     assert "train" not in count and "train_classifier" not in count
-    assert count["sample"] == 3 and count["convert"] == 1 and count["bound"] == 4
+    assert count["sample"] == 3 and count["convert"] == 1 and count["bound"] == 2
     planned = tree.run(sys.executable, "-m", "diffbench.cli", "plan").stdout
-    assert "0 train, 1 convert, 3 sample, 4 bound" in planned
+    assert "0 train, 1 convert, 3 sample, 2 bound" in planned
     shown = yaml.safe_load(tree.run(sys.executable, "-m", "diffbench.cli", "check", "--resolved").stdout)
     assert shown["models"]["adm"]["network"]["head_channels"] == 8 and "training" not in shown["models"]["adm"]
     assert shown["models"]["mine"]["checkpoint"] == "mine.pt"
