@@ -134,11 +134,13 @@ class LowRes:
 class Checkpoint:
     """Weights that are not trained here.
 
-    key: where they stand in a file that holds more. facts: of the data they were made for, where a record beside the
-    file tells; without one, its weights become an artifact before they are used.
+    path: as it was given; file: the same, absolute. key: where they stand in a file that holds more. facts: of the
+    data they were made for, where a record beside the file tells; without one, its weights become an artifact before
+    they are used.
     """
 
     path: str
+    file: str
     key: str | None = None
     facts: dict[str, Any] | None = None
 

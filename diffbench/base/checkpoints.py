@@ -1,11 +1,13 @@
 """What a configuration says of checkpoints, weights that are not trained here: what they record, and what cannot be."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from diffbench.base.artifacts import provenance_path, read_provenance
 from diffbench.base.benchmark import Benchmark, Checkpoint, Model, NoisyClassifier
+from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
 from diffbench.base.sizes import shrunk_shape
@@ -13,6 +15,14 @@ from diffbench.base.sizes import shrunk_shape
 TRAINING_KEYS = ("objective", "training")
 PART_KEYS = ("network", "objective")
 """Keys whose value may be a part's name alone."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an entry's `checkpoint` may say, if it is more than a path; key: as Checkpoint's."""
+
+    path: str
+    key: str | None = None
 
 
 def adopted(
@@ -27,17 +37,19 @@ def adopted(
     given = entry.get("checkpoint")
     if given is None:
         return dict(entry), None
-    asked = configure(Checkpoint, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
+    asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
     path = Path(asked.path).expanduser()
-    if not path.is_file():
+    # Where the command was given, else in the project's folder, from which a workflow sees its configuration.
+    file = next((place for place in (path.absolute(), PACKAGE_ROOT / path) if place.is_file()), None)
+    if file is None:
         raise UserError(
             f"{where}.checkpoint: {path}: no such file; `diffbench import --list` names what can be downloaded"
         )
-    if not provenance_path(path).is_file():
-        return _own(entry, where, path), asked
+    if not provenance_path(file).is_file():
+        return _own(entry, where, path), Checkpoint(asked.path, str(file), asked.key)
     if asked.key is not None:
         raise UserError(f"{where}.checkpoint.key: {path} was imported and holds a model's tensors alone; leave it out")
-    provenance = read_provenance(path)
+    provenance = read_provenance(file)
     recorded, facts = _recorded(provenance["spec"], diffusion_keys), provenance["facts"]
     for key in ("shape", "levels", "num_classes"):
         facts[key]  # noqa: B018  (names the file where it is another stage's)
@@ -51,7 +63,7 @@ def adopted(
             raise UserError(f"{where}.{key}: {path} records none; leave it out, nothing is trained here")
         _agree(own[key], recorded[key], f"{where}.{key}", path)
     completed = {**own, **{key: _completed(recorded[key], own.get(key)) for key in recorded}}
-    return completed, Checkpoint(asked.path, facts=dict(facts))
+    return completed, Checkpoint(asked.path, str(file), facts=dict(facts))
 
 
 def _own(entry: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
@@ -96,26 +108,31 @@ def _completed(recorded: Any, given: Any) -> Any:
 
 def check_checkpoints(benchmark: Benchmark) -> None:
     """Refuse checkpoints of other data than the benchmark's, and what one training cannot give. Raises: UserError."""
-    recorded = [*benchmark.models.values(), *benchmark.classifiers.values()]
-    if any(item.checkpoint is not None and item.checkpoint.facts is not None for item in recorded):
-        data = _data_of(benchmark.dataset)
-        for item in recorded if data is not None else ():
-            kind = "classifiers" if isinstance(item, NoisyClassifier) else "models"
-            if item.checkpoint is not None and item.checkpoint.facts is not None:
-                _check_data(item, item.checkpoint.facts, data, f"{kind}.{item.name}.checkpoint")
+    recorded = [
+        (f"{section}.{item.name}.checkpoint", item, item.checkpoint.facts)
+        for section, entries in (("models", benchmark.models), ("classifiers", benchmark.classifiers))
+        for item in entries.values()
+        if item.checkpoint is not None and item.checkpoint.facts is not None
+    ]
+    data = _data_of(benchmark.dataset) if recorded else None
+    if data is not None:
+        for where, item, facts in recorded:
+            _check_data(item, facts, data, where)
     seeds: dict[str, set[int]] = {}
     for row in benchmark.sampled_sets():
         model = benchmark.variant(row.model)
         if model.checkpoint is None:
             continue
-        seeds.setdefault(model.of, set()).add(row.train_seed)
-        if len(seeds[model.of]) > 1:
+        found = seeds.setdefault(model.of, set())
+        found.add(row.train_seed)
+        if len(found) > 1:
             raise UserError(
-                f"runs: {row.model} with train_seeds {sorted(seeds[model.of])}: its checkpoint is one training, and "
-                "several seeds would repeat it; give it a run with one"
+                f"runs: {row.model} with train_seeds {sorted(found)}: its checkpoint is one training, and several "
+                "seeds would repeat it; give it a run with one"
             )
-        imported = model.checkpoint.facts is not None
-        if imported and model.size is not None and "full_size" not in model.checkpoint.facts and row.protocols:
+        # Smaller images are enlarged before they are scored, to a size that only a record of this data set tells.
+        facts = model.checkpoint.facts
+        if row.protocols and model.size is not None and facts is not None and "full_size" not in facts:
             raise UserError(
                 f"runs: {row.model} makes images of {model.size} pixels, which this data set cannot score; "
                 "use it as an upsampler's low_res, or take a data set of its own size"

@@ -5,13 +5,13 @@ padding at the right and the bottom, eps 1e-6. Definitions: diffusers, models/un
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from diffbench.base.errors import UserError
-from diffbench.diffusion.denoiser import Diffusion
+from diffbench.diffusion.denoiser import Diffusion, Variance
 from diffbench.networks.unet import Unet
 
 DEFAULTS: dict[str, Any] = {
@@ -51,7 +51,7 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "add_attention": (True,),
     "class_embed_type": (None,),
 }
-EMBEDDINGS = {(False, 1): "sin_cos", (True, 0): "cos_sin"}
+EMBEDDINGS: dict[tuple[bool, int], Literal["sin_cos", "cos_sin"]] = {(False, 1): "sin_cos", (True, 0): "cos_sin"}
 """(flip_sin_to_cos, freq_shift) as our order of sinusoids and the span of their frequencies."""
 
 ATTENTION = {
@@ -148,9 +148,13 @@ def _attention(given: Mapping[str, Any], size: int, source: object) -> tuple[int
     return tuple(size // 2**level for level, has in enumerate(attended) if has)
 
 
-SCHEDULES = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
-PREDICTIONS = {"epsilon": "eps", "sample": "x_0", "v_prediction": "v"}
-VARIANCES = {"fixed_large": "fixed_large", "fixed_small": "fixed_small", "learned_range": "learned_range"}
+SCHEDULES: dict[str, Literal["linear", "cosine"]] = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
+PREDICTIONS: dict[str, Literal["eps", "x_0", "v"]] = {"epsilon": "eps", "sample": "x_0", "v_prediction": "v"}
+VARIANCES: dict[str, Variance] = {
+    "fixed_large": "fixed_large",
+    "fixed_small": "fixed_small",
+    "learned_range": "learned_range",
+}
 
 
 def diffusion_of(config: Mapping[str, Any], source: object) -> Diffusion:
@@ -166,7 +170,11 @@ def diffusion_of(config: Mapping[str, Any], source: object) -> Diffusion:
         "rescale_betas_zero_snr": False,
         "thresholding": False,
     } | dict(config)
-    tables = {"beta_schedule": SCHEDULES, "prediction_type": PREDICTIONS, "variance_type": VARIANCES}
+    tables: dict[str, Mapping[str, str]] = {
+        "beta_schedule": SCHEDULES,
+        "prediction_type": PREDICTIONS,
+        "variance_type": VARIANCES,
+    }
     for key, table in tables.items():
         if given[key] not in table:
             raise UserError(f"{source}: {key} {given[key]!r} is not supported; supported: {', '.join(table)}")

@@ -107,6 +107,7 @@ def test_what_is_recorded_may_be_said_again(record):
         (model(checkpoint=3), "checkpoint: 3 is not a map"),
         (model(checkpoint={"path": "released.safetensors", "key": "ema"}), "checkpoint.key: "),
         (model(checkpoint={"file": "a"}), "checkpoint: unknown key 'file'"),
+        (model(checkpoint={"path": "released.safetensors", "facts": {}}), "checkpoint: unknown key 'facts'"),
         (model("again", checkpoint="a"), "checkpoint: has no place beside 'of'"),
         (
             lambda content: content["runs"][0].update(train_seeds=[0, 1]),
@@ -160,6 +161,7 @@ def test_a_file_without_a_record_is_what_its_entry_says(record, tmp_path):
     spec = benchmark.convert_job("mine").spec
     assert spec["key"] == "ema" and spec["diffusion"]["schedule"] == "cosine" and spec["weights"] == "ema"
     assert benchmark.models["mine"].training is None
+    assert benchmark.models["mine"].checkpoint.file == str(tmp_path / "mine.pt")
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,6 @@ def provenance_of(*paths):
     return [f"{path}.json" for path in paths]
 
 
-def file_of(given):
-    """Return the path of a checkpoint; a relative one is seen from the project's folder, not from the benchmark's."""
-    return str(ROOT / Path(given.path).expanduser())
-
-
 def data_of(split, size):
     """Return the path of a split of the data set at a height of so many pixels, None for its own."""
     return f"results/data/{split}.npz" if size is None else f"results/data/{split}_{size}.npz"

@@ -8,7 +8,7 @@ if CONVERTED:
 
     rule convert:
         input:
-            weights=lambda w: file_of(bench.models[w.model].checkpoint),
+            weights=lambda w: bench.models[w.model].checkpoint.file,
             data=lambda w: data_of("train", bench.models[w.model].size),
             provenance=lambda w: provenance_of(data_of("train", bench.models[w.model].size)),
         output:

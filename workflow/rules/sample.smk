@@ -8,7 +8,7 @@ def weights_of_model(wildcards):
     of = bench.variant(wildcards.model).of
     given = bench.models[of].checkpoint
     if given is not None and given.facts is not None:
-        return file_of(given)
+        return given.file
     return f"results/models/{of}/train{wildcards.train_seed}/weights.safetensors"
 
 
@@ -19,7 +19,7 @@ def classifier_of_model(wildcards):
         return []
     given = bench.classifiers[guidance.classifier].checkpoint
     if given is not None:
-        return file_of(given)
+        return given.file
     return f"results/classifiers/{guidance.classifier}/train{wildcards.train_seed}/weights.safetensors"
 
 
