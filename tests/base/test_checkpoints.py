@@ -92,6 +92,21 @@ def test_what_is_recorded_may_be_said_again(record):
     assert parsed(model(network="unet")).models["released"].network.channels == 16
 
 
+def test_weights_that_another_benchmark_trained(record, tmp_path):
+    """Training writes averaged and raw weights, and what it did."""
+    record(objective={"name": "hybrid", "vlb_weight": 0.001, "loss_aware": None}, training={"steps": 70}, seed=3)
+    path = tmp_path / "released.safetensors.json"
+    content = json.loads(path.read_text())
+    del content["spec"]["weights"]
+    path.write_text(json.dumps(content))
+    found = parsed(model(weights="raw")).models
+    assert found["released"].weights == "raw" and found["again"].weights == "ema"
+    assert found["released"].training.steps == 70 and found["released"].objective_name == "hybrid"
+    assert parsed().trained_models() == []
+    with pytest.raises(UserError, match=r"released.training.steps: 80, and released.safetensors.json records 70"):
+        parsed(model(training={"steps": 80}))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
