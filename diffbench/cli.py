@@ -12,7 +12,7 @@ import typer
 from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
 
-STAGES = ("prepare", "shrink", "fit", "train", "sample", "extract", "bound", "score", "tabulate", "plot")
+STAGES = ("prepare", "shrink", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
 
 app = typer.Typer(
@@ -64,22 +64,31 @@ def check(
 
     from diffbench.base.plugins import described
 
-    jobs = {name: benchmark.train_job(name, 0).spec for name in benchmark.models}
-    models = {
-        name: {key: spec[key] for key in ("network", "diffusion", "objective", "training")}
-        for name, spec in jobs.items()
+    described_keys = ("network", "diffusion", "objective", "training")
+    trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}
+    jobs = {
+        name: (benchmark.train_job(name, 0) if own else benchmark.convert_job(name)).spec
+        for name, own in trained.items()
     }
+    models = {name: {key: spec[key] for key in described_keys if key in spec} for name, spec in jobs.items()}
     for name, entry in models.items():
         model = benchmark.models[name]
         entry |= {"weights": model.weights, "of": model.of, "labels": model.labels, "guidance": None}
+        entry |= {"checkpoint": model.checkpoint.path} if model.checkpoint else {}
         entry |= {"size": model.size, "low_size": model.low_size}
         entry |= {"low_res": dataclasses.asdict(model.low_res) if model.low_res else None}
         if model.guidance is not None:
             guided = described(model.guidance.part, model.guidance.name)
             entry["guidance"] = guided | {"classifier": model.guidance.classifier}
     classifiers = {
-        name: {key: benchmark.train_classifier_job(name, 0).spec[key] for key in ("network", "diffusion", "training")}
-        | {"weights": classifier.weights, "size": classifier.size}
+        name: {
+            "network": described(classifier.network, classifier.network_name),
+            "diffusion": dataclasses.asdict(classifier.diffusion),
+            "training": dataclasses.asdict(classifier.training) if classifier.training else None,
+            "weights": classifier.weights,
+            "size": classifier.size,
+        }
+        | ({"checkpoint": classifier.checkpoint.path} if classifier.checkpoint else {})
         for name, classifier in benchmark.classifiers.items()
     }
     samplers = {
@@ -240,6 +249,37 @@ def compare(
     from diffbench.commands.compare import compare as verdicts
 
     typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+
+
+@app.command(name="import")
+def import_(
+    source: Annotated[
+        str | None, typer.Argument(help="a released name, a file of weights, or a diffusers folder")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="weights to write; checkpoints/NAME.safetensors without")] = None,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="the released name whose flags it has")
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(help="a YAML of the flags")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="print every released file with its URL and flags")] = False,
+    cache: Annotated[Path, typer.Option(help="where a download waits")] = Path(".cache"),
+) -> None:
+    """Make weights that others released an artifact of ours, to be named as a model's `checkpoint`."""
+    if listed:
+        from diffbench.commands._released import listing
+
+        if source is not None:
+            raise UserError(f"--list: prints all; leave {source} out")
+        typer.echo(listing())
+        return
+    if source is None:
+        raise UserError("import: say what: a released name (see --list), a file of weights, or a diffusers folder")
+    from diffbench.commands.importing import import_checkpoint
+
+    if out is not None and out.suffix != ".safetensors":
+        raise UserError(f"--out: {out} must end in .safetensors")
+    target = import_checkpoint(source, out=out, name=name, spec_file=spec, cache=cache)
+    typer.echo(f"written to {target}; use it as {{checkpoint: {target}}}")
 
 
 @app.command()

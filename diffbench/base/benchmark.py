@@ -131,10 +131,25 @@ class LowRes:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """Weights that are not trained here.
+
+    path: as it was given; file: the same, absolute. key: where they stand in a file that holds more. facts: of the
+    data they were made for, where a record beside the file tells; without one, its weights become an artifact before
+    they are used.
+    """
+
+    path: str
+    file: str
+    key: str | None = None
+    facts: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class NoisyClassifier:
     """A classifier's entry, its parts built: network, the process whose noise it knows, training, which weights.
 
-    size: as a model's.
+    size: as a model's. checkpoint: likewise; training is then None where no record tells.
     """
 
     name: str
@@ -144,6 +159,7 @@ class NoisyClassifier:
     training: Any
     weights: str
     size: int | None = None
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -189,7 +205,8 @@ class Model:
     of: the model whose weights these are, its own name where it is trained itself. labels: how those of samples are
     chosen, independently and uniformly or each in turn; None where it takes none. size: the height of the images that
     it makes, where that is not the data set's own. low_size: of those that an upsampler is given. low_res: where they
-    come from while it is sampled, and their labels with them.
+    come from while it is sampled, and their labels with them. checkpoint: where the weights are, if they are not
+    trained here; objective and training are then None where no record tells.
     """
 
     name: str
@@ -206,6 +223,7 @@ class Model:
     size: int | None = None
     low_size: int | None = None
     low_res: LowRes | None = None
+    checkpoint: Checkpoint | None = None
 
     def scaled(self, scale: float) -> "Model":
         """Return the model guided at another scale; its name, a folder's, tells it apart from the entry's own.
@@ -360,14 +378,24 @@ class Benchmark:
     def shrunk_sizes(self) -> list[int]:
         """Return the heights at which jobs need the data set beside its own."""
         used = [self.variant(row.model) for row in self.sampled_sets()]
-        sizes = [self.models[name].size for name, _ in self.trained_models()]
+        sizes = [self.models[name].size for name, _ in self.used_models()]
         sizes += [self.classifiers[name].size for name, _ in self.trained_classifiers()]
         sizes += [model.low_size for model in used if model.low_res is not None and model.low_res.model == REAL]
         return sorted({size for size in sizes if size is not None})
 
-    def trained_models(self) -> list[tuple[str, int]]:
+    def used_models(self) -> list[tuple[str, int]]:
         """Return the (model, train seed) pairs whose weights the runs need."""
         return list(dict.fromkeys((self.variant(row.model).of, row.train_seed) for row in self.sampled_sets()))
+
+    def trained_models(self) -> list[tuple[str, int]]:
+        """Return those of them that are trained here."""
+        return [(name, seed) for name, seed in self.used_models() if self.models[name].checkpoint is None]
+
+    def converted_models(self) -> list[str]:
+        """Return the models whose checkpoint has no record and becomes an artifact first."""
+        found = dict.fromkeys(name for name, _ in self.used_models())
+        checkpoints = {name: self.models[name].checkpoint for name in found}
+        return [name for name, checkpoint in checkpoints.items() if checkpoint and checkpoint.facts is None]
 
     def bounded_models(self) -> list[tuple[str, int]]:
         """Return the (model, train seed) pairs that have a bound: those that are sampled as they were trained.
@@ -385,8 +413,8 @@ class Benchmark:
         return {
             model.name: {
                 "parameterization": model.diffusion.parameterization,
-                "objective": model.objective_name,
-                "t_drawn": "uniform" if getattr(model.objective, "loss_aware", None) is None else "loss_aware",
+                "objective": model.objective_name or UNKNOWN,
+                "t_drawn": _t_drawn(model.objective),
                 "variance": model.diffusion.variance,
                 "schedule": model.diffusion.schedule,
                 "timesteps": str(model.diffusion.timesteps),
@@ -395,6 +423,10 @@ class Benchmark:
         }
 
     def trained_classifiers(self) -> list[tuple[str, int]]:
+        """Return those of the classifiers that are trained here."""
+        return [(name, seed) for name, seed in self.used_classifiers() if self.classifiers[name].checkpoint is None]
+
+    def used_classifiers(self) -> list[tuple[str, int]]:
         """Return the (classifier, train seed) pairs that the runs need."""
         rows = [(self.variant(row.model).guidance, row.train_seed) for row in self.sampled_sets()]
         named = [(guidance.classifier, seed) for guidance, seed in rows if guidance is not None]
@@ -427,6 +459,16 @@ class Benchmark:
         if entry.low_size is not None:
             spec["low_size"] = entry.low_size
         return Job(spec, (module_of("networks", entry.network_name), module_of("objectives", entry.objective_name)))
+
+    def convert_job(self, model: str) -> Job:
+        """Return the job that makes an artifact of a checkpoint that has no record."""
+        entry = self.models[model]
+        spec = self._model_spec(model)
+        if entry.low_size is not None:
+            spec["low_size"] = entry.low_size
+        if entry.checkpoint is not None and entry.checkpoint.key is not None:
+            spec["key"] = entry.checkpoint.key
+        return Job(spec, (module_of("networks", entry.network_name),))
 
     def train_classifier_job(self, classifier: str, seed: int) -> Job:
         """Return the job that trains a classifier of noisy images."""
@@ -530,6 +572,16 @@ class Benchmark:
         }
         modules = (module_of("protocols", name), *(module_of("metrics", metric) for metric in part.metrics))
         return Job(spec, modules)
+
+
+UNKNOWN = "unknown"
+"""In the place of what a checkpoint does not record."""
+
+
+def _t_drawn(objective: Any) -> str:
+    if objective is None:
+        return UNKNOWN
+    return "uniform" if getattr(objective, "loss_aware", None) is None else "loss_aware"
 
 
 def _coordinates(row: SampleSet) -> tuple[str, str, int, int, int]:

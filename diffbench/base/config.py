@@ -15,6 +15,7 @@ import yaml
 
 from diffbench.base.benchmark import REAL, Benchmark, Bound, Execution, Model, Run, SamplerEntry, Sampling
 from diffbench.base.cascades import check_cascades, low_res_of, sizes_of
+from diffbench.base.checkpoints import adopted, check_checkpoints
 from diffbench.base.errors import UserError
 from diffbench.base.grid import SenselessError, check_combination, expanded
 from diffbench.base.guidance import (
@@ -38,7 +39,8 @@ BETWEEN = ("karras", "log_snr")
 """Time grids whose levels are not the training chain's."""
 SAMPLED_KEYS = ("guidance", "labels", "weights", "low_res")
 """Keys of a model that concern its sampling alone."""
-MODEL_KEYS = ("base", "of", "network", "objective", "training", "size", "low_size", *SAMPLED_KEYS, *DIFFUSION_KEYS)
+OWN_KEYS = ("base", "of", "network", "checkpoint", "objective", "training", "size", "low_size")
+MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -124,6 +126,7 @@ def _parse(content: Any) -> Benchmark:
     check_guidance(benchmark)
     check_cascades(benchmark)
     _check_runs(benchmark)
+    check_checkpoints(benchmark)
     return benchmark
 
 
@@ -277,16 +280,24 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     for name in entry:
         if name not in MODEL_KEYS:
             raise UserError(f"{where}: unknown key '{name}'; {nearest(name, MODEL_KEYS)}")
+    entry, checkpoint = adopted(entry, where, DIFFUSION_KEYS)
     network_name, network = chosen("networks", entry.get("network"), f"{where}.network", default="unet")
     size, low_size = sizes_of(entry, network_name, network, where)
     if getattr(type(network), "needs", None) and not low_size:
         raise UserError(f"{where}.network: {network_name} needs {type(network).needs}; as a model, use unet")
-    objective_name, objective = chosen("objectives", entry.get("objective", "simple"), f"{where}.objective")
+    # What nobody recorded of a checkpoint stays unknown; of what is trained here, a default fills it in.
+    known = {key for key in ("objective", "training") if checkpoint is None or key in entry}
+    objective_name, objective = "", None
+    if "objective" in known:
+        objective_name, objective = chosen("objectives", entry.get("objective", "simple"), f"{where}.objective")
     diffusion_options = {name: entry[name] for name in DIFFUSION_KEYS if name in entry}
     diffusion = configure(load("diffusion", DIFFUSION), diffusion_options, where)
-    training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
+    training = None
+    if "training" in known:
+        training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
     weights = weights_of(entry, where, default="ema")
-    check_combination(objective, objective_name, diffusion, where)
+    if objective is not None:
+        check_combination(objective, objective_name, diffusion, where)
     guidance = guidance_of(entry, where)
     return Model(
         key,
@@ -303,6 +314,7 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
         size=size,
         low_size=low_size,
         low_res=low_res_of(entry, low_size, where),
+        checkpoint=checkpoint,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from diffbench.base.benchmark import Benchmark, Guidance, Model, NoisyClassifier, Run
+from diffbench.base.checkpoints import adopted
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure, load, nearest
 from diffbench.base.sizes import size_of, sized
@@ -11,7 +12,7 @@ from diffbench.base.sizes import size_of, sized
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
 PROCESS_KEYS = ("timesteps", "schedule", "rescale_timesteps")
-CLASSIFIER_KEYS = ("network", "training", "weights", "size", *PROCESS_KEYS)
+CLASSIFIER_KEYS = ("network", "checkpoint", "training", "weights", "size", *PROCESS_KEYS)
 
 
 def classifier_of(key: str, entry: Any) -> NoisyClassifier:
@@ -22,17 +23,23 @@ def classifier_of(key: str, entry: Any) -> NoisyClassifier:
     for name in entry:
         if name not in CLASSIFIER_KEYS:
             raise UserError(f"{where}: unknown key '{name}'; {nearest(name, CLASSIFIER_KEYS)}")
+    entry, checkpoint = adopted(entry, where, PROCESS_KEYS)
+    if checkpoint is not None and checkpoint.facts is None:
+        raise UserError(f"{where}.checkpoint: {checkpoint.path}: no record beside it; make one with `diffbench import`")
     network_name, network = chosen("networks", entry.get("network"), f"{where}.network", default="noisy_classifier")
     if not getattr(type(network), "classifies", False):
         raise UserError(f"{where}.network: {network_name} is no classifier; use noisy_classifier")
     process = {name: entry[name] for name in PROCESS_KEYS if name in entry}
     diffusion = configure(load("diffusion", DIFFUSION), process, where)
-    training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
-    if training.label_dropout:
+    training = None
+    if checkpoint is None or "training" in entry:
+        training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
+    if training is not None and training.label_dropout:
         raise UserError(f"{where}.training.label_dropout: a classifier is trained with every label; leave it out")
     # As published, the last weights: no average of them was kept.
     weights = weights_of(entry, where, default="raw")
-    return NoisyClassifier(key, network, network_name, diffusion, training, weights, size_of(entry, "size", where))
+    size = size_of(entry, "size", where)
+    return NoisyClassifier(key, network, network_name, diffusion, training, weights, size, checkpoint)
 
 
 def weights_of(entry: Mapping[str, Any], where: str, default: str) -> str:
@@ -105,7 +112,7 @@ def check_guidance(benchmark: Benchmark) -> None:
     for model in benchmark.models.values():
         where = f"models.{model.name}"
         null_label = getattr(model.network, "null_label", False)
-        if bool(model.training.label_dropout) != null_label:
+        if model.training is not None and bool(model.training.label_dropout) != null_label:
             raise UserError(
                 f"{where}: training.label_dropout and network.null_label go together; "
                 f"label_dropout is {model.training.label_dropout:g} and null_label {str(null_label).lower()}"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-STAGES = ("prepare", "fit", "train", "sample", "extract", "bound", "score", "tabulate", "plot")
+STAGES = ("prepare", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 
 
 def costs(logs: Path) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffbench.base.benchmark import Benchmark, Model, SampleSet
+from diffbench.base.benchmark import Benchmark, Model, NoisyClassifier, SampleSet
 from diffbench.base.devices import chosen_device, make_deterministic
 from diffbench.base.sizes import shrunk_shape
 from diffbench.diffusion.progressive import points
@@ -63,8 +63,8 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
 
     Guided sample sets count with the model whose weights they use.
     """
-    plans, classifiers = [], benchmark.trained_classifiers()
-    for name, seed in benchmark.trained_models():
+    plans, classifiers = [], benchmark.used_classifiers()
+    for name, seed in benchmark.used_models():
         model = benchmark.models[name]
         size = shrunk_shape(shape, model.size)
         with torch.device("meta"):
@@ -80,7 +80,7 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
                 name=f"{name} seed {seed}",
                 parameters=sum(parameter.numel() for parameter in network.parameters()),
                 flops=flops_of(model, network, shape),
-                train_evaluations=model.training.steps * model.training.batch_size,
+                train_evaluations=train_evaluations(model),
                 sample_evaluations=sum(_evaluations(benchmark, row) * _calls(variant)[0] for row, variant in own),
                 bound_evaluations=bound_evaluations(benchmark, model)
                 if (name, seed) in benchmark.bounded_models()
@@ -104,12 +104,17 @@ def _plan_classifier(
         name=f"{name} seed {seed}",
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         flops=classifier_flops(network, shape, backward=False),
-        train_evaluations=classifier.training.steps * classifier.training.batch_size,
+        train_evaluations=train_evaluations(classifier),
         sample_evaluations=sum(_evaluations(benchmark, row) * _calls(model)[1] for row, model in guided),
         bound_evaluations=0,
         sample_bytes=0,
         sample_flops=classifier_flops(network, shape, backward=True),
     )
+
+
+def train_evaluations(entry: Model | NoisyClassifier) -> int:
+    """Return the network rows of a training, none for a checkpoint."""
+    return 0 if entry.checkpoint is not None else entry.training.steps * entry.training.batch_size
 
 
 def _evaluations(benchmark: Benchmark, row: SampleSet) -> int:
@@ -204,7 +209,7 @@ def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes
 
 def _timed(benchmark: Benchmark) -> Model:
     """Return the first model that takes no image beside x_t."""
-    models = [benchmark.models[name] for name, _ in benchmark.trained_models()]
+    models = [benchmark.models[name] for name, _ in benchmark.used_models()]
     return next(model for model in models if model.low_size is None)
 
 
@@ -245,9 +250,11 @@ def job_counts(benchmark: Benchmark) -> dict[str, int]:
     rows, models, sets = benchmark.sample_sets(), benchmark.bounded_models(), benchmark.sampled_sets()
     together = {(row.model, row.sampler, row.train_seed, row.sample_seed) for row in sets}
     groups = len(together) if benchmark.execution.group_steps else len(sets)
+    converted = len(benchmark.converted_models())
     return {
         "prepare": 1,
         "train": len(benchmark.trained_models()) + len(benchmark.trained_classifiers()),
+        **({"convert": converted} if converted else {}),
         "sample": groups,
         "bound": len(models) * len(benchmark.bound.splits),
         "score": len(rows) + len(models) + sum(map(benchmark.upsamples_real, rows)),

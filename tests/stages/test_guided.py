@@ -149,6 +149,17 @@ def test_a_classifier_of_other_data_is_one_line(guided_spec, weights, classifier
     assert f"{path}: a classifier of another data set: {words}" in said
 
 
+def test_a_classifier_whose_images_nobody_recorded_guides(guided_spec, weights, classifier, tmp_path):
+    """Of released weights, and of one's own, the shape and the classes are known and the images are not."""
+    path = tmp_path / "released.safetensors"
+    shutil.copy(classifier, path)
+    provenance = json.loads((classifier.parent / f"{classifier.name}.json").read_text())
+    del provenance["facts"]["images_sha256"]
+    (tmp_path / "released.safetensors.json").write_text(json.dumps(provenance))
+    found = sampled(guided_spec(30.0), weights, path, tmp_path / "a.npz", tmp_path)
+    assert np.array_equal(found, sampled(guided_spec(30.0), weights, classifier, tmp_path / "b.npz", tmp_path))
+
+
 def test_a_classifier_of_another_chain_is_one_line(guided_spec, weights, classifier, tmp_path, failing):
     spec = guided_spec(1.0)
     spec["classifier"]["diffusion"]["schedule"] = "linear"

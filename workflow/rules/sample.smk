@@ -6,6 +6,9 @@ its own: outputs cannot be functions, so there is a rule for every distinct list
 def weights_of_model(wildcards):
     """Return the weights that a sample set is drawn with: the model's own, or those of the model that it is of."""
     of = bench.variant(wildcards.model).of
+    given = bench.models[of].checkpoint
+    if given is not None and given.facts is not None:
+        return given.file
     return f"results/models/{of}/train{wildcards.train_seed}/weights.safetensors"
 
 
@@ -14,6 +17,9 @@ def classifier_of_model(wildcards):
     guidance = bench.variant(wildcards.model).guidance
     if guidance is None or guidance.classifier is None:
         return []
+    given = bench.classifiers[guidance.classifier].checkpoint
+    if given is not None:
+        return given.file
     return f"results/classifiers/{guidance.classifier}/train{wildcards.train_seed}/weights.safetensors"
 
 

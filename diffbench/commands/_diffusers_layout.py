@@ -1,0 +1,276 @@
+"""diffusers' UNet2DModel as ours: its configuration as settings, its weights under the published names.
+
+Ho et al.'s weights are found in this layout (google/ddpm-cifar10-32 and others): sin before cos over half_dim - 1,
+padding at the right and the bottom, eps 1e-6. Definitions: diffusers, models/unets/unet_2d.py and schedulers.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from diffbench.base.errors import UserError
+from diffbench.diffusion.denoiser import Diffusion, Variance
+from diffbench.networks.unet import Unet
+
+DEFAULTS: dict[str, Any] = {
+    "center_input_sample": False,
+    "time_embedding_type": "positional",
+    "time_embedding_dim": None,
+    "freq_shift": 0,
+    "flip_sin_to_cos": True,
+    "mid_block_type": "UNetMidBlock2D",
+    "mid_block_scale_factor": 1,
+    "downsample_padding": 1,
+    "downsample_type": "conv",
+    "upsample_type": "conv",
+    "dropout": 0.0,
+    "act_fn": "silu",
+    "attention_head_dim": 8,
+    "norm_num_groups": 32,
+    "attn_norm_num_groups": None,
+    "norm_eps": 1e-5,
+    "resnet_time_scale_shift": "default",
+    "add_attention": True,
+    "class_embed_type": None,
+    "num_class_embeds": None,
+}
+"""What a configuration means that leaves a key out, as the older ones do."""
+
+ALLOWED: dict[str, tuple[Any, ...]] = {
+    "center_input_sample": (False,),
+    "time_embedding_type": ("positional",),
+    "mid_block_type": ("UNetMidBlock2D",),
+    "mid_block_scale_factor": (1,),
+    "downsample_padding": (0, 1),
+    "downsample_type": ("conv",),
+    "upsample_type": ("conv",),
+    "act_fn": ("silu", "swish"),
+    "resnet_time_scale_shift": ("default", "scale_shift"),
+    "add_attention": (True,),
+    "class_embed_type": (None,),
+}
+EMBEDDINGS: dict[tuple[bool, int], Literal["sin_cos", "cos_sin"]] = {(False, 1): "sin_cos", (True, 0): "cos_sin"}
+"""(flip_sin_to_cos, freq_shift) as our order of sinusoids and the span of their frequencies."""
+
+ATTENTION = {
+    "query": ("to_q", "query"),
+    "key": ("to_k", "key"),
+    "value": ("to_v", "value"),
+    "out": ("to_out.0", "proj_attn"),
+}
+"""Names of attention's layers, of today and of the files of 2022."""
+
+RESNET = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
+
+
+def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int, int, int]]:
+    """Return the settings of a UNet2DModel's configuration, and the shape of its images (height, width, channel).
+
+    Raises: UserError naming what of it our network cannot be.
+    """
+    if config.get("_class_name", "UNet2DModel") != "UNet2DModel":
+        raise UserError(f"{source}: a {config['_class_name']}; only UNet2DModel can be imported")
+    for key in ("sample_size", "in_channels", "block_out_channels", "layers_per_block", "down_block_types"):
+        if config.get(key) is None:
+            raise UserError(f"{source}: '{key}' is missing; not the configuration of a UNet2DModel")
+    given = DEFAULTS | dict(config)
+    for key, allowed in ALLOWED.items():
+        if given[key] not in allowed:
+            raise UserError(f"{source}: {key} {given[key]!r} is not supported; supported: {_listed(allowed)}")
+    embedding = EMBEDDINGS.get((given["flip_sin_to_cos"], given["freq_shift"]))
+    if embedding is None:
+        raise UserError(
+            f"{source}: flip_sin_to_cos {given['flip_sin_to_cos']} with freq_shift {given['freq_shift']} is not "
+            "supported; supported: False with 1 (Ho et al.), True with 0 (improved DDPM)"
+        )
+    widths, scale_shift = given["block_out_channels"], given["resnet_time_scale_shift"] == "scale_shift"
+    channels = widths[0]
+    if given["time_embedding_dim"] not in (None, 4 * channels):
+        raise UserError(
+            f"{source}: time_embedding_dim {given['time_embedding_dim']} is not supported; only 4 x channels"
+        )
+    # Under scale_shift diffusers leaves the middle attention's normalisation out unless it is asked for.
+    wanted = (given["norm_num_groups"],) if scale_shift else (None, given["norm_num_groups"])
+    if given["attn_norm_num_groups"] not in wanted:
+        raise UserError(
+            f"{source}: attn_norm_num_groups {given['attn_norm_num_groups']} is not supported; "
+            f"supported: {_listed(wanted)}"
+        )
+    sizes = given["sample_size"] if isinstance(given["sample_size"], (list, tuple)) else [given["sample_size"]] * 2
+    try:
+        settings = Unet(
+            channels=channels,
+            channel_multipliers=tuple(width / channels for width in widths),
+            residual_blocks=given["layers_per_block"],
+            attention_resolutions=_attention(given, sizes[0], source),
+            heads=1,
+            head_channels=given["attention_head_dim"],
+            scale_shift=scale_shift,
+            residual_resampling=False,
+            # Of all heads q, then k, then v, as `_attention_weights` lays them out; one head is the same either way.
+            new_attention_order=given["attention_head_dim"] is not None,
+            class_conditional=given["num_class_embeds"] is not None,
+            dropout=given["dropout"],
+            norm_groups=given["norm_num_groups"],
+            time_embedding=embedding,
+            downsample_padding="symmetric" if given["downsample_padding"] else "right_bottom",
+            norm_eps=given["norm_eps"],
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{source}: {error}") from None
+    return settings, (sizes[0], sizes[1], given["in_channels"])
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _attention(given: Mapping[str, Any], size: int, source: object) -> tuple[int, ...]:
+    """Return the sizes of the feature maps that get attention, the same on the way down and up."""
+    down, up = given["down_block_types"], given.get("up_block_types") or []
+    for name in (*down, *up):
+        if name not in ("DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D"):
+            raise UserError(f"{source}: block {name} is not supported; supported: (Attn)DownBlock2D, (Attn)UpBlock2D")
+    attended = [name.startswith("Attn") for name in down]
+    if len(down) != len(given["block_out_channels"]) or [name.startswith("Attn") for name in up] != attended[::-1]:
+        raise UserError(
+            f"{source}: up_block_types {list(up)} do not mirror down_block_types {list(down)}; not supported"
+        )
+    return tuple(size // 2**level for level, has in enumerate(attended) if has)
+
+
+SCHEDULES: dict[str, Literal["linear", "cosine"]] = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
+PREDICTIONS: dict[str, Literal["eps", "x_0", "v"]] = {"epsilon": "eps", "sample": "x_0", "v_prediction": "v"}
+VARIANCES: dict[str, Variance] = {
+    "fixed_large": "fixed_large",
+    "fixed_small": "fixed_small",
+    "learned_range": "learned_range",
+}
+
+
+def diffusion_of(config: Mapping[str, Any], source: object) -> Diffusion:
+    """Return the process of a scheduler's configuration. Raises: UserError naming what of it is another process."""
+    given = {
+        "num_train_timesteps": 1000,
+        "beta_schedule": "linear",
+        "beta_start": 1e-4,
+        "beta_end": 0.02,
+        "trained_betas": None,
+        "prediction_type": "epsilon",
+        "variance_type": "fixed_small",
+        "rescale_betas_zero_snr": False,
+        "thresholding": False,
+    } | dict(config)
+    tables: dict[str, Mapping[str, str]] = {
+        "beta_schedule": SCHEDULES,
+        "prediction_type": PREDICTIONS,
+        "variance_type": VARIANCES,
+    }
+    for key, table in tables.items():
+        if given[key] not in table:
+            raise UserError(f"{source}: {key} {given[key]!r} is not supported; supported: {', '.join(table)}")
+    for key, wanted in {"trained_betas": None, "rescale_betas_zero_snr": False, "thresholding": False}.items():
+        if given[key] != wanted:
+            raise UserError(f"{source}: {key} {given[key]!r} is not supported; supported: {wanted}")
+    timesteps = given["num_train_timesteps"]
+    if given["beta_schedule"] == "linear":
+        own = (0.1 / timesteps, 20 / timesteps)
+        for key, wanted in zip(("beta_start", "beta_end"), own, strict=True):
+            if abs(given[key] - wanted) > 1e-9:
+                raise UserError(f"{source}: {key} {given[key]} is not supported; schedule linear starts at {wanted:g}")
+    return Diffusion(
+        timesteps=timesteps,
+        schedule=SCHEDULES[given["beta_schedule"]],
+        parameterization=PREDICTIONS[given["prediction_type"]],
+        variance=VARIANCES[given["variance_type"]],
+    )
+
+
+def published_names(weights: Mapping[str, Tensor], settings: Unet, source: object) -> dict[str, Tensor]:
+    """Return a UNet2DModel's weights under the published names. Raises: UserError for a weight it does not know."""
+    layers = _layers(settings, weights)
+    found: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        layer, _, kind = name.rpartition(".")
+        if layer in layers:
+            found[f"{layers[layer]}.{kind}"] = tensor
+    known = {*layers}
+    for place, ours in _attentions(settings).items():
+        found |= _attention_weights(weights, place, ours, source)
+        known |= {f"{place}.{old}" for names in ATTENTION.values() for old in names}
+    for name in weights:
+        if name.rpartition(".")[0] not in known:
+            raise UserError(f"{source}: weight '{name}' has no place in the UNet2DModel that its config.json describes")
+    return found
+
+
+def _blocks(settings: Unet) -> dict[str, str]:
+    """Return {place of a residual block in diffusers: ours}."""
+    levels, blocks = len(settings.channel_multipliers), settings.residual_blocks
+    found = {"mid_block.resnets.0": "middle_block.0", "mid_block.resnets.1": "middle_block.2"}
+    for level in range(levels):
+        for block in range(blocks):
+            found[f"down_blocks.{level}.resnets.{block}"] = f"input_blocks.{1 + level * (blocks + 1) + block}.0"
+        for block in range(blocks + 1):
+            found[f"up_blocks.{level}.resnets.{block}"] = f"output_blocks.{level * (blocks + 1) + block}.0"
+    return found
+
+
+def _attentions(settings: Unet) -> dict[str, str]:
+    """Return {place of an attention block in diffusers: ours}, at every resolution, whether it is there or not."""
+    found = {"mid_block.attentions.0": "middle_block.1"}
+    for place, ours in _blocks(settings).items():
+        if not place.startswith("mid_block"):
+            found[place.replace("resnets", "attentions")] = f"{ours.removesuffix('.0')}.1"
+    return found
+
+
+def _layers(settings: Unet, weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return {layer of diffusers: ours}, of layers whose weights are the same."""
+    levels, blocks = len(settings.channel_multipliers), settings.residual_blocks
+    found = {
+        "conv_in": "input_blocks.0.0",
+        "time_embedding.linear_1": "time_embed.0",
+        "time_embedding.linear_2": "time_embed.2",
+        "class_embedding": "label_emb",
+        "conv_norm_out": "out.0",
+        "conv_out": "out.2",
+    }
+    for place, ours in _blocks(settings).items():
+        found |= {f"{place}.{theirs}": f"{ours}.{own}" for theirs, own in RESNET.items()}
+    found |= {f"{place}.group_norm": f"{ours}.norm" for place, ours in _attentions(settings).items()}
+    for level in range(levels - 1):
+        found[f"down_blocks.{level}.downsamplers.0.conv"] = f"input_blocks.{(level + 1) * (blocks + 1)}.0.op"
+        # It stands behind the attention, where its resolution has that.
+        layer = 2 if f"up_blocks.{level}.attentions.0.group_norm.weight" in weights else 1
+        found[f"up_blocks.{level}.upsamplers.0.conv"] = f"output_blocks.{level * (blocks + 1) + blocks}.{layer}.conv"
+    return found
+
+
+def _attention_weights(weights: Mapping[str, Tensor], place: str, ours: str, source: object) -> dict[str, Tensor]:
+    """Return one attention block's weights: q, k and v in one, as 1x1 convolutions; nothing where it is not there."""
+    found: dict[str, Tensor] = {}
+    for kind in ("weight", "bias"):
+        parts = {}
+        for part, names in ATTENTION.items():
+            held = [f"{place}.{name}.{kind}" for name in names if f"{place}.{name}.{kind}" in weights]
+            if held:
+                parts[part] = weights[held[0]]
+        if not parts:
+            continue
+        for part in ATTENTION:
+            if part not in parts:
+                raise UserError(f"{source}: no weight '{place}.{ATTENTION[part][0]}.{kind}' in the file")
+        shape = (lambda tensor: tensor.reshape(*tensor.shape[:2], 1)) if kind == "weight" else (lambda tensor: tensor)
+        found[f"{ours}.qkv.{kind}"] = torch.cat([shape(parts[part]) for part in ("query", "key", "value")])
+        found[f"{ours}.proj_out.{kind}"] = shape(parts["out"])
+    return found

@@ -1,0 +1,233 @@
+"""Weights that others released, as an artifact of ours: downloaded or read, described, checked and written."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from diffbench.base.artifacts import sha256
+from diffbench.base.config import DIFFUSION_KEYS
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import chosen, configure, described, nearest
+from diffbench.commands._diffusers_layout import diffusion_of, published_names, unet_of
+from diffbench.commands._download import download
+from diffbench.commands._published import published_diffusion, published_part
+from diffbench.commands._released import REGISTRY, Released, released
+from diffbench.diffusion.denoiser import Diffusion
+from diffbench.stages._foreign import read_state
+from diffbench.stages.convert import write_weights
+
+FOLDER = Path("checkpoints")
+"""Where imported weights lie, if nothing else is asked."""
+
+DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a file of flags says beside the network and the process: of the data, and of the file.
+
+    shape: height, width and channels of the images. num_classes: of the data, null without labels. low_size: what an
+    upsampler is given. weights: an average (ema) or the last weights (raw). key: where the tensors stand in a file that
+    holds more.
+    """
+
+    shape: tuple[int, int, int] | None = None
+    num_classes: int | None = None
+    levels: int = 256
+    low_size: int | None = None
+    weights: Literal["ema", "raw"] = "ema"
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a file's weights mean: a job's spec, the facts of the data as training records them, and the file's key."""
+
+    spec: dict[str, Any]
+    facts: dict[str, Any]
+    key: str | None = None
+
+
+def import_checkpoint(
+    source: str,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    spec_file: Path | None = None,
+    cache: Path = Path(".cache"),
+) -> Path:
+    """Write weights as safetensors with their provenance, and return where.
+
+    source: a name of the registry, to be downloaded, or a file, or a folder in diffusers' layout. name: the registry's
+    entry whose flags a file has. spec_file: a YAML of flags. Raises: UserError; what stood at `out` then stays.
+    """
+    path = Path(source).expanduser()
+    if name is not None and spec_file is not None:
+        raise UserError("--as and --spec: both say what the weights mean; give one")
+    if path.is_dir():
+        if name is not None:
+            raise UserError(f"--as: {path} is a folder in diffusers' layout, which describes itself; leave it out")
+        return _import_folder(path, spec_file, out or FOLDER / f"{path.resolve().name}.safetensors")
+    if path.is_file():
+        meaning = _meaning_of_file(path, name, spec_file)
+        return _write(meaning, path, out or FOLDER / f"{path.stem}.safetensors")
+    if name is not None or spec_file is not None or path.name != source:
+        raise UserError(f"{path}: no such file or folder")
+    entry = released(source)
+    file = cache / "released" / entry.file
+    if not file.is_file():
+        download(entry.url, file, otherwise=f"`diffbench import {entry.file} --as {entry.name}`")
+    if entry.sha256 is not None and sha256(file) != entry.sha256:
+        file.unlink()
+        raise UserError(f"{entry.url}: not the published bytes (sha256 is not {entry.sha256}); download it again")
+    target = _write(meaning_of_released(entry), file, out or FOLDER / f"{entry.name}.safetensors")
+    file.unlink()
+    return target
+
+
+def _write(meaning: Meaning, file: Path, out: Path) -> Path:
+    state = read_state(file, meaning.key)
+    write_weights(meaning.spec, state, file, out, inputs={"checkpoint": file}, facts=meaning.facts)
+    return out
+
+
+def meaning_of_released(entry: Released) -> Meaning:
+    """Return what the weights of a published file mean."""
+    network_name, network = published_part(entry.kind, entry.flags, entry.size)
+    diffusion = published_diffusion(entry.kind, entry.flags)
+    spec: dict[str, Any] = {
+        "network": described(network, network_name),
+        "diffusion": dataclasses.asdict(diffusion),
+        # Averages, but for the classifiers, of which none was kept.
+        "weights": "raw" if entry.kind == "classifier" else "ema",
+    }
+    facts: dict[str, Any] = {"shape": [entry.size, entry.size, 3], "levels": 256, "num_classes": entry.num_classes}
+    for place in (spec, facts) if entry.low_size is not None else ():
+        place["low_size"] = entry.low_size
+    if entry.objective is not None:
+        spec["objective"] = described(chosen("objectives", entry.objective, entry.name)[1], entry.objective["name"])
+    facts["source"] = {
+        "name": entry.name,
+        "url": entry.url,
+        "family": entry.family,
+        "data": entry.data,
+        "class_order": entry.class_order,
+        "flags": dict(entry.flags),
+    }
+    return Meaning(spec, facts)
+
+
+def _meaning_of_file(path: Path, name: str | None, spec_file: Path | None) -> Meaning:
+    if name is not None:
+        return meaning_of_released(released(name))
+    if spec_file is not None:
+        return meaning_of_yaml(spec_file)
+    like = f"--as {path.stem}" if path.stem in REGISTRY else "--as NAME (see --list)"
+    raise UserError(f"{path}: weights do not say what they mean; add {like} or --spec FILE.yaml")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path}: must be a map")
+    allowed = ("network", "objective", *DIFFUSION_KEYS, *(field.name for field in dataclasses.fields(Data)))
+    for key in content:
+        if key not in allowed:
+            raise UserError(f"{path}: unknown key '{key}'; {nearest(key, allowed)}")
+    return dict(content)
+
+
+def _data_of(content: Mapping[str, Any], where: str, default: str = "ema") -> Data:
+    keys = [field.name for field in dataclasses.fields(Data) if field.name in content]
+    return configure(Data, {"weights": default} | {key: content[key] for key in keys}, where)
+
+
+def meaning_of_yaml(path: Path) -> Meaning:
+    """Return what a YAML of flags says: a model's or classifier's entry, and the `shape` and `num_classes` of its data.
+
+    Raises: UserError naming file, key and what is allowed.
+    """
+    content, where = _read_yaml(path), str(path)
+    network_name, network = chosen("networks", content.get("network"), f"{where}: network", default="unet")
+    classifies = getattr(type(network), "classifies", False)
+    data = _data_of(content, where, "raw" if classifies else "ema")
+    if data.shape is None:
+        raise UserError(f"{where}: 'shape' is missing; write [height, width, channels] of the images")
+    if getattr(type(network), "upsamples", False) != (data.low_size is not None):
+        raise UserError(f"{where}: low_size goes with network super_resolution, and only with it")
+    process = {key: content[key] for key in DIFFUSION_KEYS if key in content}
+    diffusion = configure(Diffusion, process, where)
+    spec: dict[str, Any] = {
+        "network": described(network, network_name),
+        "diffusion": dataclasses.asdict(diffusion),
+        "weights": data.weights,
+    }
+    if "objective" in content:
+        objective_name, objective = chosen("objectives", content["objective"], f"{where}: objective")
+        spec["objective"] = described(objective, objective_name)
+    facts = {"shape": list(data.shape), "levels": data.levels, "num_classes": data.num_classes}
+    for place in (spec, facts) if data.low_size is not None else ():
+        place["low_size"] = data.low_size
+    return Meaning(spec, facts, data.key)
+
+
+def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
+    """Write the weights of a UNet2DModel: config.json, its weights and, at hand, the scheduler's configuration."""
+    # A pipeline keeps network and scheduler in folders of their own.
+    own = folder / "unet" if (folder / "unet").is_dir() else folder
+    config_file = own / "config.json"
+    settings, shape = unet_of(_read_json(config_file), config_file)
+    given = {} if spec_file is None else _read_yaml(spec_file)
+    for key in ("network", "shape", "low_size", "key"):
+        if key in given:
+            raise UserError(f"{spec_file}: {key}: {config_file} says that; leave it out")
+    inputs = {"config": config_file}
+    asked = {key: given[key] for key in DIFFUSION_KEYS if key in given}
+    schedulers = (folder / "scheduler_config.json", folder / "scheduler" / "scheduler_config.json")
+    scheduler = next((file for file in schedulers if file.is_file()), None)
+    if scheduler is not None:
+        inputs["scheduler"] = scheduler
+        diffusion = diffusion_of(_read_json(scheduler), scheduler)
+        for key, value in asked.items():
+            if getattr(diffusion, key) != value:
+                raise UserError(f"{spec_file}: {key} {value}, and {scheduler} says {getattr(diffusion, key)}")
+    elif asked:
+        diffusion = configure(Diffusion, asked, str(spec_file))
+    else:
+        raise UserError(f"{folder}: no scheduler_config.json; say schedule, timesteps and variance in --spec FILE.yaml")
+    weights = next((own / name for name in DIFFUSERS_WEIGHTS if (own / name).is_file()), None)
+    if weights is None:
+        raise UserError(f"{own}: neither {' nor '.join(DIFFUSERS_WEIGHTS)}")
+    data = _data_of(given, str(spec_file))
+    spec = {
+        "network": described(settings, "unet"),
+        "diffusion": dataclasses.asdict(diffusion),
+        "weights": data.weights,
+    }
+    state = published_names(read_state(weights), settings, weights)
+    classes = {} if "label_emb.weight" not in state else {"num_classes": len(state["label_emb.weight"])}
+    facts = {"shape": list(shape), "levels": data.levels, "num_classes": data.num_classes} | classes
+    write_weights(spec, state, weights, out, inputs=inputs | {"checkpoint": weights}, facts=facts)
+    return out
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); a folder in diffusers' layout has it") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise UserError(f"{path}: not JSON") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not JSON of a configuration")
+    return content
