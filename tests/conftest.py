@@ -2,10 +2,24 @@
 implementations does not need them, for all run on the same.
 """
 
+import os
 import zlib
 from pathlib import Path
 
 import pytest
+
+SAMPLERS = "DIFFBENCH_TEST_SAMPLERS"
+
+
+def pytest_addoption(parser):
+    """Add --sampler: the samplers' contract test for samplers of one's own instead of the package's."""
+    parser.addoption("--sampler", action="append", default=[], help="a dotted path; again for more")
+
+
+def pytest_configure(config):
+    """Hand the option on to where tests are parametrized, which is at import."""
+    os.environ[SAMPLERS] = " ".join(config.getoption("--sampler"))
+
 
 FIDELITY_NAME = "weights-inception-2015-12-05-6726825d.pth"
 PYTORCH_FID_NAME = "pt_inception-2015-12-05-6726825d.pth"

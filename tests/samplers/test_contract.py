@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import typing
 
 import numpy as np
@@ -22,7 +23,9 @@ from diffbench.samplers._contract import State
 from diffbench.samplers._outcome import exact_outcome
 
 torch.set_num_threads(1)
-SAMPLERS = {name: load("samplers", name) for name in names("samplers")}
+# pytest tests/samplers/test_contract.py --sampler my_module.MySampler
+GIVEN = os.environ.get("DIFFBENCH_TEST_SAMPLERS", "").split()
+SAMPLERS = {name: load("samplers", name) for name in GIVEN or names("samplers")}
 CHAINS = {
     "linear": respaced_chain("linear", 1000, "10"),
     "cosine": respaced_chain("cosine", 1000, "10"),
