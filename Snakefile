@@ -16,6 +16,7 @@ include: "workflow/rules/extract.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/tabulate.smk"
+include: "workflow/rules/compare.smk"
 
 
 rule all:

@@ -230,16 +230,84 @@ def oracle(
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="a row: model/sampler/steps, and key=value where that names several")],
-    b: Annotated[str, typer.Argument(help="the row that it is compared with")],
+    a: Annotated[
+        str | None, typer.Argument(help="a row: model/sampler/steps, and key=value where that names several")
+    ] = None,
+    b: Annotated[str | None, typer.Argument(help="the row that it is compared with")] = None,
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
-    results: Annotated[Path, typer.Option(help="a folder of results, a file of scores or a table")] = Path("results"),
-    varies: Annotated[list[str], typer.Option(help="a field of the protocol that differs by design")] = [],  # noqa: B006
+    results: Annotated[
+        Path | None, typer.Option(help="rows: a folder of results, a file of scores or a table  [default: results]")
+    ] = None,
+    varies: Annotated[list[str], typer.Option(help="rows: a field of the protocol that differs by design")] = [],  # noqa: B006
+    candidate: Annotated[
+        list[str], typer.Option(help="samplers: one, options behind it ('ddim eta=0.5'); again for more")
+    ] = [],  # noqa: B006
+    baseline: Annotated[str | None, typer.Option(help="samplers: what they are compared with")] = None,
+    models: Annotated[list[str], typer.Option(help="samplers: on the weights of these: ddpm,iddpm")] = [],  # noqa: B006
+    steps: Annotated[list[str], typer.Option(help="samplers: at these numbers of steps: 10,25")] = [],  # noqa: B006
+    configfile: Annotated[Path | None, typer.Option(help=f"samplers: the benchmark  [default: {DEFAULT}]")] = None,
+    train_seeds: Annotated[list[str], typer.Option(help="samplers: 0,1,2  [default: the table's]")] = [],  # noqa: B006
+    sample_seeds: Annotated[list[str], typer.Option(help="samplers: 0,1,2  [default: the table's]")] = [],  # noqa: B006
+    num_images: Annotated[int | None, typer.Option(help="samplers: in each set  [default: the table's]")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="samplers: one of the benchmark's  [default: the model's]")
+    ] = None,
+    cores: Annotated[str, typer.Option(help="samplers: jobs side by side, or all")] = "all",
 ) -> None:
-    """Say whether A is better than B, worse, or not resolved, with the interval of the difference."""
-    from diffbench.commands.compare import compare as verdicts
+    """Say whether A is better than B, worse, or not resolved, with the interval of the difference.
 
-    typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+    Either two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Or samplers, whose missing sample sets
+    are made first: diffbench compare --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm --steps 10.
+    """
+    of_samplers = {
+        "--candidate": candidate, "--baseline": baseline, "--models": models, "--steps": steps,
+        "--configfile": configfile, "--train-seeds": train_seeds, "--sample-seeds": sample_seeds,
+        "--num-images": num_images, "--protocol": protocol,
+    }  # fmt: skip
+    given = [option for option, value in of_samplers.items() if value not in (None, [])]
+    if not given:
+        from diffbench.commands.compare import compare as verdicts
+
+        if a is None or b is None:
+            raise UserError(
+                "compare: name two rows (iddpm/ddim/25 ddpm/ddim/25), or --candidate and --baseline samplers"
+            )
+        typer.echo(verdicts(results or Path("results"), a, b, metrics=metric, varies=varies))
+        return
+    rows = [value for value in (a, b) if value is not None]
+    rows += [option for option, value in {"--results": results, "--varies": varies}.items() if value]
+    if rows:
+        raise UserError(f"compare: '{rows[0]}' goes with two rows, {given[0]} with samplers; several: --steps 10,25")
+    if not candidate or baseline is None:
+        missing = "--candidate" if not candidate else "--baseline"
+        raise UserError(f"compare: {missing} is missing; --candidate and --baseline name samplers, such as ddim")
+    from diffbench.commands.compare_samplers import Question, compare_samplers
+
+    question = Question(
+        candidates=tuple(dict.fromkeys(candidate)),
+        baseline=baseline,
+        models=tuple(_listed(models)),
+        steps=_numbers("--steps", steps) or (),
+        metrics=tuple(dict.fromkeys(metric)),
+        train_seeds=_numbers("--train-seeds", train_seeds),
+        sample_seeds=_numbers("--sample-seeds", sample_seeds),
+        num_images=num_images,
+        protocol=protocol,
+    )
+    typer.echo(compare_samplers(configfile or DEFAULT, question, cores=cores))
+
+
+def _listed(values: list[str]) -> list[str]:
+    """Return the words of options that take several, by commas or spaces or given again."""
+    return list(dict.fromkeys(" ".join(values).replace(",", " ").split()))
+
+
+def _numbers(option: str, values: list[str]) -> tuple[int, ...] | None:
+    words = _listed(values)
+    for word in words:
+        if not word.removeprefix("-").isdecimal():
+            raise UserError(f"{option}: '{word}' is not a whole number; write {option} 10,25")
+    return tuple(map(int, words)) or None
 
 
 @app.command()
