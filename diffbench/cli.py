@@ -176,8 +176,16 @@ def protocols(names: Annotated[list[str] | None, typer.Argument(help="which; all
 
 @app.command()
 def measure(
-    samples: Annotated[Path, typer.Argument(help="an .npz of uint8 images, as ADM's and EDM's users have them")],
-    reference: Annotated[Path, typer.Option(help="an .npz of uint8 images, or ADM's reference batch")],
+    samples: Annotated[
+        Path,
+        typer.Argument(help="an .npz of uint8 images, as ADM's and EDM's users have them, or a folder of pictures"),
+    ],
+    reference: Annotated[
+        str,
+        typer.Option(help="an .npz, ADM's reference batch, a folder of pictures, or a data set: digits, mnist:PATH"),
+    ],
+    data: Annotated[Path | None, typer.Option(help="where the data of the data set are")] = None,
+    split: Annotated[str, typer.Option(help="which part of the data set: train or test")] = "train",
     protocol: Annotated[str, typer.Option(help="`diffbench protocols` lists them")] = "adm",
     weights: Annotated[Path | None, typer.Option(help="the extractor's weights, else its own or a download")] = None,
     out: Annotated[Path | None, typer.Option(help="the records; SAMPLES.<protocol>.json without")] = None,
@@ -186,21 +194,26 @@ def measure(
     cache: Annotated[Path, typer.Option(help="where features wait")] = Path(".cache"),
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
-    """Score a file of samples against a file of reference images under a published protocol."""
-    from diffbench.base.artifacts import require_files
+    """Score somebody's samples against reference images under a published protocol, without a model of ours."""
+    from diffbench.commands._image_sets import channels_of, image_file, reference_file
     from diffbench.commands.measure import measure as measured
-    from diffbench.commands.measure import protocol_of, report
+    from diffbench.commands.measure import protocol_of, report, require_apart, table_row
 
-    require_files([samples])
+    if not samples.exists():
+        raise UserError(f"{samples}: no such file")
     if rounding not in ("truncate", "round", "unknown"):
         raise UserError(f"--rounding {rounding}: is not allowed; allowed: truncate, round, unknown")
-    part = protocol_of(protocol, reference)
-    target = out or samples.with_name(f"{samples.name}.{protocol}.json")
+    protocol_of(protocol, "train")
+    target = out or Path(f"{samples.resolve() if samples.name in ('', '..') else samples}.{protocol}.json")
+    require_apart(target, samples, Path(reference))
+    against, called = reference_file(reference, data, split, cache)
+    part = protocol_of(protocol, called)
     records = measured(
-        samples,
-        reference,
+        image_file(samples, cache, channels_of(against)),
+        against,
         part,
         protocol,
+        label=samples.resolve().name,
         out=target,
         cache=cache,
         weights=weights,
@@ -208,7 +221,7 @@ def measure(
         device=device,
         threads=threads,
     )
-    typer.echo(f"{report(records, part)}\nwritten to {target}")
+    typer.echo(f"{report(records, part)}\n\nas a row of table2.csv:\n{table_row(records)}\n\nwritten to {target}")
 
 
 @app.command()
@@ -328,6 +341,10 @@ def _add_stage(name: str) -> None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def stage(context: typer.Context) -> None:
+        if name == "score" and any(argument.partition("=")[0] == "--samples" for argument in context.args):
+            raise UserError(
+                "score is the stage on features; `diffbench measure SAMPLES --reference ...` scores samples"
+            )
         module = importlib.import_module(f"diffbench.stages.{name}")
         sys.argv[0] = f"diffbench {name}"  # what argparse calls the program
         module.main(context.args)
