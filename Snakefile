@@ -28,7 +28,8 @@ rule all:
 
 
 onsuccess:
-    subprocess.run([sys.executable, "-m", "diffbench.commands.costs", "results/logs"], check=False)
+    if Path("results/logs").is_dir():
+        subprocess.run([sys.executable, "-m", "diffbench.commands.costs", "results/logs"], check=False)
 
 
 onerror:
