@@ -35,15 +35,25 @@ def compare(results: Path, a: str, b: str, *, metrics: Sequence[str], varies: Se
     return "\n".join(_told(a, b, metric, compared(records, a, b, metric, varies)) for metric in metrics)
 
 
-def compared(records: Sequence[Mapping[str, Any]], a: str, b: str, metric: str, varies: Sequence[str] = ()) -> Verdict:
-    """Return the verdict on two rows among tidy records. Raises: UserError as `compare`."""
+def compared(
+    records: Sequence[Mapping[str, Any]],
+    a: str,
+    b: str,
+    metric: str,
+    varies: Sequence[str] = (),
+    differences: Mapping[tuple[Any, Any], Estimate] | None = None,
+) -> Verdict:
+    """Return the verdict on two rows among tidy records; differences: as `paired` takes them.
+
+    Raises: UserError as `compare`.
+    """
     higher_is_better = _higher_is_better(metric)
     measured = [item for item in records if item["metric"] == metric]
     if not measured:
         raise UserError(f"no scores of '{metric}'; {nearest(metric, {item['metric'] for item in records})}")
     one, other = (_selected(measured, selector, metric) for selector in (a, b))
     _require_one_protocol(one[0], other[0], metric, varies)
-    return paired(one, other, higher_is_better=higher_is_better)
+    return paired(one, other, higher_is_better=higher_is_better, differences=differences)
 
 
 def records_of(results: Path) -> list[dict[str, Any]]:

@@ -3,14 +3,18 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from diffbench import cli
+from diffbench.base.arrays import save_npz
 from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, record
-from diffbench.commands.compare_samplers import Question, answered, laid_over, report, write_answers
+from diffbench.commands._answers import Pairs, answered, report, write_answers
+from diffbench.commands._question import Question, laid_over
+from diffbench.metrics.fid import Fid
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 PROTOCOL = "extractor=digits_features@7a8108d6;rounding=truncate;n=100;reference=train:1297;version=1"
@@ -176,6 +180,31 @@ def test_the_verdicts_are_a_table(answers, tmp_path):
     assert row["outcome"] == "better" and float(row["difference_high"]) < 0
     assert (row["candidate_nfe"], row["baseline_nfe"], row["candidate_classifier_evaluations"]) == ("7", "4", "3")
     assert row["baseline_classifier_evaluations"] == ""
+
+
+def test_one_seed_is_paired_by_image_where_features_are_at_hand(content, tmp_path):
+    laid = laid_over(content, asked("ddim", "ancestral", steps=(4,)), "smoke.yaml")
+    draws = np.random.default_rng(0)
+    shared = draws.standard_normal((60, 4))
+    features = {"ddim": shared, "ancestral": shared * 1.05 + 0.02 * draws.standard_normal((60, 4))}
+    reference = {"pool": draws.standard_normal((200, 4))}
+    save_npz(tmp_path / "real.npz", reference)
+    records, sets = [], []
+    for sampler, values in features.items():
+        save_npz(tmp_path / f"{sampler}.npz", {"pool": values})
+        found = Fid()({"pool": values}, reference)
+        records += [
+            {**item, "value": found.value, "low": found.low, "high": found.high} if item["metric"] == "fid" else item
+            for item in scores("ddpm", sampler, 4, (0.0,), 4)
+        ]
+        place = {"model": "ddpm", "sampler": sampler, "steps": 4, "train_seed": 0, "sample_seed": 0}
+        sets.append({**place, "protocol": "digits", "features": f"{sampler}.npz", "reference": "real.npz"})
+    (joined,) = answered(records, laid, ["fid"])
+    (answer,) = answered(records, laid, ["fid"], Pairs(laid.benchmark, tmp_path, sets))
+    assert answer.verdict.method == "paired image by image"
+    assert answer.verdict.difference.value == pytest.approx(joined.verdict.difference.value)
+    widths = [one.verdict.difference.high - one.verdict.difference.low for one in (answer, joined)]
+    assert widths[0] < widths[1] / 2
 
 
 # -- the command line

@@ -3,11 +3,29 @@
 FIDS = [row for row in ASKED if any("fid" in bench.protocols[name][1].metrics for name in row.protocols)]
 
 
+def features_of(row, protocol):
+    """Return the paths of a row's features and of those that it is scored against."""
+    own = f"{tree_of(row)}/features/{bench.extractor_of(protocol)}/{place_of(row)}/{row.steps}.npz"
+    return own, real_features(protocol, reference_split(protocol))
+
+
+def compared_sets():
+    """Return what a comparison reads: every set that it asks for, and where its features and their reference are."""
+    keys = ("model", "sampler", "steps", "train_seed", "sample_seed")
+    return [
+        {key: getattr(row, key) for key in keys}
+        | dict(zip(("protocol", "features", "reference"), (name, *features_of(row, name))))
+        for row in ASKED
+        for name in row.protocols
+    ]
+
+
 if ASKED:
 
     rule comparison:
         input:
             scores=scores_of(ASKED),
+            features=list(dict.fromkeys(part["features"] for part in compared_sets())),
         output:
             table="results/compared/{comparison}/table.csv",
             provenance="results/compared/{comparison}/table.csv.json",
@@ -16,7 +34,7 @@ if ASKED:
         params:
             spec=identity(
                 Job(
-                    {"benchmark": bench.name, "table": {"name": "table2"}},
+                    {"benchmark": bench.name, "table": {"name": "table2"}, "sets": compared_sets()},
                     (module_of("tables", "table2"),),
                 ),
                 "tabulate",
