@@ -79,7 +79,7 @@ def as_entry(text: str, known: Mapping[str, Any], where: str) -> tuple[str, dict
     if word in known and not options:
         return word, dict(known[word] or {})
     parts = plugins.names("samplers")
-    if word not in known and "." not in word and word not in parts:
+    if word not in known and word not in parts and not set(".:") & set(word):
         raise UserError(f"{where} '{text}': no sampler '{word}'; {nearest(word, {*known, *parts})}")
     entry = {"name": word, **(known.get(word) or {}), **options}
     return _folder_name(word, options, known), entry

@@ -16,8 +16,13 @@ from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, not
 PANELS_ABREAST = 2
 """More would leave too little of the width to tell neighbouring numbers of evaluations apart."""
 
-APART = 1.012
-"""Ratio by which the lines of neighbouring samplers stand aside, so that equal points and their intervals both show."""
+APART, SPREAD = 1.012, 1.07
+"""Ratio by which neighbouring lines stand aside, so that equal points and their intervals both show, and
+the largest between the first and the last."""
+
+
+CLOSE = 1.3
+"""Ratio of numbers of evaluations below which one label is enough."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     # The panels of the last row, and those above an empty place.
     for axes in panels[max(0, len(models) - abreast) : len(models)]:
         axes.set_xlabel("network evaluations an image")
-    log_ticks_at(panels[0], sorted(samples["nfe"].unique()))
+    log_ticks_at(panels[0], _ticks(samples["nfe"]))
     show_fids(panels[0], rows)
     figure.text(0.095, 1 - 62 / height, title, fontsize=12, fontweight="bold", ha="left", va="bottom")
     figure.legend(
@@ -88,6 +93,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
 def _lines(axes: Axes, rows: pandas.DataFrame, samplers: list[str]) -> None:
     axes.set(xscale="log", yscale="log")
     middle = (len(samplers) - 1) / 2
+    ratio = min(APART, SPREAD ** (1 / max(1, len(samplers) - 1)))
     for place, sampler in enumerate(samplers):
         line = rows[rows["sampler"] == sampler]
         if line.empty:
@@ -100,14 +106,24 @@ def _lines(axes: Axes, rows: pandas.DataFrame, samplers: list[str]) -> None:
         high = (points["fid_high"] - points["fid"]).clip(lower=0)
         style = _style(place)
         axes.errorbar(
-            points["nfe"] * APART ** (place - middle),
+            points["nfe"] * ratio ** (place - middle),
             points["fid"],
             yerr=(low, high),
             elinewidth=1.3,
             capsize=2.5,
-            markeredgewidth=1.6,
+            markeredgewidth=1.4,
+            markersize=5.5,
             **style,
         )
+
+
+def _ticks(nfe: pandas.Series) -> list[float]:
+    """Return the numbers to label, ascending: of two that are close, the one that more points have."""
+    chosen: list[float] = []
+    for value in nfe.value_counts(sort=True).index:
+        if all(max(value, other) / min(value, other) > CLOSE for other in chosen):
+            chosen.append(float(value))
+    return sorted(chosen)
 
 
 def _style(place: int) -> dict:
