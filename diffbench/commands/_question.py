@@ -81,7 +81,9 @@ def laid_over(content: Any, question: Question, source: str) -> Laid:
     unused = {name for name, _ in asked.values()} - {*entries.values(), *benchmark.samplers}
     content["samplers"] = {key: entry for key, entry in content["samplers"].items() if key not in unused}
     content["runs"][len(benchmark.runs) :] = _runs(benchmark, question, list(entries.values()))
-    return Laid(content, _parsed(content, places), entries)
+    laid = _parsed(content, places)
+    _require_scored(laid)
+    return Laid(content, laid, entries)
 
 
 def _require(benchmark: Benchmark, question: Question) -> None:
@@ -108,7 +110,7 @@ def _runs(benchmark: Benchmark, question: Question, samplers: Sequence[str]) -> 
             "models": [model],
             "samplers": list(samplers),
             "steps": list(dict.fromkeys(question.steps)),
-            "num_images": question.num_images or like.num_images,
+            "num_images": like.num_images if question.num_images is None else question.num_images,
             "train_seeds": list(question.train_seeds or like.train_seeds),
             "sample_seeds": list(question.sample_seeds or like.sample_seeds),
             "protocols": [protocol],
@@ -116,6 +118,19 @@ def _runs(benchmark: Benchmark, question: Question, samplers: Sequence[str]) -> 
         }
         runs.append(run)
     return runs
+
+
+def _require_scored(benchmark: Benchmark) -> None:
+    """Raise UserError where the table has a set, and scores it under other protocols than the question's."""
+    keys = ("model", "sampler", "steps", "train_seed", "sample_seed", "num_images")
+    held = {tuple(getattr(row, key) for key in keys): row.protocols for row in benchmark.sample_sets()}
+    for row in benchmark.compared_sets():
+        protocols = held.get(tuple(getattr(row, key) for key in keys), row.protocols)
+        if not set(row.protocols) <= set(protocols):
+            raise UserError(
+                f"--protocol: the benchmark scores {row.model} with {row.sampler} at {row.steps} steps under "
+                f"{', '.join(protocols)}, not {row.protocols[0]}; name one of these"
+            )
 
 
 def _protocol(benchmark: Benchmark, names: Sequence[str], metrics: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import yaml
 from diffbench.base.artifacts import read_provenance, replacing
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.config import read_yaml
+from diffbench.base.errors import UserError
 from diffbench.base.records import read_records
 from diffbench.commands._answers import Pairs, answered, report, write_answers
 from diffbench.commands._question import Question, laid_over
@@ -19,6 +20,8 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
 
     Raises: UserError, before any work where the question makes no sense.
     """
+    if cores != "all" and not (cores.isdecimal() and int(cores)):
+        raise UserError(f"--cores {cores}: is neither a number of processes nor all")
     laid = laid_over(read_yaml(config), question, str(config))
     home = home_of(laid.benchmark.name)
     folder = home / "results/compared" / laid.name

@@ -120,9 +120,14 @@ class Quiet:
         (asked(steps=(4, 2000)), "--steps: ddpm with ddim: 2000 steps asked of a chain of 1000; allowed: 2 to 1000"),
         (asked(steps=(1,)), "--steps: ddpm with ddim: 1 steps asked"),
         (asked(num_images=3), "--num-images: 3 is too few"),
+        (asked(num_images=0), "--num-images: 0 is too few"),
         (asked(metrics=("fdi",)), "--metric: protocol digits has no 'fdi'; did you mean 'fid'"),
         (asked(protocol="digit"), "--protocol: no protocol 'digit'; did you mean 'digits'"),
         (asked(protocol="labelled"), "samples of ddpm have no labels"),
+        (
+            asked("ddim", "ancestral", "adm_low", (4,), protocol="digits"),
+            "--protocol: the benchmark scores adm_low with ancestral at 4 steps under labelled, not digits",
+        ),
     ],
 )
 def test_a_question_that_makes_no_sense_is_one_line_before_any_work(content, question, said, tmp_path, monkeypatch):
@@ -219,6 +224,7 @@ def test_one_seed_is_paired_by_image_where_features_are_at_hand(content, tmp_pat
         (["--candidate", "ddim", "--baseline", "ancestral", "--steps", "4", "6"], "several: --steps 10,25"),
         (["--candidate", "ddim", "--baseline", "ancestral", "--varies", "n"], "'--varies' goes with two rows"),
         (["--candidate", "ddim"], "--baseline is missing"),
+        (["--candidate", "ddim", "--baseline", "ancestral", "--cores", "many"], "--cores many: is neither"),
         (["--models", "ddpm"], "--candidate is missing"),
         (["--candidate", "ddim", "--baseline", "ancestral", "--models", "ddpm"], "--steps: is missing"),
         (["--candidate", "ddim", "--baseline", "ancestral", "--steps", "4,x"], "--steps: 'x' is not a whole number"),
