@@ -17,6 +17,7 @@ include: "workflow/rules/extract.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/tabulate.smk"
+include: "workflow/rules/compare.smk"
 
 
 rule all:
@@ -28,7 +29,8 @@ rule all:
 
 
 onsuccess:
-    subprocess.run([sys.executable, "-m", "diffbench.commands.costs", "results/logs"], check=False)
+    if Path("results/logs").is_dir():
+        subprocess.run([sys.executable, "-m", "diffbench.commands.costs", "results/logs"], check=False)
 
 
 onerror:

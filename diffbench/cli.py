@@ -185,8 +185,16 @@ def protocols(names: Annotated[list[str] | None, typer.Argument(help="which; all
 
 @app.command()
 def measure(
-    samples: Annotated[Path, typer.Argument(help="an .npz of uint8 images, as ADM's and EDM's users have them")],
-    reference: Annotated[Path, typer.Option(help="an .npz of uint8 images, or ADM's reference batch")],
+    samples: Annotated[
+        Path,
+        typer.Argument(help="an .npz of uint8 images, as ADM's and EDM's users have them, or a folder of pictures"),
+    ],
+    reference: Annotated[
+        str,
+        typer.Option(help="an .npz, ADM's reference batch, a folder of pictures, or a data set: digits, mnist:PATH"),
+    ],
+    data: Annotated[Path | None, typer.Option(help="where the data of the data set are")] = None,
+    split: Annotated[str, typer.Option(help="which part of the data set: train or test")] = "train",
     protocol: Annotated[str, typer.Option(help="`diffbench protocols` lists them")] = "adm",
     weights: Annotated[Path | None, typer.Option(help="the extractor's weights, else its own or a download")] = None,
     out: Annotated[Path | None, typer.Option(help="the records; SAMPLES.<protocol>.json without")] = None,
@@ -195,21 +203,26 @@ def measure(
     cache: Annotated[Path, typer.Option(help="where features wait")] = Path(".cache"),
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
-    """Score a file of samples against a file of reference images under a published protocol."""
-    from diffbench.base.artifacts import require_files
+    """Score somebody's samples against reference images under a published protocol, without a model of ours."""
+    from diffbench.commands._image_sets import channels_of, image_file, reference_file
     from diffbench.commands.measure import measure as measured
-    from diffbench.commands.measure import protocol_of, report
+    from diffbench.commands.measure import protocol_of, report, require_apart, table_row
 
-    require_files([samples])
+    if not samples.exists():
+        raise UserError(f"{samples}: no such file")
     if rounding not in ("truncate", "round", "unknown"):
         raise UserError(f"--rounding {rounding}: is not allowed; allowed: truncate, round, unknown")
-    part = protocol_of(protocol, reference)
-    target = out or samples.with_name(f"{samples.name}.{protocol}.json")
+    protocol_of(protocol, "train")
+    target = out or Path(f"{samples.resolve() if samples.name in ('', '..') else samples}.{protocol}.json")
+    require_apart(target, samples, Path(reference))
+    against, called = reference_file(reference, data, split, cache)
+    part = protocol_of(protocol, called)
     records = measured(
-        samples,
-        reference,
+        image_file(samples, cache, channels_of(against)),
+        against,
         part,
         protocol,
+        label=samples.resolve().name,
         out=target,
         cache=cache,
         weights=weights,
@@ -217,7 +230,7 @@ def measure(
         device=device,
         threads=threads,
     )
-    typer.echo(f"{report(records, part)}\nwritten to {target}")
+    typer.echo(f"{report(records, part)}\n\nas a row of table2.csv:\n{table_row(records)}\n\nwritten to {target}")
 
 
 @app.command()
@@ -239,16 +252,84 @@ def oracle(
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="a row: model/sampler/steps, and key=value where that names several")],
-    b: Annotated[str, typer.Argument(help="the row that it is compared with")],
+    a: Annotated[
+        str | None, typer.Argument(help="a row: model/sampler/steps, and key=value where that names several")
+    ] = None,
+    b: Annotated[str | None, typer.Argument(help="the row that it is compared with")] = None,
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
-    results: Annotated[Path, typer.Option(help="a folder of results, a file of scores or a table")] = Path("results"),
-    varies: Annotated[list[str], typer.Option(help="a field of the protocol that differs by design")] = [],  # noqa: B006
+    results: Annotated[
+        Path | None, typer.Option(help="rows: a folder of results, a file of scores or a table  [default: results]")
+    ] = None,
+    varies: Annotated[list[str], typer.Option(help="rows: a field of the protocol that differs by design")] = [],  # noqa: B006
+    candidate: Annotated[
+        list[str], typer.Option(help="samplers: one, options behind it ('ddim eta=0.5'); again for more")
+    ] = [],  # noqa: B006
+    baseline: Annotated[str | None, typer.Option(help="samplers: what they are compared with")] = None,
+    models: Annotated[list[str], typer.Option(help="samplers: on the weights of these: ddpm,iddpm")] = [],  # noqa: B006
+    steps: Annotated[list[str], typer.Option(help="samplers: at these numbers of steps: 10,25")] = [],  # noqa: B006
+    configfile: Annotated[Path | None, typer.Option(help=f"samplers: the benchmark  [default: {DEFAULT}]")] = None,
+    train_seeds: Annotated[list[str], typer.Option(help="samplers: 0,1,2  [default: the table's]")] = [],  # noqa: B006
+    sample_seeds: Annotated[list[str], typer.Option(help="samplers: 0,1,2  [default: the table's]")] = [],  # noqa: B006
+    num_images: Annotated[int | None, typer.Option(help="samplers: in each set  [default: the table's]")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="samplers: one of the benchmark's  [default: the model's]")
+    ] = None,
+    cores: Annotated[str, typer.Option(help="samplers: jobs side by side, or all")] = "all",
 ) -> None:
-    """Say whether A is better than B, worse, or not resolved, with the interval of the difference."""
-    from diffbench.commands.compare import compare as verdicts
+    """Say whether A is better than B, worse, or not resolved, with the interval of the difference.
 
-    typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+    Either two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Or samplers, whose missing sample sets
+    are made first: diffbench compare --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm --steps 10.
+    """
+    of_samplers = {
+        "--candidate": candidate, "--baseline": baseline, "--models": models, "--steps": steps,
+        "--configfile": configfile, "--train-seeds": train_seeds, "--sample-seeds": sample_seeds,
+        "--num-images": num_images, "--protocol": protocol,
+    }  # fmt: skip
+    given = [option for option, value in of_samplers.items() if value not in (None, [])]
+    if not given:
+        from diffbench.commands.compare import compare as verdicts
+
+        if a is None or b is None:
+            raise UserError(
+                "compare: name two rows (iddpm/ddim/25 ddpm/ddim/25), or --candidate and --baseline samplers"
+            )
+        typer.echo(verdicts(results or Path("results"), a, b, metrics=metric, varies=varies))
+        return
+    rows = [value for value in (a, b) if value is not None]
+    rows += [option for option, value in {"--results": results, "--varies": varies}.items() if value]
+    if rows:
+        raise UserError(f"compare: '{rows[0]}' goes with two rows, {given[0]} with samplers; several: --steps 10,25")
+    if not candidate or baseline is None:
+        missing = "--candidate" if not candidate else "--baseline"
+        raise UserError(f"compare: {missing} is missing; --candidate and --baseline name samplers, such as ddim")
+    from diffbench.commands.compare_samplers import Question, compare_samplers
+
+    question = Question(
+        candidates=tuple(dict.fromkeys(candidate)),
+        baseline=baseline,
+        models=tuple(_listed(models)),
+        steps=_numbers("--steps", steps) or (),
+        metrics=tuple(dict.fromkeys(metric)),
+        train_seeds=_numbers("--train-seeds", train_seeds),
+        sample_seeds=_numbers("--sample-seeds", sample_seeds),
+        num_images=num_images,
+        protocol=protocol,
+    )
+    typer.echo(compare_samplers(configfile or DEFAULT, question, cores=cores))
+
+
+def _listed(values: list[str]) -> list[str]:
+    """Return the words of options that take several, by commas or spaces or given again."""
+    return list(dict.fromkeys(" ".join(values).replace(",", " ").split()))
+
+
+def _numbers(option: str, values: list[str]) -> tuple[int, ...] | None:
+    words = _listed(values)
+    for word in words:
+        if not word.removeprefix("-").isdecimal():
+            raise UserError(f"{option}: '{word}' is not a whole number; write {option} 10,25")
+    return tuple(map(int, words)) or None
 
 
 @app.command(name="import")
@@ -300,6 +381,10 @@ def _add_stage(name: str) -> None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def stage(context: typer.Context) -> None:
+        if name == "score" and any(argument.partition("=")[0] == "--samples" for argument in context.args):
+            raise UserError(
+                "score is the stage on features; `diffbench measure SAMPLES --reference ...` scores samples"
+            )
         module = importlib.import_module(f"diffbench.stages.{name}")
         sys.argv[0] = f"diffbench {name}"  # what argparse calls the program
         module.main(context.args)

@@ -61,6 +61,8 @@ class Run:
     """A block of the table: every model with every sampler at every number of steps, seed by seed.
 
     guidance_scales: its guided models are sampled at each of these scales in the place of their own.
+    in_table: whether its rows stand in the tables; those of a comparison do not, and their sample sets, where the table
+    has none like them, lie apart.
     """
 
     models: tuple[str, ...]
@@ -71,6 +73,7 @@ class Run:
     sample_seeds: tuple[int, ...] = (0,)
     protocols: tuple[str, ...] = ()
     guidance_scales: tuple[float, ...] = ()
+    in_table: bool = True
 
 
 @dataclass(frozen=True)
@@ -311,8 +314,15 @@ class Benchmark:
 
     def sample_sets(self) -> list[SampleSet]:
         """Return the table's rows in the order of the file. Raises: UserError where two runs disagree on one row."""
+        return self._rows([run for run in self.runs if run.in_table])
+
+    def compared_sets(self) -> list[SampleSet]:
+        """Return the rows of runs that stand in no table. Raises: UserError where two runs disagree on one row."""
+        return self._rows([run for run in self.runs if not run.in_table])
+
+    def _rows(self, runs: Sequence[Run]) -> list[SampleSet]:
         found: dict[tuple, SampleSet] = {}
-        for run in self.runs:
+        for run in runs:
             for key in self._keys_of(run):
                 known = found.setdefault(key, SampleSet(*key, run.num_images, run.protocols))
                 if known.num_images != run.num_images:
@@ -338,7 +348,22 @@ class Benchmark:
 
         Raises: UserError where such a set is asked for in two numbers of images.
         """
-        found = self.sample_sets()
+        return self._with_sources(self.sample_sets())
+
+    def sets_apart(self) -> list[SampleSet]:
+        """Return the sample sets, sources of upsamplers included, of runs in no table that the table's do not hold.
+
+        Of equal coordinates, those of another number of images are another set.
+        """
+        held = {(_coordinates(row), row.num_images) for row in self.sampled_sets()}
+        asked = self._with_sources(self.compared_sets())
+        return [row for row in asked if (_coordinates(row), row.num_images) not in held]
+
+    def all_sets(self) -> list[SampleSet]:
+        """Return every sample set that a run needs, in a table or not."""
+        return self.sampled_sets() + self.sets_apart()
+
+    def _with_sources(self, found: list[SampleSet]) -> list[SampleSet]:
         for row in found:  # grows: a cascade may have more than two stages
             needed = self.low_res_set(row)
             if needed is None:
@@ -358,7 +383,7 @@ class Benchmark:
         compared = {
             key
             for run in self.runs
-            if any(self.models[name].low_size is not None for name in run.models)
+            if run.in_table and any(self.models[name].low_size is not None for name in run.models)
             for key in self._keys_of(run)
         }
         return [row for row in self.sample_sets() if _coordinates(row) in compared]
@@ -377,7 +402,7 @@ class Benchmark:
 
     def shrunk_sizes(self) -> list[int]:
         """Return the heights at which jobs need the data set beside its own."""
-        used = [self.variant(row.model) for row in self.sampled_sets()]
+        used = [self.variant(row.model) for row in self.all_sets()]
         sizes = [self.models[name].size for name, _ in self.used_models()]
         sizes += [self.classifiers[name].size for name, _ in self.trained_classifiers()]
         sizes += [model.low_size for model in used if model.low_res is not None and model.low_res.model == REAL]
@@ -385,7 +410,7 @@ class Benchmark:
 
     def used_models(self) -> list[tuple[str, int]]:
         """Return the (model, train seed) pairs whose weights the runs need."""
-        return list(dict.fromkeys((self.variant(row.model).of, row.train_seed) for row in self.sampled_sets()))
+        return list(dict.fromkeys((self.variant(row.model).of, row.train_seed) for row in self.all_sets()))
 
     def trained_models(self) -> list[tuple[str, int]]:
         """Return those of them that are trained here."""
@@ -428,7 +453,7 @@ class Benchmark:
 
     def used_classifiers(self) -> list[tuple[str, int]]:
         """Return the (classifier, train seed) pairs that the runs need."""
-        rows = [(self.variant(row.model).guidance, row.train_seed) for row in self.sampled_sets()]
+        rows = [(self.variant(row.model).guidance, row.train_seed) for row in self.all_sets()]
         named = [(guidance.classifier, seed) for guidance, seed in rows if guidance is not None]
         return list(dict.fromkeys((name, seed) for name, seed in named if name is not None))
 

@@ -64,8 +64,13 @@ _UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _uni
 
 def load_benchmark(path: Path | str) -> Benchmark:
     """Return the benchmark of a YAML file. Raises: UserError naming file, key and what is allowed."""
+    return parse_benchmark(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Return what a YAML file holds. Raises: UserError where it is not there, or not YAML without repeated keys."""
     try:
-        content = yaml.load(Path(path).read_text(), Loader=_UniqueKeys)  # noqa: S506  (a SafeLoader)
+        return yaml.load(Path(path).read_text(), Loader=_UniqueKeys)  # noqa: S506  (a SafeLoader)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UserError as error:
@@ -74,7 +79,6 @@ def load_benchmark(path: Path | str) -> Benchmark:
         raise UserError(f"{path}: not YAML: it is not text in UTF-8") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return parse_benchmark(content, str(path))
 
 
 def parse_benchmark(content: Any, source: str) -> Benchmark:
@@ -335,6 +339,8 @@ def _run(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
 
 def _check_runs(benchmark: Benchmark) -> None:
     """Refuse runs that name what does not exist, or ask for what cannot be."""
+    if not any(run.in_table for run in benchmark.runs):
+        raise UserError("runs: every one has in_table false, which leaves no table; leave it out of one")
     for i, run in enumerate(benchmark.runs):
         where = f"runs[{i}]"
         for name, known in (
@@ -359,7 +365,7 @@ def _check_runs(benchmark: Benchmark) -> None:
                 part.require(resize=part.resize, rounding=benchmark.sampling.rounding)
             except UserError as error:
                 raise UserError(f"{where}.protocols: {protocol}: {error}; set sampling.rounding") from None
-    for row in benchmark.sampled_sets():
+    for row in benchmark.all_sets():
         if not row.protocols:
             where = f"models: low_res of {row.model}: steps"
             _check_steps(benchmark, where, row.model, row.sampler, row.steps)

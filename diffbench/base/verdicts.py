@@ -2,9 +2,10 @@
 
 A verdict between models needs several trainings, for another seed gives other weights. With three common training
 seeds or more, the interval is Student's over their differences and covers training and sampling. With fewer, the
-verdict is for these weights: Student's over the differences of three common sampling seeds or more, else the two
-scores' own intervals, joined as if their images were independent. Sets made from the same noise are not; their
-difference then varies less than that, so this is the careful side.
+verdict is for these weights: Student's over the differences of three common sampling seeds or more, else intervals of
+the differences themselves where the caller knows them, as of sets whose images are pairs; else the two scores' own
+intervals, joined as if their images were independent. Sets made from the same noise are not; their difference then
+varies less than that, so this is the careful side.
 Source: Zou and Donner 2008, "Construction of confidence limits about effect measures", for joining two intervals.
 """
 
@@ -19,6 +20,8 @@ from diffbench.base.records import Estimate, student_quantile
 
 FEWEST_SEEDS = 3
 """Seeds from which on their spread is worth an interval: with two, Student's quantile is 12.7."""
+
+OWN = "the scores' own intervals"
 
 Records = Sequence[Mapping[str, Any]]
 """Records of one metric that differ in their seeds alone."""
@@ -35,15 +38,22 @@ class Verdict:
     method: str
 
 
-def paired(a: Records, b: Records, *, higher_is_better: bool) -> Verdict:
+def paired(
+    a: Records, b: Records, *, higher_is_better: bool, differences: Mapping[tuple[Any, Any], Estimate] | None = None
+) -> Verdict:
     """Return whether a is better than b: whether the interval of their difference excludes 0.
 
+    differences: a - b with its interval, by (train seed, sample seed), where it is known better than from both scores.
     Raises: UserError where both have several seeds, and none in common.
     """
     common = [(x, y) for x in a for y in b if _seeds(x) == _seeds(y)]
     if common:
         a, b = [x for x, _ in common], [y for _, y in common]
-        difference, method = _over_seeds([_joined(_own(x), _own(y)) for x, y in common], a)
+        known = differences or {}
+        values = [known.get(_seeds(x)) or _joined(_own(x), _own(y)) for x, y in common]
+        difference, method = _over_seeds(values, a)
+        if method == OWN and all(_seeds(x) in known for x in a):
+            method = "paired image by image"
     elif len(a) > 1 and len(b) > 1:
         raise UserError(f"no common seeds: {_listed(a)} against {_listed(b)}; sample both with the same seeds")
     else:
@@ -80,7 +90,7 @@ def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate,
     below = math.hypot(*(value.value - value.low for value in values)) / count
     above = math.hypot(*(value.high - value.value for value in values)) / count
     covers = "nothing" if all(value.covers == "nothing" for value in values) else "sampling, for these weights"
-    return Estimate(mean, mean - below, mean + above, covers), "the scores' own intervals"
+    return Estimate(mean, mean - below, mean + above, covers), OWN
 
 
 def _means(values: Sequence[Estimate], records: Records, key: str) -> list[float]:

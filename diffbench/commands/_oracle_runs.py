@@ -8,10 +8,10 @@ import pandas
 import torch
 from torch import Tensor
 
-from diffbench.base import plugins
 from diffbench.base.errors import UserError
 from diffbench.base.seeds import Stream
 from diffbench.commands._oracle_data import LOG_SNR, Stack, mixture, oracle_chain, spectra
+from diffbench.commands._samplers import Entry
 from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain
@@ -40,41 +40,6 @@ COLUMNS = (
     "data", "schedule", "sampler", "reverse_variance", "steps", "nfe", "stochastic", "rmse", "frechet", "error",
     "order", "startup_order", "measured_order",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A sampler as it was asked for."""
-
-    name: str
-    sampler: Sampler
-
-
-def entry_of(text: str) -> Entry:
-    """Return the sampler that a text names: `ddim`, `my_module.MySampler`, or with options `ddim eta=0.5`.
-
-    Raises: UserError where there is none, or where an option is wrong.
-    """
-    import yaml
-
-    if not text.split():
-        raise UserError("--sampler: an empty name; write a sampler's name or dotted path")
-    name, *pairs = text.split()
-    options = {}
-    for pair in pairs:
-        key, found, value = pair.partition("=")
-        if not found:
-            raise UserError(f"--sampler '{text}': '{pair}' is not an option; write eta=0.5")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--sampler '{text}': '{value}' is not a value; write eta=0.5") from None
-    part = plugins.load("samplers", name, "--sampler")
-    sampler = plugins.configure(part, options, f"--sampler {name}")
-    for wanted in ("order", "startup_order", "stochastic"):
-        if not hasattr(sampler, wanted):
-            raise UserError(f"--sampler {name}: it declares no '{wanted}'; README says what a sampler declares")
-    return Entry(text, sampler)
 
 
 @dataclass

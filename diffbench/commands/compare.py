@@ -35,15 +35,25 @@ def compare(results: Path, a: str, b: str, *, metrics: Sequence[str], varies: Se
     return "\n".join(_told(a, b, metric, compared(records, a, b, metric, varies)) for metric in metrics)
 
 
-def compared(records: Sequence[Mapping[str, Any]], a: str, b: str, metric: str, varies: Sequence[str] = ()) -> Verdict:
-    """Return the verdict on two rows among tidy records. Raises: UserError as `compare`."""
+def compared(
+    records: Sequence[Mapping[str, Any]],
+    a: str,
+    b: str,
+    metric: str,
+    varies: Sequence[str] = (),
+    differences: Mapping[tuple[Any, Any], Estimate] | None = None,
+) -> Verdict:
+    """Return the verdict on two rows among tidy records; differences: as `paired` takes them.
+
+    Raises: UserError as `compare`.
+    """
     higher_is_better = _higher_is_better(metric)
     measured = [item for item in records if item["metric"] == metric]
     if not measured:
         raise UserError(f"no scores of '{metric}'; {nearest(metric, {item['metric'] for item in records})}")
     one, other = (_selected(measured, selector, metric) for selector in (a, b))
     _require_one_protocol(one[0], other[0], metric, varies)
-    return paired(one, other, higher_is_better=higher_is_better)
+    return paired(one, other, higher_is_better=higher_is_better, differences=differences)
 
 
 def records_of(results: Path) -> list[dict[str, Any]]:
@@ -92,18 +102,31 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         where = {key: _value(row[key]) for key in ROW_KEYS}
-        for metric in (key.removesuffix("_low") for key in row if key.endswith("_low")):
-            if row[metric]:
-                estimate = Estimate(*(float(row[f"{metric}{end}"]) for end in ("", "_low", "_high")))
+        for metric in (key.removesuffix("_low") for key in row if key and key.endswith("_low")):
+            if row.get(metric):
+                estimate = Estimate(*(_number(path, row, f"{metric}{end}") for end in ("", "_low", "_high")))
                 found.append(record(where, metric, row["protocol"], estimate))
         if row.get("nll_bits_per_dim"):
             own = {**where, "sampler": None, "steps": None, "sample_seed": None}
-            margin = NORMAL_95 * float(row["nll_se"])
-            value = float(row["nll_bits_per_dim"])
+            margin = NORMAL_95 * _number(path, row, "nll_se")
+            value = _number(path, row, "nll_bits_per_dim")
             # A model's own score stands in each of its rows; its protocol is not in the table.
             item = record(own, "nll_bits_per_dim", None, Estimate(value, value - margin, value + margin))
             found += [item] if item not in found else []
     return found
+
+
+def _number(path: Path, row: Mapping[str, str | None], column: str) -> float:
+    """Return a cell as a number. Raises: UserError naming the row and the column where it is none."""
+    cell = row.get(column)
+    try:
+        number = float(cell or "")
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        place = "/".join(row[key] or "" for key in PLACE if row[key])
+        raise UserError(f"{path}: {place}: {column} is {cell!r}, not a number; make the table again")
+    return number
 
 
 def _value(cell: str) -> Any:

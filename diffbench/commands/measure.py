@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import digest, require_files, sha256
+from diffbench.base.artifacts import digest, provenance_path, require_files, sha256
 from diffbench.base.codehash import code_hash
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
@@ -13,6 +13,8 @@ from diffbench.base.records import ROW_KEYS, read_records
 from diffbench.protocols._contract import Protocol
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
+from diffbench.stages.tabulate import FLOAT_FORMAT
+from diffbench.tables.table2 import table2
 
 
 def measure(
@@ -21,6 +23,7 @@ def measure(
     protocol: Protocol,
     name: str,
     *,
+    label: str,
     out: Path,
     cache: Path,
     weights: Path | None = None,
@@ -30,8 +33,8 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
 
-    Features wait in `cache` under the hash of images, extractor, weights, device and code, so that one reference serves
-    many samples.
+    label: in the place of a model's name. Features wait in `cache` under the hash of images, extractor, weights, device
+    and code, so that one reference serves many samples.
     Raises: UserError.
     """
     require_files([samples, reference])
@@ -55,7 +58,7 @@ def measure(
         if not Path(f"{path}.json").is_file():
             extract(spec, [images], [path], weights=weights, device=device)
         features.append(path)
-    row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": samples.name}
+    row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}
     asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
     score_features(asked, features[0], features[1], out)
     return read_records([out])
@@ -75,11 +78,25 @@ def report(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> str:
     return "\n".join(lines)
 
 
-def protocol_of(name: str, reference: Path) -> Protocol:
-    """Return a protocol by its name, whose reference is a file. Raises: UserError for a name that does not exist."""
-    if reference.suffix != ".npz":
-        raise UserError(f"{reference}: a reference is an .npz of uint8 images ('arr_0'), such as ADM's batches")
-    return configure(load("protocols", name, "--protocol"), {"reference": str(reference)}, f"protocol {name}")
+def table_row(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the line of table2.csv that the records make, below the line of its columns."""
+    return table2(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+
+
+def protocol_of(name: str, reference: str) -> Protocol:
+    """Return a protocol by its name; reference: train, test, or the path of a file.
+
+    Raises: UserError for a name that does not exist.
+    """
+    return configure(load("protocols", name, "--protocol"), {"reference": reference}, f"protocol {name}")
+
+
+def require_apart(out: Path, *kept: Path) -> None:
+    """Raise UserError where the records, or the provenance beside them, would replace an input or its provenance."""
+    held = {place.resolve() for path in kept for place in (path, provenance_path(path))}
+    for place in (out, provenance_path(out)):
+        if place.resolve() in held:
+            raise UserError(f"--out {out}: {place} is an input, or the provenance of one; choose another name")
 
 
 def protocols_text(names: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from diffbench.commands import _oracle_bound_claims as bound
 from diffbench.commands import _oracle_sampling_claims as sampling
 from diffbench.commands._oracle_claims import Claim
 from diffbench.commands._oracle_data import LOG_SNR
-from diffbench.commands._oracle_runs import entry_of, run_samplers
+from diffbench.commands._oracle_runs import run_samplers
+from diffbench.commands._samplers import entry_of
 
 NEAR = 0.3
 """How far a measured order may be from the declared one: orders are whole numbers, fitted at finite steps."""

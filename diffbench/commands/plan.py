@@ -71,7 +71,7 @@ def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: 
             network = model.network.build(size, num_classes, model.diffusion.learns_variance)
         own = [
             (row, benchmark.variant(row.model))
-            for row in benchmark.sampled_sets()
+            for row in benchmark.all_sets()
             if (benchmark.variant(row.model).of, row.train_seed) == (name, seed)
         ]
         rows = [row for row, _ in own]
@@ -98,7 +98,7 @@ def _plan_classifier(
     shape = shrunk_shape(shape, classifier.size)
     with torch.device("meta"):
         network = classifier.network.build(shape, num_classes)
-    sets = [(row, benchmark.variant(row.model)) for row in benchmark.sampled_sets() if row.train_seed == seed]
+    sets = [(row, benchmark.variant(row.model)) for row in benchmark.all_sets() if row.train_seed == seed]
     guided = [(row, model) for row, model in sets if model.guidance and model.guidance.classifier == name]
     return ModelPlan(
         name=f"{name} seed {seed}",

@@ -1,7 +1,6 @@
 """FID against the number of sampling steps, as in figure 8 of Nichol and Dhariwal 2021."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
@@ -11,24 +10,8 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from diffbench.base.errors import UserError
-from diffbench.figures._protocols import main_protocol
-from diffbench.figures._style import (
-    COLOURS,
-    DASHES,
-    MARKERS,
-    QUIET,
-    empty_figure,
-    note,
-    plain_log_ticks,
-    styled,
-)
-
-NEAREST_TICKS = 1.05
-"""Ratio of neighbouring labels on the logarithmic axis, for an axis of one point; longer axes need more."""
-
-TINY = 1e-6
-"""What a logarithmic axis takes for 0."""
+from diffbench.figures._fid import TINY, draw_floor, log_ticks_at, rows_with_fid, show_fids, small_print
+from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
 
 LINE_KEYS = ("model", "sampler", "guidance_scale")
 
@@ -45,25 +28,9 @@ class FidVsSteps:
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
         """Return the figure of a table with table2's columns; seeds are averaged, bands span all of them."""
-        rows = _with_lines(_chosen(table, self.protocol))
+        rows = _with_lines(rows_with_fid(table, self.protocol, "fid_vs_steps"))
         with styled():
             return _drawn(rows, self.title)
-
-
-def _chosen(table: pandas.DataFrame, protocol: str | None) -> pandas.DataFrame:
-    rows = table.dropna(subset=["fid"])
-    held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
-    # Real images that are fewer than the samples have a protocol of their own, and are no floor for them.
-    chosen = protocol or main_protocol(rows[rows["model"] != "real"])
-    if chosen is not None:
-        rows = rows[rows["protocol"] == chosen]
-    if (rows["fid"] <= 0).any():
-        raise UserError("fid_vs_steps: a row has an FID of 0 or less, which a logarithmic axis cannot show")
-    if not (rows["model"] != "real").any():
-        raise UserError(
-            f"fid_vs_steps: no row with an FID to draw; protocols in the table: {', '.join(held) or 'none'}"
-        )
-    return rows
 
 
 def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:
@@ -97,19 +64,15 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     figure.subplots_adjust(left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, x in zip(grid, panels, strict=True):
         _lines(axes, samples, x)
-        _floor(axes, real, name=axes is grid[0])
+        draw_floor(axes, real, name=axes is grid[0])
         axes.set_xlabel(words[x])
     grid[0].set_ylabel("FID (log scale, lower is better)")
     grid[0].set_title(title)
-    # An interval may reach 0, which a logarithmic axis has no place for: it leaves the picture instead.
-    low, high = grid[0].get_ylim()
-    low = max(low, 0.4 * rows["fid"].min())
-    grid[0].set_ylim(low, high)
-    plain_log_ticks(grid[0], low, high)
+    show_fids(grid[0], rows)
     handles, labels = grid[0].get_legend_handles_labels()
     anchor = (0.53, 50 / height)
     figure.legend(handles, labels, loc="lower center", ncols=columns, bbox_to_anchor=anchor, handlelength=3.4)
-    note(figure, _small_print(rows))
+    note(figure, small_print(rows))
     return figure
 
 
@@ -149,56 +112,5 @@ def _lines(axes: Axes, samples: pandas.DataFrame, x: str) -> None:
             alpha=0.16,
             linewidth=0,
         )
-    _step_ticks(axes, sorted(samples[x].dropna().unique()))
+    log_ticks_at(axes, sorted(samples[x].dropna().unique()))
     axes.set_ylabel("")
-
-
-def _step_ticks(axes: Axes, values: Sequence[float]) -> None:
-    ticks: list[float] = []
-    for value in map(float, values):
-        # Numbers that would be printed over one another: the first of them stays.
-        if not ticks or value / ticks[-1] > NEAREST_TICKS * (values[-1] / values[0]) ** 0.05:
-            ticks.append(value)
-    axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
-    axes.minorticks_off()
-
-
-def _floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
-    if real.empty:
-        return
-    row = real.iloc[0]
-    axes.axhspan(max(row["fid_low"], TINY), row["fid_high"], color=QUIET, alpha=0.13, linewidth=0)
-    axes.axhline(row["fid"], color=QUIET, linestyle=(0, (6, 3)), linewidth=1.6)
-    if name:
-        axes.annotate(
-            f"real images, held out: {row['fid']:.3g}",
-            (0.008, row["fid"]),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, -4),
-            textcoords="offset points",
-            va="top",
-            fontsize=9.5,
-            color="#333333",
-        )
-
-
-def _measured(protocol: str) -> str:
-    """Return what of a protocol's id a reader of the figure needs: whose features, and against which images."""
-    fields = dict(part.split("=", 1) for part in protocol.split(";") if "=" in part)
-    if {"extractor", "reference"} <= fields.keys():
-        split, _, count = fields["reference"].partition(":")
-        return f"features of {fields['extractor']}, against {count.partition('@')[0]} {split} images"
-    return f"protocol {protocol}"
-
-
-def _small_print(rows: pandas.DataFrame) -> str:
-    samples = rows[rows["model"] != "real"]
-    counts = sorted(int(count) for count in samples["num_images"].dropna().unique())
-    seeds = samples[["train_seed", "sample_seed"]].drop_duplicates()
-    parts = [
-        str(samples["benchmark"].iloc[0]),
-        f"{' or '.join(f'{count:,}' for count in counts)} images a point",
-    ]
-    parts += [_measured(protocol) for protocol in samples["protocol"].dropna().unique()]
-    parts.append("bands: 95 % intervals" + (f", over {len(seeds)} seeds" if len(seeds) > 1 else ""))
-    return "   ·   ".join(parts)

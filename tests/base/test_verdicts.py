@@ -113,3 +113,16 @@ def test_equal_models_are_called_different_in_one_of_twenty(seeds):
         a, b = (scores(*(level + draws.normal(0, 0.2, seeds))) for _ in range(2))
         wrong += paired(a, b, higher_is_better=False).outcome != "not resolved"
     assert 0.03 <= wrong / 1000 <= 0.07
+
+
+def test_differences_that_are_known_better_take_the_place_of_joined_intervals():
+    a, b = scores(5.0, 5.2), scores(5.5, 5.9)
+    known = {(0, 0): Estimate(-0.5, -0.53, -0.47), (1, 0): Estimate(-0.7, -0.74, -0.66)}
+    assert paired(a, b, higher_is_better=False).outcome == "better"  # with 0.5 a side, joined: barely
+    verdict = paired(a, b, higher_is_better=False, differences=known)
+    assert verdict.difference.value == pytest.approx(-0.6) and verdict.method == "paired image by image"
+    assert verdict.difference.high == pytest.approx(-0.6 + np.hypot(0.03, 0.04) / 2)
+    # One seed's alone: the other's two intervals are joined, and the method is not the narrow one's.
+    half = paired(a, b, higher_is_better=False, differences={(0, 0): known[0, 0]})
+    assert half.method == "the scores' own intervals"
+    assert half.difference.high == pytest.approx(-0.6 + np.hypot(0.03, 0.5 * 2**0.5) / 2)

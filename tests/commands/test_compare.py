@@ -140,6 +140,31 @@ def test_places_without_scores_are_refused(tmp_path):
         records_of(tmp_path / "s.json")
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("fid", "good"), ("fid_high", ""), ("fid_low", "nan"), ("nll_se", ""), ("nll_bits_per_dim", "2,9")],
+)
+def test_a_cell_that_is_no_number_is_one_line_that_names_it(results, tmp_path, column, cell):
+    paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
+    frame = tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv").astype(object)
+    place = frame.index[(frame.model == "iddpm") & (frame.steps == 25)][0]
+    frame.loc[place, column] = cell
+    frame.to_csv(tmp_path / "table2.csv", index=False)
+    with pytest.raises(UserError) as caught:
+        compare(tmp_path / "table2.csv", "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+    said = str(caught.value)
+    assert f"table2.csv: iddpm/ancestral/25: {column} is " in said and "not a number" in said and "\n" not in said
+
+
+def test_rows_that_are_too_long_or_too_short_do_no_harm(results, tmp_path):
+    paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
+    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv")
+    with open(tmp_path / "table2.csv", "a") as file:
+        file.write("seeds,other\n" + "," * 80 + "9\n")
+    rows = "iddpm/ancestral/25", "ddpm/ancestral/25"
+    assert compare(tmp_path / "table2.csv", *rows, metrics=["fid"]) == compare(results, *rows, metrics=["fid"])
+
+
 def test_fields_of_an_id():
     bound = {"kind": "bound", "split": "test", "n": "77"}
     assert protocol_fields("bound;split=test;n=77", "nll_bits_per_dim") == bound

@@ -18,7 +18,8 @@ from diffbench.commands import _oracle_runs
 from diffbench.commands import _oracle_sampling_claims as sampling
 from diffbench.commands._oracle_claims import Claim
 from diffbench.commands._oracle_data import LOG_SNR, Stack, oracle_chain, spectra
-from diffbench.commands._oracle_runs import entry_of, measured_order, run_samplers
+from diffbench.commands._oracle_runs import measured_order, run_samplers
+from diffbench.commands._samplers import entry_of
 from diffbench.commands.oracle import oracle, order_claims, printed
 from diffbench.diffusion.gaussians import Gaussian, gaussian_frechet
 from diffbench.diffusion.process import respaced_chain

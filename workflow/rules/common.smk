@@ -168,21 +168,47 @@ def place_of(row):
     return f"{row.model}/train{row.train_seed}/{row.sampler}/sample{row.sample_seed}"
 
 
+def tree_of(row):
+    """Return where a sample set, its features and its scores lie: with the table's, or, of a comparison, apart.
+
+    A comparison may ask for another number of images, which paths of the table's sets do not name.
+    """
+    if (place_of(row), row.steps, row.num_images) in IN_TABLE:
+        return "results"
+    return f"results/compared/n{row.num_images}"
+
+
+def path_of(row):
+    """Return the path of a sample set."""
+    return f"{tree_of(row)}/samples/{place_of(row)}/{row.steps}.npz"
+
+
 def grouped(rows):
-    """Return {steps: places}: the numbers of steps that one job makes together, and the folders where it does so."""
+    """Return {(tree, steps): places}: the numbers of steps that one job makes together, and the folders where it does so.
+
+    Sets of a comparison are made one by one: which others were asked for must not decide whether one is made again.
+    """
     together = {}
     for row in rows:
-        apart = None if bench.execution.group_steps else row.steps
-        together.setdefault((place_of(row), row.num_images, apart), set()).add(row.steps)
+        tree = tree_of(row)
+        apart = None if bench.execution.group_steps and tree == "results" else row.steps
+        together.setdefault((tree, place_of(row), apart), set()).add(row.steps)
     jobs = {}
-    for (place, _, _), steps in together.items():
-        jobs.setdefault(tuple(sorted(steps)), []).append(place)
+    for (tree, place, _), steps in together.items():
+        jobs.setdefault((tree, tuple(sorted(steps))), []).append(place)
     return jobs
+
+
+def rule_name(stage, tree, steps):
+    """Return the name of the rule that makes sets of these numbers of steps together."""
+    apart = "" if tree == "results" else f"compared_{Path(tree).name}_"
+    return f"{apart}{stage}_" + "_".join(map(str, steps))
 
 
 def print_reasons_of_failure():
     """Repeat at the end, where a person looks, the one line with which a stage ended; a full disk swallows logs too."""
-    for log in sorted(Path("results/logs").rglob("*.log")):
+    logs = [*Path("results/logs").rglob("*.log"), *Path("results/compared").glob("n*/logs/**/*.log")]
+    for log in sorted(logs):
         if log.stat().st_mtime >= STARTED - 1:
             for line in log.read_text(errors="replace").splitlines():
                 if line.startswith("diffbench: "):
@@ -195,6 +221,11 @@ def print_reasons_of_failure():
 
 # The table's rows, and with them the sample sets that upsamplers start from.
 ROWS, SETS = bench.sample_sets(), bench.sampled_sets()
+IN_TABLE = {(place_of(row), row.steps, row.num_images) for row in SETS}
+
+# What a comparison asks for beside the table, and those of its sets that the table does not hold.
+ASKED, APART = bench.compared_sets(), bench.sets_apart()
+ROW_AT = {(tree_of(row), place_of(row), row.steps): row for row in (*SETS, *APART)}
 
 
 wildcard_constraints:
@@ -204,6 +235,7 @@ wildcard_constraints:
     model="[^/]+",
     sampler="[^/]+",
     split="test|train",
+    tree=r"results(/compared/n\d+)?",
     steps=r"\d+",
     train_seed=r"-?\d+",
     sample_seed=r"-?\d+",

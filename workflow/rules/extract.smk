@@ -14,12 +14,12 @@ def extract_spec(wildcards):
 
 
 def extracted_places():
-    """Return {steps: places} as `grouped`, each place below its extractor's name."""
+    """Return {(tree, steps): places} as `grouped`, each place below its extractor's name."""
     jobs = {}
     for extractor in bench.extractors:
-        measured = [row for row in ROWS if extractor in map(bench.extractor_of, row.protocols)]
-        for steps, places in grouped(measured).items():
-            jobs.setdefault(steps, []).extend(f"{extractor}/{place}" for place in places)
+        measured = [row for row in (*ROWS, *APART) if extractor in map(bench.extractor_of, row.protocols)]
+        for job, places in grouped(measured).items():
+            jobs.setdefault(job, []).extend(f"{extractor}/{place}" for place in places)
     return jobs
 
 
@@ -69,23 +69,24 @@ rule extract_reference:
         ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
-for steps, places in extracted_places().items():
+for (tree, steps), places in extracted_places().items():
     place = "{model}/train{train_seed}/{sampler}/sample{sample_seed}/"
-    features = [f"results/features/{{extractor}}/{place}{count}.npz" for count in steps]
+    samples = [f"{tree}/samples/{place}{count}.npz" for count in steps]
+    features = [f"{tree}/features/{{extractor}}/{place}{count}.npz" for count in steps]
     label = "-".join(map(str, steps))
 
     rule:
         name:
-            "extract_" + label.replace("-", "_")
+            rule_name("extract", tree, steps)
         input:
-            images=[f"results/samples/{place}{count}.npz" for count in steps],
-            provenance=provenance_of(*(f"results/samples/{place}{count}.npz" for count in steps)),
+            images=samples,
+            provenance=provenance_of(*samples),
             weights=weights_of,
         output:
             features=features,
             provenance=provenance_of(*features),
         log:
-            f"results/logs/extract/{{extractor}}/{place}{label}.log",
+            f"{tree}/logs/extract/{{extractor}}/{place}{label}.log",
         params:
             spec=extract_spec,
         wildcard_constraints:

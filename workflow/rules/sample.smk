@@ -23,16 +23,18 @@ def classifier_of_model(wildcards):
     return f"results/classifiers/{guidance.classifier}/train{wildcards.train_seed}/weights.safetensors"
 
 
-def low_res_of_model(wildcards):
-    """Return the images that an upsampler starts from, if the model is one."""
-    source = bench.variant(wildcards.model).low_res
-    if source is None:
-        return []
-    if source.model == REAL:
-        return data_of("test", bench.variant(wildcards.model).low_size)
-    seeds = f"train{wildcards.train_seed}/{source.sampler}/sample{wildcards.sample_seed}"
-    steps = 0 if bench.samplers[source.sampler].adaptive else source.steps
-    return f"results/samples/{source.model}/{seeds}/{steps}.npz"
+def low_res_of_model(tree, steps):
+    """Return the function that gives the images which an upsampler starts from, if the model is one."""
+
+    def images(wildcards):
+        model = bench.variant(wildcards.model)
+        if model.low_res is None:
+            return []
+        if model.low_res.model == REAL:
+            return data_of("test", model.low_size)
+        return path_of(bench.low_res_set(ROW_AT[tree, place_of(wildcards), steps[0]]))
+
+    return images
 
 
 def terms_of_model(wildcards):
@@ -42,51 +44,43 @@ def terms_of_model(wildcards):
     return f"results/terms/{bench.variant(wildcards.model).of}/train{wildcards.train_seed}/train.npz"
 
 
-def sample_spec(steps, rows):
+def sample_spec(tree, steps):
     """Return the function that gives a job's spec."""
-    num_images = {place_of(row): row.num_images for row in rows if row.steps == steps[0]}
 
     def spec(wildcards):
-        images = num_images[place_of(wildcards)]
-        return identity(
-            bench.sample_job(
-                wildcards.model,
-                wildcards.sampler,
-                steps,
-                int(wildcards.sample_seed),
-                images,
-            ),
-            "sample",
-        )
+        row = ROW_AT[tree, place_of(wildcards), steps[0]]
+        job = bench.sample_job(row.model, row.sampler, steps, row.sample_seed, row.num_images)
+        return identity(job, "sample")
 
     return spec
 
 
-for steps, places in grouped(SETS).items():
+for (tree, steps), places in grouped([*SETS, *APART]).items():
     samples = [
-        f"results/samples/{{model}}/train{{train_seed}}/{{sampler}}/sample{{sample_seed}}/{count}.npz"
+        f"{tree}/samples/{{model}}/train{{train_seed}}/{{sampler}}/sample{{sample_seed}}/{count}.npz"
         for count in steps
     ]
+    low_res = low_res_of_model(tree, steps)
     label = "-".join(map(str, steps))
     place = "sample/{model}/train{train_seed}/{sampler}/sample{sample_seed}/" + label
 
     rule:
         name:
-            "sample_" + label.replace("-", "_")
+            rule_name("sample", tree, steps)
         input:
             weights=weights_of_model,
             classifier=classifier_of_model,
-            low_res=low_res_of_model,
+            low_res=low_res,
             terms=terms_of_model,
             provenance=lambda w: provenance_of(weights_of_model(w)),
-            low_res_provenance=lambda w: provenance_of(low_res_of_model(w)) if low_res_of_model(w) else [],
+            low_res_provenance=lambda w, low_res=low_res: provenance_of(low_res(w)) if low_res(w) else [],
         output:
             samples=samples,
             provenance=provenance_of(*samples),
         log:
-            f"results/logs/{place}.log",
+            f"{tree}/logs/{place}.log",
         params:
-            spec=sample_spec(steps, SETS),
+            spec=sample_spec(tree, steps),
         wildcard_constraints:
             model=one_of(places),
         threads: bench.execution.threads

@@ -26,6 +26,12 @@ def sampled_row(wildcards):
     return row_of(entry, sampler=wildcards.sampler, guidance_scale=scale, **numbers)
 
 
+def features_of_set(wildcards):
+    """Return the path of a sample set's features under a protocol."""
+    place = f"{place_of(wildcards)}/{wildcards.steps}"
+    return f"{wildcards.tree}/features/{bench.extractor_of(wildcards.protocol)}/{place}.npz"
+
+
 def reference_split(protocol):
     """Return the split that a protocol compares with, or its name where it brings a reference of its own."""
     part = bench.protocols[protocol][1]
@@ -49,18 +55,17 @@ def num_images(protocol):
 
 rule score_samples:
     input:
-        features=lambda w: f"results/features/{bench.extractor_of(w.protocol)}/{SAMPLE_SET}.npz",
+        features=features_of_set,
         reference=lambda w: real_features(w.protocol, reference_split(w.protocol)),
-        samples_provenance=f"results/samples/{SAMPLE_SET}.npz.json",
+        samples_provenance=f"{{tree}}/samples/{SAMPLE_SET}.npz.json",
         provenance=lambda w: provenance_of(
-            f"results/features/{bench.extractor_of(w.protocol)}/{SAMPLE_SET}.npz",
-            real_features(w.protocol, reference_split(w.protocol)),
+            features_of_set(w), real_features(w.protocol, reference_split(w.protocol))
         ),
     output:
-        scores=f"results/scores/{{protocol}}/{SAMPLE_SET}.json",
-        provenance=f"results/scores/{{protocol}}/{SAMPLE_SET}.json.json",
+        scores=f"{{tree}}/scores/{{protocol}}/{SAMPLE_SET}.json",
+        provenance=f"{{tree}}/scores/{{protocol}}/{SAMPLE_SET}.json.json",
     log:
-        f"results/logs/score/{{protocol}}/{SAMPLE_SET}.log",
+        f"{{tree}}/logs/score/{{protocol}}/{SAMPLE_SET}.log",
     params:
         spec=lambda w: identity(bench.score_job(w.protocol, sampled_row(w)), "score"),
     threads: bench.execution.threads
@@ -73,14 +78,14 @@ rule score_samples:
 # An upsampler of real images, image by image.
 rule score_pairs:
     input:
-        images=f"results/samples/{SAMPLE_SET}.npz",
+        images=f"{{tree}}/samples/{SAMPLE_SET}.npz",
         truth=lambda w: data_of("test", bench.variant(w.model).size),
         low_res=lambda w: data_of("test", bench.variant(w.model).low_size),
     output:
-        scores=f"results/scores/pairs/{SAMPLE_SET}.psnr.json",
-        provenance=f"results/scores/pairs/{SAMPLE_SET}.psnr.json.json",
+        scores=f"{{tree}}/scores/pairs/{SAMPLE_SET}.psnr.json",
+        provenance=f"{{tree}}/scores/pairs/{SAMPLE_SET}.psnr.json.json",
     log:
-        f"results/logs/score/pairs/{SAMPLE_SET}.log",
+        f"{{tree}}/logs/score/pairs/{SAMPLE_SET}.log",
     params:
         spec=lambda w: identity(bench.pairs_job(sampled_row(w)), "score"),
     threads: bench.execution.threads

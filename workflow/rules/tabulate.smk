@@ -12,16 +12,22 @@ def table_job(table, figure):
 
 
 def scores_of(rows):
-    """Return the scores of sample sets, and of real images under their protocols."""
+    """Return the scores of sample sets, and of real images under those of their protocols that the table has."""
+    held = {protocol for row in ROWS for protocol in row.protocols}
     return [
-        *dict.fromkeys(f"results/scores/{protocol}/real.json" for row in rows for protocol in row.protocols),
+        *dict.fromkeys(
+            f"results/scores/{protocol}/real.json"
+            for row in rows
+            for protocol in row.protocols
+            if protocol in held
+        ),
         *(
-            f"results/scores/{protocol}/{place_of(row)}/{row.steps}.json"
+            f"{tree_of(row)}/scores/{protocol}/{place_of(row)}/{row.steps}.json"
             for row in rows
             for protocol in row.protocols
         ),
         *(
-            f"results/scores/pairs/{place_of(row)}/{row.steps}.psnr.json"
+            f"{tree_of(row)}/scores/pairs/{place_of(row)}/{row.steps}.psnr.json"
             for row in rows
             if bench.upsamples_real(row)
         ),

@@ -1,0 +1,99 @@
+"""Samplers named on the command line: `ddim`, `my_module.MySampler`, or with options behind, `ddim eta=0.5`."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from diffbench.base import plugins
+from diffbench.base.artifacts import digest
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import nearest
+from diffbench.samplers._contract import Sampler
+
+LONGEST = 64
+"""Letters of a name that becomes a folder."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sampler as it was asked for."""
+
+    name: str
+    sampler: Sampler
+
+
+def entry_of(text: str) -> Entry:
+    """Return the sampler that a text names.
+
+    Raises: UserError where there is none, or where an option is wrong.
+    """
+    name, options = parsed(text, "--sampler")
+    part = plugins.load("samplers", name, "--sampler")
+    sampler = plugins.configure(part, options, f"--sampler {name}")
+    require_declared(sampler, ("order", "startup_order", "stochastic"), f"--sampler {name}")
+    return Entry(text, sampler)
+
+
+def require_declared(sampler: Any, declarations: Collection[str], where: str) -> None:
+    """Raise UserError where a sampler does not declare what is read of it."""
+    for wanted in declarations:
+        if not hasattr(sampler, wanted):
+            raise UserError(f"{where}: it declares no '{wanted}'; README says what a sampler declares")
+
+
+def parsed(text: str, where: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options that a text gives. Raises: UserError where it is not of the form."""
+    if not text.split():
+        raise UserError(f"{where}: an empty name; write a sampler's name or dotted path")
+    name, *pairs = text.split()
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, found, value = pair.partition("=")
+        if not found or not key.isidentifier() or key == "name":
+            raise UserError(f"{where} '{text}': '{pair}' is not an option; write eta=0.5")
+        if key in options:
+            raise UserError(f"{where} '{text}': '{key}' is given twice")
+        try:
+            options[key] = parsed_value(value)
+        except yaml.YAMLError:
+            raise UserError(f"{where} '{text}': '{value}' is not a value; write eta=0.5") from None
+    return name, options
+
+
+def parsed_value(text: str) -> Any:
+    """Return what a text is in YAML: a number, true, a list, else the text. Raises: yaml.YAMLError."""
+    return yaml.safe_load(text)
+
+
+def as_entry(text: str, known: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
+    """Return a name that can be a folder, and the entry of a benchmark's `samplers`, that a text asks for.
+
+    known: the benchmark's own entries; one of these by its name keeps it, with options behind it they are laid over.
+    Raises: UserError where neither an entry nor a sampler has that name.
+    """
+    word, options = parsed(text, where)
+    if word in known and not options:
+        return word, dict(known[word] or {})
+    parts = plugins.names("samplers")
+    if word not in known and word not in parts and not set(".:") & set(word):
+        raise UserError(f"{where} '{text}': no sampler '{word}'; {nearest(word, {*known, *parts})}")
+    entry = {"name": word, **(known.get(word) or {}), **options}
+    return _folder_name(word, options, known), entry
+
+
+def _folder_name(word: str, options: Mapping[str, Any], known: Collection[str]) -> str:
+    """Return a name that says what was asked for, another one for anything else: `ddim+eta-0.5`."""
+    written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.items()}
+    name = "+".join([word, *(f"{key}-{written[key]}" for key in sorted(written))])
+    plain = re.sub(r"[^A-Za-z0-9_.+-]", "-", name)
+    # What was replaced or cut could have been something else, and so could a text that reads as a number.
+    ambiguous = plain != name or len(name) > LONGEST or "+" in "".join(written.values()) or name in known
+    ambiguous = ambiguous or any(parsed_value(text) != options[key] for key, text in written.items())
+    if not ambiguous:
+        return name
+    mark = digest([word, {key: [type(value).__name__, value] for key, value in options.items()}])[:8]
+    return f"{plain[: LONGEST - 9]}-{mark}"

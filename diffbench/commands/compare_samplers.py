@@ -1,0 +1,58 @@
+"""Samplers against a baseline, on the same weights and the same noise: what is missing is made through the workflow."""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from diffbench.base.artifacts import read_provenance, replacing
+from diffbench.base.benchmark import Benchmark
+from diffbench.base.config import read_yaml
+from diffbench.base.errors import UserError
+from diffbench.base.records import read_records
+from diffbench.commands._answers import Pairs, answered, report, write_answers
+from diffbench.commands._question import Question, laid_over
+from diffbench.commands._workflow import home_of, make
+
+
+def compare_samplers(config: Path, question: Question, *, cores: str = "all") -> str:
+    """Return the comparison as text, after its table, verdicts (CSV) and figure were written.
+
+    Raises: UserError, before any work where the question makes no sense.
+    """
+    if cores != "all" and not (cores.isdecimal() and int(cores)):
+        raise UserError(f"--cores {cores}: is neither a number of processes nor all")
+    laid = laid_over(read_yaml(config), question, str(config))
+    home = home_of(laid.benchmark.name)
+    folder = home / "results/compared" / laid.name
+    _tell_what_is_missing(laid.benchmark, home)
+    with replacing(folder / "benchmark.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(laid.content, sort_keys=False))
+    targets = [f"results/compared/{laid.name}/table.csv"]
+    if any(
+        "fid" in laid.benchmark.protocols[name][1].metrics
+        for row in laid.benchmark.compared_sets()
+        for name in row.protocols
+    ):
+        targets.append(f"results/compared/{laid.name}/fid_vs_nfe.png")
+    make(targets, folder / "benchmark.yaml", cores=cores, log=folder / "snakemake.log")
+    made = read_provenance(folder / "table.csv")
+    pairs = Pairs(laid.benchmark, home, made["spec"]["sets"])
+    answers = answered(read_records(home / path for path in made["inputs"]), laid, question.metrics, pairs)
+    write_answers(folder / "verdicts.csv", answers)
+    paths = [folder / "verdicts.csv", *(home / target for target in targets)]
+    return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)
+
+
+def _tell_what_is_missing(benchmark: Benchmark, home: Path) -> None:
+    """Say on stderr what will be trained first, since that may take days."""
+    asked = benchmark.compared_sets()
+    used = {(benchmark.variant(row.model).of, row.train_seed) for row in asked}
+    for model, seed in benchmark.trained_models():
+        weights = home / f"results/models/{model}/train{seed}/weights.safetensors"
+        if (model, seed) in used and not weights.is_file():
+            sys.stderr.write(f"diffbench: {model}, train seed {seed}, has no weights yet: it will be trained first\n")
+
+
+def _shortest(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

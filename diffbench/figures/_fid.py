@@ -1,0 +1,99 @@
+"""What figures of FIDs share: which rows are drawn, the floor of real images, their axes, the small print."""
+
+from collections.abc import Sequence
+
+import pandas
+from matplotlib.axes import Axes
+
+from diffbench.base.errors import UserError
+from diffbench.figures._protocols import main_protocol
+from diffbench.figures._style import QUIET, plain_log_ticks
+
+NEAREST_TICKS = 1.05
+"""Ratio of neighbouring labels on the logarithmic axis, for an axis of one point; longer axes need more."""
+
+TINY = 1e-6
+"""What a logarithmic axis takes for 0."""
+
+
+def rows_with_fid(table: pandas.DataFrame, protocol: str | None, figure: str) -> pandas.DataFrame:
+    """Return the rows of one protocol that have an FID, held-out real images among them.
+
+    Raises: UserError, in the name of the figure, where there is none, or one of 0.
+    """
+    rows = table.dropna(subset=["fid"])
+    held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
+    # Real images that are fewer than the samples have a protocol of their own, and are no floor for them.
+    chosen = protocol or main_protocol(rows[rows["model"] != "real"])
+    if chosen is not None:
+        rows = rows[rows["protocol"] == chosen]
+    if (rows["fid"] <= 0).any():
+        raise UserError(f"{figure}: a row has an FID of 0 or less, which a logarithmic axis cannot show")
+    if not (rows["model"] != "real").any():
+        raise UserError(f"{figure}: no row with an FID to draw; protocols in the table: {', '.join(held) or 'none'}")
+    return rows
+
+
+def draw_floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
+    """Draw held-out real images' FID with its interval, where there is one; name: write beside it what it is."""
+    if real.empty:
+        return
+    row = real.iloc[0]
+    axes.axhspan(max(row["fid_low"], TINY), row["fid_high"], color=QUIET, alpha=0.13, linewidth=0)
+    axes.axhline(row["fid"], color=QUIET, linestyle=(0, (6, 3)), linewidth=1.6)
+    if name:
+        axes.annotate(
+            f"real images, held out: {row['fid']:.3g}",
+            (0.008, row["fid"]),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -4),
+            textcoords="offset points",
+            va="top",
+            fontsize=9.5,
+            color="#333333",
+        )
+
+
+def show_fids(axes: Axes, rows: pandas.DataFrame) -> None:
+    """Limit and label a logarithmic y axis of FIDs.
+
+    An interval may reach 0, which a logarithmic axis has no place for: it leaves the picture instead.
+    """
+    low, high = axes.get_ylim()
+    low = max(low, 0.4 * rows["fid"].min())
+    axes.set_ylim(low, high)
+    plain_log_ticks(axes, low, high)
+
+
+def log_ticks_at(axes: Axes, values: Sequence[float]) -> None:
+    """Label a logarithmic x axis with ascending values themselves, but for those too close to the one before."""
+    ticks: list[float] = []
+    for value in map(float, values):
+        # Numbers that would be printed over one another: the first of them stays.
+        if not ticks or value / ticks[-1] > NEAREST_TICKS * (values[-1] / values[0]) ** 0.05:
+            ticks.append(value)
+    axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+    axes.minorticks_off()
+
+
+def _measured(protocol: str) -> str:
+    """Return what of a protocol's id a reader of the figure needs: whose features, and against which images."""
+    fields = dict(part.split("=", 1) for part in protocol.split(";") if "=" in part)
+    if {"extractor", "reference"} <= fields.keys():
+        split, _, count = fields["reference"].partition(":")
+        return f"features of {fields['extractor']}, against {count.partition('@')[0]} {split} images"
+    return f"protocol {protocol}"
+
+
+def small_print(rows: pandas.DataFrame) -> str:
+    """Return what was measured on how many images and seeds, and what the bands cover."""
+    samples = rows[rows["model"] != "real"]
+    counts = sorted(int(count) for count in samples["num_images"].dropna().unique())
+    seeds = samples[["train_seed", "sample_seed"]].drop_duplicates()
+    parts = [
+        str(samples["benchmark"].iloc[0]),
+        f"{' or '.join(f'{count:,}' for count in counts)} images a point",
+    ]
+    parts += [_measured(protocol) for protocol in samples["protocol"].dropna().unique()]
+    parts.append("bands: 95 % intervals" + (f", over {len(seeds)} seeds" if len(seeds) > 1 else ""))
+    return "   ·   ".join(parts)

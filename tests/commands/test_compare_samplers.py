@@ -1,0 +1,239 @@
+"""Samplers laid over a benchmark, and what is made of their scores; the workflow runs in the slow tests."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from diffbench import cli
+from diffbench.base.arrays import save_npz
+from diffbench.base.config import parse_benchmark
+from diffbench.base.errors import UserError
+from diffbench.base.records import Estimate, record
+from diffbench.commands._answers import Pairs, answered, report, write_answers
+from diffbench.commands._question import Question, laid_over
+from diffbench.metrics.fid import Fid
+
+SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
+PROTOCOL = "extractor=digits_features@7a8108d6;rounding=truncate;n=100;reference=train:1297;version=1"
+
+
+@pytest.fixture
+def content():
+    return yaml.safe_load(SMOKE.read_text())
+
+
+def asked(candidate="ddim", baseline="ancestral", models="ddpm", steps=(4, 6), **more):
+    candidates = (candidate,) if isinstance(candidate, str) else candidate
+    return Question(candidates, baseline, tuple(models.split()), steps, **more)
+
+
+# -- laid over a benchmark
+
+
+def test_sets_of_the_table_are_used_and_others_lie_apart(content):
+    laid = laid_over(content, asked("ddim", "ancestral"), "smoke.yaml")
+    apart = {(row.model, row.sampler, row.steps) for row in laid.benchmark.sets_apart()}
+    assert apart == {("ddpm", "ddim", 6), ("ddpm", "ancestral", 6)}
+    rows = {(row.model, row.sampler, row.steps, row.num_images) for row in laid.benchmark.compared_sets()}
+    assert rows == {("ddpm", sampler, steps, 100) for sampler in ("ddim", "ancestral") for steps in (4, 6)}
+
+
+def test_the_table_and_every_job_of_its_sets_stay_as_they_are(content):
+    plain = parse_benchmark(content, "smoke.yaml")
+    laid = laid_over(content, asked("ddim eta=0.5", "ddim", "ddpm adm_u", (4, 5)), "smoke.yaml").benchmark
+    assert laid.sample_sets() == plain.sample_sets() and laid.sampled_sets() == plain.sampled_sets()
+    assert laid.bounded_models() == plain.bounded_models() and laid.upsampling_rows() == plain.upsampling_rows()
+    for row in plain.sampled_sets():
+        arguments = row.model, row.sampler, [row.steps], row.sample_seed, row.num_images
+        assert laid.sample_job(*arguments) == plain.sample_job(*arguments)
+    assert laid.prepare_job() == plain.prepare_job()
+
+
+def test_another_number_of_images_or_seed_is_another_set(content):
+    laid = laid_over(content, asked(steps=(4,), num_images=120, sample_seeds=(0, 1)), "smoke.yaml")
+    apart = laid.benchmark.sets_apart()
+    assert len(apart) == 4 and {row.num_images for row in apart} == {120}
+    laid = laid_over(content, asked(steps=(4,), sample_seeds=(0, 1), train_seeds=(0, 3)), "smoke.yaml")
+    assert len(laid.benchmark.sets_apart()) == 6
+    assert ("ddpm", 3) in laid.benchmark.trained_models()
+
+
+def test_an_upsamplers_source_comes_along_once(content):
+    laid = laid_over(content, asked("ddim", "ancestral", "adm_u", (4,)), "smoke.yaml")
+    apart = {(row.model, row.sampler, row.steps) for row in laid.benchmark.sets_apart()}
+    assert apart == {("adm_u", "ddim", 4)}  # the source of the table's own row serves
+    laid = laid_over(content, asked("ddim", "ancestral", "adm_u", (4,), sample_seeds=(1,)), "smoke.yaml")
+    apart = [(row.model, row.sampler, row.steps, row.sample_seed) for row in laid.benchmark.sets_apart()]
+    expected = {("adm_u", "ddim", 4, 1), ("adm_u", "ancestral", 4, 1), ("adm_low", "ddim", 2, 1)}
+    assert set(apart) == expected and len(apart) == 3
+
+
+def test_a_sampler_that_the_table_has_under_another_text_is_the_tables(content):
+    laid = laid_over(content, asked("ddim eta=0.0", "ancestral", steps=(4,)), "smoke.yaml")
+    assert laid.entries == {"ddim eta=0.0": "ddim", "ancestral": "ancestral"}
+    assert laid.benchmark.sets_apart() == []
+    assert set(laid.content["samplers"]) == set(content["samplers"])
+
+
+def test_every_question_has_a_folder_of_its_own(content):
+    questions = [
+        asked(), asked(steps=(4,)), asked("ddim eta=1.0"), asked(num_images=120), asked(models="iddpm"),
+        asked(sample_seeds=(1,)), asked(("ddim", "ddim eta=1.0")),
+    ]  # fmt: skip
+    names = [laid_over(content, question, "").name for question in questions]
+    assert len(set(names)) == len(names) and names[0].startswith("ddim_vs_ancestral_")
+    assert names[0] == laid_over(content, asked(), "").name
+
+
+OWN = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+@dataclass(frozen=True)
+class Quiet:
+    order: ClassVar[int] = 1
+    stochastic: ClassVar[bool] = False
+
+    def __call__(self, denoiser, chain, x_T, noise):
+        yield None
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (asked("ddmi"), "--candidate 'ddmi': no sampler 'ddmi'; did you mean 'ddim'"),
+        (asked("ddim", "ancestrall"), "--baseline 'ancestrall': no sampler 'ancestrall'; did you mean 'ancestral'"),
+        (asked("nowhere.Sampler"), "--candidate 'nowhere.Sampler': cannot import 'nowhere'"),
+        (asked("json.Sampler"), "--candidate 'json.Sampler': json has no dataclass 'Sampler'"),
+        (asked("ddim etta=1"), "--candidate 'ddim etta=1': unknown key 'etta'; did you mean 'eta'"),
+        (asked("ddim eta=much"), "--candidate 'ddim eta=much'.eta: 'much' is not a number"),
+        (asked("quiet.Quiet"), "--candidate 'quiet.Quiet': it declares no 'applies_gradient'"),
+        (asked("ddim", "ddim"), "--candidate and --baseline are both 'ddim'"),
+        (asked("ddim eta=0", "ddim"), "--baseline 'ddim' and --candidate 'ddim eta=0' are one sampler"),
+        (asked(models="dpm"), "--models: no model 'dpm'; did you mean 'ddpm'"),
+        (asked(models=""), "--models: is missing"),
+        (asked(models="upsampler"), "--models: upsampler is an upsampler without 'low_res'"),
+        (asked(steps=(4, 2000)), "--steps: ddpm with ddim: 2000 steps asked of a chain of 1000; allowed: 2 to 1000"),
+        (asked(steps=(1,)), "--steps: ddpm with ddim: 1 steps asked"),
+        (asked(num_images=3), "--num-images: 3 is too few"),
+        (asked(num_images=0), "--num-images: 0 is too few"),
+        (asked(metrics=("fdi",)), "--metric: protocol digits has no 'fdi'; did you mean 'fid'"),
+        (asked(protocol="digit"), "--protocol: no protocol 'digit'; did you mean 'digits'"),
+        (asked(protocol="labelled"), "samples of ddpm have no labels"),
+        (
+            asked("ddim", "ancestral", "adm_low", (4,), protocol="digits"),
+            "--protocol: the benchmark scores adm_low with ancestral at 4 steps under labelled, not digits",
+        ),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_one_line_before_any_work(content, question, said, tmp_path, monkeypatch):
+    (tmp_path / "quiet.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError) as caught:
+        laid_over(content, question, "smoke.yaml")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+# -- the answer
+
+
+def scores(model, sampler, steps, fids, nfe, **more):
+    where = {"benchmark": "smoke", "model": model, "sampler": sampler, "steps": steps, "guidance_scale": None}
+    for seed, value in enumerate(fids):
+        row = {**where, "train_seed": 0, "sample_seed": seed, "num_images": 100}
+        yield record(row, "fid", PROTOCOL, Estimate(value, value - 1, value + 1))
+        for cost, count in {"nfe": nfe, **more}.items():
+            yield record(row, cost, PROTOCOL, Estimate.exact(count))
+
+
+@pytest.fixture
+def answers(content):
+    question = asked("ddim", "ancestral", steps=(4,), sample_seeds=(0, 1, 2))
+    laid = laid_over(content, question, "smoke.yaml")
+    records = [
+        *scores("ddpm", "ancestral", 4, (9.0, 9.3, 9.1), 4),
+        *scores("ddpm", "ddim", 4, (6.0, 6.1, 6.2), 7, classifier_evaluations=3),
+    ]
+    return answered(records, laid, ["fid"])
+
+
+def test_differences_are_paired_by_seed(answers):
+    (answer,) = answers
+    # -3.0, -3.2, -2.9 at the same seeds: mean -3.0333, margin 4.303 x 0.15275 / sqrt(3).
+    assert answer.verdict.outcome == "better"
+    assert answer.verdict.difference.value == pytest.approx(-3.03333, abs=1e-5)
+    assert answer.verdict.difference.high == pytest.approx(-3.03333 + 0.37947, abs=1e-4)
+    assert answer.candidate_costs == {"nfe": 7, "classifier_evaluations": 3} and answer.baseline_costs == {"nfe": 4}
+
+
+def test_the_report_says_values_difference_verdict_and_cost(answers):
+    head, heads, row, way = report(answers).splitlines()
+    assert head == "fid: candidate ddim, baseline ancestral"
+    assert row.split("  ")[0] == "ddpm" and "better" in row and row.endswith("7 / 4; classifier 3 / 0")
+    assert "-3.033 (-3.413 to -2.654)" in row
+    assert way == "intervals: Student's over 3 sampling seeds; covers sampling, for these weights"
+
+
+def test_the_verdicts_are_a_table(answers, tmp_path):
+    write_answers(tmp_path / "verdicts.csv", answers)
+    with open(tmp_path / "verdicts.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert row["outcome"] == "better" and float(row["difference_high"]) < 0
+    assert (row["candidate_nfe"], row["baseline_nfe"], row["candidate_classifier_evaluations"]) == ("7", "4", "3")
+    assert row["baseline_classifier_evaluations"] == ""
+
+
+def test_one_seed_is_paired_by_image_where_features_are_at_hand(content, tmp_path):
+    laid = laid_over(content, asked("ddim", "ancestral", steps=(4,)), "smoke.yaml")
+    draws = np.random.default_rng(0)
+    shared = draws.standard_normal((60, 4))
+    features = {"ddim": shared, "ancestral": shared * 1.05 + 0.02 * draws.standard_normal((60, 4))}
+    reference = {"pool": draws.standard_normal((200, 4))}
+    save_npz(tmp_path / "real.npz", reference)
+    records, sets = [], []
+    for sampler, values in features.items():
+        save_npz(tmp_path / f"{sampler}.npz", {"pool": values})
+        found = Fid()({"pool": values}, reference)
+        records += [
+            {**item, "value": found.value, "low": found.low, "high": found.high} if item["metric"] == "fid" else item
+            for item in scores("ddpm", sampler, 4, (0.0,), 4)
+        ]
+        place = {"model": "ddpm", "sampler": sampler, "steps": 4, "train_seed": 0, "sample_seed": 0}
+        sets.append({**place, "protocol": "digits", "features": f"{sampler}.npz", "reference": "real.npz"})
+    (joined,) = answered(records, laid, ["fid"])
+    (answer,) = answered(records, laid, ["fid"], Pairs(laid.benchmark, tmp_path, sets))
+    assert answer.verdict.method == "paired image by image"
+    assert answer.verdict.difference.value == pytest.approx(joined.verdict.difference.value)
+    widths = [one.verdict.difference.high - one.verdict.difference.low for one in (answer, joined)]
+    assert widths[0] < widths[1] / 2
+
+
+# -- the command line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name two rows"),
+        (["a/b/4"], "name two rows"),
+        (["a/b/4", "--candidate", "ddim"], "'a/b/4' goes with two rows, --candidate with samplers"),
+        (["--candidate", "ddim", "--baseline", "ancestral", "--steps", "4", "6"], "several: --steps 10,25"),
+        (["--candidate", "ddim", "--baseline", "ancestral", "--varies", "n"], "'--varies' goes with two rows"),
+        (["--candidate", "ddim"], "--baseline is missing"),
+        (["--candidate", "ddim", "--baseline", "ancestral", "--cores", "many"], "--cores many: is neither"),
+        (["--models", "ddpm"], "--candidate is missing"),
+        (["--candidate", "ddim", "--baseline", "ancestral", "--models", "ddpm"], "--steps: is missing"),
+        (["--candidate", "ddim", "--baseline", "ancestral", "--steps", "4,x"], "--steps: 'x' is not a whole number"),
+        (["--candidate", "ddim", "--baseline", "ancestral", "--configfile", "none.yaml"], "none.yaml: cannot be read"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_line(arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["diffbench", "compare", *arguments])
+    with pytest.raises(SystemExit) as leaving:
+        cli.main()
+    error = capsys.readouterr().err
+    assert leaving.value.code == 2 and said in error and len(error.splitlines()) == 1
