@@ -22,7 +22,7 @@ NO_OPTIONS = {
 """Settings of schedulers that are no fields, and why."""
 
 DEFAULTS = {"clip_sample": False, ("DPMSolverSinglestepScheduler", "lower_order_final"): True}
-"""Defaults other than diffusers': clipping is the sampling job's; the second it sets itself, with a warning each time."""
+"""Defaults other than diffusers': clipping is the sampling job's; the second it sets itself, and warns each time."""
 
 OF_A_STEP = {"self", "model_output", "timestep", "sample", "generator", "return_dict", "variance_noise", "noise"}
 OF_A_STEP |= {"prev_timestep", "pred_original_sample"}

@@ -36,8 +36,8 @@ OUTPUTS = {
     "IPNDMScheduler": "v_prediction",
     "UnCLIPScheduler": "sample",
 }
-"""What stands for the network's output, otherwise eps. Those that make x_0 of it would lose digits with eps where alpha is
-small, and lose none with v; those that keep a history of outputs, or scale x, are meant for eps.
+"""What stands for the network's output, otherwise eps. Those that make x_0 of it would lose digits with eps where alpha
+is small, and lose none with v; those that keep a history of outputs, or scale x, are meant for eps.
 """
 RUNGE_KUTTA_STEPS = 4
 """Steps that PNDM's Runge-Kutta start needs the chain to have."""
