@@ -79,8 +79,7 @@ def orders(sampler: Any) -> tuple[int, int]:
     """Return (order, startup_order) of a member.
 
     Sources: Lu et al. 2022 (DPM-Solver, DPM-Solver++), Zhao et al. 2023 (UniPC: p + 1 with its corrector), Zhang and
-    Chen 2023 (DEIS, and the improved PNDM), Karras et al. 2022 (Heun; KDPM2 is DPM-Solver-2's midpoint), Liu et al.
-    2022 (PNDM: Adams-Bashforth of four evaluations). LMS has a field `order` of its own.
+    Chen 2023 (DEIS), Karras et al. 2022 (Heun; KDPM2 is DPM-Solver-2), Liu et al. 2022 (PNDM).
     """
     name = type(sampler).scheduler.__name__
     if sampler.stochastic:
@@ -88,15 +87,21 @@ def orders(sampler: Any) -> tuple[int, int]:
     match name:
         case "HeunDiscreteScheduler" | "KDPM2DiscreteScheduler":
             return 2, 2
-        case "DPMSolverMultistepScheduler" | "DEISMultistepScheduler":
+        case "DPMSolverMultistepScheduler":
+            # Its third order gives the second derivative half of its weight.
+            return min(sampler.solver_order, 2), 1
+        case "DEISMultistepScheduler":
             return sampler.solver_order, 1
         case "DPMSolverSinglestepScheduler":
             return sampler.solver_order, sampler.solver_order
         case "UniPCMultistepScheduler":
             return sampler.solver_order + 1, 2
         case "PNDMScheduler":
-            return (4, 1) if sampler.skip_prk_steps else (4, 4)
+            # Weights of equal steps in t, and a step that holds eps, leave second order whatever the history.
+            return 2, 2
         case "IPNDMScheduler":
-            return 4, 1
+            return 2, 1
+        case "LMSDiscreteScheduler":
+            return sampler.order, 1
         case _:
             return 1, 1

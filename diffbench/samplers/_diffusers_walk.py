@@ -214,7 +214,10 @@ class Walk:
         return output
 
     def _redirect(self, noise: Noise, x: X) -> None:
-        """Let this scheduler, and no other, draw from `noise` wherever its methods call diffusers' randn_tensor."""
+        """Let this scheduler, and no other, draw from `noise` wherever its methods call diffusers' randn_tensor.
+
+        Its methods are made again over other globals; images of float64 are then also computed in float64 throughout.
+        """
         number = itertools.count()
 
         def randn_tensor(shape: Any, generator: Any = None, device: Any = None, dtype: Any = None) -> X:
@@ -223,12 +226,25 @@ class Walk:
             self.draws += 1
             return noise(next(number)).to(device=device, dtype=dtype)
 
+        others: dict[str, Any] = {"randn_tensor": randn_tensor}
+        used = {"randn_tensor"}
+        if x.dtype == torch.float64:
+            others, used = others | {"torch": _Wide()}, used | {"float32"}
         for name, method in inspect.getmembers_static(type(self.scheduler)):
-            if isinstance(method, FunctionType) and "randn_tensor" in method.__code__.co_names:
-                there = {**method.__globals__, "randn_tensor": randn_tensor}
+            if isinstance(method, FunctionType) and used & set(method.__code__.co_names):
+                there = {**method.__globals__, **others}
                 own = FunctionType(method.__code__, there, name, method.__defaults__, method.__closure__)
                 own.__kwdefaults__ = method.__kwdefaults__
                 setattr(self.scheduler, name, MethodType(own, self.scheduler))
+
+
+class _Wide:
+    """torch with float64 in the place of float32."""
+
+    float32 = torch.float64
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
 
 
 def _log_noise(chain: Chain) -> Float64[Tensor, " levels"]:
