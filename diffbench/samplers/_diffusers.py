@@ -23,7 +23,7 @@ from diffbench.base.plugins import nearest
 from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.parameterization import X
-from diffbench.diffusion.process import Chain
+from diffbench.diffusion.process import Chain, respaced_chain
 from diffbench.samplers._contract import Noise, State
 from diffbench.samplers._diffusers_facts import DEFAULTS, NO_OPTIONS, OF_A_STEP, REFUSED, orders
 from diffbench.samplers._diffusers_walk import Walk
@@ -90,9 +90,8 @@ class Scheduler:
     @functools.cached_property
     def _seen(self) -> Walk:
         """A walk that was taken, for what it asked for."""
-        noise = torch.logspace(2, -2, DRY_RUN, dtype=torch.float64)
-        alphas = (1 + noise**2).rsqrt()
-        chain, x = Chain(alphas, alphas * noise), torch.ones(1, 1, 1, 1)
+        # Of no regular grid of noise, which one of a scheduler's own could meet.
+        chain, x = respaced_chain("linear", 1000, str(DRY_RUN)), torch.ones(1, 1, 1, 1)
         before = torch.get_rng_state()
         walk = self.walk(chain)
         for state in walk.states(GaussianDenoiser(), x, lambda i: torch.zeros_like(x)):
@@ -137,7 +136,10 @@ def _found(name: str) -> Any:
         raise UserError(f"diffusers:{name} cannot sample these models: {REFUSED[name]}")
     if name not in offered:
         raise UserError(f"diffusers has no scheduler '{name}'; {nearest(name, sorted(set(offered) - set(REFUSED)))}")
-    found = getattr(schedulers, name)
+    try:
+        found = getattr(schedulers, name)
+    except Exception as error:  # diffusers imports it only now
+        raise UserError(f"diffusers:{name} cannot be imported ({' '.join(str(error).split())})") from error
     # UnCLIP's is DDPM's with a schedule that is always cosine; its tables are replaced like any other's.
     if "trained_betas" not in inspect.signature(found.__init__).parameters and name != "UnCLIPScheduler":
         raise UserError(f"diffusers:{name} cannot sample these models: it takes no table of betas (trained_betas)")

@@ -104,7 +104,7 @@ class Walk:
                 scheduler.betas, scheduler.alphas, scheduler.alphas_cumprod = betas, 1 - betas, alpha_bar
             if hasattr(scheduler, "final_alpha_cumprod") and not made.get("set_alpha_to_one", True):
                 scheduler.final_alpha_cumprod = alpha_bar[per_step - 1]
-            _set_timesteps(scheduler, len(chain), "timestep_spacing" in taken, bool(made.get("use_karras_sigmas")))
+            _set_timesteps(scheduler, len(chain), plain="timestep_spacing" in taken or _lays_own_levels(scheduler))
         except (ValueError, NotImplementedError, AssertionError, ImportError) as error:
             raise UserError(f"{name}: {' '.join(str(error).split())}") from error
         walk = cls(scheduler, stepped, chain)
@@ -117,7 +117,7 @@ class Walk:
         x, prediction = None, None
         before: Place | None = None
         reached: State | None = None
-        for position, t in enumerate(self.scheduler.timesteps.to(x_T.device)):
+        for position, t in enumerate(self.scheduler.timesteps):
             place = self._place(t, position)
             if x is None or prediction is None:
                 x = x_T / over(place.scale, x_T)
@@ -126,7 +126,7 @@ class Walk:
                 if reached is not None and before is not None and place.log_noise < before.log_noise:
                     yield reached
                     reached = None
-                if place.index is not None or (self._own_levels and self._whole):
+                if place.index is not None or (_lays_own_levels(self.scheduler) and self._whole):
                     reached = State(place.level, over(place.scale, x) * x, prediction.x_0)
             self.off_grid += place.index is None
             prediction = denoiser(over(place.scale, x) * x, place.level)
@@ -141,12 +141,6 @@ class Walk:
     @property
     def _name(self) -> str:
         return type(self.scheduler).__name__
-
-    @property
-    def _own_levels(self) -> bool:
-        """Whether the scheduler lays a grid of its own (Karras and others)."""
-        names = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
-        return any(self.scheduler.config.get(name) for name in names)
 
     @property
     def _whole(self) -> bool:
@@ -257,10 +251,15 @@ def _with_midpoints(log_noise: Float64[Tensor, " levels"]) -> Float64[Tensor, " 
     return torch.stack([log_noise, (log_noise + below) / 2], dim=1).flatten()
 
 
-def _set_timesteps(scheduler: Any, steps: int, is_spaced: bool, karras: bool) -> None:
-    """Let the scheduler take every timestep of its training chain."""
-    taken = inspect.signature(scheduler.set_timesteps).parameters
-    if not is_spaced and "timesteps" in taken and not karras:
+def _lays_own_levels(scheduler: Any) -> bool:
+    """Return whether a scheduler lays a grid of its own between the chain's ends (Karras and others)."""
+    names = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
+    return any(scheduler.config.get(name) for name in names)
+
+
+def _set_timesteps(scheduler: Any, steps: int, *, plain: bool) -> None:
+    """Let the scheduler take every timestep of its training chain; plain: by their number, else by a list of them."""
+    if not plain and "timesteps" in inspect.signature(scheduler.set_timesteps).parameters:
         scheduler.set_timesteps(timesteps=list(range(steps - 1, -1, -1)))
     else:
         scheduler.set_timesteps(steps)

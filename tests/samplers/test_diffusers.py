@@ -185,6 +185,30 @@ def test_yields_a_state_per_step_down_to_the_clean_level(member, schedule):
     assert sampler.leaves_grid == (member in (("KDPM2DiscreteScheduler", {}), ("PNDMScheduler", {})))
 
 
+@pytest.mark.parametrize("grid", ["use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DEISMultistepScheduler",
+        "DPMSolverMultistepScheduler",
+        "DPMSolverSinglestepScheduler",
+        "EulerDiscreteScheduler",
+        "HeunDiscreteScheduler",
+        "KDPM2DiscreteScheduler",
+        "LMSDiscreteScheduler",
+        "SASolverScheduler",
+        "UniPCMultistepScheduler",
+    ],
+)
+def test_a_grid_of_its_own_has_as_many_steps_and_leaves_the_chains(name, grid):
+    sampler, chain, (x_T, noise) = made(name, {grid: True}), respaced_chain("linear", 1000, "10"), normals()
+    states = list(sampler(DENOISER, chain, x_T, noise))
+    ratios = [float(state.level.sigma / state.level.alpha) for state in states]
+    assert len(states) == 10 and sampler.leaves_grid
+    assert all(later < earlier for earlier, later in zip(ratios, ratios[1:], strict=False)) and ratios[-1] == 0
+    assert all(bool(torch.isfinite(state.x).all()) for state in states)
+
+
 @pytest.mark.parametrize("name", ["EulerDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"])
 def test_a_state_is_a_point_of_its_level(name):
     """From x_T = 0 with data that is one image, each state is alpha times that image."""
