@@ -147,6 +147,42 @@ class NoisyClassifier:
 
 
 @dataclass(frozen=True)
+class SamplerEntry:
+    """A sampler's entry: the part, the time grid that it walks, and what stands for t between the trained levels.
+
+    grid: uniform, ddim, quadratic, karras or log_snr, with options behind, or sections ("10,15,20"). off_grid: refuse,
+    nearest or interpolate.
+    """
+
+    name: str
+    part: Any
+    grid: str = "uniform"
+    off_grid: Literal["refuse", "nearest", "interpolate"] = "refuse"
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it chooses its own steps: its rows have 0 for their number."""
+        return bool(getattr(self.part, "adaptive", False))
+
+    @property
+    def needs_error(self) -> bool:
+        """Whether it needs the error of the predicted x_0, which the model's bound on training images measures."""
+        return bool(getattr(self.part, "needs_error", False))
+
+    def spacing(self, steps: int) -> str:
+        """Return the spacing of a chain of so many steps: "25" (uniform), "ddim25", "karras25 rho=5", or the sections.
+
+        An adaptive sampler is given the whole training chain, whose ends it goes between.
+        """
+        name, _, options = self.grid.partition(" ")
+        if self.adaptive:
+            return ""
+        if not name.isidentifier():
+            return self.grid
+        return f"{'' if name == 'uniform' else name}{steps} {options}".strip()
+
+
+@dataclass(frozen=True)
 class Model:
     """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used.
 
@@ -219,7 +255,7 @@ class Benchmark:
     dataset: Any
     dataset_name: str
     models: dict[str, Model]
-    samplers: dict[str, tuple[str, Any, str]]
+    samplers: dict[str, SamplerEntry]
     protocols: dict[str, tuple[str, Any]]
     runs: tuple[Run, ...]
     sampling: Sampling = field(default_factory=Sampling)
@@ -245,12 +281,21 @@ class Benchmark:
                 found += [model.scaled(scale).name for scale in run.guidance_scales]
         return found
 
+    def _keys_of(self, run: Run) -> list[tuple[str, str, int, int, int]]:
+        """Return what tells a run's sample sets apart; an adaptive sampler has one where others have one per steps."""
+        found = product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
+        return list(
+            dict.fromkeys(
+                (model, sampler, 0 if self.samplers[sampler].adaptive else steps, *seeds)
+                for model, sampler, steps, *seeds in found
+            )
+        )
+
     def sample_sets(self) -> list[SampleSet]:
         """Return the table's rows in the order of the file. Raises: UserError where two runs disagree on one row."""
         found: dict[tuple, SampleSet] = {}
         for run in self.runs:
-            coordinates = product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
-            for key in coordinates:
+            for key in self._keys_of(run):
                 known = found.setdefault(key, SampleSet(*key, run.num_images, run.protocols))
                 if known.num_images != run.num_images:
                     raise UserError(
@@ -267,7 +312,8 @@ class Benchmark:
         if source is None or source.sampler is None or source.steps is None:
             return None
         seeds = (row.train_seed, row.sample_seed)
-        return SampleSet(source.model, source.sampler, source.steps, *seeds, row.num_images, protocols=())
+        steps = 0 if self.samplers[source.sampler].adaptive else source.steps
+        return SampleSet(source.model, source.sampler, steps, *seeds, row.num_images, protocols=())
 
     def sampled_sets(self) -> list[SampleSet]:
         """Return the table's rows and, after them, the sample sets that their upsamplers start from.
@@ -295,7 +341,7 @@ class Benchmark:
             key
             for run in self.runs
             if any(self.models[name].low_size is not None for name in run.models)
-            for key in product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
+            for key in self._keys_of(run)
         }
         return [row for row in self.sample_sets() if _coordinates(row) in compared]
 
@@ -404,7 +450,7 @@ class Benchmark:
 
     def sample_job(self, model: str, sampler: str, steps: Sequence[int], sample_seed: int, num_images: int) -> Job:
         """Return the job that samples a model with a sampler at several numbers of steps."""
-        name, part, spacing = self.samplers[sampler]
+        walker = self.samplers[sampler]
         entry = self.variant(model)
         guided, classifier, guiding_modules = self._guidance_spec(entry.guidance)
         spec = {
@@ -412,8 +458,9 @@ class Benchmark:
             "labels": entry.labels,
             "guidance": guided,
             "classifier": classifier,
-            "sampler": described(part, name),
-            "spacings": [spacing_of(spacing, count) for count in steps],
+            "sampler": described(walker.part, walker.name),
+            "spacings": [walker.spacing(count) for count in steps],
+            "off_grid": walker.off_grid,
             "sampling": dataclasses.asdict(self.sampling),
             "num_images": num_images,
             "seed": sample_seed,
@@ -421,7 +468,7 @@ class Benchmark:
         }
         if entry.low_res is not None:
             spec["low_res"] = dataclasses.asdict(entry.low_res)
-        modules = (module_of("networks", entry.network_name), module_of("samplers", name))
+        modules = (module_of("networks", entry.network_name), module_of("samplers", walker.name))
         return Job(spec, modules + guiding_modules)
 
     def _guidance_spec(self, guidance: Guidance | None) -> tuple[Any, Any, tuple[str, ...]]:
@@ -487,8 +534,3 @@ class Benchmark:
 
 def _coordinates(row: SampleSet) -> tuple[str, str, int, int, int]:
     return (row.model, row.sampler, row.steps, row.train_seed, row.sample_seed)
-
-
-def spacing_of(spacing: str, steps: int) -> str:
-    """Return the spacing of a chain of so many steps: "25" (uniform), "ddim25" (stride), or fixed sections."""
-    return {"uniform": f"{steps}", "ddim": f"ddim{steps}"}.get(spacing, spacing)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from diffbench.base.benchmark import REAL, Benchmark, Bound, Execution, Model, Run, Sampling, spacing_of
+from diffbench.base.benchmark import REAL, Benchmark, Bound, Execution, Model, Run, SamplerEntry, Sampling
 from diffbench.base.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.base.errors import UserError
 from diffbench.base.grid import SenselessError, check_combination, expanded
@@ -33,6 +33,9 @@ from diffbench.base.plugins import chosen, configure, load, nearest
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
 DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
+OFF_GRID = ("refuse", "nearest", "interpolate")
+BETWEEN = ("karras", "log_snr")
+"""Time grids whose levels are not the training chain's."""
 SAMPLED_KEYS = ("guidance", "labels", "weights", "low_res")
 """Keys of a model that concern its sampling alone."""
 MODEL_KEYS = ("base", "of", "network", "objective", "training", "size", "low_size", *SAMPLED_KEYS, *DIFFUSION_KEYS)
@@ -143,20 +146,29 @@ def _list(content: Mapping[str, Any], key: str) -> Sequence[Any]:
     return content[key]
 
 
-def _sampler(key: str, entry: Any) -> tuple[str, Any, str]:
+def _sampler(key: str, entry: Any) -> SamplerEntry:
     where = f"samplers.{key}"
     options = dict(entry or {}) if isinstance(entry, (Mapping, type(None))) else None
     if options is None:
         raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")
-    spacing = options.pop("spacing", "uniform")
-    if not isinstance(spacing, str) or not (spacing in ("uniform", "ddim") or set(spacing) <= set("0123456789,")):
+    grid, off_grid = options.pop("spacing", "uniform"), options.pop("off_grid", "refuse")
+    if not isinstance(grid, str) or not grid:
         raise UserError(
-            f"{where}.spacing: {spacing!r} is not allowed; allowed: uniform, ddim, or sections such as '10,15,20'"
+            f"{where}.spacing: {grid!r} is not a text; write uniform, 'karras rho=7', or sections '10,15,20'"
         )
+    if off_grid not in OFF_GRID:
+        raise UserError(f"{where}.off_grid: {off_grid!r} is not allowed; {nearest(off_grid, OFF_GRID)}")
     name, part = chosen("samplers", options, where, default=key)
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
-    return name, part, spacing
+    found = SamplerEntry(name, part, grid, off_grid)
+    if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):
+        asks = f"{name} asks for" if getattr(part, "leaves_grid", False) else f"spacing {grid} has"
+        raise UserError(
+            f"{where}: {asks} noise levels between those that a model is trained at; say which timestep stands for "
+            "them: off_grid: interpolate (a fractional one) or off_grid: nearest"
+        )
+    return found
 
 
 def _extractors(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
@@ -350,7 +362,21 @@ def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
 
 
 def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, steps: int) -> None:
-    diffusion, spacing = benchmark.models[model].diffusion, benchmark.samplers[sampler][2]
+    diffusion, entry = benchmark.models[model].diffusion, benchmark.samplers[sampler]
+    if entry.off_grid != "refuse" and (diffusion.parameterization == "mu" or diffusion.variance == "learned_diagonal"):
+        raise UserError(
+            f"{where}: {model} with {sampler}: mu-prediction and a learned diagonal variance mean nothing between the "
+            "training chain's levels; leave this sampler out, or train eps, x_0 or v with another variance"
+        )
+    own = benchmark.models[benchmark.models[model].of]
+    if entry.needs_error and (own.size is not None or own.low_size is not None):
+        raise UserError(
+            f"{where}: {entry.name} needs the model's bound, and models of other sizes have none; leave it out"
+        )
+    if entry.needs_error and "train" not in benchmark.bound.splits:
+        raise UserError(f"{where}: {entry.name} needs the bound of training images; add train to bound.splits")
+    if entry.adaptive:
+        return
     where = f"{where}: {model} with {sampler}"
     # One step would start at the cleanest level, t = 0, from pure noise.
     if not 2 <= steps <= diffusion.timesteps:
@@ -358,11 +384,11 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
             f"{where}: {steps} steps asked of a chain of {diffusion.timesteps}; allowed: 2 to {diffusion.timesteps}"
         )
     try:
-        length = len(diffusion.chain(spacing_of(spacing, steps)))
+        length = len(diffusion.chain(entry.spacing(steps)))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     if length != steps:
-        raise UserError(f"{where}: spacing '{spacing}' takes {length} steps, not {steps}")
+        raise UserError(f"{where}: spacing '{entry.grid}' takes {length} steps, not {steps}")
     if diffusion.variance == "learned_diagonal" and steps != diffusion.timesteps:
         raise UserError(
             f"{where}: variance learned_diagonal is of the training chain's own steps; "

@@ -23,7 +23,8 @@ from diffbench.diffusion.denoiser import (
 from diffbench.diffusion.likelihood import per_image, prior_term, vlb_term
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS, Prediction, X
 from diffbench.diffusion.process import Chain, Level, noised
-from diffbench.diffusion.schedules import SCHEDULES, betas, respaced
+from diffbench.diffusion.schedules import SCHEDULES, betas
+from diffbench.diffusion.spacings import respaced
 from diffbench.guidance.classifier import Classifier
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.objectives.simple import Simple
@@ -83,8 +84,8 @@ class Formulas:
 
     def gradient(self, x: X, level: Level, condition: Condition | None) -> X:
         """Return the recorded guidance gradient."""
-        i, _ = self.model.index_of(level)
-        return -0.2 * x + 0.01 * (0.1 * self.model.network_t[i].reshape(-1, 1, 1, 1)).cos()
+        _, t, _ = self.model.levels.at(level)
+        return -0.2 * x + 0.01 * (0.1 * t.reshape(-1, 1, 1, 1)).cos()
 
 
 def conform_mathematics(path: Path, config: dict) -> Iterator[Comparison]:

@@ -20,8 +20,8 @@ from diffbench.samplers._contract import Sampler
 from diffbench.samplers._outcome import CountingDenoiser, NotAffineError, exact_outcome
 
 STEPS = {
-    "linear": (10, 25, 50, 100, 250, 1000),
-    "cosine": (10, 25, 50, 100, 250, 1000),
+    "linear": (10, 25, 50, 100, 250),
+    "cosine": (10, 25, 50, 100, 250),
     LOG_SNR: (8, 16, 32, 64, 128, 256),
 }
 FITTED = 64
@@ -38,7 +38,7 @@ VARIANCES = {"fixed_small": 0.0, "fixed_large": 1.0}
 MIXTURE = "mixture"
 COLUMNS = (
     "data", "schedule", "sampler", "reverse_variance", "steps", "nfe", "stochastic", "rmse", "frechet", "error",
-    "order", "measured_order",
+    "order", "startup_order", "measured_order",
 )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def entry_of(text: str) -> Entry:
             raise UserError(f"--sampler '{text}': '{value}' is not a value; write eta=0.5") from None
     part = plugins.load("samplers", name, "--sampler")
     sampler = plugins.configure(part, options, f"--sampler {name}")
-    for wanted in ("order", "stochastic"):
+    for wanted in ("order", "startup_order", "stochastic"):
         if not hasattr(sampler, wanted):
             raise UserError(f"--sampler {name}: it declares no '{wanted}'; README says what a sampler declares")
     return Entry(text, sampler)
@@ -106,6 +106,9 @@ def run_samplers(entries: Sequence[Entry]) -> Runs:
     runs, stack = Runs(), Stack.of(spectra(SIZE))
     exact = _Exact(stack)
     for entry in entries:
+        if getattr(entry.sampler, "adaptive", False):
+            runs.notes.append(f"{entry.name}: chooses its own steps, so that there is no order to measure; left out")
+            continue
         fractions, unknown = _fractions(entry, stack)
         if unknown:
             runs.notes.append(f"{unknown}: its Frechet distances are left out")
@@ -154,6 +157,7 @@ def _measured(
     sampler: Sampler, chain: Chain, fraction: float, exact: _Exact, key: dict, *, moments: bool
 ) -> Iterator[dict]:
     stack, declared = exact.stack, {"stochastic": sampler.stochastic, "order": sampler.order}
+    declared["startup_order"] = sampler.startup_order
     denoiser = stack.data.denoiser(fraction)
     outcome = exact_outcome(sampler, denoiser, chain, stack.shape) if moments else None
     nfe, off = None, None

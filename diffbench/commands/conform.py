@@ -14,7 +14,7 @@ from diffbench.base.errors import UserError
 from diffbench.commands._comparison import Comparison, compare
 from diffbench.commands._conform_network import conform_network
 from diffbench.commands._conform_process import conform_mathematics
-from diffbench.diffusion.schedules import respaced
+from diffbench.diffusion.spacings import respaced
 
 
 def conform(path: Path) -> list[Comparison]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS, Prediction, X
 from diffbench.diffusion.process import Chain, Level, over, respaced_chain, training_chain
+from diffbench.diffusion.trained_levels import OffGrid, OffGridError, TrainedLevels
 
 Variance = Literal["fixed_small", "fixed_large", "learned_range", "learned_diagonal"]
 Network = Callable[[X, Float[Tensor, " batch"], Int[Tensor, " batch"] | None, X | None], Tensor]
@@ -76,17 +77,12 @@ class Diffusion:
         return t * (1000.0 / self.timesteps) if self.rescale_timesteps else t
 
 
-class OffGridError(UserError):
-    """A discrete model was asked about a level it was not trained on."""
-
-
 @dataclass
 class ModelDenoiser:
     """The denoiser of a network trained on a chain.
 
-    network_t: what the network is given for t at each level of `chain`. off_grid: what to do at a level that is not on
-    the chain; "refuse" raises OffGridError, "nearest" rounds to the nearest in log noise and uses the true level's
-    coefficients. full_chain: whether the steps to be taken are the chain's own; on any other, a predicted mu becomes
+    network_t: what the network is given for t at each level of `chain`. off_grid: what it is given between them, see
+    TrainedLevels. full_chain: whether the steps to be taken are the chain's own; on any other, a predicted mu becomes
     x_0. rows: network rows evaluated so far.
     """
 
@@ -95,35 +91,28 @@ class ModelDenoiser:
     network_t: Float[Tensor, " steps"]
     parameterization: Literal["eps", "x_0", "mu", "v"] = "eps"
     variance: Variance = "fixed_large"
-    off_grid: Literal["refuse", "nearest"] = "refuse"
+    off_grid: OffGrid = "refuse"
     full_chain: bool = True
     rows: int = field(default=0, init=False)
 
     @classmethod
-    def of(cls, diffusion: Diffusion, network: Network, *, full_chain: bool = True) -> "ModelDenoiser":
+    def of(
+        cls, diffusion: Diffusion, network: Network, *, full_chain: bool = True, off_grid: OffGrid = "refuse"
+    ) -> "ModelDenoiser":
         """Return the denoiser of a network and the process it was trained on."""
         chain, network_t = diffusion.chain(), diffusion.network_timesteps()
-        return cls(network, chain, network_t, diffusion.parameterization, diffusion.variance, full_chain=full_chain)
+        return cls(network, chain, network_t, diffusion.parameterization, diffusion.variance, off_grid, full_chain)
 
     def __post_init__(self):
-        self._log_noise = ascending_log_noise(self.chain)
+        self.levels = TrainedLevels(self.chain, self.network_t, self.off_grid)
 
     def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
-        i, exact = self.index_of(level)
-        if not exact and self.off_grid == "refuse":
-            raise OffGridError(
-                f"the model was trained at {len(self.chain)} noise levels and was asked about another one; "
-                "use levels of its own chain"
-            )
-        i = i.expand(len(x)) if i.ndim else i.repeat(len(x))
+        i, t, exact = self.levels.at(level)
+        i, t = (value.expand(len(x)) if value.ndim else value.repeat(len(x)) for value in (i, t))
         condition = condition or Condition()
         self.rows += len(x)
-        output = self.network(x, self.network_t.to(x.device)[i], condition.y, condition.low_res)
+        output = self.network(x, t.to(x.device), condition.y, condition.low_res)
         return self.interpret(x, i, output) if exact else self._interpret_at(x, level, i, output)
-
-    def index_of(self, level: Level) -> tuple[Int[Tensor, "*batch"], bool]:
-        """Return the nearest level of the training chain, and whether all levels lie on it (to 1e-9 in log noise)."""
-        return nearest_step(self._log_noise, level)
 
     def interpret(self, x: X, i: Int[Tensor, " batch"], output: Tensor) -> Prediction:
         """Return the prediction that a network's output stands for at level i of the training chain."""
@@ -166,24 +155,6 @@ class ModelDenoiser:
         share = large.to(prediction.x_0.device, torch.float64)
         fraction = over(share, prediction.x_0).expand_as(prediction.x_0)
         return replace(prediction, variance_fraction=fraction, no_last_variance=self.variance == "fixed_small")
-
-
-def ascending_log_noise(chain: Chain) -> Float64[Tensor, " steps"]:
-    """Return log sigma / alpha of a chain's levels, cleanest first: what orders the levels of any process."""
-    return (chain.sigmas[:-1] / chain.alphas[:-1]).log().flip(0)
-
-
-def nearest_step(log_noise: Float64[Tensor, " steps"], level: Level) -> tuple[Int[Tensor, "*batch"], bool]:
-    """Return the step of a chain (0 the noisiest) nearest to a level, and whether all lie on it (to 1e-9).
-
-    log_noise: the chain's, ascending.
-    """
-    wanted = (level.sigma / level.alpha).log().cpu()
-    right = torch.searchsorted(log_noise, wanted).clamp(1, len(log_noise) - 1)
-    lower, upper = log_noise[right - 1], log_noise[right]
-    ascending = torch.where(wanted - lower < upper - wanted, right - 1, right)
-    exact = bool(((log_noise[ascending] - wanted).abs() < 1e-9).all())
-    return len(log_noise) - 1 - ascending, exact
 
 
 @dataclass

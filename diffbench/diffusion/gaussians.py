@@ -98,7 +98,9 @@ class GaussianDenoiser(Gaussian):
         # One quotient gives both; eps from x - alpha x_0 would lose the digits that the two have in common.
         scaled = (x - alpha * mean) / (alpha**2 * variance + sigma**2)
         fraction = x.new_full((1,), self.variance_fraction).expand_as(x)
-        return Prediction(x_0=mean + alpha * variance * scaled, eps=sigma * scaled, variance_fraction=fraction)
+        error = self.error_variance(level)
+        error = error.reshape(len(error), -1).mean(1).reshape(level.alpha.shape)
+        return Prediction(mean + alpha * variance * scaled, sigma * scaled, fraction, x_0_variance=error)
 
 
 def power_spectrum(size: int, power: float, variance: float = 0.25) -> Spectrum:

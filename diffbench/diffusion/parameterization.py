@@ -6,7 +6,7 @@ Ho et al. 2020, section 3.2 (eps, mu, x_0); Salimans and Ho 2022, section 4 (v).
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from diffbench.diffusion.process import Chain, over
@@ -24,6 +24,7 @@ class Prediction:
     for its logarithm, log beta_tilde_2, is then the decoder's alone.
     mean: mu as it was predicted, unclipped, on the training chain only.
     gradient: guidance's s grad log p(y | x_t), for samplers that apply it themselves.
+    x_0_variance: the mean over entries of Var[x_0 | x_t], at one level or each image's, where it is known.
     """
 
     x_0: X
@@ -33,6 +34,7 @@ class Prediction:
     no_last_variance: bool = False
     mean: X | None = None
     gradient: X | None = None
+    x_0_variance: Float64[Tensor, "*batch"] | None = None
 
 
 def eps_from_x_0(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, x_0: X) -> X:

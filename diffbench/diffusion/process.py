@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from diffbench.diffusion.schedules import Table, betas, respaced
+from diffbench.diffusion.schedules import Table, betas
+from diffbench.diffusion.spacings import between, respaced
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,29 @@ class Chain:
     def level(self, i: int | Int[Tensor, " batch"]) -> Level:
         """Return level i, 0 the noisiest and K the clean one; a tensor of indices gives a level per image."""
         return Level(self.alphas[i], self.sigmas[i])
+
+    @cached_property
+    def log_noise(self) -> Float64[Tensor, " levels"]:
+        """log sigma / alpha of each level, what orders the levels of any process; -inf at the clean one."""
+        return (self.sigmas / self.alphas).log()
+
+    @cached_property
+    def preserves_variance(self) -> bool:
+        """Whether alpha^2 + sigma^2 = 1 at every level."""
+        return bool(((self.alphas**2 + self.sigmas**2 - 1).abs() < 1e-9).all())
+
+    def level_at(self, log_noise: Float64[Tensor, "*batch"]) -> Level:
+        """Return the level of this chain's process with a given log sigma / alpha, between the chain's levels or not.
+
+        A variance-preserving process has alpha^2 + sigma^2 = 1 there too; of any other, log alpha is taken as linear in
+        log noise between two levels, and as constant beyond them.
+        """
+        if self.preserves_variance:
+            # sigmoid keeps the digits that 1 / sqrt(1 + exp) would lose where noise is large.
+            return Level(torch.sigmoid(-2 * log_noise).sqrt(), torch.sigmoid(2 * log_noise).sqrt())
+        known, alphas = self.log_noise[:-1].flip(0).numpy(), self.alphas[:-1].log().flip(0).numpy()
+        alpha = torch.as_tensor(np.exp(np.interp(log_noise.numpy(), known, alphas)), dtype=torch.float64)
+        return Level(alpha, alpha * log_noise.exp())
 
     @cached_property
     def alpha_ts(self) -> Float64[Tensor, " steps"]:
@@ -131,5 +155,15 @@ def training_chain(schedule: str, timesteps: int) -> Chain:
 
 
 def respaced_chain(schedule: str, timesteps: int, spacing: str) -> Chain:
-    """Return the chain of the levels that a spacing keeps of a training chain. Raises: UserError for a bad spacing."""
-    return Chain.from_alpha_bars(np.cumprod(1 - betas(schedule, timesteps))[respaced(timesteps, spacing)])
+    """Return the chain that a spacing makes of a training chain: some of its levels, or others between its ends.
+
+    Raises: UserError for a bad spacing.
+    """
+    levels = between(spacing)
+    if levels is None:
+        return Chain.from_alpha_bars(np.cumprod(1 - betas(schedule, timesteps))[respaced(timesteps, spacing)])
+    training = training_chain(schedule, timesteps)
+    noise = training.sigmas[:-1] / training.alphas[:-1]
+    wanted = torch.from_numpy(levels.noise(float(noise[0]), float(noise[-1]))).log()
+    level = training.level_at(wanted)
+    return Chain(level.alpha, level.sigma)

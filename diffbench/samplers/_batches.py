@@ -40,7 +40,7 @@ def sample(
     micro_batch: int,
     conditions: Conditions | None = None,
     device: torch.device | str = "cpu",
-    on_step: Callable[[], None] | None = None,
+    on_step: Callable[[State], None] | None = None,
 ) -> X:
     """Return the images of the given indices: floats, nominally in [-1, 1], (channel, height, width) = shape.
 
@@ -66,7 +66,7 @@ def _walk(
     seed: int,
     conditions: Conditions | None,
     device: torch.device | str,
-    on_step: Callable[[], None] | None,
+    on_step: Callable[[State], None] | None,
 ) -> X:
     stream = Stream(seed, "step", device)
     start = Stream(seed, "x_T", device).normal(index, 0, shape)
@@ -87,7 +87,7 @@ def walked(
     chain: Chain,
     x_T: X,
     noise: Noise,
-    on_step: Callable[[], None] | None = None,
+    on_step: Callable[[State], None] | None = None,
 ) -> X:
     """Return where a sampler ends from x_T, at the clean level.
 
@@ -102,7 +102,7 @@ def walked(
         if not bool(torch.isfinite(x).all()):
             raise UserError(f"sampler {name}: step {number} returned values that are not finite")
         if on_step is not None:
-            on_step()
+            on_step(state)
     if float(reached.sigma) != 0:
         raise UserError(f"sampler {name}: it stopped before the clean level, at sigma {reached.sigma:.3g}")
     return x

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from jaxtyping import Int
+from torch import Tensor
+
 from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain, Level
@@ -14,11 +17,15 @@ Noise = Callable[[int], X]
 
 @dataclass(frozen=True)
 class State:
-    """Where a sampler stands after a step: the level it reached, x there, and its present prediction of x_0."""
+    """Where a sampler stands after a step: the level it reached, x there, and its present prediction of x_0.
+
+    nfe: evaluations that each image's own steps took so far, where images of a batch differ in that.
+    """
 
     level: Level
     x: X
     x_0: X
+    nfe: Int[Tensor, " batch"] | None = None
 
 
 @runtime_checkable
@@ -27,7 +34,8 @@ class Sampler(Protocol):
 
     order, startup_order: of its global error, and of the steps before its history is full. stochastic: whether it draws
     noise. applies_gradient: whether it adds guidance's gradient itself (Prediction.gradient); otherwise guidance
-    arrives already inside eps and x_0.
+    arrives already inside eps and x_0. May declare besides: `leaves_grid`, that it asks for levels between the chain's;
+    `adaptive`, that it chooses its own steps between the chain's ends.
     """
 
     order: ClassVar[int]

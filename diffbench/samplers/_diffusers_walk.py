@@ -69,14 +69,11 @@ class Walk:
     draws: int = field(default=0, init=False)
     off_grid: int = field(default=0, init=False)
 
-    def __post_init__(self):
-        self._known = _log_noise(self.chain)
-
     @classmethod
     def of(cls, kind: type, made: dict[str, Any], stepped: dict[str, Any], chain: Chain) -> "Walk":
         """Return a walk of a fresh scheduler; made, stepped: settings of it, and of its step. Raises: UserError."""
         name = kind.__name__
-        log_noise, per_step = _log_noise(chain), 1
+        log_noise, per_step = chain.log_noise[:-1], 1
         if name == "PNDMScheduler" and not made["skip_prk_steps"]:
             if len(chain) < RUNGE_KUTTA_STEPS:
                 raise UserError(
@@ -149,7 +146,7 @@ class Walk:
 
     def _sharpen(self) -> None:
         """Put the chain's own numbers into the scheduler's float32 tables of noise."""
-        known = (self.chain.sigmas / self.chain.alphas)[:-1]
+        known = self.chain.log_noise[:-1].exp()
         if self._name == "IPNDMScheduler":
             square = torch.cat([(1 + known**-2).reciprocal(), known.new_zeros(1)])
             self.scheduler.betas, self.scheduler.alphas = square.sqrt(), (1 - square).sqrt()
@@ -186,10 +183,10 @@ class Walk:
             alpha_bar = float(scheduler.alphas_cumprod[int(t)])
             noise = (1 / alpha_bar - 1) ** 0.5
         wanted = torch.tensor(noise, dtype=torch.float64).log()
-        known = self._known
+        known = self.chain.log_noise[:-1]
         index = int((known - wanted).abs().argmin())
         on_chain = bool((known[index] - wanted).abs() < SAME)
-        level = self.chain.level(index) if on_chain else _between(wanted)
+        level = self.chain.level(index) if on_chain else self.chain.level_at(wanted)
         scale = level.alpha if factor != 1 else (level.alpha**2 + level.sigma**2).sqrt()
         return Place(level, float(known[index] if on_chain else wanted), index if on_chain else None, scale)
 
@@ -241,10 +238,6 @@ class _Wide:
         return getattr(torch, name)
 
 
-def _log_noise(chain: Chain) -> Float64[Tensor, " levels"]:
-    return (chain.sigmas[:-1] / chain.alphas[:-1]).log()
-
-
 def _with_midpoints(log_noise: Float64[Tensor, " levels"]) -> Float64[Tensor, " twice"]:
     """Return levels with another halfway to the next less noisy one after each; the last one's is never visited."""
     below = torch.cat([log_noise[1:], log_noise[-1:] - 1])
@@ -266,7 +259,3 @@ def _set_timesteps(scheduler: Any, steps: int, *, plain: bool) -> None:
     if hasattr(scheduler, "set_begin_index"):
         # Timesteps that a grid of its own repeats are told apart by position alone.
         scheduler.set_begin_index(0)
-
-
-def _between(log_noise: Float64[Tensor, ""]) -> Level:
-    return Level(torch.sigmoid(-2 * log_noise).sqrt(), torch.sigmoid(2 * log_noise).sqrt())

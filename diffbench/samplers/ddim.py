@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from diffbench.base.errors import UserError
 from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, over
@@ -51,6 +52,20 @@ class Ddim:
         if deviation > 0:
             x = x + over(deviation, x) * noise(i)
         return State(target, x, prediction.x_0)
+
+    def encode(self, denoiser: Denoiser, chain: Chain, x_0: X) -> Iterator[State]:
+        """Yield the states of an image on its way up the chain; the last one's x is the noise that decodes to it.
+
+        The image is taken to be at the chain's least noisy level, as the clean one has no eps. Raises: UserError where
+        eta is not 0, as noise cannot be undone. Source: Song et al. 2021, section 4.3 and 5.4.
+        """
+        if self.eta != 0:
+            raise UserError(f"ddim: only eta = 0 encodes, not {self.eta}")
+        x = x_0
+        for i in range(len(chain) - 1, 0, -1):
+            prediction = denoiser(x, chain.level(i))
+            x = towards(prediction, chain.level(i - 1))
+            yield State(chain.level(i - 1), x, prediction.x_0)
 
 
 def towards(prediction: Prediction, level: Level) -> X:

@@ -13,6 +13,7 @@ from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
+from diffbench.diffusion.trained_levels import OffGrid
 from diffbench.guidance._gradient import ClassifierGradient
 
 
@@ -40,7 +41,7 @@ def build_classifier(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Mo
 
 
 def load_model(
-    spec: Mapping[str, Any], weights: Path, device: torch.device, *, full_chain: bool
+    spec: Mapping[str, Any], weights: Path, device: torch.device, *, full_chain: bool, off_grid: OffGrid = "refuse"
 ) -> tuple[ModelDenoiser, dict[str, Any]]:
     """Return the denoiser of trained weights (ema or raw, as the spec says) and the facts of the data it saw.
 
@@ -48,11 +49,15 @@ def load_model(
     """
     facts = read_provenance(weights)["facts"]
     network = _with_weights(build_network(spec, facts), spec, weights, device)
-    return ModelDenoiser.of(diffusion_of(spec), network, full_chain=full_chain), facts
+    return ModelDenoiser.of(diffusion_of(spec), network, full_chain=full_chain, off_grid=off_grid), facts
 
 
 def load_classifier(
-    spec: Mapping[str, Any], weights: Path, facts: Mapping[str, Any], device: torch.device
+    spec: Mapping[str, Any],
+    weights: Path,
+    facts: Mapping[str, Any],
+    device: torch.device,
+    off_grid: OffGrid = "refuse",
 ) -> ClassifierGradient:
     """Return the gradient of a trained noisy classifier; facts: of the data that the model to be guided saw.
 
@@ -66,7 +71,7 @@ def load_classifier(
                 f"{words} {own.get(name)}, and the model's {facts.get(name)}"
             )
     network = _with_weights(build_classifier(spec, own), spec, weights, device)
-    return ClassifierGradient.of(diffusion_of(spec), network)
+    return ClassifierGradient.of(diffusion_of(spec), network, off_grid)
 
 
 def _with_weights(network: nn.Module, spec: Mapping[str, Any], weights: Path, device: torch.device) -> nn.Module:

@@ -30,11 +30,21 @@ from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Level
+from diffbench.diffusion.x_0_error import KnownErrorDenoiser
 from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.samplers._batches import Conditions, micro_batches, sample
+from diffbench.samplers._contract import State
 from diffbench.stages._model import diffusion_of, load_classifier, load_model, part_of
 
-COSTS = ("nfe", "flops_per_evaluation", "classifier_evaluations", "flops_per_classifier_evaluation", "low_res")
+COSTS = (
+    "nfe",
+    "nfe_max",
+    "nfe_evaluated",
+    "flops_per_evaluation",
+    "classifier_evaluations",
+    "flops_per_classifier_evaluation",
+    "low_res",
+)
 """Facts of a sample set that say what it cost; `low_res` holds those of the set that it was upsampled from."""
 
 
@@ -46,20 +56,22 @@ def sample_sets(
     device: str = "auto",
     classifier: Path | None = None,
     low_res: Path | None = None,
+    terms: Path | None = None,
     cache: Path = Path(".cache"),
     record: dict[str, Any] | None = None,
 ) -> None:
     """Write a sample set (`arr_0`, uint8 NHWC) and its provenance for each of the spec's spacings.
 
     classifier: the weights that guidance needs. low_res: the images that an upsampler starts from, image k from the
-    k-th. Labelled sets have the labels that were asked for as `arr_1`, upsampled ones those of their images.
+    k-th. terms: of the model's bound, which samplers that need the error of x_0 take it from.
+    Labelled sets have the labels that were asked for as `arr_1`, upsampled ones those of their images.
     Finished micro-batches wait in `cache`, where a job that is cut off and started again finds them. Raises: UserError.
     """
     if len(outs) != len(spec["spacings"]):
         raise UserError(f"--out: {len(outs)} files for {len(spec['spacings'])} spacings")
     if bool(spec.get("classifier")) != (classifier is not None):
         raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
-    given = {"weights": weights, "classifier": classifier, "low_res": low_res}
+    given = {"weights": weights, "classifier": classifier, "low_res": low_res, "terms": terms}
     inputs = {name: path for name, path in given.items() if path is not None}
     require_files(list(inputs.values()))
     make_deterministic(spec["threads"])
@@ -85,18 +97,27 @@ def sample_sets(
 def sample_set(
     spec: dict[str, Any], spacing: str, inputs: Mapping[str, Path], out: Path, device: torch.device, folder: Path
 ) -> int:
-    """Write one sample set and return its number of steps; inputs: `weights`, `classifier`, `low_res` where used."""
+    """Write one sample set and return its number of steps.
+
+    inputs: `weights`, and `classifier`, `low_res` and `terms` where they are used.
+    """
     diffusion = diffusion_of(spec)
     chain = diffusion.chain(spacing)
-    model, facts = load_model(spec, inputs["weights"], device, full_chain=len(chain) == diffusion.timesteps)
+    own = len(chain) == diffusion.timesteps and spec["off_grid"] == "refuse"
+    model, facts = load_model(spec, inputs["weights"], device, full_chain=own, off_grid=spec["off_grid"])
     if ("low_size" in facts) != ("low_res" in inputs):
         raise UserError(f"--low-res: goes with an upsampler, and only with it; see {inputs['weights']}.json")
     gradient = None
     if "classifier" in inputs:
-        gradient = load_classifier(spec["classifier"], inputs["classifier"], facts, device)
+        gradient = load_classifier(spec["classifier"], inputs["classifier"], facts, device, spec["off_grid"])
     settings, num_images = spec["sampling"], spec["num_images"]
     sampler = part_of("samplers", spec["sampler"])
     denoiser = guided_denoiser(spec, model, gradient, applies_gradient=sampler.applies_gradient)
+    if getattr(sampler, "needs_error", False) != ("terms" in inputs):
+        raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
+    if "terms" in inputs:
+        measured = (read_member(inputs["terms"], name) for name in ("timesteps", "x_0_mse"))
+        denoiser = KnownErrorDenoiser.of(denoiser, model.chain, *measured)
     height, width, channels = facts["shape"]
     to_bytes = ROUNDINGS[settings["rounding"]]
     seed: int | str = spec["seed"]
@@ -108,6 +129,13 @@ def sample_set(
         conditions = conditions_of(spec, facts)
     shards = []
     ranges = micro_batches(num_images, settings["micro_batch"])
+    own_nfe: list[np.ndarray] = []
+
+    def counted(state: State) -> None:
+        bar.update()
+        if state.nfe is not None:
+            own_nfe.append(state.nfe.cpu().numpy())
+
     with progress(len(ranges) * len(chain), f"sample {spec['sampler']['name']} {spacing}") as bar:
         for start, end in ranges:
             shard = folder / f"{start}.npz"
@@ -115,6 +143,7 @@ def sample_set(
             if shard.is_file():
                 bar.update(len(chain))
                 continue
+            own_nfe.clear()
             before, classified = model.rows, gradient.rows if gradient else 0
             x = sample(
                 sampler,
@@ -126,18 +155,24 @@ def sample_set(
                 micro_batch=settings["micro_batch"],
                 conditions=conditions,
                 device=device,
-                on_step=bar.update,
+                on_step=counted,
             )
             rows = [model.rows - before, (gradient.rows if gradient else 0) - classified]
-            save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array(rows)})
+            # Where images take as many evaluations as each needs, the batch runs until the last of them is done.
+            own = own_nfe[-1][: end - start] if own_nfe else np.full(end - start, rows[0] / settings["micro_batch"])
+            save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array(rows), "nfe": own})
     arrays = {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])}
     y = None if conditions is None else conditions(torch.arange(num_images)).y
     if y is not None:
         arrays["arr_1"] = y.numpy()
     save_npz(out, arrays)
     rows = np.sum([read_member(shard, "rows") for shard in shards], axis=0)
-    nfe, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
-    cost = {"nfe": nfe, "flops_per_evaluation": flops(model, facts, device, is_conditional(spec))}
+    evaluated, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
+    nfe = np.concatenate([read_member(shard, "nfe") for shard in shards])
+    cost = {"nfe": float(nfe.mean())}
+    if getattr(sampler, "adaptive", False):
+        cost |= {"nfe_max": float(nfe.max()), "nfe_evaluated": evaluated}
+    cost |= {"flops_per_evaluation": flops(model, facts, device, is_conditional(spec))}
     if "low_res" in inputs:
         cost["low_res"] = cost_of(inputs["low_res"])
     if "full_size" in facts:
@@ -250,6 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
     parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
     parser.add_argument("--low-res", type=Path, help="the images that an upsampler starts from (.npz)")
+    parser.add_argument("--terms", type=Path, help="the model's bound, where the sampler needs the error of x_0 (.npz)")
     parser.add_argument("--out", type=Path, nargs="+", required=True, help="sample sets to write (.npz), one a spacing")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
     add_device(parser)
@@ -263,6 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             device=given.device,
             classifier=given.classifier,
             low_res=given.low_res,
+            terms=given.terms,
             cache=given.cache,
             record=record,
         )

@@ -128,10 +128,14 @@ def bound_protocol(facts: Mapping[str, Any], data_sha256: str, num_strata: int) 
 def costs(facts: Mapping[str, Any]) -> dict[str, float]:
     """Return what an image of a sample set cost, all stages of a cascade together.
 
-    nfe: evaluations of denoising networks, nfe_low_res of them before the last stage, where there is one.
+    nfe: evaluations of denoising networks that an image needed, nfe_low_res of them before the last stage, where there
+    is one; nfe_max: of the last stage, by the image that needed most, where images differ. flops_per_image counts what
+    was evaluated, images that were done before the rest of their batch included.
     """
     found = {"nfe": facts["nfe"]}
-    total = facts["nfe"] * facts["flops_per_evaluation"]
+    if "nfe_max" in facts:
+        found["nfe_max"] = facts["nfe_max"]
+    total = facts.get("nfe_evaluated", facts["nfe"]) * facts["flops_per_evaluation"]
     if "classifier_evaluations" in facts:
         found["classifier_evaluations"] = facts["classifier_evaluations"]
         total += facts["classifier_evaluations"] * facts["flops_per_classifier_evaluation"]

@@ -8,7 +8,7 @@ import pandas
 from diffbench.base.errors import UserError
 
 WHOLE = (
-    *("steps", "nfe", "train_seed", "sample_seed", "num_images"),
+    *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
     *("flops_per_image", "classifier_evaluations", "nfe_low_res"),
     *("timesteps", "train_seeds", "nll_train_seeds"),
 )

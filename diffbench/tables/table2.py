@@ -12,8 +12,8 @@ from diffbench.tables._rows import fill, framed, ordered
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")
 """Measured under a protocol; each has an interval."""
 
-COSTS = ("nfe", "flops_per_image")
-"""Counted while sampling."""
+COSTS = ("nfe", "nfe_max", "flops_per_image")
+"""Counted while sampling; nfe_max where images of a set differ in what they need."""
 
 BOUND = (
     *("nll_bits_per_dim", "nll_subset_se", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
@@ -27,7 +27,7 @@ ERRORS = {"nll_bits_per_dim": "nll_se", "nll_train_bits_per_dim": "nll_train_se"
 MODEL_KEYS = ("benchmark", "model", "train_seed")
 
 COLUMNS = (
-    *("benchmark", "model", "sampler", "steps", "nfe", "guidance_scale", "train_seed", "sample_seed"),
+    *("benchmark", "model", "sampler", "steps", "nfe", "nfe_max", "guidance_scale", "train_seed", "sample_seed"),
     *("num_images", "protocol"),
     *(f"{metric}{end}" for metric in SCORES for end in ("", "_low", "_high")),
     *("nll_bits_per_dim", "nll_se", "nll_subset_se", "nll_train_bits_per_dim", "nll_train_se"),

@@ -123,6 +123,22 @@ def test_jobs_hold_what_decides_their_result_and_nothing_else():
     assert other.sample_job("iddpm", "ancestral", [5], 0, 20) == benchmark.sample_job("iddpm", "ancestral", [5], 0, 20)
 
 
+def test_an_adaptive_sampler_has_one_row_where_others_have_one_for_each_number_of_steps():
+    adaptive = {"name": "probability_flow", "off_grid": "interpolate"}
+    benchmark = parsed(setting("samplers", "ddim", value=adaptive))
+    rows = [(row.sampler, row.steps) for row in benchmark.sample_sets() if row.model == "ddpm"]
+    assert rows == [("ancestral", 5), ("ancestral", 10), ("ddim", 0)]
+    spec = benchmark.sample_job("ddpm", "ddim", [0], 0, 20).spec
+    assert (spec["spacings"], spec["off_grid"]) == ([""], "interpolate")
+
+
+def test_time_grids_with_options_reach_the_job():
+    entry = {"name": "heun", "spacing": "karras rho=5", "off_grid": "nearest"}
+    benchmark = parsed(setting("samplers", "ddim", value=entry))
+    spec = benchmark.sample_job("ddpm", "ddim", [5, 10], 0, 20).spec
+    assert (spec["spacings"], spec["off_grid"]) == (["karras5 rho=5", "karras10 rho=5"], "nearest")
+
+
 def run(**changes):
     return setting("runs", 0, value=SMALL["runs"][0] | changes)
 
@@ -156,7 +172,14 @@ WRONG = {
     "no steps": (run(steps=[0]), "runs[0].steps: ddpm with ancestral: 0 steps asked"),
     "impossible stride": (run(samplers=["strided"], steps=[60]), "runs[0].steps: ddpm with strided: spacing 'ddim60': no integer stride"),
     "sections of other length": (run(samplers=["sections"]), "runs[0].steps: ddpm with sections: spacing '1,3' takes 4 steps, not 5"),
-    "spacing": (setting("samplers", "ddim", "spacing", value="quadratic"), "samplers.ddim.spacing: 'quadratic' is not allowed"),
+    "spacing": (setting("samplers", "ddim", "spacing", value="quadratc"), "spacing 'quadratc5' is none; did you mean 'quadratic'?"),
+    "spacing that is no text": (setting("samplers", "ddim", "spacing", value=5), "samplers.ddim.spacing: 5 is not a text; write uniform"),
+    "spacing's option": (setting("samplers", "ddim", value={"spacing": "karras roh=5", "off_grid": "nearest"}), "unknown option 'roh'; allowed: rho, sigma_min, sigma_max"),
+    "levels between without a rule": (setting("samplers", "ddim", "spacing", value="karras"), "samplers.ddim: spacing karras has noise levels between those that a model is trained at; say which timestep stands for them: off_grid: interpolate"),
+    "a sampler between levels without a rule": (setting("samplers", "ddim", value={"name": "dpm_solver"}), "samplers.ddim: dpm_solver asks for noise levels between"),
+    "mu between levels": (lambda content: (content["models"]["ddpm"].update(parameterization="mu"), content["samplers"].update(ddim={"name": "heun", "off_grid": "nearest"})), "mu-prediction and a learned diagonal variance mean nothing between"),
+    "error of x_0 without its bound": (lambda content: (content.update(bound={"splits": ["test"]}), content["samplers"].update(ddim={"name": "analytic_ancestral"})), "analytic_ancestral needs the bound of training images; add train to bound.splits"),
+    "off_grid": (setting("samplers", "ddim", "off_grid", value="nearst"), "samplers.ddim.off_grid: 'nearst' is not allowed; did you mean 'nearest'?"),
     "hybrid without variance": (setting("models", "iddpm", "variance", value="fixed_small"), "models.iddpm: objective hybrid learns a variance: use variance learned_range, not fixed_small"),
     "simple with variance": (setting("models", "ddpm", "variance", value="learned_range"), "models.ddpm: objective simple trains no variance"),
     "cycle": (setting("models", "ddpm", "base", value="iddpm"), "base goes in a circle"),

@@ -11,7 +11,6 @@ from diffbench.diffusion.denoiser import (
     Condition,
     Diffusion,
     ModelDenoiser,
-    OffGridError,
     reverse_log_variance,
     reverse_mean,
     with_eps,
@@ -19,6 +18,7 @@ from diffbench.diffusion.denoiser import (
 )
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.diffusion.process import Chain, Level, training_chain
+from diffbench.diffusion.trained_levels import OffGridError
 
 torch.set_num_threads(1)
 X_T = torch.randn(4, 1, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -37,10 +37,10 @@ class Recorder:
 
 
 def denoiser(network=None, **settings):
-    full_chain = settings.pop("full_chain", True)
+    own = {key: settings.pop(key) for key in ("full_chain", "off_grid") if key in settings}
     diffusion = Diffusion(**{"timesteps": 100} | settings)
     network = network or Recorder(diffusion.learns_variance)
-    return ModelDenoiser.of(diffusion, network, full_chain=full_chain), diffusion
+    return ModelDenoiser.of(diffusion, network, **own), diffusion
 
 
 def test_a_level_of_the_chain_is_its_timestep():
@@ -86,23 +86,44 @@ def test_a_level_off_the_grid_is_refused():
 def test_off_the_grid_nearest_takes_the_nearest_timestep_and_the_true_coefficients():
     network = Recorder()
     model, diffusion = denoiser(network)
-    model.off_grid = "nearest"
     a, b = diffusion.chain().level(40), diffusion.chain().level(41)
+    exact = model(X_T, a)
+    model = ModelDenoiser.of(diffusion, network, off_grid="nearest")
     for share, t in ((0.1, 59.0), (0.9, 58.0)):
         level = Level(a.alpha + share * (b.alpha - a.alpha), a.sigma + share * (b.sigma - a.sigma))
         prediction = model(X_T, level)
         assert torch.equal(network.t[-1], torch.full((4,), t))
         torch.testing.assert_close(prediction.eps, 0.1 * X_T)
         torch.testing.assert_close(prediction.x_0, (X_T - float(level.sigma) * 0.1 * X_T) / float(level.alpha))
-    exact = model(X_T, a)
-    model.off_grid = "refuse"
     assert torch.equal(model(X_T, a).x_0, exact.x_0)
+
+
+def test_off_the_grid_a_fractional_timestep_is_linear_in_log_noise():
+    network = Recorder()
+    _, diffusion = denoiser(network)
+    model, chain = ModelDenoiser.of(diffusion, network, off_grid="interpolate"), diffusion.chain()
+    for share in (0.25, 0.9):
+        level = chain.level_at(chain.log_noise[40] + share * (chain.log_noise[41] - chain.log_noise[40]))
+        prediction = model(X_T, level)
+        torch.testing.assert_close(network.t[-1], torch.full((4,), 59.0 - share))
+        torch.testing.assert_close(prediction.x_0, (X_T - float(level.sigma) * 0.1 * X_T) / float(level.alpha))
+    # Each image may be at a level of its own.
+    model(X_T, chain.level_at(torch.stack([chain.log_noise[i] for i in (0, 40, 99, 7)])))
+    assert network.t[-1].tolist() == [99.0, 59.0, 0.0, 92.0]
+
+
+@pytest.mark.parametrize("off_grid", ["nearest", "interpolate"])
+def test_beyond_the_ends_of_the_chain_every_rule_refuses(off_grid):
+    _, diffusion = denoiser()
+    model, chain = ModelDenoiser.of(diffusion, Recorder(), off_grid=off_grid), diffusion.chain()
+    for log_noise in (chain.log_noise[0] + 0.1, chain.log_noise[99] - 0.1):
+        with pytest.raises(OffGridError, match="stay within"):
+            model(X_T, chain.level_at(log_noise))
 
 
 @pytest.mark.parametrize("settings", [{"parameterization": "mu"}, {"variance": "learned_diagonal"}])
 def test_what_has_no_meaning_off_the_grid_is_refused_there(settings):
-    model, diffusion = denoiser(**settings)
-    model.off_grid = "nearest"
+    model, diffusion = denoiser(**settings, off_grid="nearest")
     a = diffusion.chain().level(40)
     with pytest.raises(OffGridError):
         model(X_T, Level(a.alpha, a.sigma * 1.001))

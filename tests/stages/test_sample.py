@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, described, load
 from diffbench.stages import sample as stage
 from diffbench.stages.sample import main, sample_sets
@@ -200,3 +201,36 @@ def test_one_step(specs, weights, tmp_path):
     call(specs("sample", spacings=["1"]), weights, tmp_path, "a.npz")
     assert images(tmp_path / "a.npz").shape == (7, 8, 8, 1)
     assert read_provenance(tmp_path / "a.npz")["facts"]["nfe"] == 1
+
+
+def test_an_adaptive_solver_counts_each_images_own_evaluations(specs, weights, tmp_path):
+    sampler = {"name": "probability_flow", "rtol": 0.05, "atol": 0.05}
+    spec = specs("sample", spacings=[""], off_grid="interpolate", num_images=7) | {"sampler": sampler}
+    call(spec, weights, tmp_path, "a.npz")
+    facts = read_provenance(tmp_path / "a.npz")["facts"]
+    # The batch runs until its last image is done, and each image's own evaluations are fewer or as many.
+    assert 10 < facts["nfe"] <= facts["nfe_max"] <= facts["nfe_evaluated"]
+    call(spec | {"num_images": 3}, weights, tmp_path, "b.npz")
+    assert np.array_equal(images(tmp_path / "b.npz"), images(tmp_path / "a.npz")[:3])
+
+
+def test_levels_between_those_trained_at_need_a_rule(specs, weights, tmp_path):
+    heun = specs("sample", spacings=["karras3 sigma_max=5"]) | {"sampler": {"name": "heun"}}
+    with pytest.raises(UserError, match="off_grid: interpolate or nearest"):
+        call(heun, weights, tmp_path, "a.npz")
+    for rule in ("interpolate", "nearest"):
+        call(heun | {"off_grid": rule}, weights, tmp_path, f"{rule}.npz")
+        # Heun evaluates twice a step but for the last.
+        assert read_provenance(tmp_path / f"{rule}.npz")["facts"]["nfe"] == 5
+
+
+def test_the_error_of_x_0_comes_from_the_bound_and_goes_with_samplers_that_need_it(specs, weights, tmp_path):
+    analytic = specs("sample", spacings=["3"]) | {"sampler": {"name": "analytic_ancestral"}}
+    with pytest.raises(UserError, match="--terms"):
+        call(analytic, weights, tmp_path, "a.npz")
+    np.savez(tmp_path / "terms.npz", timesteps=np.array([[0, 5, 9]] * 2), x_0_mse=np.array([[0.01, 0.1, 0.3]] * 2))
+    given = {"device": "cpu", "cache": tmp_path, "terms": tmp_path / "terms.npz"}
+    sample_sets(analytic, weights, [tmp_path / "a.npz"], **given)
+    assert set(read_provenance(tmp_path / "a.npz")["inputs"]) == {"weights", "terms"}
+    with pytest.raises(UserError, match="only with them"):
+        sample_sets(specs("sample", spacings=["3"]), weights, [tmp_path / "b.npz"], **given)

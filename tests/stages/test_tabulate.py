@@ -46,8 +46,8 @@ def call(tmp_path, scores, *more):
 def test_table_and_numbers(tmp_path, scores):
     table, metrics = call(tmp_path, scores)
     lines = table.read_text().splitlines()
-    assert lines[1].startswith("digits,real,,,,,,,500,p,2,1,3,")
-    assert lines[2].startswith("digits,ddpm,ddim,10,10,,0,0,500,p,33.3333,30,40,")
+    assert lines[1].startswith("digits,real,,,,,,,,500,p,2,1,3,")
+    assert lines[2].startswith("digits,ddpm,ddim,10,10,,,0,0,500,p,33.3333,30,40,")
     assert json.loads(metrics.read_text()) == {
         "real": {"fid": 2.0},
         "ddpm": {"ddim": {"10": {"fid": 33.3333}, "25": {"fid": 20.0}}, "nll_bits_per_dim": 3.0},

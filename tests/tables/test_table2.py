@@ -6,7 +6,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, record
 from diffbench.tables.table2 import table2
 
-COLUMNS = """benchmark model sampler steps nfe guidance_scale train_seed sample_seed num_images protocol
+COLUMNS = """benchmark model sampler steps nfe nfe_max guidance_scale train_seed sample_seed num_images protocol
 fid fid_low fid_high kid kid_low kid_high inception_score inception_score_low inception_score_high
 precision precision_low precision_high recall recall_low recall_high
 nll_bits_per_dim nll_se nll_subset_se nll_train_bits_per_dim nll_train_se nll_gap_bits_per_dim nll_gap_se

@@ -25,7 +25,15 @@ def low_res_of_model(wildcards):
     if source.model == REAL:
         return data_of("test", bench.variant(wildcards.model).low_size)
     seeds = f"train{wildcards.train_seed}/{source.sampler}/sample{wildcards.sample_seed}"
-    return f"results/samples/{source.model}/{seeds}/{source.steps}.npz"
+    steps = 0 if bench.samplers[source.sampler].adaptive else source.steps
+    return f"results/samples/{source.model}/{seeds}/{steps}.npz"
+
+
+def terms_of_model(wildcards):
+    """Return the bound of a model on training images, where its sampler needs the error of the predicted x_0."""
+    if not bench.samplers[wildcards.sampler].needs_error:
+        return []
+    return f"results/terms/{bench.variant(wildcards.model).of}/train{wildcards.train_seed}/train.npz"
 
 
 def sample_spec(steps, rows):
@@ -63,6 +71,7 @@ for steps, places in grouped(SETS).items():
             weights=weights_of_model,
             classifier=classifier_of_model,
             low_res=low_res_of_model,
+            terms=terms_of_model,
             provenance=lambda w: provenance_of(weights_of_model(w)),
             low_res_provenance=lambda w: provenance_of(low_res_of_model(w)) if low_res_of_model(w) else [],
         output:
@@ -78,8 +87,8 @@ for steps, places in grouped(SETS).items():
         resources:
             gpu=GPU,
         shell:
-            "log={log:q}; classifier={input.classifier:q}; low_res={input.low_res:q}; exec {sys.executable} -m diffbench.stages.sample"
+            "log={log:q}; classifier={input.classifier:q}; low_res={input.low_res:q}; terms={input.terms:q}; exec {sys.executable} -m diffbench.stages.sample"
             ' --spec {params.spec:q} --weights {input.weights:q} ${{classifier:+--classifier "$classifier"}}'
-            ' ${{low_res:+--low-res "$low_res"}}'
+            ' ${{low_res:+--low-res "$low_res"}} ${{terms:+--terms "$terms"}}'
             " --out {output.samples:q} --device {bench.execution.device} --cache .cache"
             ' --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -1,0 +1,56 @@
+"""PLMS: linear multistep combinations of eps, carried by DDIM's step. One evaluation a step but for the first, two.
+
+Liu et al. 2022, "Pseudo numerical methods for diffusion models", eq. 9 and 12; started by the improved Euler step of
+the latent diffusion code.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diffbench.diffusion.denoiser import Denoiser
+from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.process import Chain
+from diffbench.samplers._contract import Noise, State
+from diffbench.samplers._steps import held_eps
+
+ADAMS_BASHFORTH = {
+    2: (3 / 2, -1 / 2),
+    3: (23 / 12, -16 / 12, 5 / 12),
+    4: (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+}
+"""Weights of the last values of a derivative, the latest first, for equal steps."""
+
+
+@dataclass(frozen=True)
+class Plms:
+    """Combines the last four eps with Adams and Bashforth's weights.
+
+    Of second order: the weights are those of equal steps in t, and DDIM's step takes eps as constant.
+    """
+
+    order: ClassVar[int] = 2
+    startup_order: ClassVar[int] = 2
+    stochastic: ClassVar[bool] = False
+    applies_gradient: ClassVar[bool] = False
+
+    def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
+        x, known = x_T, []
+        for i in range(len(chain)):
+            here, there = chain.level(i), chain.level(i + 1)
+            prediction = denoiser(x, here)
+            known = [prediction.eps, *known[:3]]
+            if len(known) > 1:
+                eps = combined(known)
+            elif i < len(chain) - 1:
+                eps = (prediction.eps + denoiser(held_eps(x, prediction.eps, here, there), there).eps) / 2
+            else:
+                eps = prediction.eps
+            x = held_eps(x, eps, here, there)
+            yield State(there, x, prediction.x_0)
+
+
+def combined(known: list[X]) -> X:
+    """Return the combination of the last values of eps, the latest first, two to four of them."""
+    weights = ADAMS_BASHFORTH[len(known)]
+    return sum((weight * eps for weight, eps in zip(weights, known, strict=True)), start=0 * known[0])
