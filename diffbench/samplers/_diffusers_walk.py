@@ -146,7 +146,7 @@ class Walk:
 
     def _sharpen(self) -> None:
         """Put the chain's own numbers into the scheduler's float32 tables of noise."""
-        known = self.chain.log_noise[:-1].exp()
+        known = (self.chain.sigmas / self.chain.alphas)[:-1]
         if self._name == "IPNDMScheduler":
             square = torch.cat([(1 + known**-2).reciprocal(), known.new_zeros(1)])
             self.scheduler.betas, self.scheduler.alphas = square.sqrt(), (1 - square).sqrt()
