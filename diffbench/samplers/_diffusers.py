@@ -129,8 +129,10 @@ def part(name: str) -> type:
 def _found(name: str) -> Any:
     try:
         schedulers = importlib.import_module("diffusers.schedulers")
-    except ImportError:
-        raise UserError(f"diffusers:{name} needs the package diffusers; pip install 'diffbench[diffusers]'") from None
+    except ImportError as error:
+        raise UserError(
+            f"diffusers:{name} needs the package diffusers ({error}); pip install 'diffbench[diffusers]'"
+        ) from None
     offered = [key for key in dir(schedulers) if key.endswith("Scheduler")]
     if name in REFUSED:
         raise UserError(f"diffusers:{name} cannot sample these models: {REFUSED[name]}")

@@ -155,6 +155,23 @@ def test_on_the_same_levels_it_is_diffusers_own_loop(member):
     torch.testing.assert_close(found, expected.to(found.dtype), rtol=0, atol=tolerance)
 
 
+def test_unclip_is_ddpm_with_the_small_variance_and_no_schedule_of_its_own():
+    chain, (x_T, noise) = respaced_chain("linear", 1000, "10"), normals()
+    found, expected = (walked(made(name), DENOISER, chain, x_T, noise) for name in ("UnCLIPScheduler", "DDPMScheduler"))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_ipndm_is_diffusers_own_loop():
+    """Its table holds sigmas, the noisiest first, and its network predicts v."""
+    chain, (x_T, noise) = respaced_chain("linear", 1000, "10"), normals()
+    scheduler, x = schedulers.IPNDMScheduler(trained_betas=chain.sigmas.tolist()), x_T
+    scheduler.set_timesteps(10)
+    for i, t in enumerate(scheduler.timesteps):
+        prediction = DENOISER(x, chain.level(i))
+        x = scheduler.step(chain.alphas[i] * prediction.eps - chain.sigmas[i] * prediction.x_0, t, x).prev_sample
+    torch.testing.assert_close(walked(made("IPNDMScheduler"), DENOISER, chain, x_T, noise), x, rtol=0, atol=2e-5)
+
+
 # The contract of a sampler.
 
 
