@@ -29,6 +29,7 @@ PUBLIC = {
     "ssim": "diffbench.diffusion.similarity",
     "discretised_log_likelihood": "diffbench.diffusion.likelihood",
     "training_chain": "diffbench.diffusion.process",
+    "PipelineUnet": "diffbench.diffusion.pipeline_unet",
     "sample": "diffbench.samplers._batches",
     "State": "diffbench.samplers._contract",
     "load_benchmark": "diffbench.base.config",

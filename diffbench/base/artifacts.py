@@ -25,6 +25,7 @@ from typing import Any
 from diffbench.base.errors import UserError
 
 PACKAGES = {
+    "diffusers": "diffusers",
     "numpy": "numpy",
     "pandas": "pandas",
     "pillow": "PIL",

@@ -1,7 +1,8 @@
 """Parts found by name: a file in a folder of the package, or a class of one's own by its dotted path.
 
 A part is a frozen dataclass; its fields are its configuration. A file in a parts folder holds exactly one public
-dataclass that is meant to be chosen; its name in a configuration is the file's name.
+dataclass that is meant to be chosen; its name in a configuration is the file's name. A family of parts is a file
+`_family.py` whose function `part(member)` returns the class of what a configuration calls `family:member`.
 """
 
 import dataclasses
@@ -37,11 +38,23 @@ def names(folder: str) -> list[str]:
     return sorted(item.name for item in pkgutil.iter_modules([str(package)]) if not item.name.startswith("_"))
 
 
+def families(folder: str) -> list[str]:
+    """Return the names of the families in a folder: of its files `_family.py` that define `part`."""
+    package = Path(__file__).parents[1] / folder
+    return sorted(path.stem[1:] for path in package.glob("_[a-z]*.py") if "\ndef part(" in path.read_text())
+
+
 def module_of(folder: str, name: str, where: str = "") -> str:
     """Return the dotted name of the module that holds the part `name`.
 
     Raises: UserError with the nearest spelling where there is none.
     """
+    family, colon, _ = name.partition(":")
+    if colon:
+        if family not in families(folder):
+            known = nearest(family, families(folder))
+            raise UserError(f"{where or folder}: no family '{family}' of {folder} for '{name}'; {known}")
+        return f"{PACKAGE}.{folder}._{family}"
     if "." in name:
         return name.rsplit(".", 1)[0]
     if name not in names(folder):
@@ -50,11 +63,16 @@ def module_of(folder: str, name: str, where: str = "") -> str:
 
 
 def load(folder: str, name: str, where: str = "") -> type:
-    """Return the class of the part `name`: of a file in `folder`, or outside the package by its dotted path.
+    """Return the class of the part `name`: a file's in `folder`, a family's, or outside by its dotted path.
 
     Raises: UserError where there is no such module or class, or the module itself fails to import.
     """
     module_name = module_of(folder, name, where)
+    if ":" in name:
+        try:
+            return importlib.import_module(module_name).part(name.partition(":")[2])
+        except UserError as error:
+            raise UserError(f"{where or folder}: {error}") from error
     if "." in name and "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
@@ -92,7 +110,8 @@ def _only_part(module: types.ModuleType) -> type:
 def configure(part: type, options: Any, where: str) -> Any:
     """Return `part(**options)` after a check of every key and type.
 
-    where: the place in the configuration, for messages. Raises: UserError.
+    where: the place in the configuration, for messages. `no_options` of a part says why a key that a person would look
+    for is not among its fields. Raises: UserError.
     """
     if not isinstance(options, Mapping):
         raise UserError(f"{where}: {options!r} is not a map of options")
@@ -104,6 +123,8 @@ def configure(part: type, options: Any, where: str) -> Any:
             f"{where}: a field of {part.__name__} has an annotation that means nothing ({error})"
         ) from error
     for key in options:
+        if key in getattr(part, "no_options", ()):
+            raise UserError(f"{where}.{key}: is not to be chosen here: {part.no_options[key]}")  # type: ignore[attr-defined]
         if key not in fields:
             raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}")
     values = {key: coerced(value, hints[key], f"{where}.{key}") for key, value in options.items()}

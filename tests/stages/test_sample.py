@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from diffbench.base.artifacts import read_provenance, sha256
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure, described, load
 from diffbench.stages import sample as stage
 from diffbench.stages.sample import main, sample_sets
 
@@ -69,6 +70,19 @@ def test_an_image_does_not_depend_on_number_or_company(sampled, specs, weights, 
 def test_what_is_asked_changes_the_bytes(sampled, specs, weights, tmp_path, change):
     call(specs("sample", **({"spacings": ["3"]} | change)), weights, tmp_path, "a.npz")
     assert not np.array_equal(images(tmp_path / "a.npz"), images(sampled / "p3.npz"))
+
+
+def test_a_scheduler_of_diffusers_gives_the_samplers_images_and_its_version(sampled, specs, weights, tmp_path):
+    pytest.importorskip("diffusers")
+    spec = specs("sample", spacings=["3"])
+    part = configure(load("samplers", "diffusers:DDPMScheduler"), {"variance_type": "learned_range"}, "x")
+    spec["sampler"] = json.loads(json.dumps(described(part, "diffusers:DDPMScheduler")))
+    call(spec, weights, tmp_path, "a.npz")
+    difference = images(tmp_path / "a.npz").astype(int) - images(sampled / "p3.npz")
+    assert np.abs(difference).max() <= 1 and (difference == 0).mean() > 0.99
+    provenance = read_provenance(tmp_path / "a.npz")
+    assert provenance["versions"]["diffusers"] and provenance["facts"]["nfe"] == 3
+    assert provenance["spec"]["sampler"]["variance_type"] == "learned_range"
 
 
 def test_roundings_differ_by_at_most_one_level(sampled, specs, weights, tmp_path):
