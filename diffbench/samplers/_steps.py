@@ -7,7 +7,7 @@ lambdas. Source: Lu et al. 2022, "DPM-Solver", proposition 3.1; "DPM-Solver++", 
 from jaxtyping import Float64
 from torch import Tensor
 
-from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, over
 
 
@@ -17,10 +17,17 @@ def held_x_0(x: X, x_0: X, here: Level, there: Level) -> X:
     return over(ratio, x) * x + over(there.alpha - ratio * here.alpha, x) * x_0
 
 
-def held_eps(x: X, eps: X, here: Level, there: Level) -> X:
-    """Return alpha_s / alpha_t x - sigma_s (e^h - 1) eps: the step that holds eps, also to the clean level."""
-    ratio = there.alpha / here.alpha
-    return over(ratio, x) * x + over(there.sigma - ratio * here.sigma, x) * eps
+def held_eps(prediction: Prediction, eps: X, here: Level, there: Level) -> X:
+    """Return alpha_s / alpha_t x - sigma_s (e^h - 1) eps: the step that holds eps, also to the clean level.
+
+    prediction: at x and its level `here`. Written as alpha_s x_0 + sigma_s eps and a correction, where the two terms
+    above would cancel: at sigma / alpha = 2e4, where the cosine schedule ends, float32 would leave three digits of x.
+    """
+    own = over(there.alpha, eps) * prediction.x_0 + over(there.sigma, eps) * prediction.eps
+    if eps is prediction.eps:
+        return own
+    length = there.sigma - there.alpha / here.alpha * here.sigma
+    return own + over(length, eps) * (eps - prediction.eps)
 
 
 def step_sizes(chain: Chain) -> Float64[Tensor, " steps"]:

@@ -27,5 +27,5 @@ class Euler:
         x = x_T
         for i in range(len(chain)):
             prediction = denoiser(x, chain.level(i))
-            x = held_eps(x, prediction.eps, chain.level(i), chain.level(i + 1))
+            x = held_eps(prediction, prediction.eps, chain.level(i), chain.level(i + 1))
             yield State(chain.level(i + 1), x, prediction.x_0)

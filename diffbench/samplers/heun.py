@@ -37,8 +37,8 @@ def heun_step(denoiser: Denoiser, x: X, here: Level, there: Level) -> State:
     In sigma / alpha the flow is d(x / alpha) = eps d(sigma / alpha), so that a step along eps is held_eps.
     """
     prediction = denoiser(x, here)
-    reached = held_eps(x, prediction.eps, here, there)
+    reached = held_eps(prediction, prediction.eps, here, there)
     if float(there.sigma) > 0:
         eps = (prediction.eps + denoiser(reached, there).eps) / 2
-        reached = held_eps(x, eps, here, there)
+        reached = held_eps(prediction, eps, here, there)
     return State(there, reached, prediction.x_0)

@@ -43,10 +43,10 @@ class Plms:
             if len(known) > 1:
                 eps = combined(known)
             elif i < len(chain) - 1:
-                eps = (prediction.eps + denoiser(held_eps(x, prediction.eps, here, there), there).eps) / 2
+                eps = (prediction.eps + denoiser(held_eps(prediction, prediction.eps, here, there), there).eps) / 2
             else:
                 eps = prediction.eps
-            x = held_eps(x, eps, here, there)
+            x = held_eps(prediction, eps, here, there)
             yield State(there, x, prediction.x_0)
 
 

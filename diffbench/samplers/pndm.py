@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from diffbench.diffusion.denoiser import Denoiser
-from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain
 from diffbench.samplers._contract import Noise, State
 from diffbench.samplers._steps import held_eps, part_way
@@ -37,16 +37,16 @@ class Pndm:
             if len(known) == 4:
                 eps = combined(known)
             elif i < len(chain) - 1:
-                eps = self.runge_kutta(denoiser, chain, i, x, prediction.eps)
+                eps = self.runge_kutta(denoiser, chain, i, prediction)
             else:
                 eps = prediction.eps
-            x = held_eps(x, eps, here, there)
+            x = held_eps(prediction, eps, here, there)
             yield State(there, x, prediction.x_0)
 
-    def runge_kutta(self, denoiser: Denoiser, chain: Chain, i: int, x: X, eps: X) -> X:
-        """Return the mean eps of step i, from x and its eps there: twice from half way, once from the end."""
+    def runge_kutta(self, denoiser: Denoiser, chain: Chain, i: int, start: Prediction) -> X:
+        """Return the mean eps of step i, from the prediction at its start: twice from half way, once from the end."""
         here, there, middle = chain.level(i), chain.level(i + 1), part_way(chain, i, 1 / 2)
-        second = denoiser(held_eps(x, eps, here, middle), middle).eps
-        third = denoiser(held_eps(x, second, here, middle), middle).eps
-        last = denoiser(held_eps(x, third, here, there), there).eps
-        return (eps + 2 * second + 2 * third + last) / 6
+        second = denoiser(held_eps(start, start.eps, here, middle), middle).eps
+        third = denoiser(held_eps(start, second, here, middle), middle).eps
+        last = denoiser(held_eps(start, third, here, there), there).eps
+        return (start.eps + 2 * second + 2 * third + last) / 6

@@ -188,7 +188,7 @@ def test_plms_and_pndm_weigh_the_last_four():
 
     def said(x, level, condition=None):
         eps = torch.full_like(x, next(values))
-        return Prediction(x, eps)
+        return Prediction((x - level.sigma * eps) / level.alpha, eps)
 
     chain = respaced_chain("linear", 1000, "5")
     found = states(Plms(), said, chain)
@@ -203,7 +203,8 @@ def test_pndms_first_step_is_runge_kuttas():
     given = [1.0, 2.0, 3.0, 4.0]
 
     def said(x, level, condition=None):
-        return Prediction(x, torch.full_like(x, given.pop(0) if given else 0.0))
+        eps = torch.full_like(x, given.pop(0) if given else 0.0)
+        return Prediction((x - level.sigma * eps) / level.alpha, eps)
 
     found = states(Pndm(), said)
     ratio = CHAIN.alphas[1] / CHAIN.alphas[0]
