@@ -39,6 +39,9 @@ PACKAGES = {
 }
 """Distributions whose version can change a byte of an artifact, and the modules they bring."""
 
+FAMILIES = ("diffusers",)
+"""Those whose members are parts under the family's name: `diffusers:DDIMScheduler`."""
+
 
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR}
 """Errors of the file system that a person can mend."""
@@ -90,6 +93,15 @@ def loaded_versions() -> dict[str, str]:
     return {name: metadata.version(name) for name, module in PACKAGES.items() if module in sys.modules}
 
 
+def versions_of(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions that belong to a job: of what it imported, and of a family's package if the spec names it.
+
+    What else happened to be in this process before, a family that another job used, does not count.
+    """
+    text = json.dumps(spec)
+    return {name: version for name, version in loaded_versions().items() if name not in FAMILIES or f'"{name}:' in text}
+
+
 def write_provenance(
     path: Path | str,
     *,
@@ -108,7 +120,7 @@ def write_provenance(
         "inputs": {name: sha256(source) for name, source in sorted((inputs or {}).items())},
         "spec": dict(spec),
         "facts": dict(facts or {}),
-        "versions": loaded_versions() | {"python": platform.python_version()},
+        "versions": versions_of(spec) | {"python": platform.python_version()},
         "threads": thread_count(),
     }
     with replacing(provenance_path(path)) as temporary:

@@ -169,6 +169,8 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
     found = SamplerEntry(name, part, grid, off_grid)
+    if found.adaptive and "spacing" in (entry or {}):
+        raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
     if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):
         asks = f"{name} asks for" if getattr(part, "leaves_grid", False) else f"spacing {grid} has"
         raise UserError(
@@ -390,6 +392,12 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
     if entry.needs_error and (own.size is not None or own.low_size is not None):
         raise UserError(
             f"{where}: {entry.name} needs the model's bound, and models of other sizes have none; leave it out"
+        )
+    guidance = benchmark.models[model].guidance
+    if entry.needs_error and (guidance is not None or not benchmark.sampling.clip_x_0):
+        raise UserError(
+            f"{where}: {entry.name} takes the error of x_0 from the bound, which is measured unguided and clipped; "
+            "leave it out where models are guided, and set sampling.clip_x_0: true"
         )
     if entry.needs_error and "train" not in benchmark.bound.splits:
         raise UserError(f"{where}: {entry.name} needs the bound of training images; add train to bound.splits")

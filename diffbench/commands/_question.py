@@ -72,7 +72,13 @@ def laid_over(content: Any, question: Question, source: str) -> Laid:
     # One sampler under two names has one set of images: the table's, where it has the sampler.
     entries = {}
     for text, (name, _) in asked.items():
-        require_declared(laid.samplers[name][1], ("order", "stochastic", "applies_gradient"), f"{texts[text]} '{text}'")
+        where = f"{texts[text]} '{text}'"
+        require_declared(laid.samplers[name].part, ("order", "stochastic", "applies_gradient"), where)
+        if laid.samplers[name].adaptive:
+            raise UserError(
+                f"{where}: it chooses its own steps, so that there is no number of them to compare at; give it a run "
+                "in the YAML and compare rows: diffbench compare ddpm/flow/0 ddpm/ddim/10"
+            )
         same = next(known for known, sampler in laid.samplers.items() if sampler == laid.samplers[name])
         if same in entries.values():
             other = next(text for text, known in entries.items() if known == same)

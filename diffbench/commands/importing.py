@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from diffbench.base.artifacts import sha256
-from diffbench.base.config import DIFFUSION_KEYS
+from diffbench.base.config import DIFFUSION_KEYS, read_yaml
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure, described, nearest
 from diffbench.commands._diffusers_layout import diffusion_of, published_names, unet_of
@@ -42,6 +40,11 @@ class Data:
     low_size: int | None = None
     weights: Literal["ema", "raw"] = "ema"
     key: str | None = None
+
+    def __post_init__(self):
+        sizes = (*(self.shape or ()), self.num_classes or 1, self.low_size or 1)
+        if min(sizes) < 1 or self.levels < 2:
+            raise ValueError("shape, num_classes and low_size are positive, and levels at least 2")
 
 
 @dataclass(frozen=True)
@@ -132,12 +135,7 @@ def _meaning_of_file(path: Path, name: str | None, spec_file: Path | None) -> Me
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(path)
     if not isinstance(content, Mapping):
         raise UserError(f"{path}: must be a map")
     allowed = ("network", "objective", *DIFFUSION_KEYS, *(field.name for field in dataclasses.fields(Data)))

@@ -58,9 +58,11 @@ def oracle(samplers: Sequence[str], out: Path) -> tuple[str, bool]:
     from diffbench.figures._style import save_png
     from diffbench.figures.error_vs_nfe import ErrorVsNfe
 
-    with replacing(out / FILES[2]) as temporary:
-        save_png(ErrorVsNfe()(table), temporary)
-    lines = [printed(verdicts), *runs.notes, f"written: {', '.join(str(out / name) for name in FILES)}"]
+    files = FILES if len(table) else FILES[:2]
+    if len(table):
+        with replacing(out / FILES[2]) as temporary:
+            save_png(ErrorVsNfe()(table), temporary)
+    lines = [printed(verdicts), *runs.notes, f"written: {', '.join(str(out / name) for name in files)}"]
     return "\n".join(lines), all(claim.as_expected for claim in verdicts)
 
 

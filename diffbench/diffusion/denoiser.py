@@ -130,7 +130,8 @@ class ModelDenoiser:
         own = Chain.__new__(Chain)
         own.alphas, own.sigmas = level.alpha.expand(len(x)).cpu(), level.sigma.expand(len(x)).cpu()
         prediction = PARAMETERIZATIONS[self.parameterization].predict(own, torch.arange(len(x)), x, mean_output)
-        return self._with_variance(prediction, i, variance_output)
+        # A level between those of the chain is not its last one, whichever is nearest.
+        return self._with_variance(prediction, torch.zeros_like(i), variance_output)
 
     def _split(self, x: X, output: Tensor) -> tuple[X, X | None]:
         channels = x.shape[1]

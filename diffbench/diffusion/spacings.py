@@ -42,9 +42,9 @@ class Levels:
     def __post_init__(self):
         if self.steps < 2:
             raise ValueError("a grid of noise levels has at least 2 steps")
-        if self.rho is not None and not self.rho > 0:
-            raise ValueError(f"rho must be positive, not {self.rho}")
-        if not 0 < self.sigma_min < self.sigma_max:
+        if self.rho is not None and not 0.1 <= self.rho <= 100:
+            raise ValueError(f"rho must be between 0.1 and 100, not {self.rho}")
+        if not 0 < self.sigma_min < self.sigma_max < math.inf:
             raise ValueError(f"sigma_min and sigma_max must be positive and ascend: {self.sigma_min}, {self.sigma_max}")
 
     def noise(self, noisiest: float, cleanest: float) -> Noise:
@@ -62,6 +62,8 @@ class Levels:
             values = (first + share * (last - first)) ** self.rho
         # The ends are the training chain's own to the last bit, where they are its own.
         values[0], values[-1] = high, low
+        if not (np.diff(values) < 0).all():
+            raise UserError(f"{self.steps} levels do not fit between sigma {high:g} and {low:g}; take fewer")
         return values
 
 
@@ -79,6 +81,8 @@ def between(spacing: str) -> Levels | None:
     given: dict[str, float | None] = {"rho": None} if match[1] == "log_snr" else {}
     for pair in pairs:
         key, _, value = pair.partition("=")
+        if key in given and (key, match[1]) != ("rho", "log_snr"):
+            raise UserError(f"spacing '{spacing}': {key} is given twice")
         if key not in OPTIONS or (key == "rho" and match[1] == "log_snr"):
             allowed = ", ".join(OPTIONS[1:] if match[1] == "log_snr" else OPTIONS)
             raise UserError(f"spacing '{spacing}': unknown option '{key}'; allowed: {allowed}")
@@ -150,7 +154,7 @@ def _quadratic(timesteps: int, count: int) -> list[int]:
 
 
 def _count(text: str, spacing: str) -> int:
-    if not text.strip().isdigit() or int(text) < 1:
+    if not text.strip().isdecimal() or int(text) < 1:
         name = re.match(r"[a-z_]*", spacing)
         known = nearest(name[0] if name else "", (*SUBSETS, *LEVELS))
         raise UserError(f"spacing '{spacing}' is none; {known}, or sections such as '10,15,20'")

@@ -36,7 +36,9 @@ class FidVsSteps:
 def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:
     """Return the rows without those that are points, not lines, where there are lines: sweeps of something else."""
     counts = rows.groupby(list(LINE_KEYS), dropna=False)["steps"].transform("nunique")
-    return rows[(counts > 1) | (rows["model"] == "real")] if (counts > 1).any() else rows
+    # Adaptive solvers have one point by nature.
+    kept = (counts > 1) | (rows["model"] == "real") | (rows["steps"] == 0)
+    return rows[kept] if (counts > 1).any() else rows
 
 
 def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
@@ -44,6 +46,8 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     # Solvers that call the network more than once a step must not look cheaper than they are.
     both = bool((samples["nfe"].notna() & (samples["nfe"] != samples["steps"])).any())
     panels = ["steps", "nfe"] if both else ["steps"]
+    if not (samples["steps"] > 0).any():
+        panels = ["nfe"]
     words = {
         "steps": "sampling steps" if both else "sampling steps = network evaluations",
         "nfe": "network evaluations",
@@ -63,7 +67,8 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, x in zip(grid, panels, strict=True):
-        _lines(axes, samples, x)
+        # An adaptive solver's number of steps, 0, has no place on an axis of steps.
+        _lines(axes, samples[samples[x] > 0] if x == "steps" else samples, x)
         draw_floor(axes, real, name=axes is grid[0])
         axes.set_xlabel(words[x])
     grid[0].set_ylabel("FID (log scale, lower is better)")

@@ -103,8 +103,9 @@ def walked(
             raise UserError(f"sampler {name}: step {number} returned values that are not finite")
         if on_step is not None:
             on_step(state)
-    if float(reached.sigma) != 0:
-        raise UserError(f"sampler {name}: it stopped before the clean level, at sigma {reached.sigma:.3g}")
+    if bool((reached.sigma != 0).any()):
+        sigma = float(reached.sigma.max())
+        raise UserError(f"sampler {name}: it stopped before the clean level, at sigma {sigma:.3g}")
     return x
 
 

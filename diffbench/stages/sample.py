@@ -77,7 +77,8 @@ def sample_sets(
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
     hashes = {name: sha256(path) for name, path in inputs.items()}
-    identity = {"spec": {**spec, "spacings": None}, **hashes, "device": chosen.type}
+    # What a shard holds has changed once: those of before are not this job's.
+    identity = {"spec": {**spec, "spacings": None}, **hashes, "device": chosen.type, "shard": 2}
     images = steps = 0
     with ExitStack() as locks:
         folders = [
@@ -103,19 +104,22 @@ def sample_set(
     """
     diffusion = diffusion_of(spec)
     chain = diffusion.chain(spacing)
-    own = len(chain) == diffusion.timesteps and spec["off_grid"] == "refuse"
-    model, facts = load_model(spec, inputs["weights"], device, full_chain=own, off_grid=spec["off_grid"])
+    off_grid = spec.get("off_grid", "refuse")
+    own = len(chain) == diffusion.timesteps and off_grid == "refuse"
+    model, facts = load_model(spec, inputs["weights"], device, full_chain=own, off_grid=off_grid)
     if ("low_size" in facts) != ("low_res" in inputs):
         raise UserError(f"--low-res: goes with an upsampler, and only with it; see {inputs['weights']}.json")
     gradient = None
     if "classifier" in inputs:
-        gradient = load_classifier(spec["classifier"], inputs["classifier"], facts, device, spec["off_grid"])
+        gradient = load_classifier(spec["classifier"], inputs["classifier"], facts, device, off_grid)
     settings, num_images = spec["sampling"], spec["num_images"]
     sampler = part_of("samplers", spec["sampler"])
     denoiser = guided_denoiser(spec, model, gradient, applies_gradient=sampler.applies_gradient)
     if getattr(sampler, "needs_error", False) != ("terms" in inputs):
         raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
     if "terms" in inputs:
+        if read_provenance(inputs["terms"])["inputs"].get("weights") != sha256(inputs["weights"]):
+            raise UserError(f"{inputs['terms']}: the bound of other weights than {inputs['weights']}'s")
         measured = (read_member(inputs["terms"], name) for name in ("timesteps", "x_0_mse"))
         denoiser = KnownErrorDenoiser.of(denoiser, model.chain, *measured)
     height, width, channels = facts["shape"]
@@ -130,11 +134,18 @@ def sample_set(
     shards = []
     ranges = micro_batches(num_images, settings["micro_batch"])
     own_nfe: list[np.ndarray] = []
+    adaptive, calls = bool(getattr(sampler, "adaptive", False)), [0]
+
+    def called(x: X, level: Level, condition: Condition | None = None) -> Prediction:
+        calls[0] += 1
+        return denoiser(x, level, condition)
 
     def counted(state: State) -> None:
         bar.update()
-        if state.nfe is not None:
-            own_nfe.append(state.nfe.cpu().numpy())
+        if adaptive and state.nfe is not None:
+            own_nfe.append(np.asarray(state.nfe))
+            if own_nfe[-1].shape != (len(state.x),):
+                raise UserError(f"sampler {spec['sampler']['name']}: State.nfe is not one number for each image")
 
     with progress(len(ranges) * len(chain), f"sample {spec['sampler']['name']} {spacing}") as bar:
         for start, end in ranges:
@@ -144,10 +155,11 @@ def sample_set(
                 bar.update(len(chain))
                 continue
             own_nfe.clear()
+            calls[0] = 0
             before, classified = model.rows, gradient.rows if gradient else 0
             x = sample(
                 sampler,
-                denoiser,
+                called,
                 chain,
                 index=range(start, end),
                 shape=(channels, height, width),
@@ -159,7 +171,11 @@ def sample_set(
             )
             rows = [model.rows - before, (gradient.rows if gradient else 0) - classified]
             # Where images take as many evaluations as each needs, the batch runs until the last of them is done.
-            own = own_nfe[-1][: end - start] if own_nfe else np.full(end - start, rows[0] / settings["micro_batch"])
+            evaluations = rows[0] / settings["micro_batch"]
+            own = np.full(end - start, evaluations)
+            if own_nfe:
+                # A call may evaluate the network more than once, as guidance without a classifier does.
+                own = own_nfe[-1][: end - start] * (evaluations / calls[0])
             save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array(rows), "nfe": own})
     arrays = {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])}
     y = None if conditions is None else conditions(torch.arange(num_images)).y
@@ -170,7 +186,7 @@ def sample_set(
     evaluated, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
     nfe = np.concatenate([read_member(shard, "nfe") for shard in shards])
     cost = {"nfe": float(nfe.mean())}
-    if getattr(sampler, "adaptive", False):
+    if adaptive:
         cost |= {"nfe_max": float(nfe.max()), "nfe_evaluated": evaluated}
     cost |= {"flops_per_evaluation": flops(model, facts, device, is_conditional(spec))}
     if "low_res" in inputs:

@@ -179,6 +179,8 @@ WRONG = {
     "a sampler between levels without a rule": (setting("samplers", "ddim", value={"name": "dpm_solver"}), "samplers.ddim: dpm_solver asks for noise levels between"),
     "mu between levels": (lambda content: (content["models"]["ddpm"].update(parameterization="mu"), content["samplers"].update(ddim={"name": "heun", "off_grid": "nearest"})), "mu-prediction and a learned diagonal variance mean nothing between"),
     "error of x_0 without its bound": (lambda content: (content.update(bound={"splits": ["test"]}), content["samplers"].update(ddim={"name": "analytic_ancestral"})), "analytic_ancestral needs the bound of training images; add train to bound.splits"),
+    "an adaptive sampler's grid": (setting("samplers", "ddim", value={"name": "probability_flow", "spacing": "karras", "off_grid": "nearest"}), "samplers.ddim.spacing: probability_flow chooses its own steps"),
+    "error of x_0, unclipped": (lambda content: (content.update(sampling={"clip_x_0": False}), content["samplers"].update(ddim={"name": "analytic_ancestral"})), "measured unguided and clipped"),
     "off_grid": (setting("samplers", "ddim", "off_grid", value="nearst"), "samplers.ddim.off_grid: 'nearst' is not allowed; did you mean 'nearest'?"),
     "hybrid without variance": (setting("models", "iddpm", "variance", value="fixed_small"), "models.iddpm: objective hybrid learns a variance: use variance learned_range, not fixed_small"),
     "simple with variance": (setting("models", "ddpm", "variance", value="learned_range"), "models.ddpm: objective simple trains no variance"),

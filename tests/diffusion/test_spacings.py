@@ -62,6 +62,7 @@ def test_published_strides():
         ("0", "allowed: ddim, karras"),
         ("-3", "allowed: ddim, karras"),
         ("3,,2", "or sections such as '10,15,20'"),
+        ("\u00b2", "or sections such as"),
         ("2.5", "or sections such as '10,15,20'"),
     ],
 )
@@ -119,7 +120,10 @@ def test_the_whole_range_of_the_chain_is_its_own_ends():
         ("karras10 roh=5", "unknown option 'roh'; allowed: rho, sigma_min, sigma_max"),
         ("log_snr10 rho=5", "unknown option 'rho'; allowed: sigma_min, sigma_max"),
         ("karras10 rho=x", "rho is a number, not 'x'"),
-        ("karras10 rho=-1", "rho must be positive"),
+        ("karras10 rho=-1", "rho must be between 0.1 and 100"),
+        ("karras10 rho=inf", "rho must be between"),
+        ("karras10 rho=7 rho=5", "rho is given twice"),
+        ("log_snr9 sigma_max=inf", "must be positive and ascend"),
         ("karras10 sigma_max=0.001", "must be positive and ascend"),
         ("karras1", "at least 2 steps"),
         ("ddim10 rho=5", "only karras and log_snr take options"),
@@ -134,3 +138,5 @@ def test_bad_options_are_one_line(spacing, message):
 def test_a_range_that_the_model_does_not_know_is_refused():
     with pytest.raises(UserError, match="the model knows 157 to 0.01"):
         respaced_chain("linear", 1000, "karras10 sigma_min=200 sigma_max=300")
+    with pytest.raises(UserError, match="10 levels do not fit between"):
+        respaced_chain("linear", 1000, "karras10 sigma_min=1 sigma_max=1.0000000000000002")

@@ -228,9 +228,26 @@ def test_the_error_of_x_0_comes_from_the_bound_and_goes_with_samplers_that_need_
     analytic = specs("sample", spacings=["3"]) | {"sampler": {"name": "analytic_ancestral"}}
     with pytest.raises(UserError, match="--terms"):
         call(analytic, weights, tmp_path, "a.npz")
+    (tmp_path / "terms.npz.json").write_text(json.dumps({"inputs": {"weights": sha256(weights)}}))
     np.savez(tmp_path / "terms.npz", timesteps=np.array([[0, 5, 9]] * 2), x_0_mse=np.array([[0.01, 0.1, 0.3]] * 2))
     given = {"device": "cpu", "cache": tmp_path, "terms": tmp_path / "terms.npz"}
     sample_sets(analytic, weights, [tmp_path / "a.npz"], **given)
     assert set(read_provenance(tmp_path / "a.npz")["inputs"]) == {"weights", "terms"}
+    (tmp_path / "terms.npz.json").write_text(json.dumps({"inputs": {"weights": "another"}}))
+    with pytest.raises(UserError, match="the bound of other weights"):
+        sample_sets(analytic, weights, [tmp_path / "c.npz"], **given)
     with pytest.raises(UserError, match="only with them"):
         sample_sets(specs("sample", spacings=["3"]), weights, [tmp_path / "b.npz"], **given)
+
+
+def test_evaluations_are_counted_whatever_a_sampler_says_of_them(specs, weights, tmp_path, monkeypatch):
+    (tmp_path / "boasting.py").write_text(
+        "from dataclasses import dataclass, replace\nimport torch\nfrom diffbench.samplers.ddim import Ddim\n"
+        "@dataclass(frozen=True)\nclass Boaster(Ddim):\n"
+        "    def __call__(self, denoiser, chain, x_T, noise):\n"
+        "        for state in super().__call__(denoiser, chain, x_T, noise):\n"
+        "            yield replace(state, nfe=torch.ones(len(x_T)))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    call(specs("sample", spacings=["3"]) | {"sampler": {"name": "boasting.Boaster"}}, weights, tmp_path, "a.npz")
+    assert read_provenance(tmp_path / "a.npz")["facts"]["nfe"] == 3

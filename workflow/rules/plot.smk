@@ -20,7 +20,8 @@ def shown_rows(model):
 def shown_as(row):
     """Return the label of a row in its model's picture."""
     scale = row.model.partition("@")[2]
-    return f"{row.sampler}, {row.steps} steps" + (f", scale {scale}" if scale else "")
+    steps = f"{row.steps} steps" if row.steps else "adaptive"
+    return f"{row.sampler}, {steps}" + (f", scale {scale}" if scale else "")
 
 
 FIRST_TERMS = {}
