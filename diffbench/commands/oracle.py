@@ -80,12 +80,15 @@ def one_thread() -> Iterator[None]:
 def order_claims(table: pandas.DataFrame) -> list[Claim]:
     """Return, for each sampler, whether its errors fall as its declared order says: on the data where they fall least.
 
+    For a stochastic one, on the data where they are largest.
+
     A solver may do better on some data (normal data's flow is linear), never worse.
     """
     found = []
     fitted = table[(table["schedule"] == LOG_SNR) & table["measured_order"].notna()]
     for (sampler, variance), rows in fitted.groupby(["sampler", "reverse_variance"], sort=False):
-        least = rows.loc[rows["measured_order"].idxmin()]
+        # Errors of a variance may change their sign on the way: of a stochastic sampler, the largest are followed.
+        least = rows.loc[rows["error"].idxmax() if rows["stochastic"].iloc[0] else rows["measured_order"].idxmin()]
         order, declared = float(least["measured_order"]), int(least["order"])
         # A start of lower order costs the rest, but where x_0 hardly moves yet, it may not show.
         lowest = min(declared, int(least["startup_order"]) + 1)

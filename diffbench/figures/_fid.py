@@ -72,7 +72,7 @@ def log_ticks_at(axes: Axes, values: Sequence[float]) -> None:
         # Numbers that would be printed over one another: the first of them stays.
         if not ticks or value / ticks[-1] > NEAREST_TICKS * (values[-1] / values[0]) ** 0.05:
             ticks.append(value)
-    axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+    axes.set_xticks(ticks, [f"{value:.3g}" for value in ticks])
     axes.minorticks_off()
 
 

@@ -63,9 +63,15 @@ def empty_figure(width: int = WIDTH, height: int = 1000) -> Figure:
     return Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH), layout=None)
 
 
+LONGEST_NOTE = 128
+"""Characters of small print that fit into the width of a figure."""
+
+
 def note(figure: Figure, text: str) -> None:
     """Put a line of small print under the axes: what was measured, and what the bands cover."""
-    figure.text(0.012, 0.015, text, fontsize=8.5, color=QUIET, ha="left", va="bottom")
+    # A long one is set smaller, so that it ends inside the picture.
+    size = min(8.5, 8.5 * LONGEST_NOTE / len(text))
+    figure.text(0.012, 0.015, text, fontsize=size, color=QUIET, ha="left", va="bottom")
 
 
 def plain_log_ticks(axes: Axes, low: float, high: float) -> None:

@@ -99,7 +99,11 @@ def by(table, **values):
 def test_every_sampler_of_the_package_has_the_order_it_declares(few):
     table = run_samplers([entry_of(name) for name in plugins.names("samplers")]).table()
     found = order_claims(table)
-    assert {claim.data.split(",")[0] for claim in found} == set(plugins.names("samplers"))
+    # One that chooses its own steps has no order in their number.
+    stepped = {
+        name for name in plugins.names("samplers") if not getattr(plugins.load("samplers", name), "adaptive", False)
+    }
+    assert {claim.data.split(",")[0] for claim in found} == stepped
     assert all(claim.as_expected for claim in found), printed(found)
 
 

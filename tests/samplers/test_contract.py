@@ -162,6 +162,27 @@ def test_errors_fall_with_the_declared_order(sampler, data):
     assert abs(slope(sampler, data) - min(sampler.order, sampler.startup_order + 1)) < 0.15
 
 
+def off(sampler, steps):
+    """How far the deviation that a sampler ends with is from the data's, over three variances; exact, by its recursion."""
+    variance = torch.tensor([0.05, 0.2, 0.6]).double().reshape(1, 1, 3)
+    noise = torch.logspace(math.log10(20), -3, steps, dtype=torch.float64)
+    alphas = (1 + noise**2).rsqrt()
+    denoiser = GaussianDenoiser(0.0, variance, 1.0)
+    found = exact_outcome(sampler, denoiser, Chain(alphas, noise * alphas), (1, 1, 3)).variance
+    return float((found.sqrt() - variance.sqrt()).norm())
+
+
+def as_it_stands(sampler):
+    """Whether a variant is the default, or the only one that draws noise: other settings may need more steps to settle."""
+    default = type(sampler)()
+    return sampler == default or not default.stochastic
+
+
+@pytest.mark.parametrize("sampler", [item for item in ALL if item.stochastic and as_it_stands(item)], ids=repr)
+def test_a_stochastic_samplers_recursion_converges_at_the_declared_rate(sampler):
+    assert abs(math.log2(off(sampler, 128) / off(sampler, 512)) / 2 - sampler.order) < 0.25
+
+
 @pytest.mark.parametrize("data", PROOF.values(), ids=PROOF.keys())
 @pytest.mark.parametrize("sampler", ADAPTIVE, ids=repr)
 def test_an_adaptive_solvers_error_follows_its_tolerance_and_each_image_has_its_own_steps(sampler, data):
