@@ -70,7 +70,7 @@ LONGEST_NOTE = 128
 def note(figure: Figure, text: str) -> None:
     """Put a line of small print under the axes: what was measured, and what the bands cover."""
     # A long one is set smaller, so that it ends inside the picture.
-    size = min(8.5, 8.5 * LONGEST_NOTE / len(text))
+    size = min(8.5, 8.5 * LONGEST_NOTE / max(map(len, text.splitlines())))
     figure.text(0.012, 0.015, text, fontsize=size, color=QUIET, ha="left", va="bottom")
 
 
