@@ -105,7 +105,8 @@ def test_arithmetic_of_a_sampler(benchmark, cifar10, name):
     evaluations = len(calls)
     benchmark.pedantic(walk, rounds=20, warmup_rounds=2)
     spent = best(benchmark) / evaluations
-    print(f"\n{name}: {1e3 * spent:.2f} ms, {100 * spent / evaluation:.2f} % of an evaluation ({1e3 * evaluation:.0f} ms)")
+    share = 100 * spent / evaluation
+    print(f"\n{name}: {1e3 * spent:.2f} ms, {share:.2f} % of an evaluation ({1e3 * evaluation:.0f} ms)")
 
 
 def timed(function, repeats: int = 10) -> float:
