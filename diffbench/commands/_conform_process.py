@@ -29,8 +29,9 @@ from diffbench.guidance.classifier import Classifier
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.objectives.simple import Simple
 from diffbench.objectives.vlb import Vlb
+from diffbench.samplers._steps import towards
 from diffbench.samplers.ancestral import Ancestral
-from diffbench.samplers.ddim import Ddim, towards
+from diffbench.samplers.ddim import Ddim
 
 MATHEMATICS_TOLERANCE = 5e-5
 NOISY_TOLERANCE = 2e-3

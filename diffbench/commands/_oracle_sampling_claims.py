@@ -23,7 +23,8 @@ from diffbench.diffusion.process import Chain, Level, respaced_chain, training_c
 from diffbench.metrics.precision import precision
 from diffbench.metrics.recall import recall
 from diffbench.samplers._outcome import exact_outcome
-from diffbench.samplers.ddim import Ddim, towards
+from diffbench.samplers._steps import towards
+from diffbench.samplers.ddim import Ddim
 
 TEMPERATURE = 0.98
 ETAS = (0.0, 0.2, 0.5, 1.0)

@@ -11,6 +11,12 @@ from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, over
 
 
+def towards(prediction: Prediction, level: Level) -> X:
+    """Return alpha x_0 + sigma eps with the predicted x_0 and eps: one deterministic step, in either direction."""
+    x_0, eps = prediction.x_0, prediction.eps
+    return over(level.alpha, x_0) * x_0 + over(level.sigma, x_0) * eps
+
+
 def held_x_0(x: X, x_0: X, here: Level, there: Level) -> X:
     """Return sigma_s / sigma_t x - alpha_s (e^-h - 1) x_0: the step that holds x_0, also to the clean level."""
     ratio = there.sigma / here.sigma
@@ -23,11 +29,8 @@ def held_eps(prediction: Prediction, eps: X, here: Level, there: Level) -> X:
     prediction: at x and its level `here`. Written as alpha_s x_0 + sigma_s eps and a correction, where the two terms
     above would cancel: at sigma / alpha = 2e4, where the cosine schedule ends, float32 would leave three digits of x.
     """
-    own = over(there.alpha, eps) * prediction.x_0 + over(there.sigma, eps) * prediction.eps
-    if eps is prediction.eps:
-        return own
     length = there.sigma - there.alpha / here.alpha * here.sigma
-    return own + over(length, eps) * (eps - prediction.eps)
+    return towards(prediction, there) + over(length, eps) * (eps - prediction.eps)
 
 
 def step_sizes(chain: Chain) -> Float64[Tensor, " steps"]:

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from diffbench.base.errors import UserError
 from diffbench.diffusion.denoiser import Denoiser
-from diffbench.diffusion.parameterization import Prediction, X
+from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain, Level, over
 from diffbench.samplers._contract import Noise, State
+from diffbench.samplers._steps import towards
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,3 @@ class Ddim:
             prediction = denoiser(x, chain.level(i))
             x = towards(prediction, chain.level(i - 1))
             yield State(chain.level(i - 1), x, prediction.x_0)
-
-
-def towards(prediction: Prediction, level: Level) -> X:
-    """Return alpha x_0 + sigma eps with the predicted x_0 and eps: one deterministic step, in either direction."""
-    x_0, eps = prediction.x_0, prediction.eps
-    return over(level.alpha, x_0) * x_0 + over(level.sigma, x_0) * eps

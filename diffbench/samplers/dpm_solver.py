@@ -13,7 +13,7 @@ from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, over
 from diffbench.samplers._contract import Noise, State
-from diffbench.samplers._steps import held_eps, part_way, step_sizes
+from diffbench.samplers._steps import held_eps, part_way, step_sizes, towards
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class DpmSolver:
         for i in range(len(chain)):
             prediction = denoiser(x, chain.level(i))
             if i == len(chain) - 1:
-                x = held_eps(prediction, prediction.eps, chain.level(i), chain.level(i + 1))
+                x = towards(prediction, chain.level(i + 1))
             else:
                 x = step(denoiser, chain, i, prediction)
             yield State(chain.level(i + 1), x, prediction.x_0)
@@ -51,15 +51,15 @@ class DpmSolver:
     def second_order(self, denoiser: Denoiser, chain: Chain, i: int, start: Prediction) -> X:
         """Return x after step i, from the prediction at its start: eps is taken half way."""
         here, there, middle = chain.level(i), chain.level(i + 1), part_way(chain, i, 1 / 2)
-        return held_eps(start, denoiser(held_eps(start, start.eps, here, middle), middle).eps, here, there)
+        return held_eps(start, denoiser(towards(start, middle), middle).eps, here, there)
 
     def third_order(self, denoiser: Denoiser, chain: Chain, i: int, start: Prediction) -> X:
         """Return x after step i, from the prediction at its start, by way of its third and its two thirds."""
-        here, there = chain.level(i), chain.level(i + 1)
+        there = chain.level(i + 1)
         first, second, h = part_way(chain, i, 1 / 3), part_way(chain, i, 2 / 3), step_sizes(chain)[i]
-        slope = denoiser(held_eps(start, start.eps, here, first), first).eps - start.eps
+        slope = denoiser(towards(start, first), first).eps - start.eps
         share = second.sigma * 2 * (torch.expm1(2 / 3 * h) / (2 / 3 * h) - 1)
-        guess = held_eps(start, start.eps, here, second) - over(share, slope) * slope
+        guess = towards(start, second) - over(share, slope) * slope
         slope = denoiser(guess, second).eps - start.eps
         share = there.sigma * 3 / 2 * (torch.expm1(h) / h - 1)
-        return held_eps(start, start.eps, here, there) - over(share, slope) * slope
+        return towards(start, there) - over(share, slope) * slope

@@ -11,7 +11,7 @@ from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain
 from diffbench.samplers._contract import Noise, State
-from diffbench.samplers._steps import held_eps
+from diffbench.samplers._steps import towards
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,5 @@ class Euler:
         x = x_T
         for i in range(len(chain)):
             prediction = denoiser(x, chain.level(i))
-            x = held_eps(prediction, prediction.eps, chain.level(i), chain.level(i + 1))
+            x = towards(prediction, chain.level(i + 1))
             yield State(chain.level(i + 1), x, prediction.x_0)

@@ -11,7 +11,7 @@ from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain, Level
 from diffbench.samplers._contract import Noise, State
-from diffbench.samplers._steps import held_eps
+from diffbench.samplers._steps import held_eps, towards
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ class Heun:
 def heun_step(denoiser: Denoiser, x: X, here: Level, there: Level) -> State:
     """Return the state after a step of Heun's method between two levels of any distance.
 
-    In sigma / alpha the flow is d(x / alpha) = eps d(sigma / alpha), so that a step along eps is held_eps.
+    In sigma / alpha the flow is d(x / alpha) = eps d(sigma / alpha), so that a step along
+    the predicted eps is `towards`, and one along another held_eps.
     """
     prediction = denoiser(x, here)
-    reached = held_eps(prediction, prediction.eps, here, there)
+    reached = towards(prediction, there)
     if float(there.sigma) > 0:
         eps = (prediction.eps + denoiser(reached, there).eps) / 2
         reached = held_eps(prediction, eps, here, there)

@@ -4,15 +4,15 @@ Liu et al. 2022, "Pseudo numerical methods for diffusion models", eq. 9 and 12; 
 the latent diffusion code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from diffbench.diffusion.denoiser import Denoiser
-from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain
 from diffbench.samplers._contract import Noise, State
-from diffbench.samplers._steps import held_eps
+from diffbench.samplers._steps import held_eps, towards
 
 ADAMS_BASHFORTH = {
     2: (3 / 2, -1 / 2),
@@ -35,19 +35,31 @@ class Plms:
     applies_gradient: ClassVar[bool] = False
 
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
-        x, known = x_T, []
-        for i in range(len(chain)):
-            here, there = chain.level(i), chain.level(i + 1)
-            prediction = denoiser(x, here)
-            known = [prediction.eps, *known[:3]]
-            if len(known) > 1:
-                eps = combined(known)
-            elif i < len(chain) - 1:
-                eps = (prediction.eps + denoiser(held_eps(prediction, prediction.eps, here, there), there).eps) / 2
-            else:
-                eps = prediction.eps
-            x = held_eps(prediction, eps, here, there)
-            yield State(there, x, prediction.x_0)
+        def started(i: int, prediction: Prediction) -> X:
+            there = chain.level(i + 1)
+            return (prediction.eps + denoiser(towards(prediction, there), there).eps) / 2
+
+        return linear_multistep(denoiser, chain, x_T, fewest=2, started=started)
+
+
+def linear_multistep(
+    denoiser: Denoiser, chain: Chain, x_T: X, *, fewest: int, started: Callable[[int, Prediction], X]
+) -> Iterator[State]:
+    """Yield the states of a walk along combinations of the last four eps, once there are `fewest` of them.
+
+    started(i, prediction): the eps of step i before that. The last step, if it still is one of those, takes its own.
+    """
+    x, known = x_T, []
+    for i in range(len(chain)):
+        here, there = chain.level(i), chain.level(i + 1)
+        prediction = denoiser(x, here)
+        known = [prediction.eps, *known[:3]]
+        if len(known) >= fewest:
+            eps = combined(known)
+        else:
+            eps = started(i, prediction) if i < len(chain) - 1 else prediction.eps
+        x = held_eps(prediction, eps, here, there)
+        yield State(there, x, prediction.x_0)
 
 
 def combined(known: list[X]) -> X:

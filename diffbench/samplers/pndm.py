@@ -11,8 +11,8 @@ from diffbench.diffusion.denoiser import Denoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain
 from diffbench.samplers._contract import Noise, State
-from diffbench.samplers._steps import held_eps, part_way
-from diffbench.samplers.plms import combined
+from diffbench.samplers._steps import held_eps, part_way, towards
+from diffbench.samplers.plms import linear_multistep
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,15 @@ class Pndm:
     leaves_grid: ClassVar[bool] = True
 
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
-        x, known = x_T, []
-        for i in range(len(chain)):
-            here, there = chain.level(i), chain.level(i + 1)
-            prediction = denoiser(x, here)
-            known = [prediction.eps, *known[:3]]
-            if len(known) == 4:
-                eps = combined(known)
-            elif i < len(chain) - 1:
-                eps = self.runge_kutta(denoiser, chain, i, prediction)
-            else:
-                eps = prediction.eps
-            x = held_eps(prediction, eps, here, there)
-            yield State(there, x, prediction.x_0)
+        def started(i: int, prediction: Prediction) -> X:
+            return self.runge_kutta(denoiser, chain, i, prediction)
+
+        return linear_multistep(denoiser, chain, x_T, fewest=4, started=started)
 
     def runge_kutta(self, denoiser: Denoiser, chain: Chain, i: int, start: Prediction) -> X:
         """Return the mean eps of step i, from the prediction at its start: twice from half way, once from the end."""
         here, there, middle = chain.level(i), chain.level(i + 1), part_way(chain, i, 1 / 2)
-        second = denoiser(held_eps(start, start.eps, here, middle), middle).eps
+        second = denoiser(towards(start, middle), middle).eps
         third = denoiser(held_eps(start, second, here, middle), middle).eps
         last = denoiser(held_eps(start, third, here, there), there).eps
         return (start.eps + 2 * second + 2 * third + last) / 6

@@ -8,7 +8,8 @@ import torch
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.diffusion.process import Chain, Level, respaced_chain
-from diffbench.samplers.ddim import Ddim, towards
+from diffbench.samplers._steps import towards
+from diffbench.samplers.ddim import Ddim
 
 torch.set_num_threads(1)
 X_0 = torch.tensor([[[[0.5, -0.25]]]], dtype=torch.float64)

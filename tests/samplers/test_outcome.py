@@ -13,8 +13,9 @@ from diffbench.diffusion.gaussians import GaussianDenoiser, power_spectrum
 from diffbench.diffusion.process import Chain, respaced_chain
 from diffbench.samplers._contract import State
 from diffbench.samplers._outcome import CountingDenoiser, NotAffineError, exact_outcome
+from diffbench.samplers._steps import towards
 from diffbench.samplers.ancestral import Ancestral
-from diffbench.samplers.ddim import Ddim, towards
+from diffbench.samplers.ddim import Ddim
 
 torch.set_num_threads(1)
 CHAIN = respaced_chain("linear", 1000, "10")
