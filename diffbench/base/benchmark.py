@@ -483,7 +483,8 @@ class Benchmark:
         }
         if entry.low_size is not None:
             spec["low_size"] = entry.low_size
-        return Job(spec, (module_of("networks", entry.network_name), module_of("objectives", entry.objective_name)))
+        modules = (module_of("networks", entry.network_name), module_of("objectives", entry.objective_name))
+        return self._with_pictures(Job(spec, modules))
 
     def convert_job(self, model: str) -> Job:
         """Return the job that makes an artifact of a checkpoint that has no record."""
@@ -505,7 +506,14 @@ class Benchmark:
             "seed": seed,
             "threads": self.execution.threads,
         }
-        return Job(spec, (module_of("networks", entry.network_name),))
+        return self._with_pictures(Job(spec, (module_of("networks", entry.network_name),)))
+
+    def _with_pictures(self, training: Job) -> Job:
+        """Return a job of training, told where its pictures are if it cuts them itself."""
+        if not training.spec["training"]["random_crop"]:
+            return training
+        pictures = self.prepare_job()
+        return Job(training.spec | pictures.spec, training.modules + pictures.modules)
 
     def _model_spec(self, model: str) -> dict[str, Any]:
         entry = self.variant(model)

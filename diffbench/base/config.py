@@ -127,6 +127,7 @@ def _parse(content: Any) -> Benchmark:
         classifiers=classifiers,
         left_out=left_out,
     )
+    _check_random_crops(benchmark)
     check_guidance(benchmark)
     check_cascades(benchmark)
     _check_runs(benchmark)
@@ -337,6 +338,20 @@ def _run(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
         if not getattr(run, name):
             raise UserError(f"runs[{i}].{name}: must not be empty")
     return run
+
+
+def _check_random_crops(benchmark: Benchmark) -> None:
+    """Raise UserError where training cuts pictures at random, and the data set has images alone."""
+    if getattr(type(benchmark.dataset), "has_pictures", False):
+        return
+    entries = {f"models.{name}": model for name, model in benchmark.models.items()}
+    entries |= {f"classifiers.{name}": classifier for name, classifier in benchmark.classifiers.items()}
+    for where, entry in entries.items():
+        if entry.training is not None and entry.training.random_crop:
+            raise UserError(
+                f"{where}.training.random_crop: data set {benchmark.dataset_name} has no picture files to cut from; "
+                "leave it out"
+            )
 
 
 def _check_runs(benchmark: Benchmark) -> None:

@@ -25,6 +25,8 @@ PURPOSES = {
     "init": 9,
     "data": 10,
     "label_dropout": 11,
+    "crop": 12,
+    "held_out": 13,
 }
 """What a draw is for. Two purposes never share a counter; a number, once given, is never reused."""
 

@@ -6,13 +6,17 @@ numbers.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
+from jaxtyping import UInt8
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
@@ -50,7 +54,8 @@ def parquet_split(
     labels = np.concatenate([_labels(file, num_classes) for file in files])
     if not len(labels):
         raise UserError(f"{files[0]}: holds no images")
-    return Split(num_images=len(labels), shape=shape, labels=labels, chunks=_chunks(files, shape, crop))
+    chunks, cut = _chunks(files, shape, crop), partial(_cut, _RowGroups(files), shape[2])
+    return Split(num_images=len(labels), shape=shape, labels=labels, chunks=chunks, cut=cut)
 
 
 @contextmanager
@@ -80,16 +85,50 @@ def _require_column(file: Path, opened: pyarrow.parquet.ParquetFile, allowed: tu
     raise UserError(f"{file}: no column {' or '.join(map(repr, allowed))}; it holds {', '.join(held)}")
 
 
+class _RowGroups:
+    """Where the pictures are: the row groups of all files, the unit that parquet reads."""
+
+    def __init__(self, files: list[Path]):
+        self._files = files
+
+    @cached_property
+    def _groups(self) -> tuple[list[tuple[Path, int, int]], list[int]]:
+        """Each group's file, number and first row there, and the number of the picture that it begins with."""
+        groups, begins, total = [], [], 0
+        for file in self._files:
+            with _reading(file) as opened:
+                rows = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
+            for group, count in enumerate(rows):
+                groups.append((file, group, sum(rows[:group])))
+                begins.append(total)
+                total += count
+        return groups, begins
+
+    def encoded(self, k: int) -> tuple[bytes | None, str]:
+        """Return the bytes of picture k and its name for messages; all of its row group is read."""
+        groups, begins = self._groups
+        place = bisect_right(begins, k) - 1
+        file, group, row = groups[place]
+        with _reading(file) as opened:
+            column = _picture_column(file, opened)
+            value = opened.read_row_group(group, columns=[column]).column(0)[k - begins[place]].as_py()
+        data, name = _bytes_and_name(value)
+        return data, _where(file, row + k - begins[place], name)
+
+
+def _cut(groups: _RowGroups, channels: int, k: int, crop: Crop) -> UInt8[np.ndarray, "height width channel"]:
+    data, where = groups.encoded(k)
+    return _decoded(data, channels, where, crop)
+
+
 def _chunks(files: list[Path], shape: tuple[int, int, int], crop: Crop | None) -> Iterator[Bytes]:
     for file in files:
         row = 0
         for encoded in _encoded(file):
             pixels = np.empty((len(encoded), *shape), np.uint8)
             for position, (data, name) in enumerate(encoded):
-                where = f"{file}: row {row + position}" + (f" ({name})" if name else "")
-                if data is None:
-                    raise UserError(f"{where}: no picture is embedded; save the data set with its images")
-                image = decoded(data, shape[2], where, crop)
+                where = _where(file, row + position, name)
+                image = _decoded(data, shape[2], where, crop)
                 require_shape(image.shape, shape, where, "the data set is")
                 pixels[position] = image
             row += len(encoded)
@@ -99,11 +138,31 @@ def _chunks(files: list[Path], shape: tuple[int, int, int], crop: Crop | None) -
 def _encoded(file: Path) -> Iterator[list[tuple[bytes | None, str | None]]]:
     """Yield lists of (encoded picture, its own file name or None)."""
     with _reading(file) as opened:
-        column = _require_column(file, opened, IMAGE_COLUMNS)
-        kind = opened.schema_arrow.field(column).type
-        bare = pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind)
-        if not bare and not (pyarrow.types.is_struct(kind) and "bytes" in {field.name for field in kind}):
-            raise UserError(f"{file}: column '{column}' must hold encoded pictures, it is {kind}")
-        for batch in opened.iter_batches(CHUNK, columns=[column]):
-            values = batch.column(0).to_pylist()
-            yield [(v, None) if bare or v is None else (v["bytes"], v.get("path")) for v in values]
+        for batch in opened.iter_batches(CHUNK, columns=[_picture_column(file, opened)]):
+            yield [_bytes_and_name(value) for value in batch.column(0).to_pylist()]
+
+
+def _picture_column(file: Path, opened: pyarrow.parquet.ParquetFile) -> str:
+    """Return the column of pictures. Raises: UserError where it does not hold encoded ones."""
+    column = _require_column(file, opened, IMAGE_COLUMNS)
+    kind = opened.schema_arrow.field(column).type
+    bare = pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind)
+    if not bare and not (pyarrow.types.is_struct(kind) and "bytes" in {field.name for field in kind}):
+        raise UserError(f"{file}: column '{column}' must hold encoded pictures, it is {kind}")
+    return column
+
+
+def _bytes_and_name(value: bytes | Mapping[str, Any] | None) -> tuple[bytes | None, str | None]:
+    return (value["bytes"], value.get("path")) if isinstance(value, Mapping) else (value, None)
+
+
+def _where(file: Path, row: int, name: str | None) -> str:
+    return f"{file}: row {row}" + (f" ({name})" if name else "")
+
+
+def _decoded(
+    data: bytes | None, channels: int, where: str, crop: Crop | None
+) -> UInt8[np.ndarray, "height width channel"]:
+    if data is None:
+        raise UserError(f"{where}: no picture is embedded; save the data set with its images")
+    return decoded(data, channels, where, crop)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from jaxtyping import UInt8
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
@@ -71,7 +72,11 @@ class PictureTree:
         """Yield the pictures in pieces, decoded while they are asked for."""
         for start in range(0, len(names), CHUNK):
             piece = names[start : start + CHUNK]
-            yield np.stack([decoded(self.read(name), channels, self.where(name), crop) for name in piece])
+            yield np.stack([self.picture(name, channels, crop) for name in piece])
+
+    def picture(self, name: str, channels: int, crop: Crop | None) -> UInt8[np.ndarray, "height width channel"]:
+        """Return a picture, decoded and cropped. Raises: UserError where it cannot be."""
+        return decoded(self.read(name), channels, self.where(name), crop)
 
     def _names_on_disk(self) -> list[str]:
         names = []

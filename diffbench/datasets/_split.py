@@ -1,14 +1,15 @@
 """What every data set hands over: labels, and images in pieces, so that a set need not fit into memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
+from diffbench.datasets._crop import Crop
 
 SplitName = Literal["train", "test"]
 
@@ -25,6 +26,8 @@ class Split:
     """Height, width, channels."""
     labels: Int64[np.ndarray, " num_images"] | None
     chunks: Iterator[Bytes]
+    cut: Callable[[int, Crop], UInt8[np.ndarray, "height width channel"]] | None = None
+    """Image k, cut from its picture by another crop; None where pictures are not kept beside the images."""
 
 
 def split_of_arrays(images: Bytes, labels: np.ndarray | None) -> Split:

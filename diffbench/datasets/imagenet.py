@@ -35,6 +35,8 @@ class Imagenet:
     num_classes: int = 1000
 
     levels: ClassVar[int] = 256
+    has_pictures: ClassVar[bool] = True
+    """Random crops are cut from the files that the images were made from."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.num_classes < 1:
@@ -69,4 +71,10 @@ class Imagenet:
         order = np.random.Generator(np.random.PCG64(ORDER_SEED)).permutation(len(found))
         chosen = [found[position] for position in order]
         labels = np.array([number[class_of(name.split("/", 1)[1])] for name in chosen], np.int64)
-        return Split(len(chosen), self.shape, labels, tree.chunks(chosen, 3, crop))
+        return Split(
+            num_images=len(chosen),
+            shape=self.shape,
+            labels=labels,
+            chunks=tree.chunks(chosen, 3, crop),
+            cut=lambda k, other: tree.picture(chosen[k], 3, other),
+        )

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from diffbench.base.devices import chosen_device, device_facts, make_determinist
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
 from diffbench.base.seeds import seed_torch
+from diffbench.stages._cuts import cuts_of
 from diffbench.stages._model import build_classifier, build_network, diffusion_of, part_of
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.loop import Trainer, TrainingData
@@ -37,6 +39,8 @@ def train(
     out: Path,
     log_csv: Path,
     *,
+    held_out: Path | None = None,
+    root: Path = Path(),
     device: str = "auto",
     cache: Path = Path(".cache"),
     checkpoint_every: int = 500,
@@ -44,7 +48,9 @@ def train(
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
 
-    Resumes from `cache` where a run of the same spec and data was cut off. Raises: UserError.
+    held_out: prepared images, of which the log then has the accuracy too. root: where the path of the data set starts
+    that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was cut off.
+    Raises: UserError.
     """
     require_files([data])
     make_deterministic(spec["threads"])
@@ -54,18 +60,15 @@ def train(
     # Of an upsampler's input, and of a smaller copy of a data set: its samples are enlarged before they are scored.
     facts |= {"low_size": spec["low_size"]} if "low_size" in spec else {}
     facts |= {"full_size": provenance["facts"]["full_size"]} if "full_size" in provenance["facts"] else {}
-    labels = read_member(data, "arr_1") if "arr_1" in member_names(data) else None
-    classifies = "objective" not in spec
-    labelled = classifies or bool(spec["network"].get("class_conditional"))
-    if labelled and labels is None:
-        kind = "classifier" if classifies else "class-conditional network"
-        raise UserError(f"{data}: a {kind} needs labels, and the data set has none")
-    training_data = TrainingData(
-        images=read_member(data, "arr_0"),
-        labels=torch.from_numpy(np.array(labels)) if labelled else None,
-        flip=facts["flip"],
-        low_size=spec.get("low_size"),
-    )
+    training_data = _data_of(spec, data, facts["flip"])
+    if "dataset" in spec:
+        cuts = cuts_of(spec["dataset"], root, training_data.images, _labels_of(data), data)
+        training_data = replace(training_data, cuts=cuts)
+    inputs = {"data": data}
+    if held_out is not None:
+        require_files([held_out])
+        training_data = replace(training_data, held_out=_data_of(spec, held_out, flip=False))
+        inputs["held_out"] = held_out
     # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
     key = digest({"spec": spec, "data": provenance["sha256"], "facts": facts, "device": chosen.type})[:24]
     with exclusive(cache / "train" / key) as folder:
@@ -86,10 +89,30 @@ def train(
         about = facts | {"parameters": parameters, "images_sha256": provenance["facts"].get("images_sha256")}
         about |= device_facts(chosen)
         write_provenance(out, spec=spec, inputs={"data": data}, facts=about)
-        write_provenance(log_csv, spec=spec, inputs={"data": data}, facts={})
+        write_provenance(log_csv, spec=spec, inputs=inputs, facts={})
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
+
+
+def _data_of(spec: dict[str, Any], data: Path, flip: bool) -> TrainingData:
+    """Return a prepared split, its labels only where they are used. Raises: UserError where it has none then."""
+    classifies = "objective" not in spec
+    labelled = classifies or bool(spec["network"].get("class_conditional"))
+    labels = _labels_of(data) if labelled else None
+    if labelled and labels is None:
+        kind = "classifier" if classifies else "class-conditional network"
+        raise UserError(f"{data}: a {kind} needs labels, and the data set has none")
+    return TrainingData(
+        images=read_member(data, "arr_0"),
+        labels=None if labels is None else torch.from_numpy(np.array(labels)),
+        flip=flip,
+        low_size=spec.get("low_size"),
+    )
+
+
+def _labels_of(data: Path) -> np.ndarray | None:
+    return read_member(data, "arr_1") if "arr_1" in member_names(data) else None
 
 
 def task_of(spec: dict[str, Any], facts: dict[str, Any]) -> Task:
@@ -126,6 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")
+    parser.add_argument("--held-out", type=Path, help="prepared images for the log's held-out columns (.npz)")
+    parser.add_argument("--root", type=Path, default=Path(), help="where a relative path of the data set starts")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where checkpoints live")
     parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")
     add_device(parser)
@@ -136,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.data,
             given.out,
             given.log_csv,
+            held_out=given.held_out,
+            root=given.root,
             device=given.device,
             cache=given.cache,
             checkpoint_every=given.checkpoint_every,

@@ -2,11 +2,14 @@
 
 import math
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from diffbench.base.arrays import Bytes
@@ -22,18 +25,28 @@ from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Task
 
+Cuts = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3"]], Sequence[Future[Bytes]]]
+"""From images' numbers and draws to the crops that the draws say, which are made meanwhile."""
+
+HELD_OUT = 512
+"""Held-out images that are looked at for each row of the log, at most."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
     """Images as bytes, labels where the task wants them, and whether a flipped image is one too.
 
     low_size: the height to which they are shrunk for an upsampler, which is trained on such pairs; None for others.
+    cuts: where images are random crops; None where they are what is stored. held_out: images that are not trained on,
+    for the log; they are neither flipped nor cut.
     """
 
     images: Bytes
     labels: Int[Tensor, " images"] | None
     flip: bool
     low_size: int | None = None
+    cuts: Cuts | None = None
+    held_out: "TrainingData | None" = None
 
 
 class Batches:
@@ -85,7 +98,8 @@ class Trainer:
         )
         self._batches = Batches(len(data.images), settings.batch_size, seed)
         self._noise, self._flip = Stream(seed, "train", device), Stream(seed, "flip")
-        self._label_dropout = Stream(seed, "label_dropout")
+        self._label_dropout, self._crop = Stream(seed, "label_dropout"), Stream(seed, "crop")
+        self._ahead: Sequence[Future[Bytes]] | None = None
         self.step = 0
         self.log: list[dict[str, float | None]] = []
         # Of the loss, of the gradient's norm, and of what the task counts, since the log's last row.
@@ -113,9 +127,9 @@ class Trainer:
     def advance(self) -> None:
         """Take one step."""
         settings, step, batch_size = self._settings, self.step, self._settings.batch_size
-        # Data: the step's images, flipped by a coin each where that is allowed.
+        # Data: the step's images, cut at random or as stored, flipped by a coin each where that is allowed.
+        images = self._images(step)
         chosen = self._batches.at(step)
-        images = self._data.images[chosen.numpy()]
         x_0, low_res = to_float(images, self._device), None
         if self._data.low_size is not None:
             low_res = to_float(shrunk(images, self._data.low_size), self._device)
@@ -153,6 +167,34 @@ class Trainer:
         self._sums += torch.cat([torch.stack([loss.detach(), norm.detach()]), counts]).to(self._sums)
         self.step += 1
 
+    def _images(self, step: int) -> Bytes:
+        """Return a step's images before they are flipped; crops of the next step are begun."""
+        chosen, cuts = self._batches.at(step), self._data.cuts
+        if cuts is None:
+            return self._data.images[chosen.numpy()]
+        rows = torch.arange(len(chosen))
+        ready = self._ahead or cuts(chosen, self._crop.uniform(rows, step, 3))
+        if step + 1 < self._settings.steps:
+            self._ahead = cuts(self._batches.at(step + 1), self._crop.uniform(rows, step + 1, 3))
+        return np.stack([cut.result() for cut in ready])
+
+    @torch.no_grad()
+    def _held_out(self) -> dict[str, float | None]:
+        """Return the task's columns of the log for held-out images, noised alike for every row."""
+        data = self._data.held_out
+        if data is None:
+            return {}
+        stream, chain, sums = Stream(self._seed, "held_out", self._device), self._task.chain, 0.0
+        self.network.eval()
+        for rows in torch.arange(min(HELD_OUT, len(data.images))).split(self._settings.batch_size):
+            x_0 = to_float(data.images[rows.numpy()], self._device)
+            y = None if data.labels is None else data.labels[rows].to(self._device)
+            eps = stream.normal(rows, 0, x_0.shape[1:])
+            i = self._task.steps(stream, rows, 1)[0].cpu()
+            sums = sums + self._task.losses(i, x_0, noised(x_0, chain.level(i), eps), eps, y)[1]
+        found = self._task.row(dict(zip(self._task.counts, sums.tolist(), strict=True)))
+        return {f"held_out_{name}": value for name, value in found.items()}
+
     def _note(self) -> float:
         """Append a row to the log and return the mean loss since the last one."""
         since = self.step - (int(self.log[-1]["step"]) if self.log else 0)
@@ -162,7 +204,8 @@ class Trainer:
             raise UserError(f"training: the loss is {loss} at step {self.step}; lower learning_rate or gradient_clip")
         row = {"step": self.step, "loss": loss, "gradient_norm": norm_sum / since}
         rate = {"learning_rate": learning_rate(self._settings, self.step - 1)}
-        self.log.append(row | rate | self._task.row(dict(zip(self._task.counts, counts, strict=True))))
+        counted = self._task.row(dict(zip(self._task.counts, counts, strict=True)))
+        self.log.append(row | rate | counted | self._held_out())
         self._sums.zero_()
         return loss
 

@@ -12,7 +12,8 @@ class Training:
     warmup_steps: over which the learning rate rises from 0. gradient_clip: largest norm of the gradient, null for none.
     ema_decay: of the averaged weights, reached by way of (1 + step) / (10 + step), so that the average spans about a
     tenth of a short run. final_learning_rate: share of the rate left at the end, approached along a half cosine or a
-    line (annealing); 1 keeps it constant. label_dropout: share of images trained on without their label. log_every:
+    line (annealing); 1 keeps it constant. label_dropout: share of images trained on without their label. random_crop:
+    train on random crops of the pictures in the place of the central ones, as the published classifiers. log_every:
     steps between rows of the log.
     """
 
@@ -26,6 +27,7 @@ class Training:
     final_learning_rate: float = 1.0
     annealing: Literal["cosine", "linear"] = "cosine"
     label_dropout: float = 0.0
+    random_crop: bool = False
     log_every: int = 100
 
     def __post_init__(self):

@@ -121,6 +121,8 @@ WRONG = {
     "dropout without row": (("models", "adm", "training", "label_dropout"), 0.1, "training.label_dropout and network.null_label go together; label_dropout is 0.1 and null_label false"),
     "classifier key": (("classifiers", "noisy", "objective"), "simple", "classifiers.noisy: unknown key 'objective'"),
     "classifier network": (("classifiers", "noisy", "network"), "unet", "classifiers.noisy.network: unet is no classifier; use noisy_classifier"),
+    "crops of images": (("classifiers", "noisy", "training", "random_crop"), True, "classifiers.noisy.training.random_crop: data set digits has no picture files to cut from; leave it out"),
+    "crops for a model": (("models", "adm", "training", "random_crop"), True, "models.adm.training.random_crop: data set digits has no picture files"),
     "classifier dropout": (("classifiers", "noisy", "training", "label_dropout"), 0.1, "classifiers.noisy.training.label_dropout: a classifier is trained with every label"),
     "classifier weights": (("classifiers", "noisy", "weights"), "mean", "classifiers.noisy.weights: 'mean' is not allowed; allowed: ema, raw"),
     "classifier no map": (("classifiers", "noisy"), 3, "classifiers.noisy: must be a map"),

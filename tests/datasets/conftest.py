@@ -38,11 +38,12 @@ def write_parquet() -> Callable[..., None]:
         *,
         column: str = "image",
         bare: bool = False,
+        rows: int | None = None,
     ):
         cells = pictures if bare else [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(pictures)]
         kind = pyarrow.binary() if bare else pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
         columns = {column: pyarrow.array(cells, kind), "label": pyarrow.array(labels, pyarrow.int64())}
-        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+        pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=rows)
 
     return write
 

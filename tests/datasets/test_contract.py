@@ -1,5 +1,7 @@
 """What every data set must keep, for each file in the folder."""
 
+import dataclasses
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 from diffbench.base import plugins
+from diffbench.datasets._crop import halved_then_bicubic
 
 from .test_lsun import write_database
 
@@ -50,6 +53,19 @@ def test_first_chunk_is_what_the_split_declares(dataset, split):
     else:
         assert opened.labels.dtype == np.int64 and opened.labels.shape == (opened.num_images,)
         assert 0 <= opened.labels.min() and opened.labels.max() < dataset.num_classes
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_images_can_be_cut_from_their_pictures_again(dataset, split):
+    opened = dataset.open(split)
+    if opened.cut is None:
+        assert not getattr(dataset, "has_pictures", False)
+        pytest.skip(f"{type(dataset).__name__} keeps no pictures")
+    resized = "size" in {field.name for field in dataclasses.fields(dataset)} and dataset.size is not None
+    crop = partial(halved_then_bicubic, size=dataset.size) if resized else lambda image: image
+    chunk = next(iter(opened.chunks))
+    for k in {0, len(chunk) - 1}:
+        assert np.array_equal(opened.cut(k, crop), chunk[k])
 
 
 def test_a_shape_known_without_the_data_is_the_datas(dataset):

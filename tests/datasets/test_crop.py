@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffbench.datasets._crop import boxed, halved_then_bicubic
+from diffbench.datasets._crop import at_random, boxed, halved_then_bicubic
 
 # (photograph, turned upright and narrowed, size): center_crop_arr's and lsun_bedroom.py's pixels, under Pillow 13.0.
 PUBLISHED = {
@@ -24,6 +24,23 @@ PUBLISHED = {
     (1, True, 256): ("5cf957a41f545811", "fe6219efead3b913"),
 }
 
+# The same photographs by random_crop_arr, its random numbers replaced by the draws of RANDOM.
+PUBLISHED_AT_RANDOM = {
+    (0, False, 64): "6493bd52ba153655",
+    (0, False, 128): "e9860c4c8a0412b4",
+    (0, False, 256): "daea0460dce69dc2",
+    (0, True, 64): "68c1cbf3e68f0106",
+    (0, True, 128): "1a8be20cf98718b2",
+    (0, True, 256): "a7eb3e97d78afaa9",
+    (1, False, 64): "cce8d4ae9cafd900",
+    (1, False, 128): "fbeb1224f8e8b67e",
+    (1, False, 256): "7f64e88bc9c4375d",
+    (1, True, 64): "b1d5aa3c167adeba",
+    (1, True, 128): "2010bb90f8a91977",
+    (1, True, 256): "9477acbcd10262a6",
+}
+RANDOM = {64: (0.1, 0.2, 0.9), 128: (0.99, 0.7, 0.3), 256: (0.5, 0.999, 0.0)}
+
 
 def short_hash(image: Image.Image) -> str:
     return hashlib.sha256(np.asarray(image).tobytes()).hexdigest()[:16]
@@ -36,13 +53,34 @@ def photographs():
     return load_sample_images().images
 
 
+def opened(photograph, turned):
+    return Image.fromarray(np.ascontiguousarray(photograph.transpose(1, 0, 2)[:, :300]) if turned else photograph)
+
+
+@pytest.mark.parametrize("case", PUBLISHED_AT_RANDOM, ids=str)
+def test_is_the_published_random_crop(photographs, case):
+    number, turned, size = case
+    image = opened(photographs[number], turned)
+    assert short_hash(at_random(image, size, RANDOM[size])) == PUBLISHED_AT_RANDOM[case]
+
+
+def test_a_random_crop_is_any_window_at_any_scale_and_nothing_else():
+    # A ramp of one grey a column and row tells where a crop begins; at the scale of 1 nothing is resampled.
+    ramp = Image.fromarray(np.add.outer(np.arange(8) * 20, np.arange(11)).astype(np.uint8))
+    grid = (np.arange(40) + 0.5) / 40
+    corners = {np.asarray(at_random(ramp, 8, (0.0, down, across)))[0, 0] for down in grid for across in grid}
+    assert corners == {0, 1, 2, 3}
+    last = np.nextafter(1.0, 0.0)
+    sizes = {at_random(ramp, 8, (scale, last, last)).size for scale in grid}
+    assert sizes == {(8, 8)}
+    # The smaller side becomes 8, 9 or 10 pixels: of the last window's corner, three different greys.
+    assert len({np.asarray(at_random(ramp, 8, (scale, last, last)))[0, 0] for scale in grid}) == 3
+
+
 @pytest.mark.parametrize("case", PUBLISHED, ids=str)
 def test_is_the_published_crop(photographs, case):
     number, turned, size = case
-    photograph = photographs[number]
-    if turned:
-        photograph = np.ascontiguousarray(photograph.transpose(1, 0, 2)[:, :300])
-    image = Image.fromarray(photograph)
+    image = opened(photographs[number], turned)
     assert (short_hash(halved_then_bicubic(image, size)), short_hash(boxed(image, size))) == PUBLISHED[case]
 
 

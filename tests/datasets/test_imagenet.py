@@ -61,6 +61,25 @@ def test_parquet_parts_as_the_hub_names_them(tmp_path, write_parquet, png):
     assert pixels_of(data.open("test")).shape == (3, 8, 8, 3)
 
 
+def test_any_picture_of_any_row_group_can_be_cut_again(tmp_path, write_parquet, png):
+    draws = np.random.default_rng(0)
+    pictures = [draws.integers(0, 256, (9 + i, 14, 3), np.uint8) for i in range(8)]
+    for part, chosen in enumerate((pictures[:5], pictures[5:])):
+        path = tmp_path / f"train-{part:05d}-of-00002.parquet"
+        write_parquet(path, [png(picture) for picture in chosen], [0] * len(chosen), rows=2)
+    split = Imagenet(str(tmp_path), size=8, num_classes=1).open("train")
+    for k, picture in enumerate(pictures):
+        assert np.array_equal(split.cut(k, lambda image: image), picture)
+
+
+def test_a_row_without_a_picture_is_named_when_it_is_cut(tmp_path, write_parquet, png):
+    path = tmp_path / "train-00000-of-00001.parquet"
+    write_parquet(path, [png(np.zeros((9, 9, 3), np.uint8))] * 3 + [b"broken"], [0] * 4, rows=2)
+    split = Imagenet(str(tmp_path), size=8, num_classes=1).open("train")
+    with pytest.raises(UserError, match=r"00001.parquet: row 3 \(3.png\): cannot be read as an image"):
+        split.cut(3, lambda image: image)
+
+
 def test_what_does_not_fit_is_named(layout, tmp_path):
     with pytest.raises(UserError, match="pictures in 3 class folders, 1000 are wanted"):
         Imagenet(str(layout), size=8).open("train")

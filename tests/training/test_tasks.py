@@ -1,6 +1,7 @@
 """Training a classifier of noised images: the loop's promises, accuracy by noise level; and labels left out."""
 
 import math
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import torch
 from torch import nn
 
 from diffbench.base.errors import UserError
+from diffbench.base.images import to_float
 from diffbench.base.seeds import Stream, seed_torch
 from diffbench.diffusion.denoiser import NO_LABEL, Diffusion
+from diffbench.diffusion.process import noised
 from diffbench.networks.noisy_classifier import NoisyClassifier
 from diffbench.networks.unet import Unet
 from diffbench.training.checkpoints import Checkpoints
@@ -33,7 +36,7 @@ SETTINGS = Training(
 )
 
 
-def trainer(settings=SETTINGS, labels=LABELS):
+def trainer(settings=SETTINGS, labels=LABELS, **data):
     encoder = Unet(
         channels=8,
         channel_multipliers=(1.0, 2.0),
@@ -45,7 +48,7 @@ def trainer(settings=SETTINGS, labels=LABELS):
     seed_torch(0, "init")
     network = NoisyClassifier(encoder).build((1, 4, 4), 3)
     return Trainer(
-        Classification(network, DIFFUSION), settings, TrainingData(IMAGES, labels, True), 0, torch.device("cpu")
+        Classification(network, DIFFUSION), settings, TrainingData(IMAGES, labels, True, **data), 0, torch.device("cpu")
     )
 
 
@@ -184,3 +187,70 @@ def test_no_label_is_a_row_of_its_own():
     assert torch.equal(out[0], out[1]) and torch.equal(out[0], out[3]) and not torch.equal(out[0], out[2])
     with pytest.raises(ValueError, match="null_label belongs to a network that is class_conditional"):
         Unet(null_label=True)
+
+
+def test_held_out_images_are_looked_at_and_change_no_weight(tmp_path):
+    held_out = TrainingData(IMAGES[:5], LABELS[:5], False)
+    with_them, without = trainer(held_out=held_out), trainer()
+    with_them.run(Checkpoints(tmp_path / "a"), 100)
+    without.run(Checkpoints(tmp_path / "b"), 100)
+    assert all(torch.equal(a, b) for a, b in zip(weights(with_them), weights(without), strict=True))
+    for row, plain in zip(with_them.log, without.log, strict=True):
+        assert {name: row[name] for name in plain} == plain
+        assert set(row) - set(plain) == {f"held_out_accuracy_q{quarter}" for quarter in range(4)}
+    # By hand: the network's answers to the five images, each at the step and with the noise that its number draws.
+    network, chain, rows, stream = (
+        with_them.network.eval(),
+        with_them._task.chain,
+        torch.arange(5),
+        Stream(0, "held_out"),
+    )
+    i = with_them._task.steps(stream, rows, 1)[0]
+    x_t = noised(to_float(IMAGES[:5]), chain.level(i), stream.normal(rows, 0, (1, 4, 4)))
+    with torch.no_grad():
+        right = network(x_t, DIFFUSION.network_timesteps()[i]).argmax(dim=1) == LABELS[:5]
+    quarter = 4 * (len(chain) - 1 - i) // len(chain)
+    for q in range(4):
+        expected = right[quarter == q].double().mean().item() if (quarter == q).any() else None
+        assert with_them.log[-1][f"held_out_accuracy_q{q}"] == expected
+
+
+class Cutting:
+    """Crops that are the images, brightened by what was drawn for them; remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, index, draws):
+        self.asked.append((index.tolist(), draws))
+        futures = []
+        for k, row in zip(index.tolist(), draws.tolist(), strict=True):
+            futures.append(Future())
+            futures[-1].set_result((IMAGES[k] // 2 + int(100 * row[0])).astype(np.uint8))
+        return futures
+
+
+def test_random_crops_are_drawn_anew_for_every_image_of_every_step(tmp_path):
+    cuts = Cutting()
+    whole = trainer(cuts=cuts)
+    whole.run(Checkpoints(tmp_path / "whole"), 100)
+    batches = Batches(len(IMAGES), SETTINGS.batch_size, 0)
+    assert [index for index, _ in cuts.asked] == [batches.at(step).tolist() for step in range(SETTINGS.steps)]
+    drawn = torch.cat([draws for _, draws in cuts.asked])
+    assert drawn.shape == (SETTINGS.steps * SETTINGS.batch_size, 3) and len(drawn.unique()) == drawn.numel()
+    plain = trainer()
+    plain.run(Checkpoints(tmp_path / "plain"), 100)
+    assert not all(torch.equal(a, b) for a, b in zip(weights(whole), weights(plain), strict=True))
+
+
+def test_resumed_with_random_crops_equals_uninterrupted(tmp_path):
+    whole = trainer(cuts=Cutting())
+    whole.run(Checkpoints(tmp_path / "whole"), 100)
+    checkpoints = Checkpoints(tmp_path / "halves")
+    half = trainer(cuts=Cutting())
+    for _ in range(3):
+        half.advance()
+    checkpoints.save(half.state())
+    again = trainer(cuts=Cutting())
+    again.run(checkpoints, 100)
+    assert all(torch.equal(a, b) for a, b in zip(weights(again), weights(whole), strict=True))

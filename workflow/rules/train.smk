@@ -22,7 +22,7 @@ rule train:
         gpu=GPU,
     shell:
         "exec {sys.executable} -m diffbench.stages.train --spec {params.spec:q} --data {input.data:q}"
-        " --out {output.weights:q} --log-csv {output.log_csv:q} --device {bench.execution.device}"
+        " --root {ROOT:q} --out {output.weights:q} --log-csv {output.log_csv:q} --device {bench.execution.device}"
         " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
         " --run-record results/logs/train/{wildcards.model}/train{wildcards.train_seed}.run.json 2> {log:q}"
 
@@ -30,7 +30,10 @@ rule train:
 rule train_classifier:
     input:
         data=lambda w: data_of("train", bench.classifiers[w.classifier].size),
-        provenance=lambda w: provenance_of(data_of("train", bench.classifiers[w.classifier].size)),
+        held_out=lambda w: data_of("test", bench.classifiers[w.classifier].size),
+        provenance=lambda w: provenance_of(
+            *(data_of(split, bench.classifiers[w.classifier].size) for split in ("train", "test"))
+        ),
     output:
         weights="results/classifiers/{classifier}/train{train_seed}/weights.safetensors",
         log_csv="results/classifiers/{classifier}/train{train_seed}/log.csv",
@@ -48,6 +51,7 @@ rule train_classifier:
         gpu=GPU,
     shell:
         "log={log:q}; exec {sys.executable} -m diffbench.stages.train --spec {params.spec:q} --data {input.data:q}"
-        " --out {output.weights:q} --log-csv {output.log_csv:q} --device {bench.execution.device}"
+        " --held-out {input.held_out:q} --root {ROOT:q} --out {output.weights:q} --log-csv {output.log_csv:q}"
+        " --device {bench.execution.device}"
         " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
         ' --run-record "${{log%.log}}.run.json" 2> "$log"'
