@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from diffbench.base.benchmark import REAL, Benchmark, LowRes, Model
+from diffbench.base.benchmark import Benchmark
+from diffbench.base.entries import REAL, LowRes, Model
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, nearest
 from diffbench.base.sizes import size_of, sized

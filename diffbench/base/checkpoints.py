@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.artifacts import provenance_path, read_provenance
-from diffbench.base.benchmark import Benchmark, Checkpoint, Model, NoisyClassifier
+from diffbench.base.benchmark import Benchmark
 from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.base.entries import Checkpoint, Model, NoisyClassifier
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
 from diffbench.base.sizes import shrunk_shape

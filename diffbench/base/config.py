@@ -6,22 +6,17 @@ and what is allowed.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from diffbench.base.benchmark import REAL, Benchmark, Bound, Execution, Model, Run, SamplerEntry, Sampling
+from diffbench.base.benchmark import Benchmark
 from diffbench.base.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.base.checkpoints import adopted, check_checkpoints
+from diffbench.base.entries import REAL, Bound, Execution, Model, SamplerEntry, Sampling
 from diffbench.base.errors import UserError
 from diffbench.base.grid import SenselessError, check_combination, expanded
 from diffbench.base.guidance import (
     check_guidance,
-    check_labels,
-    check_scales,
     classifier_of,
     guidance_of,
     labels_of,
@@ -30,6 +25,9 @@ from diffbench.base.guidance import (
     weights_of,
 )
 from diffbench.base.plugins import chosen, configure, load, nearest
+from diffbench.base.protocols import extractors_of
+from diffbench.base.runs import check_runs, run_of
+from diffbench.base.yaml_file import read_yaml
 
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
@@ -43,42 +41,9 @@ OWN_KEYS = ("base", "of", "network", "checkpoint", "objective", "training", "siz
 MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML that refuses a key written twice, of which PyYAML would silently keep the last."""
-
-
-def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if not isinstance(key, (str, int, float)):
-            raise UserError(f"line {key_node.start_mark.line + 1}: a key must be a name")
-        if key in seen:
-            raise UserError(f"line {key_node.start_mark.line + 1}: key '{key}' is written twice")
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-
-
 def load_benchmark(path: Path | str) -> Benchmark:
     """Return the benchmark of a YAML file. Raises: UserError naming file, key and what is allowed."""
     return parse_benchmark(read_yaml(path), str(path))
-
-
-def read_yaml(path: Path | str) -> Any:
-    """Return what a YAML file holds. Raises: UserError where it is not there, or not YAML without repeated keys."""
-    try:
-        return yaml.load(Path(path).read_text(), Loader=_UniqueKeys)  # noqa: S506  (a SafeLoader)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not YAML: it is not text in UTF-8") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def parse_benchmark(content: Any, source: str) -> Benchmark:
@@ -119,18 +84,18 @@ def _parse(content: Any) -> Benchmark:
         models=models,
         samplers=samplers,
         protocols=protocols,
-        runs=tuple(_run(i, entry, grids) for i, entry in enumerate(_list(content, "runs"))),
+        runs=tuple(run_of(i, entry, grids) for i, entry in enumerate(_list(content, "runs"))),
         sampling=configure(Sampling, content.get("sampling") or {}, "sampling"),
         bound=configure(Bound, content.get("bound") or {}, "bound"),
         execution=configure(Execution, content.get("execution") or {}, "execution"),
-        extractors=_extractors(content, protocols),
+        extractors=extractors_of(content, protocols),
         classifiers=classifiers,
         left_out=left_out,
     )
     _check_random_crops(benchmark)
     check_guidance(benchmark)
     check_cascades(benchmark)
-    _check_runs(benchmark)
+    check_runs(benchmark)
     check_checkpoints(benchmark)
     return benchmark
 
@@ -179,46 +144,6 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
             "them: off_grid: interpolate (a fractional one) or off_grid: nearest"
         )
     return found
-
-
-def _extractors(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
-    """Return the extractors that the protocols name: an entry of `extractors`, else a part of that name."""
-    entries = content.get("extractors") or {}
-    if not isinstance(entries, Mapping):
-        raise UserError("extractors: must be a map of named entries")
-    found = {key: chosen("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
-    for key, (_, protocol) in protocols.items():
-        if protocol.extractor not in found:
-            default = type(protocol).__dataclass_fields__["extractor"].default
-            entry = dict(protocol.extractor_entry) if protocol.extractor == default else protocol.extractor
-            found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
-        _check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
-    return found
-
-
-def _check_protocol(where: str, protocol: Any, extractor: Any) -> None:
-    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means."""
-    try:
-        protocol.require(resize=getattr(extractor, "resize", "none"))
-    except UserError as error:
-        raise UserError(f"{where}.extractor: {error}") from None
-    if not protocol.metrics:
-        raise UserError(f"{where}.metrics: must not be empty")
-    for metric in protocol.metrics:
-        part = _metric(protocol, metric, f"{where}.metrics")
-        if part.consumes != "features":
-            raise UserError(f"{where}.metrics: {metric} is computed from {part.consumes}, not from features")
-        needed = getattr(part, "features", None)
-        if needed is not None and needed not in extractor.features:
-            held = ", ".join(extractor.features)
-            raise UserError(f"{where}.metrics: {metric} needs features '{needed}', the extractor has {held}")
-
-
-def _metric(protocol: Any, metric: str, where: str) -> Any:
-    part = load("metrics", metric, where)
-    if part.consumes != "features":
-        return part
-    return configure(part, protocol.metric_options(metric), f"{where}: {metric}")
 
 
 def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -325,21 +250,6 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     )
 
 
-def _run(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
-    """Return a run, the grids among its models replaced by what they make."""
-    if not isinstance(entry, Mapping):
-        raise UserError(f"runs[{i}]: must be a map")
-    run = configure(Run, entry, f"runs[{i}]")
-    named = (name for item in run.models for name in grids.get(item, (item,)))
-    run = replace(run, models=tuple(dict.fromkeys(named)))
-    if run.num_images < 2:
-        raise UserError(f"runs[{i}].num_images: {run.num_images} is too few; a sample set needs at least 2 images")
-    for name in ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols"):
-        if not getattr(run, name):
-            raise UserError(f"runs[{i}].{name}: must not be empty")
-    return run
-
-
 def _check_random_crops(benchmark: Benchmark) -> None:
     """Raise UserError where training cuts pictures at random, and the data set has images alone."""
     if getattr(type(benchmark.dataset), "has_pictures", False):
@@ -352,86 +262,3 @@ def _check_random_crops(benchmark: Benchmark) -> None:
                 f"{where}.training.random_crop: data set {benchmark.dataset_name} has no picture files to cut from; "
                 "leave it out"
             )
-
-
-def _check_runs(benchmark: Benchmark) -> None:
-    """Refuse runs that name what does not exist, or ask for what cannot be."""
-    if not any(run.in_table for run in benchmark.runs):
-        raise UserError("runs: every one has in_table false, which leaves no table; leave it out of one")
-    for i, run in enumerate(benchmark.runs):
-        where = f"runs[{i}]"
-        for name, known in (
-            ("models", benchmark.models),
-            ("samplers", benchmark.samplers),
-            ("protocols", benchmark.protocols),
-        ):
-            for item in getattr(run, name):
-                if name == "models" and item in benchmark.left_out:
-                    raise UserError(f"{where}.models: {item}: {benchmark.left_out[item]}")
-                if item not in known:
-                    raise UserError(f"{where}.{name}: no {name.removesuffix('s')} '{item}'; {nearest(item, known)}")
-        check_scales(benchmark, run, where)
-        check_labels(benchmark, run, where)
-        for model in run.models:
-            for sampler, steps in product(run.samplers, run.steps):
-                _check_steps(benchmark, f"{where}.steps", model, sampler, steps)
-        for protocol in run.protocols:
-            part = benchmark.protocols[protocol][1]
-            _check_num_images(f"{where}.num_images", run.num_images, part)
-            try:
-                part.require(resize=part.resize, rounding=benchmark.sampling.rounding)
-            except UserError as error:
-                raise UserError(f"{where}.protocols: {protocol}: {error}; set sampling.rounding") from None
-    for row in benchmark.all_sets():
-        if not row.protocols:
-            where = f"models: low_res of {row.model}: steps"
-            _check_steps(benchmark, where, row.model, row.sampler, row.steps)
-
-
-def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
-    """Refuse sample sets too small for a metric before they are made."""
-    needs = {name: getattr(_metric(protocol, name, where), "fewest", 3) for name in protocol.metrics}
-    most = max(needs, key=needs.__getitem__)
-    if num_images < needs[most]:
-        raise UserError(f"{where}: {num_images} is too few; this protocol's metric {most} needs at least {needs[most]}")
-
-
-def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, steps: int) -> None:
-    diffusion, entry = benchmark.models[model].diffusion, benchmark.samplers[sampler]
-    if entry.off_grid != "refuse" and (diffusion.parameterization == "mu" or diffusion.variance == "learned_diagonal"):
-        raise UserError(
-            f"{where}: {model} with {sampler}: mu-prediction and a learned diagonal variance mean nothing between the "
-            "training chain's levels; leave this sampler out, or train eps, x_0 or v with another variance"
-        )
-    own = benchmark.models[benchmark.models[model].of]
-    if entry.needs_error and (own.size is not None or own.low_size is not None):
-        raise UserError(
-            f"{where}: {entry.name} needs the model's bound, and models of other sizes have none; leave it out"
-        )
-    guidance = benchmark.models[model].guidance
-    if entry.needs_error and (guidance is not None or not benchmark.sampling.clip_x_0):
-        raise UserError(
-            f"{where}: {entry.name} takes the error of x_0 from the bound, which is measured unguided and clipped; "
-            "leave it out where models are guided, and set sampling.clip_x_0: true"
-        )
-    if entry.needs_error and "train" not in benchmark.bound.splits:
-        raise UserError(f"{where}: {entry.name} needs the bound of training images; add train to bound.splits")
-    if entry.adaptive:
-        return
-    where = f"{where}: {model} with {sampler}"
-    # One step would start at the cleanest level, t = 0, from pure noise.
-    if not 2 <= steps <= diffusion.timesteps:
-        raise UserError(
-            f"{where}: {steps} steps asked of a chain of {diffusion.timesteps}; allowed: 2 to {diffusion.timesteps}"
-        )
-    try:
-        length = len(diffusion.chain(entry.spacing(steps)))
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    if length != steps:
-        raise UserError(f"{where}: spacing '{entry.grid}' takes {length} steps, not {steps}")
-    if diffusion.variance == "learned_diagonal" and steps != diffusion.timesteps:
-        raise UserError(
-            f"{where}: variance learned_diagonal is of the training chain's own steps; "
-            f"sample with all {diffusion.timesteps}, or use learned_range"
-        )

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from diffbench.base.benchmark import Benchmark, Guidance, Model, NoisyClassifier, Run
+from diffbench.base.benchmark import Benchmark
 from diffbench.base.checkpoints import adopted
+from diffbench.base.entries import Guidance, Model, NoisyClassifier, Run
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure, load, nearest
 from diffbench.base.sizes import size_of, sized

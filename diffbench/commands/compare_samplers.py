@@ -7,9 +7,9 @@ import yaml
 
 from diffbench.base.artifacts import read_provenance, replacing
 from diffbench.base.benchmark import Benchmark
-from diffbench.base.config import read_yaml
 from diffbench.base.errors import UserError
 from diffbench.base.records import read_records
+from diffbench.base.yaml_file import read_yaml
 from diffbench.commands._answers import Pairs, answered, report, write_answers
 from diffbench.commands._question import Question, laid_over
 from diffbench.commands._workflow import home_of, make

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from diffbench.base.artifacts import sha256
-from diffbench.base.config import DIFFUSION_KEYS, read_yaml
+from diffbench.base.config import DIFFUSION_KEYS
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure, described, nearest
+from diffbench.base.yaml_file import read_yaml
 from diffbench.commands._diffusers_layout import diffusion_of, published_names, unet_of
 from diffbench.commands._download import download
 from diffbench.commands._published import published_diffusion, published_part

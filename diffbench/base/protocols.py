@@ -1,0 +1,48 @@
+"""Protocols of a benchmark's file: the extractor that each names, and whether its metrics can be had from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import chosen, configure, load
+
+
+def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
+    """Return the extractors that the protocols name: an entry of `extractors`, else a part of that name."""
+    entries = content.get("extractors") or {}
+    if not isinstance(entries, Mapping):
+        raise UserError("extractors: must be a map of named entries")
+    found = {key: chosen("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
+    for key, (_, protocol) in protocols.items():
+        if protocol.extractor not in found:
+            default = type(protocol).__dataclass_fields__["extractor"].default
+            entry = dict(protocol.extractor_entry) if protocol.extractor == default else protocol.extractor
+            found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
+        _check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
+    return found
+
+
+def _check_protocol(where: str, protocol: Any, extractor: Any) -> None:
+    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means."""
+    try:
+        protocol.require(resize=getattr(extractor, "resize", "none"))
+    except UserError as error:
+        raise UserError(f"{where}.extractor: {error}") from None
+    if not protocol.metrics:
+        raise UserError(f"{where}.metrics: must not be empty")
+    for metric in protocol.metrics:
+        part = metric_of(protocol, metric, f"{where}.metrics")
+        if part.consumes != "features":
+            raise UserError(f"{where}.metrics: {metric} is computed from {part.consumes}, not from features")
+        needed = getattr(part, "features", None)
+        if needed is not None and needed not in extractor.features:
+            held = ", ".join(extractor.features)
+            raise UserError(f"{where}.metrics: {metric} needs features '{needed}', the extractor has {held}")
+
+
+def metric_of(protocol: Any, metric: str, where: str) -> Any:
+    """Return a protocol's metric, configured; the class alone where it takes no features. Raises: UserError."""
+    part = load("metrics", metric, where)
+    if part.consumes != "features":
+        return part
+    return configure(part, protocol.metric_options(metric), f"{where}: {metric}")
