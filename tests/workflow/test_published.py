@@ -22,3 +22,18 @@ def test_every_row_has_its_jobs(fresh, name):
     assert jobs["train_classifier"] == len(benchmark.trained_classifiers())
     assert jobs["sample"] == len(benchmark.sampled_sets()), "on a GPU every set is a job of its own"
     assert jobs["score_samples"] == sum(len(row.protocols) for row in rows)
+
+
+def test_a_file_of_weights_that_an_extractor_names_is_an_input(fresh):
+    def named(config):
+        config["extractors"] = {"inception": {"path": "weights.pth"}}
+        config["protocols"] = {"labelled": {"name": "adm", "extractor": "inception", "metrics": ["fid"]}}
+        config["runs"] = [run | {"protocols": ["labelled"]} for run in config["runs"]]
+
+    fresh.configure(named)
+    missing = fresh.snakemake("-n", "table2", expect=None)
+    assert missing.returncode and "weights.pth" in missing.stdout + missing.stderr
+    fresh.write("weights.pth", "weights")
+    text = fresh.snakemake("-n", "table2").stdout
+    inputs = [line for line in text.splitlines() if line.startswith("    input: ") and "results/data/train.npz" in line]
+    assert any(f"{fresh.root}/weights.pth" in line for line in inputs)

@@ -2,10 +2,11 @@
 
 
 def weights_of(wildcards):
-    """Return the weights of an extractor that this workflow trains, with their provenance; of others, nothing."""
-    if not bench.needs_weights(wildcards.extractor):
-        return []
-    return f"results/extractors/{wildcards.extractor}.safetensors"
+    """Return the file of an extractor's weights: trained by this workflow, or the one that it names; else nothing."""
+    if bench.needs_weights(wildcards.extractor):
+        return f"results/extractors/{wildcards.extractor}.safetensors"
+    path = getattr(bench.extractors[wildcards.extractor][1], "path", None)
+    return [] if path is None else ROOT / Path(path).expanduser()
 
 
 def extract_spec(wildcards):
@@ -51,7 +52,7 @@ rule extract_real:
 
 rule extract_reference:
     input:
-        images=lambda w: ROOT / bench.protocols[w.protocol][1].reference_file,
+        images=lambda w: ROOT / Path(bench.protocols[w.protocol][1].reference_file).expanduser(),
         weights=weights_of,
     output:
         features="results/features/{extractor}/real/reference_{protocol}.npz",
