@@ -24,7 +24,7 @@ from diffbench.base.guidance import (
     sampled_otherwise,
     weights_of,
 )
-from diffbench.base.plugins import chosen, configure, load, nearest
+from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.protocols import extractors_of
 from diffbench.base.runs import check_runs, run_of
 from diffbench.base.yaml_file import read_yaml
@@ -85,9 +85,9 @@ def _parse(content: Any) -> Benchmark:
         samplers=samplers,
         protocols=protocols,
         runs=tuple(run_of(i, entry, grids) for i, entry in enumerate(_list(content, "runs"))),
-        sampling=configure(Sampling, content.get("sampling") or {}, "sampling"),
-        bound=configure(Bound, content.get("bound") or {}, "bound"),
-        execution=configure(Execution, content.get("execution") or {}, "execution"),
+        sampling=configure(Sampling, stated(content.get("sampling")), "sampling"),
+        bound=configure(Bound, stated(content.get("bound")), "bound"),
+        execution=configure(Execution, stated(content.get("execution")), "execution"),
         extractors=extractors_of(content, protocols),
         classifiers=classifiers,
         left_out=left_out,
@@ -121,7 +121,7 @@ def _list(content: Mapping[str, Any], key: str) -> Sequence[Any]:
 
 def _sampler(key: str, entry: Any) -> SamplerEntry:
     where = f"samplers.{key}"
-    options = dict(entry or {}) if isinstance(entry, (Mapping, type(None))) else None
+    options = dict(stated(entry)) if isinstance(entry, (Mapping, type(None))) else None
     if options is None:
         raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")
     grid, off_grid = options.pop("spacing", "uniform"), options.pop("off_grid", "refuse")
@@ -135,7 +135,7 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
     found = SamplerEntry(name, part, grid, off_grid)
-    if found.adaptive and "spacing" in (entry or {}):
+    if found.adaptive and "spacing" in stated(entry):
         raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
     if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):
         asks = f"{name} asks for" if getattr(part, "leaves_grid", False) else f"spacing {grid} has"
@@ -155,7 +155,7 @@ def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     def resolve(key: str, chain: tuple[str, ...]) -> dict[str, Any]:
         if key in chain:
             raise UserError(f"models.{chain[0]}: base goes in a circle ({' -> '.join((*chain, key))})")
-        entry = entries[key] or {}
+        entry = stated(entries[key])
         if not isinstance(entry, Mapping):
             raise UserError(f"models.{key}: must be a map")
         if "of" in entry:
@@ -226,7 +226,7 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     diffusion = configure(load("diffusion", DIFFUSION), diffusion_options, where)
     training = None
     if "training" in known:
-        training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
+        training = configure(load("training", TRAINING), stated(entry.get("training")), f"{where}.training")
     weights = weights_of(entry, where, default="ema")
     if objective is not None:
         check_combination(objective, objective_name, diffusion, where)

@@ -7,7 +7,7 @@ from diffbench.base.benchmark import Benchmark
 from diffbench.base.checkpoints import adopted
 from diffbench.base.entries import Guidance, Model, NoisyClassifier, Run
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import chosen, configure, load, nearest
+from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.sizes import size_of, sized
 
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
@@ -34,7 +34,7 @@ def classifier_of(key: str, entry: Any) -> NoisyClassifier:
     diffusion = configure(load("diffusion", DIFFUSION), process, where)
     training = None
     if checkpoint is None or "training" in entry:
-        training = configure(load("training", TRAINING), entry.get("training") or {}, f"{where}.training")
+        training = configure(load("training", TRAINING), stated(entry.get("training")), f"{where}.training")
     if training is not None and training.label_dropout:
         raise UserError(f"{where}.training.label_dropout: a classifier is trained with every label; leave it out")
     # As published, the last weights: no average of them was kept.

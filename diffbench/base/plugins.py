@@ -140,6 +140,11 @@ def configure(part: type, options: Any, where: str) -> Any:
         raise UserError(f"{where}: {part.__name__} cannot be made ({type(error).__name__}: {error})") from error
 
 
+def stated(entry: Any) -> Any:
+    """Return what stands behind a key: nothing at all is an empty map, whatever else is what it is."""
+    return {} if entry is None else entry
+
+
 def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> tuple[str, Any]:
     """Return a part's name and instance from an entry: a name, or a map with `name` and options.
 
@@ -148,7 +153,7 @@ def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> t
     options = (
         {"name": entry}
         if isinstance(entry, str)
-        else dict(entry or {})
+        else dict(stated(entry))
         if isinstance(entry, (Mapping, type(None)))
         else None
     )

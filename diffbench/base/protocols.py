@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import chosen, configure, load
+from diffbench.base.plugins import chosen, configure, load, stated
 
 
 def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
     """Return the extractors that the protocols name: an entry of `extractors`, else a part of that name."""
-    entries = content.get("extractors") or {}
+    entries = stated(content.get("extractors"))
     if not isinstance(entries, Mapping):
         raise UserError("extractors: must be a map of named entries")
     found = {key: chosen("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}

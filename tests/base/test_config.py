@@ -202,6 +202,11 @@ WRONG = {
     "micro batch": (setting("sampling", value={"micro_batch": 0}), "sampling: micro_batch must be positive, not 0"),
     "training no map": (setting("models", "ddpm", "training", value=3), "models.ddpm.training"),
     "sampling no map": (setting("sampling", value=3), "sampling"),
+    "sampling an empty list": (setting("sampling", value=[]), "sampling: [] is not a map of options"),
+    "training zero": (setting("models", "ddpm", "training", value=0), "models.ddpm.training: 0 is not a map of options"),
+    "execution false": (setting("execution", value=False), "execution: False is not a map of options"),
+    "extractors an empty text": (setting("extractors", value=""), "extractors: must be a map of named entries"),
+    "sampler an empty list": (setting("samplers", "ddim", value=[]), "samplers.ddim: [] is not a map of options"),
     "base no name": (setting("models", "iddpm", "base", value=["ddpm"]), "models.iddpm.base"),
 }  # fmt: skip
 
