@@ -257,7 +257,7 @@ def _check_random_crops(benchmark: Benchmark) -> None:
     entries = {f"models.{name}": model for name, model in benchmark.models.items()}
     entries |= {f"classifiers.{name}": classifier for name, classifier in benchmark.classifiers.items()}
     for where, entry in entries.items():
-        if entry.training is not None and entry.training.random_crop:
+        if entry.checkpoint is None and entry.training.random_crop:
             raise UserError(
                 f"{where}.training.random_crop: data set {benchmark.dataset_name} has no picture files to cut from; "
                 "leave it out"

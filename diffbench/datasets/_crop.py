@@ -11,7 +11,7 @@ from PIL import Image
 Crop = Callable[[Image.Image], Image.Image]
 
 SMALLEST_SHARE = 0.8
-"""Of a picture's smaller side, what a random crop keeps at least."""
+"""Of a picture's smaller side, what a random crop keeps at least, but for rounding up to whole pixels."""
 
 
 def halved_then_bicubic(image: Image.Image, size: int) -> Image.Image:
@@ -22,8 +22,8 @@ def halved_then_bicubic(image: Image.Image, size: int) -> Image.Image:
 def at_random(image: Image.Image, size: int, draws: Sequence[float]) -> Image.Image:
     """Return a square of size x size pixels that holds 0.8 to 1 of the smaller side, as ADM's classifiers are trained.
 
-    draws: three numbers in [0, 1): how much is kept, where it begins from above, where from the left. The smaller side
-    becomes one of the whole numbers from size to size / 0.8, halved by a box filter and then bicubic, before the cut.
+    draws: three numbers in [0, 1): how much is kept, where it begins from above, where from the left. First the smaller
+    side becomes one of the whole numbers from size to size / 0.8 (rounded up), halved by a box filter and then bicubic.
     """
     scale, down, across = draws
     smaller = size + int(scale * (math.ceil(size / SMALLEST_SHARE) - size + 1))

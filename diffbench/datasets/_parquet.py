@@ -54,7 +54,7 @@ def parquet_split(
     labels = np.concatenate([_labels(file, num_classes) for file in files])
     if not len(labels):
         raise UserError(f"{files[0]}: holds no images")
-    chunks, cut = _chunks(files, shape, crop), partial(_cut, _RowGroups(files), shape[2])
+    chunks, cut = _chunks(files, shape, crop), partial(_cut, _RowGroups(files), shape[2], crop)
     return Split(num_images=len(labels), shape=shape, labels=labels, chunks=chunks, cut=cut)
 
 
@@ -116,9 +116,11 @@ class _RowGroups:
         return data, _where(file, row + k - begins[place], name)
 
 
-def _cut(groups: _RowGroups, channels: int, k: int, crop: Crop) -> UInt8[np.ndarray, "height width channel"]:
+def _cut(
+    groups: _RowGroups, channels: int, own: Crop | None, k: int, other: Crop | None
+) -> UInt8[np.ndarray, "height width channel"]:
     data, where = groups.encoded(k)
-    return _decoded(data, channels, where, crop)
+    return _decoded(data, channels, where, other or own)
 
 
 def _chunks(files: list[Path], shape: tuple[int, int, int], crop: Crop | None) -> Iterator[Bytes]:

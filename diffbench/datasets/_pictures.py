@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -65,7 +66,7 @@ class PictureTree:
             if self._archive is None:
                 return (self.root / name).read_bytes()
             return self._archive.read(self._inside + name)
-        except (OSError, zipfile.BadZipFile, KeyError) as error:
+        except (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{self.where(name)}: cannot be read ({error})") from None
 
     def chunks(self, names: Sequence[str], channels: int, crop: Crop | None) -> Iterator[Bytes]:

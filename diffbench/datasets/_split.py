@@ -26,8 +26,9 @@ class Split:
     """Height, width, channels."""
     labels: Int64[np.ndarray, " num_images"] | None
     chunks: Iterator[Bytes]
-    cut: Callable[[int, Crop], UInt8[np.ndarray, "height width channel"]] | None = None
-    """Image k, cut from its picture by another crop; None where pictures are not kept beside the images."""
+    cut: Callable[[int, Crop | None], UInt8[np.ndarray, "height width channel"]] | None = None
+    """Image k, made again from its picture by another crop, or by the data set's own (None). Called by several threads
+    at once. None where there are no pictures, images being stored as they are."""
 
 
 def split_of_arrays(images: Bytes, labels: np.ndarray | None) -> Split:

@@ -36,7 +36,7 @@ class Folder:
 
     levels: ClassVar[int] = 256
     has_pictures: ClassVar[bool] = True
-    """Random crops are cut from the files that the images were made from."""
+    """Random crops are cut from what the images were made from."""
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -63,7 +63,7 @@ class Folder:
             shape=shape,
             labels=None if labels is None else np.array(labels, np.int64),
             chunks=self._tree.chunks(names, self.channels, crop),
-            cut=lambda k, other: self._tree.picture(names[k], self.channels, other),
+            cut=lambda k, other: self._tree.picture(names[k], self.channels, other or crop),
         )
 
     def _shape(self, names: list[str]) -> tuple[int, int, int]:

@@ -36,7 +36,7 @@ class Imagenet:
 
     levels: ClassVar[int] = 256
     has_pictures: ClassVar[bool] = True
-    """Random crops are cut from the files that the images were made from."""
+    """Random crops are cut from what the images were made from."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.num_classes < 1:
@@ -76,5 +76,5 @@ class Imagenet:
             shape=self.shape,
             labels=labels,
             chunks=tree.chunks(chosen, 3, crop),
-            cut=lambda k, other: tree.picture(chosen[k], 3, other),
+            cut=lambda k, other: tree.picture(chosen[k], 3, other or crop),
         )

@@ -4,6 +4,7 @@ To add one, put a file here with one public frozen dataclass, whose fields are i
 
     features: ClassVar[tuple[str, ...]]   names of what it returns, e.g. ("pool", "logits")
     needs_weights: ClassVar[bool]         whether the job must hand it a file of weights
+    path                                  optional field: the user's file of weights, which the job is handed as well
     resize: str                           how bytes become what the network sees; part of a protocol's id
     stored_statistics: bool               whether the means and covariances that ADM's reference batches store beside
                                           their images are of these features

@@ -1,55 +1,87 @@
-"""Random crops for training, cut from the picture files that a prepared data set was made from."""
+"""Random crops for training, cut from the pictures that a prepared data set was made from."""
 
 import dataclasses
 import os
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen
 from diffbench.base.sizes import shrunk
-from diffbench.datasets._crop import at_random, halved_then_bicubic
+from diffbench.datasets._crop import at_random
 from diffbench.datasets._split import Split
-from diffbench.training.loop import Cuts
+from diffbench.training.data import Cuts
+
+COMPARED = 32
+"""Images, spread over all, that are made again to see that the pictures are still those that were prepared."""
 
 
-def cuts_of(entry: Mapping[str, Any], root: Path, images: Bytes, labels: np.ndarray | None, prepared: Path) -> Cuts:
-    """Return what cuts the training images of a data set at random, at the size of the prepared ones.
+@contextmanager
+def cutting(
+    entry: Mapping[str, Any], root: Path, images: Bytes, labels: np.ndarray | None, prepared: Path
+) -> Iterator[Cuts]:
+    """Enter with what cuts the training images of a data set at random, and makes them as small as the prepared ones.
 
     entry: the data set's, whose relative path starts at `root`. images, labels, prepared: the prepared file and what it
-    holds. Raises: UserError where the data set has no picture files, or they are not those that were prepared.
+    holds. Raises: UserError where the data set has no pictures, or they are not those that were prepared.
     """
-    name, dataset = chosen("datasets", entry, "dataset")
-    if not getattr(type(dataset), "has_pictures", False):
-        raise UserError(f"dataset {name}: has no picture files to cut from; leave random_crop out")
-    dataset = dataclasses.replace(dataset, path=str(root / Path(dataset.path).expanduser()))
-    split, size = dataset.open("train"), images.shape[1]
-    if images.shape[1] != images.shape[2]:
-        raise UserError(f"dataset {name}: random crops are squares, and the images are not; set its 'size'")
+    split = _opened(entry, root)
+    _, height, width, _ = images.shape
+    if height != width:
+        raise UserError(f"dataset {entry['name']}: random crops are squares, and images of {height}x{width} are not")
     if not _is_of(split, images, labels):
-        raise UserError(f"{prepared}: not made from the pictures at {dataset.path}; prepare them again")
-    cut, pool = split.cut, ThreadPoolExecutor(os.cpu_count())
+        raise UserError(f"{prepared}: not made from the pictures of data set {entry['name']}; prepare them again")
+    pool = ThreadPoolExecutor(_processors())
 
-    def cuts(index, draws):
-        return [
-            pool.submit(cut, k, partial(at_random, size=size, draws=row))
-            for k, row in zip(index.tolist(), draws.tolist(), strict=True)
-        ]
+    def cuts(index: Int[Tensor, " batch"], draws: Float[Tensor, "batch 3"]) -> Sequence[Future[Bytes]]:
+        rows = zip(index.tolist(), draws.tolist(), strict=True)
+        return [pool.submit(_cut, split, k, row, height) for k, row in rows]
 
-    return cuts
+    try:
+        yield cuts
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _cut(split: Split, k: int, draws: Sequence[float], height: int) -> Bytes:
+    # Cut at the data set's size and then shrunk, as stored images were: cut at the smaller size they would be sharper.
+    return _made(split, k, partial(at_random, size=split.shape[0], draws=draws), height)
+
+
+def _made(split: Split, k: int, crop: Any, height: int) -> Bytes:
+    """Return image k, made from its picture by a crop (None: the data set's own), at a height of so many pixels."""
+    assert split.cut is not None
+    image = split.cut(k, crop)
+    return image if len(image) == height else shrunk(image[None], height)[0]
+
+
+def _opened(entry: Mapping[str, Any], root: Path) -> Split:
+    name, dataset = chosen("datasets", entry, "dataset")
+    if isinstance(getattr(dataset, "path", None), str):
+        dataset = dataclasses.replace(dataset, path=str(root / Path(dataset.path).expanduser()))
+    split = dataset.open("train")
+    if split.cut is None:
+        raise UserError(f"dataset {name}: keeps no pictures to cut from; leave random_crop out")
+    return split
 
 
 def _is_of(split: Split, images: Bytes, labels: np.ndarray | None) -> bool:
-    """Return whether images are a split's, as far as number, labels, and the first and last image tell."""
-    if split.cut is None or split.num_images != len(images) or not np.array_equal(split.labels, labels):
+    """Return whether images are a split's, as far as number, labels, and images spread over all of them tell."""
+    if split.num_images != len(images) or not np.array_equal(split.labels, labels):
         return False
-    full, size = split.shape[0], images.shape[1]
-    ends = [0, len(images) - 1]
-    central = np.stack([split.cut(k, partial(halved_then_bicubic, size=full)) for k in ends])
-    return np.array_equal(central if full == size else shrunk(central, size), images[ends])
+    some = np.unique(np.linspace(0, len(images) - 1, COMPARED).round().astype(int)).tolist()
+    return all(np.array_equal(_made(split, k, None, images.shape[1]), images[k]) for k in some)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

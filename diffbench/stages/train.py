@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from diffbench.base.devices import chosen_device, device_facts, make_determinist
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
 from diffbench.base.seeds import seed_torch
-from diffbench.stages._cuts import cuts_of
+from diffbench.stages._cuts import cutting
 from diffbench.stages._model import build_classifier, build_network, diffusion_of, part_of
 from diffbench.training.checkpoints import Checkpoints
-from diffbench.training.loop import Trainer, TrainingData
+from diffbench.training.data import TrainingData
+from diffbench.training.loop import Trainer
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Classification, Denoising, Task
 
@@ -48,9 +50,9 @@ def train(
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
 
-    held_out: prepared images, of which the log then has the accuracy too. root: where the path of the data set starts
-    that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was cut off.
-    Raises: UserError.
+    held_out: prepared images, of which a classifier's log then has the accuracy too. root: where a relative path of the
+    data set starts that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was
+    cut off. Raises: UserError.
     """
     require_files([data])
     make_deterministic(spec["threads"])
@@ -61,17 +63,21 @@ def train(
     facts |= {"low_size": spec["low_size"]} if "low_size" in spec else {}
     facts |= {"full_size": provenance["facts"]["full_size"]} if "full_size" in provenance["facts"] else {}
     training_data = _data_of(spec, data, facts["flip"])
-    if "dataset" in spec:
-        cuts = cuts_of(spec["dataset"], root, training_data.images, _labels_of(data), data)
-        training_data = replace(training_data, cuts=cuts)
-    inputs = {"data": data}
+    inputs, looked_at = {"data": data}, None
     if held_out is not None:
-        require_files([held_out])
+        looked_at = _require_held_out(spec, held_out, facts)
         training_data = replace(training_data, held_out=_data_of(spec, held_out, flip=False))
         inputs["held_out"] = held_out
     # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
-    key = digest({"spec": spec, "data": provenance["sha256"], "facts": facts, "device": chosen.type})[:24]
-    with exclusive(cache / "train" / key) as folder:
+    seen = {"data": provenance["sha256"], "held_out": looked_at, "facts": facts}
+    key = digest({"spec": spec, **seen, "device": chosen.type})[:24]
+    with ExitStack() as stack:
+        folder = stack.enter_context(exclusive(cache / "train" / key))
+        if spec["training"].get("random_crop"):
+            if "dataset" not in spec:
+                raise UserError("training.random_crop: the spec must name the data set whose pictures are cut")
+            pictures = cutting(spec["dataset"], root, training_data.images, _labels_of(data), data)
+            training_data = replace(training_data, cuts=stack.enter_context(pictures))
         seed_torch(spec["seed"], "init")
         trainer = Trainer(
             task_of(spec, facts),
@@ -109,6 +115,21 @@ def _data_of(spec: dict[str, Any], data: Path, flip: bool) -> TrainingData:
         flip=flip,
         low_size=spec.get("low_size"),
     )
+
+
+def _require_held_out(spec: dict[str, Any], held_out: Path, facts: dict[str, Any]) -> str:
+    """Return the hash of a file of held-out images. Raises: UserError where the training cannot look at them."""
+    require_files([held_out])
+    if "objective" in spec:
+        raise UserError("held-out images have no column in the log of a model; leave --held-out to classifiers")
+    provenance = read_provenance(held_out)
+    for name, words in {"shape": "of shape", "num_classes": "in classes:"}.items():
+        if provenance["facts"][name] != facts[name]:
+            raise UserError(
+                f"{held_out}: images {words} {provenance['facts'][name]}, those trained on {facts[name]}; "
+                "give the other split of the same data set"
+            )
+    return provenance["sha256"]
 
 
 def _labels_of(data: Path) -> np.ndarray | None:
@@ -149,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")
-    parser.add_argument("--held-out", type=Path, help="prepared images for the log's held-out columns (.npz)")
+    parser.add_argument("--held-out", type=Path, help="images for a classifier's log, not trained on (.npz)")
     parser.add_argument("--root", type=Path, default=Path(), help="where a relative path of the data set starts")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where checkpoints live")
     parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")

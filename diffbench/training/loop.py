@@ -1,73 +1,27 @@
-"""The training loop. Order, timesteps, noise, flips and dropout depend on (seed, step) alone: a run resumes exactly."""
+"""The training loop. Whatever is drawn at random depends on (seed, step) alone: a run resumes exactly."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import nn
 
-from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.progress import progress
-from diffbench.base.seeds import Stream, permutation, seed_torch
+from diffbench.base.seeds import Stream, seed_torch
 from diffbench.base.sizes import shrunk
 from diffbench.diffusion.denoiser import NO_LABEL
 from diffbench.diffusion.process import noised
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
+from diffbench.training.data import StepImages, TrainingData
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Task
 
-Cuts = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3"]], Sequence[Future[Bytes]]]
-"""From images' numbers and draws to the crops that the draws say, which are made meanwhile."""
-
 HELD_OUT = 512
 """Held-out images that are looked at for each row of the log, at most."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Images as bytes, labels where the task wants them, and whether a flipped image is one too.
-
-    low_size: the height to which they are shrunk for an upsampler, which is trained on such pairs; None for others.
-    cuts: where images are random crops; None where they are what is stored. held_out: images that are not trained on,
-    for the log; they are neither flipped nor cut.
-    """
-
-    images: Bytes
-    labels: Int[Tensor, " images"] | None
-    flip: bool
-    low_size: int | None = None
-    cuts: Cuts | None = None
-    held_out: "TrainingData | None" = None
-
-
-class Batches:
-    """Which images make up the batch of a step: consecutive stretches of shuffled epochs."""
-
-    def __init__(self, num_images: int, batch_size: int, seed: int):
-        self._num_images, self._batch_size, self._seed = num_images, batch_size, seed
-        self._orders: dict[int, Int[Tensor, " images"]] = {}
-
-    def at(self, step: int) -> Int[Tensor, " batch"]:
-        """Return the indices of a step's images."""
-        position = torch.arange(step * self._batch_size, (step + 1) * self._batch_size)
-        epochs, offsets = position // self._num_images, position % self._num_images
-        present = epochs.unique().tolist()
-        self._orders = {epoch: order for epoch, order in self._orders.items() if epoch in present}
-        indices = torch.empty_like(position)
-        for epoch in present:
-            if epoch not in self._orders:
-                self._orders[epoch] = permutation(self._seed, epoch, self._num_images)
-            indices[epochs == epoch] = self._orders[epoch][offsets[epochs == epoch]]
-        return indices
 
 
 def learning_rate(settings: Training, step: int) -> float:
@@ -96,10 +50,9 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        self._batches = Batches(len(data.images), settings.batch_size, seed)
+        self._images = StepImages(data, settings.batch_size, seed)
         self._noise, self._flip = Stream(seed, "train", device), Stream(seed, "flip")
-        self._label_dropout, self._crop = Stream(seed, "label_dropout"), Stream(seed, "crop")
-        self._ahead: Sequence[Future[Bytes]] | None = None
+        self._label_dropout = Stream(seed, "label_dropout")
         self.step = 0
         self.log: list[dict[str, float | None]] = []
         # Of the loss, of the gradient's norm, and of what the task counts, since the log's last row.
@@ -128,8 +81,7 @@ class Trainer:
         """Take one step."""
         settings, step, batch_size = self._settings, self.step, self._settings.batch_size
         # Data: the step's images, cut at random or as stored, flipped by a coin each where that is allowed.
-        images = self._images(step)
-        chosen = self._batches.at(step)
+        chosen, images = self._images.at(step)
         x_0, low_res = to_float(images, self._device), None
         if self._data.low_size is not None:
             low_res = to_float(shrunk(images, self._data.low_size), self._device)
@@ -166,17 +118,6 @@ class Trainer:
         self._task.update(i, losses.detach())
         self._sums += torch.cat([torch.stack([loss.detach(), norm.detach()]), counts]).to(self._sums)
         self.step += 1
-
-    def _images(self, step: int) -> Bytes:
-        """Return a step's images before they are flipped; crops of the next step are begun."""
-        chosen, cuts = self._batches.at(step), self._data.cuts
-        if cuts is None:
-            return self._data.images[chosen.numpy()]
-        rows = torch.arange(len(chosen))
-        ready = self._ahead or cuts(chosen, self._crop.uniform(rows, step, 3))
-        if step + 1 < self._settings.steps:
-            self._ahead = cuts(self._batches.at(step + 1), self._crop.uniform(rows, step + 1, 3))
-        return np.stack([cut.result() for cut in ready])
 
     @torch.no_grad()
     def _held_out(self) -> dict[str, float | None]:

@@ -242,3 +242,8 @@ def test_an_upsampler_and_its_base(record):
         parsed(lambda content: (cascade(content, ["base"], size=None), content["models"].pop("cascade")))
     with pytest.raises(UserError, match="base makes images of 4 pixels, which this data set cannot score"):
         parsed(lambda content: cascade(content, rows=("cascade", "base")))
+
+
+def test_how_a_checkpoint_was_trained_asks_nothing_of_the_data(record):
+    record(training={"random_crop": True}, objective={"name": "hybrid"})
+    assert parsed().models["released"].training.random_crop

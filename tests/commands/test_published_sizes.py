@@ -61,3 +61,15 @@ def test_the_plan_counts_every_job(name):
     assert [item.name for item in plans] == [f"{model} seed {seed}" for model, seed in trained]
     assert all(item.flops > 1e9 and item.train_evaluations > 1e7 for item in plans)
     assert job_counts(benchmark)["train"] == len(trained)
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if name.startswith("imagenet")])
+def test_classifiers_are_trained_on_random_crops_as_published(name):
+    benchmark = load_benchmark(ROOT / f"workflow/config/{name}.yaml")
+    for classifier, seed in benchmark.trained_classifiers():
+        job = benchmark.train_classifier_job(classifier, seed)
+        assert job.spec["training"]["random_crop"] and job.spec["dataset"]["name"] == "imagenet"
+        assert "diffbench.datasets.imagenet" in job.modules, "how pictures are read is part of what is trained"
+    assert benchmark.trained_classifiers()
+    for model, seed in benchmark.trained_models():
+        assert "dataset" not in benchmark.train_job(model, seed).spec

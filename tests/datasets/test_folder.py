@@ -154,3 +154,18 @@ def test_a_zip_archive_is_read_as_the_folder_in_it(flat, tmp_path_factory):
     for split in ("train", "test"):
         opened = (Folder(str(path), test_fraction=0.3).open(split) for path in (flat, archive))
         np.testing.assert_array_equal(*map(pixels_of, opened))
+
+
+def test_a_picture_that_an_archive_cannot_unpack_is_named(flat, tmp_path_factory):
+    archive = tmp_path_factory.mktemp("zip") / "pictures.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(flat.iterdir()):
+            file.write(path, path.name)
+        first = file.infolist()[0]
+    content = bytearray(archive.read_bytes())
+    begin = first.header_offset + 30 + len(first.filename)
+    content[begin : begin + 8] = b"\xff" * 8
+    archive.write_bytes(bytes(content))
+    with pytest.raises(UserError, match=f"{first.filename}: cannot be read"):
+        list(Folder(str(archive), test_fraction=0.5).open("train").chunks)
+        list(Folder(str(archive), test_fraction=0.5).open("test").chunks)

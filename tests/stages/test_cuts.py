@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from safetensors.torch import load_file
 
 from diffbench.base.arrays import read_member
 from diffbench.base.errors import UserError
-from diffbench.datasets._crop import at_random
-from diffbench.stages._cuts import cuts_of
+from diffbench.base.sizes import shrunk
+from diffbench.datasets._crop import at_random, halved_then_bicubic
+from diffbench.stages._cuts import cutting
 from diffbench.stages.prepare import prepare
 from diffbench.stages.shrink import main as shrink
 from diffbench.stages.train import main
@@ -33,40 +35,55 @@ def pictures(tmp_path):
     return tmp_path
 
 
+@contextmanager
 def cuts(folder, entry=ENTRY, data="train.npz"):
     images, labels = read_member(folder / data, "arr_0"), read_member(folder / data, "arr_1")
-    return cuts_of(entry, folder, images, labels, folder / data), images
+    with cutting(entry, folder, images, labels, folder / data) as cut:
+        yield cut, images
 
 
-def test_crops_are_of_the_pictures_that_the_images_were_made_from(pictures):
-    cut, images = cuts(pictures)
-    draws = torch.rand(len(images), 3, dtype=torch.float64)
-    found = [future.result() for future in cut(torch.arange(len(images)), draws)]
-    opened = [Image.open(path) for path in sorted((pictures / "pictures" / "train").rglob("*.png"))]
-    for k, row in enumerate(draws.tolist()):
-        candidates = [np.asarray(at_random(picture, 8, row))[:, :, None] for picture in opened]
-        assert sum(np.array_equal(found[k], candidate) for candidate in candidates) == 1
+def own_pictures(folder, images):
+    """Return each image's own picture: the one whose central crop it is."""
+    opened = [Image.open(path) for path in sorted((folder / "pictures" / "train").rglob("*.png"))]
+    central = [np.asarray(halved_then_bicubic(picture, 8))[:, :, None] for picture in opened]
+    found = [[k for k, crop in enumerate(central) if np.array_equal(crop, image)] for image in images]
+    assert sorted(found) == [[k] for k in range(len(images))]
+    return [opened[k] for (k,) in found]
 
 
-def test_smaller_images_are_cut_at_their_own_size(pictures):
+def test_a_crop_is_of_the_picture_that_the_image_was_made_from(pictures):
+    with cuts(pictures) as (cut, images):
+        own, index = own_pictures(pictures, images), torch.randperm(len(images))
+        draws = torch.rand(len(images), 3, dtype=torch.float64)
+        for k, row, future in zip(index.tolist(), draws.tolist(), cut(index, draws), strict=True):
+            assert np.array_equal(future.result(), np.asarray(at_random(own[k], 8, row))[:, :, None])
+
+
+def test_smaller_images_are_cut_at_the_data_sets_size_and_shrunk_as_the_stored_ones(pictures):
     for split in ("train", "test"):
         given = ["--spec", json.dumps({"size": 4}), "--data", str(pictures / f"{split}.npz")]
         shrink([*given, "--out", str(pictures / f"{split}_4.npz")])
-    cut, _ = cuts(pictures, data="train_4.npz")
-    assert cut(torch.tensor([3]), torch.full((1, 3), 0.5))[0].result().shape == (4, 4, 1)
+    own = own_pictures(pictures, read_member(pictures / "train.npz", "arr_0"))
+    with cuts(pictures, data="train_4.npz") as (cut, _):
+        found = cut(torch.tensor([3]), torch.full((1, 3), 0.5))[0].result()
+    large = np.asarray(at_random(own[3], 8, (0.5, 0.5, 0.5)))[None, :, :, None]
+    assert np.array_equal(found, shrunk(large, 4)[0])
 
 
 def test_other_pictures_than_were_prepared_are_refused(pictures):
+    entered = ExitStack()
     first = min((pictures / "pictures" / "train").rglob("*.png"))
     shutil.copy(first, first.with_name("more.png"))
-    with pytest.raises(UserError, match=r"train.npz: not made from the pictures at .*; prepare them again"):
-        cuts(pictures)
+    with pytest.raises(
+        UserError, match=r"train.npz: not made from the pictures of data set folder; prepare them again"
+    ):
+        entered.enter_context(cuts(pictures))
     first.with_name("more.png").unlink()
-    cuts(pictures)
-    for picture in (pictures / "pictures" / "train").rglob("*.png"):
-        Image.open(picture).transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(picture)
+    with cuts(pictures):
+        pass
+    Image.open(first).transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(first)
     with pytest.raises(UserError, match="prepare them again"):
-        cuts(pictures)
+        entered.enter_context(cuts(pictures))
 
 
 def test_images_that_are_not_square_are_refused(tmp_path):
@@ -75,20 +92,55 @@ def test_images_that_are_not_square_are_refused(tmp_path):
         Image.new("L", (12, 9)).save(tmp_path / "pictures" / split / "a.png")
     entry = {"name": "folder", "path": str(tmp_path / "pictures"), "channels": 1}
     prepare({"dataset": entry}, out_train=tmp_path / "train.npz", out_test=tmp_path / "test.npz")
-    with pytest.raises(UserError, match="random crops are squares, and the images are not; set its 'size'"):
-        cuts_of(entry, tmp_path, read_member(tmp_path / "train.npz", "arr_0"), None, tmp_path / "train.npz")
+    images = read_member(tmp_path / "train.npz", "arr_0")
+    with (
+        pytest.raises(UserError, match="random crops are squares, and images of 9x12 are not"),
+        cutting(entry, tmp_path, images, None, tmp_path / "train.npz"),
+    ):
+        pass
 
 
-def test_the_stage_trains_a_classifier_on_them(pictures, smoke, tmp_path):
-    spec = json.loads(json.dumps(smoke.train_classifier_job("noisy", 0).spec))
-    spec["training"] |= {"steps": 3, "batch_size": 4, "log_every": 3}
-    weights = {}
-    for name, more in {"crops": {"dataset": ENTRY}, "again": {"dataset": ENTRY}, "centre": {}}.items():
-        out = tmp_path / f"{name}.safetensors"
-        given = ["--spec", json.dumps(spec | more), "--data", str(pictures / "train.npz"), "--device", "cpu"]
-        given += ["--held-out", str(pictures / "test.npz"), "--root", str(pictures), "--cache", str(tmp_path / "cache")]
-        main([*given, "--out", str(out), "--log-csv", str(tmp_path / "log.csv")])
-        header = (tmp_path / "log.csv").read_text().splitlines()[0]
-        assert header.endswith("held_out_accuracy_q0,held_out_accuracy_q1,held_out_accuracy_q2,held_out_accuracy_q3")
-        weights[name] = torch.cat([tensor.flatten().double() for tensor in load_file(out).values()])
-    assert torch.equal(weights["crops"], weights["again"]) and not torch.equal(weights["crops"], weights["centre"])
+def test_a_data_set_without_pictures_is_refused(tmp_path):
+    with (
+        pytest.raises(UserError, match="dataset digits: keeps no pictures to cut from"),
+        cutting({"name": "digits"}, tmp_path, np.zeros((1, 8, 8, 1), np.uint8), None, tmp_path / "train.npz"),
+    ):
+        pass
+
+
+@pytest.fixture
+def trained(pictures, smoke, tmp_path):
+    """trained(**changes) -> the weights of a classifier trained for 3 steps, and the header of its log."""
+
+    def trained(held_out="test.npz", dataset=ENTRY, **training):
+        spec = json.loads(json.dumps(smoke.train_classifier_job("noisy", 0).spec))
+        spec["training"] |= {"steps": 3, "batch_size": 4, "log_every": 3, **training}
+        spec |= {} if dataset is None else {"dataset": dataset}
+        out, log = tmp_path / "weights.safetensors", tmp_path / "log.csv"
+        given = ["--spec", json.dumps(spec), "--data", str(pictures / "train.npz"), "--device", "cpu"]
+        given += ["--held-out", str(pictures / held_out), "--root", str(pictures), "--cache", str(tmp_path / "cache")]
+        main([*given, "--out", str(out), "--log-csv", str(log)])
+        found = torch.cat([tensor.flatten().double() for tensor in load_file(out).values()])
+        return found, log.read_text().splitlines()[0]
+
+    return trained
+
+
+def test_the_stage_trains_a_classifier_on_them(trained):
+    crops, header = trained(random_crop=True)
+    again, centre = trained(random_crop=True)[0], trained(dataset=None)[0]
+    assert torch.equal(crops, again) and not torch.equal(crops, centre)
+    assert header.endswith(",".join(f"held_out_accuracy_q{quarter}" for quarter in range(4)))
+
+
+def test_a_spec_without_its_data_set_is_refused(trained):
+    with pytest.raises(UserError, match="random_crop: the spec must name the data set whose pictures are cut"):
+        trained(dataset=None, random_crop=True)
+
+
+def test_held_out_images_of_another_size_are_refused(trained, pictures):
+    shrink(
+        ["--spec", json.dumps({"size": 4}), "--data", str(pictures / "test.npz"), "--out", str(pictures / "small.npz")]
+    )
+    with pytest.raises(UserError, match=r"small.npz: images of shape \[4, 4, 1\], those trained on \[8, 8, 1\]"):
+        trained(held_out="small.npz")

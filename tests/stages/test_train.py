@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from diffbench.base.arrays import save_npz
 from diffbench.base.artifacts import digest, exclusive, read_provenance, sha256, write_provenance
+from diffbench.base.errors import UserError
 from diffbench.stages.train import main, train
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.loop import Trainer
@@ -123,7 +124,8 @@ def test_a_second_writer_is_refused(specs, data, tmp_path, failing):
     spec, source = specs("train"), data / "train.npz"
     recorded = read_provenance(source)
     facts = {name: recorded["facts"][name] for name in ("shape", "levels", "num_classes", "flip")}
-    key = digest({"spec": spec, "data": recorded["sha256"], "facts": facts, "device": "cpu"})[:24]
+    seen = {"data": recorded["sha256"], "held_out": None, "facts": facts}
+    key = digest({"spec": spec, **seen, "device": "cpu"})[:24]
     with exclusive(tmp_path / "cache/train" / key):
         assert "another process is at work there" in failing(main, arguments(spec, source, tmp_path))
     assert not (tmp_path / "weights.safetensors").exists()
@@ -168,3 +170,9 @@ def test_a_folder_that_cannot_be_written(specs, data, tmp_path, failing):
     (tmp_path / "cache").write_text("a file in the way")
     said = failing(main, arguments(specs("train"), data / "train.npz", tmp_path))
     assert str(tmp_path / "cache") in said
+
+
+def test_held_out_images_are_for_classifiers(specs, data, tmp_path):
+    given = arguments(specs("train"), data / "train.npz", tmp_path, "--held-out", data / "test.npz")
+    with pytest.raises(UserError, match="held-out images have no column in the log of a model"):
+        main([str(argument) for argument in given])

@@ -18,7 +18,8 @@ from diffbench.objectives.simple import Simple
 from diffbench.objectives.vlb import Vlb
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
-from diffbench.training.loop import Batches, Trainer, TrainingData, learning_rate
+from diffbench.training.data import Batches, TrainingData
+from diffbench.training.loop import Trainer, learning_rate
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Denoising
 

@@ -11,7 +11,8 @@ from diffbench.diffusion.denoiser import Diffusion
 from diffbench.networks.super_resolution import SuperResolution
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.training.checkpoints import Checkpoints
-from diffbench.training.loop import Trainer, TrainingData
+from diffbench.training.data import Batches, TrainingData
+from diffbench.training.loop import Trainer
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Classification, Denoising
 
@@ -59,7 +60,7 @@ def test_the_network_is_given_the_bytes_of_the_same_image_shrunk(flip):
         assert low_res.shape == (4, 1, 2, 2)
         high = ((x_0 + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
         assert torch.equal(low_res, to_float(shrunk(high, 2)))
-        chosen = trainer()._batches.at(step)
+        chosen = Batches(len(IMAGES), SETTINGS.batch_size, 0).at(step)
         flips += int((high != IMAGES[chosen.numpy()]).any(axis=(1, 2, 3)).sum())
         assert torch.equal(y, LABELS[chosen])
     assert (flips > 0) == flip

@@ -16,7 +16,8 @@ from diffbench.diffusion.process import noised
 from diffbench.networks.noisy_classifier import NoisyClassifier
 from diffbench.networks.unet import Unet
 from diffbench.training.checkpoints import Checkpoints
-from diffbench.training.loop import Batches, Trainer, TrainingData, learning_rate
+from diffbench.training.data import Batches, TrainingData
+from diffbench.training.loop import Trainer, learning_rate
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Classification
 
@@ -235,9 +236,11 @@ def test_random_crops_are_drawn_anew_for_every_image_of_every_step(tmp_path):
     whole = trainer(cuts=cuts)
     whole.run(Checkpoints(tmp_path / "whole"), 100)
     batches = Batches(len(IMAGES), SETTINGS.batch_size, 0)
-    assert [index for index, _ in cuts.asked] == [batches.at(step).tolist() for step in range(SETTINGS.steps)]
+    # Each step's crops are begun a step ahead.
+    steps = SETTINGS.steps + 1
+    assert [index for index, _ in cuts.asked] == [batches.at(step).tolist() for step in range(steps)]
     drawn = torch.cat([draws for _, draws in cuts.asked])
-    assert drawn.shape == (SETTINGS.steps * SETTINGS.batch_size, 3) and len(drawn.unique()) == drawn.numel()
+    assert drawn.shape == (steps * SETTINGS.batch_size, 3) and len(drawn.unique()) == drawn.numel()
     plain = trainer()
     plain.run(Checkpoints(tmp_path / "plain"), 100)
     assert not all(torch.equal(a, b) for a, b in zip(weights(whole), weights(plain), strict=True))

@@ -6,7 +6,12 @@ def weights_of(wildcards):
     if bench.needs_weights(wildcards.extractor):
         return f"results/extractors/{wildcards.extractor}.safetensors"
     path = getattr(bench.extractors[wildcards.extractor][1], "path", None)
-    return [] if path is None else ROOT / Path(path).expanduser()
+    if path is None:
+        return []
+    file = ROOT / Path(path).expanduser()
+    if not file.is_file():
+        stop(f"extractors.{wildcards.extractor}.path: {path}: no such file")
+    return os.path.relpath(file)
 
 
 def extract_spec(wildcards):

@@ -30,6 +30,7 @@ rule train:
 rule train_classifier:
     input:
         data=lambda w: data_of("train", bench.classifiers[w.classifier].size),
+        # For the log alone. Both splits come from one job, so that what changes one trains the classifier again anyway.
         held_out=lambda w: data_of("test", bench.classifiers[w.classifier].size),
         provenance=lambda w: provenance_of(
             *(data_of(split, bench.classifiers[w.classifier].size) for split in ("train", "test"))

@@ -1,0 +1,80 @@
+"""What a step is trained on: which images, and those cut at random, by (seed, step) alone."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from diffbench.base.arrays import Bytes
+from diffbench.base.seeds import Stream, permutation
+
+Cuts = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3"]], Sequence[Future[Bytes]]]
+"""From images' numbers and draws to the crops that the draws say, which are made meanwhile."""
+
+_Begun = tuple[Int[Tensor, " batch"], Sequence[Future[Bytes]]]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Images as bytes, labels where the task wants them, and whether a flipped image is one too.
+
+    low_size: the height to which they are shrunk for an upsampler, which is trained on such pairs; None for others.
+    cuts: where images are random crops; None where they are what is stored. held_out: images that are not trained on,
+    for the log; they are neither flipped nor cut.
+    """
+
+    images: Bytes
+    labels: Int[Tensor, " images"] | None
+    flip: bool
+    low_size: int | None = None
+    cuts: Cuts | None = None
+    held_out: "TrainingData | None" = None
+
+
+class Batches:
+    """Which images make up the batch of a step: consecutive stretches of shuffled epochs."""
+
+    def __init__(self, num_images: int, batch_size: int, seed: int):
+        self._num_images, self._batch_size, self._seed = num_images, batch_size, seed
+        self._orders: dict[int, Int[Tensor, " images"]] = {}
+
+    def at(self, step: int) -> Int[Tensor, " batch"]:
+        """Return the indices of a step's images."""
+        position = torch.arange(step * self._batch_size, (step + 1) * self._batch_size)
+        epochs, offsets = position // self._num_images, position % self._num_images
+        present = epochs.unique().tolist()
+        self._orders = {epoch: order for epoch, order in self._orders.items() if epoch in present}
+        indices = torch.empty_like(position)
+        for epoch in present:
+            if epoch not in self._orders:
+                self._orders[epoch] = permutation(self._seed, epoch, self._num_images)
+            indices[epochs == epoch] = self._orders[epoch][offsets[epochs == epoch]]
+        return indices
+
+
+class StepImages:
+    """The images of each step, as stored or cut at random; the next step's crops are made while one is trained on."""
+
+    def __init__(self, data: TrainingData, batch_size: int, seed: int):
+        self._images, self._cuts = data.images, data.cuts
+        self._batches = Batches(len(data.images), batch_size, seed)
+        self._draws = Stream(seed, "crop")
+        self._begun: tuple[int, _Begun] | None = None
+
+    def at(self, step: int) -> tuple[Int[Tensor, " batch"], Bytes]:
+        """Return the numbers of a step's images, and the images."""
+        if self._cuts is None:
+            chosen = self._batches.at(step)
+            return chosen, self._images[chosen.numpy()]
+        ahead = self._begun is not None and self._begun[0] == step
+        chosen, cuts = self._begun[1] if self._begun is not None and ahead else self._begin(self._cuts, step)
+        self._begun = step + 1, self._begin(self._cuts, step + 1)
+        return chosen, np.stack([cut.result() for cut in cuts])
+
+    def _begin(self, cuts: Cuts, step: int) -> _Begun:
+        chosen = self._batches.at(step)
+        return chosen, cuts(chosen, self._draws.uniform(torch.arange(len(chosen)), step, 3))
