@@ -189,6 +189,9 @@ def _wanted(selector: str, metric: str) -> dict[str, str]:
     if metric in OF_A_MODEL:
         plain = plain[:1]
     wanted = dict(zip(PLACE, plain, strict=False))
+    # As folders of results name a model at a scale of a sweep.
+    wanted["model"], at, scale = wanted["model"].partition("@")
+    wanted |= {"guidance_scale": scale} if at else {}
     while keyed:
         key, _, value = keyed.partition("=")
         if key not in (*ROW_KEYS, "protocol"):

@@ -210,3 +210,7 @@ def test_a_guidance_scale_may_be_written_without_its_point(results):
         write_records(results / f"scores/digits/adm_g@{scale}/25.json", [item])
     one, other = "adm_g/ancestral/25/guidance_scale=1", "adm_g/ancestral/25/guidance_scale=2.0"
     assert f"{one} is better than {other}" in compare(results, one, other, metrics=["fid"])
+    text = compare(results, "adm_g@1/ancestral/25", "adm_g@2/ancestral/25", metrics=["fid"])
+    assert text.startswith("fid (lower is better): adm_g@1/ancestral/25 is better than adm_g@2/ancestral/25")
+    with pytest.raises(UserError, match="there is adm_g/ancestral/25, but not with these keys"):
+        compare(results, "adm_g@3/ancestral/25", "adm_g@2/ancestral/25", metrics=["fid"])
