@@ -1,11 +1,11 @@
 """Is A better than B? Three answers, from records of both on common seeds: better, worse, not resolved.
 
 A verdict between models needs several trainings, for another seed gives other weights. With three common training
-seeds or more, the interval is Student's over their differences and covers training and sampling. With fewer, the
-verdict is for these weights: Student's over the differences of three common sampling seeds or more, else intervals of
-the differences themselves where the caller knows them, as of sets whose images are pairs; else the two scores' own
-intervals, joined as if their images were independent. Sets made from the same noise are not; their difference then
-varies less than that, so this is the careful side.
+seeds or more, the interval is Student's over their differences and covers training and sampling. With fewer, or where
+these are equal to the last digit, the verdict is for these weights: Student's over the differences of three common
+sampling seeds or more, else intervals of the differences themselves where the caller knows them, as of sets whose
+images are pairs; else the two scores' own intervals, joined as if their images were independent. Sets made from the
+same noise are not; their difference then varies less than that, so this is the careful side.
 Source: Zou and Donner 2008, "Construction of confidence limits about effect measures", for joining two intervals.
 """
 
@@ -62,7 +62,7 @@ def paired(
 
 
 def over_seeds(records: Records) -> Estimate:
-    """Return the mean over seeds, with the interval of their spread where they are enough, else of the scores' own."""
+    """Return the mean over seeds, its interval by their spread where they are enough and differ, else by their own."""
     return _over_seeds([_own(record) for record in records], records)[0]
 
 
@@ -80,8 +80,10 @@ def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate,
         ("sample_seed", "sampling", "sampling, for these weights"),
     ):
         count = len(means[key])
-        if count >= FEWEST_SEEDS:
-            mean = math.fsum(means[key]) / count
+        mean = math.fsum(means[key]) / count
+        # Shares of few images can be equal over seeds by chance: then their spread, 0, says nothing.
+        equal = all(math.isclose(value, mean, rel_tol=1e-9, abs_tol=1e-12) for value in means[key])
+        if count >= FEWEST_SEEDS and not equal:
             spread = math.sqrt(math.fsum((value - mean) ** 2 for value in means[key]) / (count - 1) / count)
             margin = student_quantile(count - 1) * spread
             return Estimate(mean, mean - margin, mean + margin, covers), f"Student's over {count} {word} seeds"

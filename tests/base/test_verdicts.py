@@ -82,6 +82,15 @@ def test_two_seeds_average_the_scores_own_intervals():
     assert (mean.value, mean.low, mean.high) == pytest.approx((5, 5 - np.sqrt(0.5) / 2, 5 + np.sqrt(0.5) / 2))
 
 
+def test_seeds_that_are_equal_by_chance_leave_the_scores_own_intervals():
+    # Of 500 images the same number each time: shares whose differences are all 0.216, and their spread 0.
+    verdict = paired(scores(0.9, 0.9, 0.9, half_width=0.02), scores(0.684, 0.684, 0.684), higher_is_better=True)
+    half_width = np.hypot(0.02, 0.5) / np.sqrt(3)
+    assert (verdict.difference.low, verdict.difference.high) == pytest.approx((0.216 - half_width, 0.216 + half_width))
+    assert verdict.difference.covers == "sampling, for these weights" and verdict.method == "the scores' own intervals"
+    assert verdict.a.high == pytest.approx(0.9 + 0.02 / np.sqrt(3))
+
+
 def test_only_common_seeds_count_and_none_in_common_is_said():
     a, b = scores(4, 5, 6, train=[0, 1, 2]), scores(9, 4.5, train=[7, 1])
     verdict = paired(a, b, higher_is_better=False)
