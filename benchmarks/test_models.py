@@ -17,7 +17,8 @@ from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import ClippedDenoiser, ModelDenoiser
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.samplers._batches import sample
-from diffbench.training.loop import Trainer, TrainingData
+from diffbench.training.data import TrainingData
+from diffbench.training.loop import Trainer
 from diffbench.training.tasks import Denoising
 
 CONFIG = Path(__file__).parents[1] / "workflow/config/digits.yaml"
