@@ -78,6 +78,8 @@ def test_one_run_makes_everything_and_a_second_nothing(finished):
         "upsampling",
     ):
         assert (finished.root / f"results/figures/{name}.png").stat().st_size > 1000
+    labels = json.loads((finished.root / "results/figures/samples_adm_g.png.json").read_text())["spec"]["labels"]
+    assert labels == [f"ancestral, {steps} steps, scale {scale}" for steps in (2, 3) for scale in (0, 1)], "in order"
     assert json.loads((finished.root / "results/metrics.json").read_text())
     assert finished.nothing_to_do("results/table2.csv")
     assert finished.nothing_to_do("table2")

@@ -11,17 +11,27 @@ def figure_job(name, labels=(), title=""):
 
 
 def shown_rows(model):
-    """Return the rows of a model that its picture shows: every sampler and number of steps, for its first seeds."""
+    """Return the rows of a model that its picture shows: every sampler, number of steps and scale, for its first seeds."""
     own = [row for row in ROWS if entry_of(row) == model]
-    first = own[0]
-    return [row for row in own if (row.train_seed, row.sample_seed) == (first.train_seed, first.sample_seed)]
+    seeds = own[0].train_seed, own[0].sample_seed
+    order = list(bench.samplers)
+    return sorted(
+        (row for row in own if (row.train_seed, row.sample_seed) == seeds),
+        key=lambda row: (order.index(row.sampler), row.steps, scale_of(row) or 0),
+    )
+
+
+def scale_of(row):
+    """Return the guidance scale of a row, None where it is not guided."""
+    guidance = bench.variant(row.model).guidance
+    return None if guidance is None else guidance.part.scale
 
 
 def shown_as(row):
     """Return the label of a row in its model's picture."""
-    scale = row.model.partition("@")[2]
+    scale = scale_of(row)
     steps = f"{row.steps} steps" if row.steps else "adaptive"
-    return f"{row.sampler}, {steps}" + (f", scale {scale}" if scale else "")
+    return f"{row.sampler}, {steps}" + ("" if scale is None else f", scale {scale:g}")
 
 
 FIRST_TERMS = {}
