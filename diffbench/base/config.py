@@ -121,9 +121,10 @@ def _list(content: Mapping[str, Any], key: str) -> Sequence[Any]:
 
 def _sampler(key: str, entry: Any) -> SamplerEntry:
     where = f"samplers.{key}"
-    options = dict(stated(entry)) if isinstance(entry, (Mapping, type(None))) else None
-    if options is None:
+    entry = stated(entry)
+    if not isinstance(entry, Mapping):
         raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")
+    options = dict(entry)
     grid, off_grid = options.pop("spacing", "uniform"), options.pop("off_grid", "refuse")
     if not isinstance(grid, str) or not grid:
         raise UserError(
@@ -135,7 +136,7 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
     found = SamplerEntry(name, part, grid, off_grid)
-    if found.adaptive and "spacing" in stated(entry):
+    if found.adaptive and "spacing" in entry:
         raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
     if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):
         asks = f"{name} asks for" if getattr(part, "leaves_grid", False) else f"spacing {grid} has"

@@ -150,15 +150,10 @@ def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> t
 
     default: the name where the entry gives none. Raises: UserError.
     """
-    options = (
-        {"name": entry}
-        if isinstance(entry, str)
-        else dict(stated(entry))
-        if isinstance(entry, (Mapping, type(None)))
-        else None
-    )
-    if options is None:
+    entry = {"name": entry} if isinstance(entry, str) else stated(entry)
+    if not isinstance(entry, Mapping):
         raise UserError(f"{where}: {entry!r} is neither a name nor a map")
+    options = dict(entry)
     name = options.pop("name", default)
     if not isinstance(name, str):
         raise UserError(f"{where}: 'name' is missing")

@@ -63,16 +63,15 @@ class StepImages:
         self._images, self._cuts = data.images, data.cuts
         self._batches = Batches(len(data.images), batch_size, seed)
         self._draws = Stream(seed, "crop")
-        self._begun: tuple[int, _Begun] | None = None
+        self._begun: dict[int, _Begun] = {}
 
     def at(self, step: int) -> tuple[Int[Tensor, " batch"], Bytes]:
         """Return the numbers of a step's images, and the images."""
         if self._cuts is None:
             chosen = self._batches.at(step)
             return chosen, self._images[chosen.numpy()]
-        ahead = self._begun is not None and self._begun[0] == step
-        chosen, cuts = self._begun[1] if self._begun is not None and ahead else self._begin(self._cuts, step)
-        self._begun = step + 1, self._begin(self._cuts, step + 1)
+        chosen, cuts = self._begun.get(step) or self._begin(self._cuts, step)
+        self._begun = {step + 1: self._begin(self._cuts, step + 1)}
         return chosen, np.stack([cut.result() for cut in cuts])
 
     def _begin(self, cuts: Cuts, step: int) -> _Begun:

@@ -158,8 +158,19 @@ def one_of(places):
     return f"(?=(?:{'|'.join(map(re.escape, places))})/)[^/]+"
 
 
+def scale_of(row):
+    """Return the guidance scale of a row, or of wildcards that name one, None where it is not guided."""
+    guidance = bench.variant(row.model).guidance
+    return None if guidance is None else guidance.part.scale
+
+
+def from_project(path):
+    """Return where a path of a configuration is: a relative one starts at the project's folder, not the benchmark's."""
+    return ROOT / Path(path).expanduser()
+
+
 def entry_of(row):
-    """Return the name of the entry in the configuration whose sample set a row is."""
+    """Return the name of the entry in the configuration whose sample set a row, or wildcards, name."""
     return row.model.partition("@")[0]
 
 

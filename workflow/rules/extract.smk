@@ -8,7 +8,7 @@ def weights_of(wildcards):
     path = getattr(bench.extractors[wildcards.extractor][1], "path", None)
     if path is None:
         return []
-    file = ROOT / Path(path).expanduser()
+    file = from_project(path)
     if not file.is_file():
         stop(f"extractors.{wildcards.extractor}.path: {path}: no such file")
     return os.path.relpath(file)
@@ -57,7 +57,7 @@ rule extract_real:
 
 rule extract_reference:
     input:
-        images=lambda w: ROOT / Path(bench.protocols[w.protocol][1].reference_file).expanduser(),
+        images=lambda w: from_project(bench.protocols[w.protocol][1].reference_file),
         weights=weights_of,
     output:
         features="results/features/{extractor}/real/reference_{protocol}.npz",

@@ -21,12 +21,6 @@ def shown_rows(model):
     )
 
 
-def scale_of(row):
-    """Return the guidance scale of a row, None where it is not guided."""
-    guidance = bench.variant(row.model).guidance
-    return None if guidance is None else guidance.part.scale
-
-
 def shown_as(row):
     """Return the label of a row in its model's picture."""
     scale = scale_of(row)

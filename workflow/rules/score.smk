@@ -20,10 +20,9 @@ def row_of(model, **known):
 def sampled_row(wildcards):
     """Return the row of a sample set."""
     numbers = {key: int(wildcards[key]) for key in ("steps", "train_seed", "sample_seed")}
-    guidance = bench.variant(wildcards.model).guidance
-    scale = None if guidance is None else guidance.part.scale
-    entry = wildcards.model.partition("@")[0]
-    return row_of(entry, sampler=wildcards.sampler, guidance_scale=scale, **numbers)
+    return row_of(
+        entry_of(wildcards), sampler=wildcards.sampler, guidance_scale=scale_of(wildcards), **numbers
+    )
 
 
 def features_of_set(wildcards):
