@@ -32,8 +32,14 @@ def check(
 ) -> None:
     """Validate a benchmark: every name, type and number, before any work."""
     from diffbench.base.config import load_benchmark
+    from diffbench.base.places import home_of, other_configuration
 
     benchmark = load_benchmark(config)
+    other = other_configuration(home_of(benchmark.name), config, benchmark.name)
+    if other is not None:
+        typer.echo(
+            f"{config}: note: benchmark '{benchmark.name}' is the name of {other} too; give one another", err=True
+        )
     _check_networks(benchmark, config)
     try:
         held_out = benchmark.dataset.open("test").num_images

@@ -83,6 +83,26 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+FOREIGN = "file:"
+"""What a digest under `upstream` begins with that is of a file's own content: of one that no job of ours made."""
+
+
+def spec_digest(spec: Mapping[str, Any]) -> str:
+    """Return 16 hexadecimal digits that name a spec and, by its `upstream`, everything that came before it."""
+    return digest(spec)[:16]
+
+
+def spec_of_one(spec: Mapping[str, Any], source: str, position: int) -> dict[str, Any]:
+    """Return a job's spec as one of its outputs records it: of a list under `upstream`, only what that one comes from.
+
+    A set of images has the same features, record included, whichever sets the job extracted beside it.
+    """
+    upstream = spec.get("upstream", {})
+    if not isinstance(upstream.get(source), list):
+        return dict(spec)
+    return {**spec, "upstream": {**upstream, source: upstream[source][position]}}
+
+
 def provenance_path(path: Path | str) -> Path:
     """Return the path of an artifact's provenance: the artifact's own with `.json` appended."""
     return Path(f"{path}.json")

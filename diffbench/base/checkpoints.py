@@ -7,7 +7,6 @@ from typing import Any
 
 from diffbench.base.artifacts import provenance_path, read_provenance
 from diffbench.base.benchmark import Benchmark
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.entries import Checkpoint, Model, NoisyClassifier
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
@@ -39,10 +38,9 @@ def adopted(
     if given is None:
         return dict(entry), None
     asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
-    path = Path(asked.path).expanduser()
-    # Where the command was given, else in the project's folder, from which a workflow sees its configuration.
-    file = next((place for place in (path.absolute(), PACKAGE_ROOT / path) if place.is_file()), None)
-    if file is None:
+    path = Path(asked.path)
+    file = path.absolute()
+    if not file.is_file():
         raise UserError(
             f"{where}.checkpoint: {path}: no such file; `diffbench import --list` names what can be downloaded"
         )

@@ -24,6 +24,7 @@ from diffbench.base.guidance import (
     sampled_otherwise,
     weights_of,
 )
+from diffbench.base.places import folder_of, located
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.protocols import extractors_of
 from diffbench.base.runs import check_runs, run_of
@@ -43,11 +44,11 @@ MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 def load_benchmark(path: Path | str) -> Benchmark:
     """Return the benchmark of a YAML file. Raises: UserError naming file, key and what is allowed."""
-    return parse_benchmark(read_yaml(path), str(path))
+    return parse_benchmark(located(read_yaml(path), folder_of(path)), str(path))
 
 
 def parse_benchmark(content: Any, source: str) -> Benchmark:
-    """Return the benchmark of a parsed file; source: its name, for messages. Raises: UserError."""
+    """Return the benchmark of a parsed file, its paths located. source: its name, for messages. Raises: UserError."""
     try:
         return _parse(content)
     except UserError as error:

@@ -8,11 +8,12 @@ import yaml
 from diffbench.base.artifacts import read_provenance, replacing
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.errors import UserError
+from diffbench.base.places import folder_of, home_of, located
 from diffbench.base.records import read_records
 from diffbench.base.yaml_file import read_yaml
 from diffbench.commands._answers import Pairs, answered, report, write_answers
 from diffbench.commands._question import Question, laid_over
-from diffbench.commands._workflow import home_of, make
+from diffbench.commands._workflow import make
 
 
 def compare_samplers(config: Path, question: Question, *, cores: str = "all") -> str:
@@ -22,7 +23,7 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     """
     if cores != "all" and not (cores.isdecimal() and int(cores)):
         raise UserError(f"--cores {cores}: is neither a number of processes nor all")
-    laid = laid_over(read_yaml(config), question, str(config))
+    laid = laid_over(located(read_yaml(config), folder_of(config)), question, str(config))
     home = home_of(laid.benchmark.name)
     folder = home / "results/compared" / laid.name
     _tell_what_is_missing(laid.benchmark, home)

@@ -9,7 +9,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
-from diffbench.base.artifacts import provenance_path, read_provenance, require_files, run_record, write_provenance
+from diffbench.base.artifacts import (
+    provenance_path,
+    read_provenance,
+    require_files,
+    run_record,
+    spec_of_one,
+    write_provenance,
+)
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
@@ -51,12 +58,13 @@ def extract(
     about = {"weights_sha256": sha, "resize": getattr(extractor, "resize", "none")} | device_facts(chosen)
     total = 0
     with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
-        for source, out in zip(images, outs, strict=True):
+        for position, (source, out) in enumerate(zip(images, outs, strict=True)):
             stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
             size = full_size(source)
             count = write_features(network, source, out, stored, size)
             facts = about | {"num_images": count} | ({"enlarged_to": size} if size else {})
-            write_provenance(out, spec=spec, inputs={"images": source}, facts=facts)
+            own = spec_of_one(spec, "images", position)
+            write_provenance(out, spec=own, inputs={"images": source}, facts=facts)
             total += count
             bar.update()
     if record is not None:

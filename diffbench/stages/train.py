@@ -42,7 +42,7 @@ def train(
     log_csv: Path,
     *,
     held_out: Path | None = None,
-    root: Path = Path(),
+    pictures: Path | None = None,
     device: str = "auto",
     cache: Path = Path(".cache"),
     checkpoint_every: int = 500,
@@ -50,9 +50,9 @@ def train(
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
 
-    held_out: prepared images, of which a classifier's log then has the accuracy too. root: where a relative path of the
-    data set starts that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was
-    cut off. Raises: UserError.
+    held_out: prepared images, of which a classifier's log then has the accuracy too. pictures: where the data set lies
+    that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was cut off.
+    Raises: UserError.
     """
     require_files([data])
     make_deterministic(spec["threads"])
@@ -76,8 +76,9 @@ def train(
         if spec["training"].get("random_crop"):
             if "dataset" not in spec:
                 raise UserError("training.random_crop: the spec must name the data set whose pictures are cut")
-            pictures = cutting(spec["dataset"], root, training_data.images, _labels_of(data), data)
-            training_data = replace(training_data, cuts=stack.enter_context(pictures))
+            entry = spec["dataset"] if pictures is None else {**spec["dataset"], "path": str(pictures)}
+            cuts = cutting(entry, training_data.images, _labels_of(data), data)
+            training_data = replace(training_data, cuts=stack.enter_context(cuts))
         seed_torch(spec["seed"], "init")
         trainer = Trainer(
             task_of(spec, facts),
@@ -171,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")
     parser.add_argument("--held-out", type=Path, help="images for a classifier's log, not trained on (.npz)")
-    parser.add_argument("--root", type=Path, default=Path(), help="where a relative path of the data set starts")
+    parser.add_argument("--pictures", type=Path, help="where the data set lies, for random crops")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where checkpoints live")
     parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")
     add_device(parser)
@@ -183,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.out,
             given.log_csv,
             held_out=given.held_out,
-            root=given.root,
+            pictures=given.pictures,
             device=given.device,
             cache=given.cache,
             checkpoint_every=given.checkpoint_every,
