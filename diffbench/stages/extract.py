@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
-from diffbench.base.artifacts import provenance_path, read_provenance, require_files, run_record, write_provenance
+from diffbench.base.artifacts import checked, provenance_path, read_provenance, run_record, write_provenance
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
@@ -42,7 +42,9 @@ def extract(
     """
     if len(images) != len(outs):
         raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
-    require_files([*images, *([weights] if weights else [])])
+    # All before the work; samples of others and published weights have no record.
+    own = checked({"weights": weights}, foreign=("weights",))
+    sets = [checked({"images": source}, foreign=("images",)) for source in images]
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
     extractor = part_of("extractors", spec["extractor"])
@@ -51,12 +53,12 @@ def extract(
     about = {"weights_sha256": sha, "resize": getattr(extractor, "resize", "none")} | device_facts(chosen)
     total = 0
     with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
-        for source, out in zip(images, outs, strict=True):
+        for source, inputs, out in zip(images, sets, outs, strict=True):
             stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
             size = full_size(source)
             count = write_features(network, source, out, stored, size)
             facts = about | {"num_images": count} | ({"enlarged_to": size} if size else {})
-            write_provenance(out, spec=spec, inputs={"images": source}, facts=facts)
+            write_provenance(out, spec=spec, inputs=inputs | own, facts=facts)
             total += count
             bar.update()
     if record is not None:
