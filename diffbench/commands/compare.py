@@ -13,6 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from diffbench.base.artifacts import checked
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import load, names, nearest
 from diffbench.base.records import NORMAL_95, ROW_KEYS, Estimate, read_records, record
@@ -71,6 +72,8 @@ def records_of(results: Path) -> list[dict[str, Any]]:
     else:
         paths = [results]
     found = read_records(paths)
+    # Scores that somebody sent come without a record.
+    checked({str(path): path for path in paths}, foreign=list(map(str, paths)))
     for item in found:
         missing = {*ROW_KEYS, "metric", "protocol", "value", "low", "high", "covers"} - set(item)
         if missing:
@@ -96,6 +99,7 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error):
         raise UserError(f"{path}: not a table of scores: it is not CSV in UTF-8") from None
+    checked({str(path): path}, foreign=[str(path)])
     missing = [key for key in (*ROW_KEYS, "protocol") if not rows or key not in rows[0]]
     if missing:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from diffbench.base.artifacts import read_provenance, replacing
+from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.errors import UserError
 from diffbench.base.places import folder_of, home_of, located
@@ -39,7 +39,9 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     make(targets, folder / "benchmark.yaml", cores=cores, log=folder / "snakemake.log")
     made = read_provenance(folder / "table.csv")
     pairs = Pairs(laid.benchmark, home, made["spec"]["sets"])
-    answers = answered(read_records(home / path for path in made["inputs"]), laid, question.metrics, pairs)
+    scores = [home / path for path in made["inputs"]]
+    checked({str(path): path for path in scores})
+    answers = answered(read_records(scores), laid, question.metrics, pairs)
     write_answers(folder / "verdicts.csv", answers)
     paths = [folder / "verdicts.csv", *(home / target for target in targets)]
     return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)

@@ -55,7 +55,7 @@ def measure(
     for images in (samples, reference):
         path = cache / "features" / f"{digest(key | {'images': sha256(images), 'size': full_size(images)})[:24]}.npz"
         # The provenance is written last: a file without it is one that was cut off.
-        if not Path(f"{path}.json").is_file():
+        if not (path.is_file() and provenance_path(path).is_file()):
             extract(spec, [images], [path], weights=weights, device=device)
         features.append(path)
     row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}

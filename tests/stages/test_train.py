@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import digest, exclusive, read_provenance, sha256, write_provenance
+from diffbench.base.artifacts import digest, exclusive, read_provenance, sha256, write_provenance, write_recorded
 from diffbench.base.errors import UserError
 from diffbench.stages.train import main, train
 from diffbench.training.checkpoints import Checkpoints
@@ -115,7 +115,7 @@ def test_another_spec_or_flip_does_not_take_up_a_checkpoint(specs, data, tmp_pat
     flipped.write_bytes((data / "train.npz").read_bytes())
     recorded = read_provenance(data / "train.npz")
     recorded["facts"]["flip"] = not recorded["facts"]["flip"]
-    (tmp_path / "flipped.npz.json").write_text(json.dumps(recorded))
+    write_recorded(tmp_path / "flipped.npz.json", recorded)
     train(spec, flipped, tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
     assert steps == [None, 2, None, None]
 
