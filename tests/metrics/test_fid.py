@@ -97,6 +97,14 @@ def test_ill_conditioned_covariances_have_their_closed_form(condition, turned):
         assert found == pytest.approx(of_commuting(larger, smaller), rel=1e-10)
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["diagonal", "rotated"])
+def test_many_small_directions_are_not_drawn_from_squares(turned):
+    """Eigenvalues near 4e-13 beside one of 1 have an error of 1e-16: of their 199 roots 1e-9 would be left."""
+    smaller = np.r_[1, np.full(199, 6.0e-7)]
+    sigma = rotated(smaller) if turned else np.diag(smaller)
+    assert of_centred_normals(1.21 * sigma, sigma) == pytest.approx(of_commuting(1.21 * smaller, smaller), abs=1e-13)
+
+
 @pytest.mark.slow
 def test_ill_conditioned_covariances_of_2048_dimensions():
     geometric = np.geomspace(10, 1e-6, 2048)
