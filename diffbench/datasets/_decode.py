@@ -48,6 +48,8 @@ UNSIGNED = (1, 4)
 
 # Pillow refuses a picture of more than 179 million pixels by itself; its warning from 89 million on is no news.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# What it warns of in damaged files is refused here in one line, or changes no pixel.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True)
