@@ -40,7 +40,7 @@ def parquet_or_archive(
         return parquet_split(by_split[split], shape=shape, num_classes=num_classes)
     try:
         archive = opener(str(folder), split == "train", download)
-        images, labels = np.asarray(archive.data).reshape(-1, *shape), np.asarray(archive.targets, np.int64)
+        images, labels = np.asarray(archive.data), np.asarray(archive.targets, np.int64)
     except FAILURES as error:
         # torchvision's own advice names its argument, not our option.
         reason = " ".join(str(error).split()).split(". You can")[0] or type(error).__name__
@@ -50,8 +50,11 @@ def parquet_or_archive(
         raise kind(
             f"{folder}: neither {split}.parquet nor parts of it, nor torchvision's archive ({reason}); {way_out}"
         ) from error
+    if images.shape[1:3] != shape[:2]:
+        found, wanted = ("x".join(map(str, size)) for size in (images.shape[1:], shape[:2]))
+        raise UserError(f"{folder}: torchvision's archive has images of {found}, not {wanted}; fetch it again")
     if not len(images) or len(images) != len(labels):
         raise UserError(
             f"{folder}: torchvision's archive has {len(images)} images and {len(labels)} labels in '{split}'"
         )
-    return split_of_arrays(images, checked_labels(labels, num_classes, str(folder)))
+    return split_of_arrays(images.reshape(-1, *shape), checked_labels(labels, num_classes, str(folder)))

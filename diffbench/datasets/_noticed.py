@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 TURNED = "turned by an orientation tag, which is not applied"
 FRAMES = "with several frames, of which the first is read"
 INKS = "in CMYK, converted without a colour profile"
-COPIES = "byte for byte copies of others"
+COPIES = "equal to another, byte for byte"
 
 
 class Noticed:
