@@ -165,12 +165,24 @@ def _notice(image: Image.Image, source: bytes, where: str, noticed: Noticed) -> 
     # A photograph of a phone may hold a second, smaller picture for other screens; its first one is what all show.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         noticed.note(FRAMES, where)
-    # Pillow turns a TIFF upright by itself; of a PNG it must decode all to find tags, so look whether there are some.
-    tagged = image.format != "TIFF" and (
-        image.format != "PNG" or any(word in source for word in (b"eXIf", b"Raw profile type", b"Orientation"))
-    )
-    if tagged and image.getexif().get(ORIENTATION) in range(2, 9):
+    if _has_tags(image, source) and _orientation(image) in range(2, 9):
         noticed.note(TURNED, where)
+
+
+def _orientation(image: Image.Image) -> object:
+    try:
+        return image.getexif().get(ORIENTATION)
+    # Tags that cannot be read, of which ImageNet has some, turn nothing; the pixels are whole.
+    except Exception:
+        return None
+
+
+def _has_tags(image: Image.Image, source: bytes) -> bool:
+    """Return whether a picture may hold an orientation that Pillow does not apply by itself, as it does a TIFF's."""
+    if image.format == "PNG":
+        # Tags may stand behind the pixels, and Pillow decodes these to look there.
+        return any(word in source for word in (b"eXIf", b"Raw profile type", b"Orientation"))
+    return image.format != "TIFF" and bool({"exif", "xmp"} & set(image.info))
 
 
 def _unreadable(where: str, error: Exception) -> UserError:

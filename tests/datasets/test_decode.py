@@ -270,3 +270,15 @@ def test_text_in_a_png_is_not_taken_for_an_orientation():
     noticed = Noticed()
     decoded(saved(Image.fromarray(COLOURS), "PNG", pnginfo=text), 3, "a", noticed=noticed)
     assert noticed.notes() == []
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    "tags", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12", b"II"]
+)
+def test_tags_that_cannot_be_read_are_no_reason_to_refuse(kind, tags):
+    noticed = Noticed()
+    content = saved(Image.fromarray(COLOURS), kind, exif=tags)
+    assert decoded(content, 3, "a", noticed=noticed).shape == (2, 2, 3)
+    assert header(content, "a", noticed).height == 2
+    assert noticed.notes() == []
