@@ -41,11 +41,8 @@ def check(
             f"{config}: note: benchmark '{benchmark.name}' is the name of {other} too; give one another", err=True
         )
     _check_networks(benchmark, config)
-    try:
-        held_out = benchmark.dataset.open("test").num_images
-    except UserError as error:
-        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
-    else:
+    held_out = _say_data(benchmark, config)
+    if held_out is not None:
         for row in benchmark.sampled_sets():
             if benchmark.upsamples_real(row) and row.num_images > held_out:
                 raise UserError(
@@ -108,6 +105,30 @@ def check(
     content["extractors"] = {key: described(part, name) for key, (name, part) in benchmark.extractors.items()}
     content["runs"] = [dataclasses.asdict(run) for run in benchmark.runs]
     typer.echo(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False).rstrip())
+
+
+def _say_data(benchmark, config: Path) -> int | None:  # noqa: ANN001  (a Benchmark; imported late)
+    """Print what is read of the data, and return the number of test images; None where they are not here yet.
+
+    Raises: UserError where they are here and cannot be read.
+    """
+    from diffbench.base.classes import class_counts, unlike_uniform
+    from diffbench.datasets._split import MissingDataError
+
+    try:
+        splits = {split: benchmark.dataset.open(split) for split in ("train", "test")}
+    except MissingDataError as error:
+        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
+        return None
+    except UserError as error:
+        raise UserError(f"{config}: dataset: {error}") from None
+    for split, images in splits.items():
+        typer.echo(f"{config}: {split}: {images.summary()}", err=True)
+    told = unlike_uniform(class_counts(splits["train"].labels, benchmark.dataset.num_classes))
+    uniform = [model.name for model in benchmark.models.values() if model.labels in ("iid", "balanced")]
+    if told and uniform:
+        typer.echo(f"{config}: note: {told}; models: {', '.join(uniform)}", err=True)
+    return splits["test"].num_images
 
 
 def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchmark; imported late)

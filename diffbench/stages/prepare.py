@@ -8,6 +8,7 @@ int64, where there are labels. Its provenance states under `facts` what later st
 """
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from diffbench.base import plugins
 from diffbench.base.arrays import NpzWriter, read_member, writing_npz
 from diffbench.base.artifacts import run_record, write_provenance
+from diffbench.base.classes import class_counts
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.datasets._split import Split
@@ -27,6 +29,8 @@ def prepare(
     spec: Mapping[str, Any], *, out_train: Path, out_test: Path, path: Path | None = None
 ) -> dict[str, dict[str, Any]]:
     """Write both splits and their provenance, and return the facts of each ("train", "test").
+
+What was read is said in one line a split on stderr, the log of a run.
 
     spec: `dataset`, its name and options. path: where the data set lies, which the spec need not say: the same pictures
     elsewhere are the same data. Raises: UserError naming the file that is missing, corrupt or of
@@ -57,10 +61,17 @@ def prepare(
             "levels": dataset.levels,
             "flip": dataset.flip,
             "num_classes": dataset.num_classes,
+            "class_counts": class_counts(images.labels, dataset.num_classes),
             "images_sha256": hashes[split],
             **codes,
         }
         write_provenance(path, spec={**spec, "split": split}, facts=facts[split])
+        sys.stderr.write(f"dataset {name}: {split}: {images.summary()}\n")
+    counts = facts["train"]["class_counts"] or []
+    unseen = [str(label) for label, count in enumerate(counts) if not count]
+    if unseen:
+        shown = f"{', '.join(unseen[:5])}{' and others' if unseen[5:] else ''}"
+        sys.stderr.write(f"dataset {name}: no training image has label {shown}, of {len(counts)} classes\n")
     return facts
 
 

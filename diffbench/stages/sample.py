@@ -1,6 +1,7 @@
 """sample: a model's weights in, sample sets out, one for each number of steps."""
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,6 +22,7 @@ from diffbench.base.artifacts import (
     upstream_of,
     write_provenance,
 )
+from diffbench.base.classes import LABEL_RULES, unlike_uniform
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
@@ -131,6 +133,9 @@ def sample_set(
         seed = f"{seed}, upsampled from {facts['low_size']}"
     else:
         conditions = conditions_of(spec, facts)
+        told = unlike_uniform(facts.get("class_counts"))
+        if told and conditions is not None and spec.get("labels") != "as_in_data":
+            sys.stderr.write(f"diffbench: {told}\n")
     shards = []
     ranges = micro_batches(num_images, settings["micro_batch"])
     own_nfe: list[np.ndarray] = []
@@ -232,15 +237,28 @@ def guided_denoiser(
 def conditions_of(spec: dict[str, Any], facts: dict[str, Any]) -> Conditions | None:
     """Return what image k is to be, or None where neither the model nor a classifier takes a label.
 
-    iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes.
+    iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes; as_in_data: a label drawn by
+    (seed, k) with the shares that the classes had in training. Raises: UserError where these are not recorded.
     Source: guided-diffusion's classifier_sample.py draws labels independently and uniformly.
     """
     if not is_conditional(spec) and not spec.get("classifier"):
         return None
-    if spec.get("labels") == "balanced":
+    rule, counts = spec.get("labels") or "iid", facts.get("class_counts")
+    if rule == "balanced":
         return lambda index: Condition(y=index % facts["num_classes"])
     stream = Stream(spec["seed"], "label")
-    return lambda index: Condition(y=stream.integers(index, 0, facts["num_classes"]))
+    if rule == "iid":
+        return lambda index: Condition(y=stream.integers(index, 0, facts["num_classes"]))
+    if rule != "as_in_data":
+        raise UserError(f"--spec.labels: {rule!r} is not allowed; allowed: {', '.join(LABEL_RULES)}")
+    if not counts:
+        raise UserError(
+            "labels: as_in_data needs the class_counts of the training images, and the weights' record has none; "
+            "train the model here, or choose iid or balanced"
+        )
+    # An image of the training data is drawn, and its class taken: class y has those before ends[y].
+    ends = torch.tensor(counts).cumsum(0)
+    return lambda index: Condition(y=torch.searchsorted(ends, stream.integers(index, 0, sum(counts)), right=True))
 
 
 def upsampling_conditions(spec: dict[str, Any], facts: dict[str, Any], low_res: Path) -> Conditions:

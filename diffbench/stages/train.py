@@ -93,6 +93,7 @@ def train(
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
         # What a sample set must know to refuse a classifier that was trained on other images.
         about = facts | {"parameters": parameters, "images_sha256": known.get("images_sha256")}
+        about |= {"class_counts": known.get("class_counts")}
         about |= device_facts(chosen)
         write_provenance(out, spec=spec, inputs=inputs.only("data"), facts=about)
         write_provenance(log_csv, spec=spec, inputs=inputs, facts={})

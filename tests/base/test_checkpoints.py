@@ -248,3 +248,14 @@ def test_an_upsampler_and_its_base(record):
 def test_how_a_checkpoint_was_trained_asks_nothing_of_the_data(record):
     record(training={"random_crop": True}, objective={"name": "hybrid"})
     assert parsed().models["released"].training.random_crop
+
+
+def test_labels_as_in_the_data_need_a_record_of_the_classes(record):
+    def asked(content):
+        content["models"]["released"]["labels"] = "as_in_data"
+
+    record(network=described(**NETWORK, class_conditional=True))
+    with pytest.raises(UserError, match="models.released.labels: as_in_data needs the classes of the images"):
+        parsed(asked)
+    record(network=described(**NETWORK, class_conditional=True), facts={"class_counts": [1] * 10})
+    assert parsed(asked).models["released"].labels == "as_in_data"
