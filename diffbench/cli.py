@@ -60,9 +60,8 @@ def check(
         return
     import dataclasses
 
-    import yaml
-
     from diffbench.base.plugins import described
+    from diffbench.base.yaml_file import write_yaml
 
     described_keys = ("network", "diffusion", "objective", "training")
     trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}
@@ -101,7 +100,7 @@ def check(
     content["protocols"] = {key: described(part, name) for key, (name, part) in benchmark.protocols.items()}
     content["extractors"] = {key: described(part, name) for key, (name, part) in benchmark.extractors.items()}
     content["runs"] = [dataclasses.asdict(run) for run in benchmark.runs]
-    typer.echo(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False).rstrip())
+    typer.echo(write_yaml(json.loads(json.dumps(content))).rstrip())
 
 
 def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchmark; imported late)

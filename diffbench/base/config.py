@@ -27,7 +27,7 @@ from diffbench.base.guidance import (
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.protocols import extractors_of
 from diffbench.base.runs import check_runs, run_of
-from diffbench.base.yaml_file import read_yaml
+from diffbench.base.yaml_file import read_layers
 
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
@@ -41,9 +41,13 @@ OWN_KEYS = ("base", "of", "network", "checkpoint", "objective", "training", "siz
 MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 
-def load_benchmark(path: Path | str) -> Benchmark:
-    """Return the benchmark of a YAML file. Raises: UserError naming file, key and what is allowed."""
-    return parse_benchmark(read_yaml(path), str(path))
+def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmark:
+    """Return the benchmark of a YAML file, or of several that are laid over each other.
+
+    settings: texts KEY=VALUE, laid over all files. Raises: UserError naming file, key and what is allowed.
+    """
+    source = " with ".join([*map(str, files), *(["--config"] if settings else [])])
+    return parse_benchmark(read_layers(files, settings), source)
 
 
 def parse_benchmark(content: Any, source: str) -> Benchmark:

@@ -202,7 +202,7 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
 
 
 def _spoken(hint: Any) -> str:
-    words = {int: "a whole number", float: "a number (write 1.0e-3, not 1e-3)", bool: "true or false", str: "a text"}
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is tuple:

@@ -26,7 +26,7 @@ os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 from diffbench.base.artifacts import sha256
 from diffbench.base.codehash import code_hash
 from diffbench.base.benchmark import REAL, Job
-from diffbench.base.config import load_benchmark, parse_benchmark
+from diffbench.base.config import load_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import module_of
@@ -40,11 +40,19 @@ def stop(message):
 
 
 def benchmark_of_config():
-    """Return the validated benchmark; a file that nothing was laid over is read again, with the loader's own care."""
-    files = [os.path.relpath(path) for path in workflow.configfiles]
-    if len(files) == 1 and not workflow.config_settings.config:
-        return load_benchmark(files[0])
-    return parse_benchmark(config, " with ".join([*files, "--config"]))
+    """Return the validated benchmark: of DIFFBENCH_CONFIG, of --configfile, or the default, --config laid over it.
+
+    Snakemake's own reader takes 010 for 8, --config's nested numbers for texts, and runs Python that a file holds. So
+    files are read again here, and one that DIFFBENCH_CONFIG names is read here alone.
+    """
+    settings = [str(setting) for setting in workflow.config_settings.config_args or ()]
+    named = os.environ.get("DIFFBENCH_CONFIG")
+    if named and workflow.overwrite_configfiles:
+        raise UserError(f"DIFFBENCH_CONFIG names {named}, and --configfile another benchmark; give one")
+    if named:
+        os.environ["DIFFBENCH_CONFIG"] = str(Path(named).absolute())  # for jobs that start elsewhere
+    files = [named] if named else workflow.overwrite_configfiles or [DEFAULT]
+    return load_benchmark(*map(os.path.relpath, files), settings=settings)
 
 
 def require_writable(folder):
@@ -56,16 +64,7 @@ def require_writable(folder):
         raise UserError(f"{nearest}: cannot be written; fix permissions or run in a copy elsewhere")
 
 
-# A --configfile replaces the default benchmark; a lone --config changes values of it.
-if not workflow.overwrite_configfiles:
-    try:
-        load_benchmark(os.path.relpath(DEFAULT))  # says which line is no YAML; Snakemake does not
-    except UserError as error:
-        stop(error)
-
-    configfile: DEFAULT
-
-
+# A --configfile or DIFFBENCH_CONFIG replaces the default benchmark; a lone --config changes values of it.
 # The default benchmark's results are at home; any other has a tree, records and locks of its own.
 try:
     bench = benchmark_of_config()
@@ -74,6 +73,12 @@ try:
         require_writable(folder)
 except UserError as error:
     stop(error)
+
+if "DIFFBENCH_CONFIG" in os.environ:
+
+    envvars:
+        "DIFFBENCH_CONFIG",
+
 
 if bench.name != "digits":
 
