@@ -4,7 +4,6 @@ The Snakefile, the stages and `diffbench check` all call it. Every mistake is on
 and what is allowed.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.base.checkpoints import adopted, check_checkpoints
-from diffbench.base.entries import REAL, Bound, Execution, Model, SamplerEntry, Sampling
+from diffbench.base.entries import Bound, Execution, Model, SamplerEntry, Sampling
 from diffbench.base.errors import UserError
 from diffbench.base.grid import SenselessError, check_combination, expanded
 from diffbench.base.guidance import (
@@ -24,6 +23,7 @@ from diffbench.base.guidance import (
     sampled_otherwise,
     weights_of,
 )
+from diffbench.base.names import require_benchmark, require_names, weights_under
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.protocols import extractors_of
 from diffbench.base.runs import check_runs, run_of
@@ -69,8 +69,7 @@ def _parse(content: Any) -> Benchmark:
     for key in ("benchmark", "dataset", "models", "samplers", "protocols", "runs"):
         if key not in content:
             raise UserError(f"'{key}' is missing")
-    if not isinstance(content["benchmark"], str) or not content["benchmark"].isidentifier():
-        raise UserError(f"benchmark: {content['benchmark']!r} is not a name of letters, digits and underscores")
+    require_benchmark(content["benchmark"])
 
     dataset_name, dataset = chosen("datasets", content["dataset"], "dataset")
     models, grids, left_out = _models(content)
@@ -108,12 +107,7 @@ def _map(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = content[key]
     if not isinstance(value, Mapping) or not value:
         raise UserError(f"{key}: must be a map of named entries")
-    for name in value:
-        # Names become folders.
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", name) or name == REAL:
-            raise UserError(
-                f"{key}: '{name}' cannot be a name; use up to 64 letters, digits, _ - + . ('real' is taken)"
-            )
+    require_names(value, key)
     return value
 
 
@@ -232,7 +226,9 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     training = None
     if "training" in known:
         training = configure(load("training", TRAINING), stated(entry.get("training")), f"{where}.training")
-    weights = weights_of(entry, where, default="ema")
+    # Of a file without a record nobody knows that its weights are an average.
+    own = checkpoint is not None and checkpoint.facts is None
+    weights = weights_of(entry, where, default=weights_under(checkpoint.key) if own else "ema")
     if objective is not None:
         check_combination(objective, objective_name, diffusion, where)
     guidance = guidance_of(entry, where)

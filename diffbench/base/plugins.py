@@ -22,6 +22,8 @@ from typing import Any
 from diffbench.base.errors import UserError
 
 PACKAGE = "diffbench"
+WHOLE_LIMIT = 2**63
+"""Whole numbers are below it, as those of arrays and of JSON's readers."""
 
 
 def nearest(word: Any, allowed: Iterable[str]) -> str:
@@ -190,6 +192,8 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
         return {key: coerced(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return configure(typing.cast(type, hint), value, where)
+    if isinstance(value, int) and abs(value) >= WHOLE_LIMIT:
+        raise UserError(f"{where}: too large; whole numbers are below 2^63")
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise UserError(f"{where}: {value!r} is not a finite number")

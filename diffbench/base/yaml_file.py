@@ -28,13 +28,12 @@ from ruamel.yaml.events import (
 from ruamel.yaml.representer import SafeRepresenter
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import WHOLE_LIMIT
 
 LARGEST = 2**18
 """Bytes of a file, and values and letters of what it says once its aliases are written out."""
 DEEPEST = 40
 """Lists and maps inside each other."""
-WHOLE_LIMIT = 2**63
-"""Whole numbers are below it, as those of arrays and of JSON's readers."""
 
 NULLS = ("", "~", "null", "Null", "NULL")
 TRUTHS = {

@@ -1,5 +1,7 @@
 """The reader of YAML: what values mean, what is refused, and that nothing takes long."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -212,3 +214,19 @@ def test_a_setting_is_read_with_the_same_care(setting, message):
     with pytest.raises(UserError) as caught:
         read_layers([], [setting])
     assert message in str(caught.value)
+
+
+FAULTS = Path(__file__).parents[3] / "shared/cases/60_faults"
+
+
+@pytest.mark.parametrize(
+    "name", ["bad_date", "billion_laughs_in_models", "deep_nesting", "float_tag", "huge_int_5000_digits", "yte"]
+)
+def test_files_that_were_a_traceback_or_minutes_are_one_line_at_once(name):
+    path = FAULTS / f"{name}.yaml"
+    if not path.is_file():
+        pytest.skip("the cases are not beside this checkout")
+    for arguments in ([path], [path, "--resolved"]):
+        command = [Path(sys.executable).parent / "diffbench", "check", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(path) in done.stderr
