@@ -46,6 +46,9 @@ def check(
                     f"{config}: runs: {row.model} is to upsample {row.num_images} held-out images, "
                     f"of which there are {held_out}; ask for fewer"
                 )
+    for name, sampler in benchmark.samplers.items():
+        if sampler.left_out:
+            typer.echo(f"{config}: note: samplers.{name}.config: not taken over: {sampler.left_out}", err=True)
     for name, (_, protocol) in benchmark.protocols.items():
         file = protocol.reference_file
         if file and not file.is_file():

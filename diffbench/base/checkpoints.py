@@ -26,6 +26,17 @@ class Given:
     key: str | None = None
 
 
+def found_file(path: Path) -> Path | None:
+    """Return where a file of a configuration is: seen from where the command was given, else from the project's folder.
+
+    None where it is in neither.
+    """
+    try:
+        return next((place for place in (path.absolute(), PACKAGE_ROOT / path) if place.is_file()), None)
+    except ValueError:  # a zero byte
+        return None
+
+
 def adopted(
     entry: Mapping[str, Any], where: str, diffusion_keys: Sequence[str]
 ) -> tuple[dict[str, Any], Checkpoint | None]:
@@ -40,8 +51,7 @@ def adopted(
         return dict(entry), None
     asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
     path = Path(asked.path).expanduser()
-    # Where the command was given, else in the project's folder, from which a workflow sees its configuration.
-    file = next((place for place in (path.absolute(), PACKAGE_ROOT / path) if place.is_file()), None)
+    file = found_file(path)
     if file is None:
         raise UserError(
             f"{where}.checkpoint: {path}: no such file; `diffbench import --list` names what can be downloaded"

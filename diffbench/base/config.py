@@ -27,6 +27,7 @@ from diffbench.base.names import require_benchmark, require_names, weights_under
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.protocols import extractors_of
 from diffbench.base.runs import check_runs, run_of
+from diffbench.base.scheduler_file import with_file
 from diffbench.base.yaml_file import read_layers
 
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
@@ -122,7 +123,7 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     entry = stated(entry)
     if not isinstance(entry, Mapping):
         raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")
-    options = dict(entry)
+    options, left_out = with_file(entry, where)
     grid, off_grid = options.pop("spacing", "uniform"), options.pop("off_grid", "refuse")
     if not isinstance(grid, str) or not grid:
         raise UserError(
@@ -133,7 +134,7 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     name, part = chosen("samplers", options, where, default=key)
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
-    found = SamplerEntry(name, part, grid, off_grid)
+    found = SamplerEntry(name, part, grid, off_grid, left_out)
     if found.adaptive and "spacing" in entry:
         raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
     if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):

@@ -124,11 +124,14 @@ def configure(part: type, options: Any, where: str) -> Any:
         raise UserError(
             f"{where}: a field of {part.__name__} has an annotation that means nothing ({error})"
         ) from error
+    refused: Mapping[str, str] = getattr(part, "no_options", {})
     for key in options:
-        if key in getattr(part, "no_options", ()):
-            raise UserError(f"{where}.{key}: is not to be chosen here: {part.no_options[key]}")  # type: ignore[attr-defined]
+        others = [str(other) for other in options if other != key and (other in refused or other not in fields)]
+        also = f" (nor are {', '.join(others)})" if others else ""
+        if key in refused:
+            raise UserError(f"{where}.{key}: is not to be chosen here: {refused[key]}{also}")
         if key not in fields:
-            raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}")
+            raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}{also}")
     values = {key: coerced(value, hints[key], f"{where}.{key}") for key, value in options.items()}
     for name, field in fields.items():
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

@@ -81,7 +81,7 @@ def test_a_folder_of_one_network_is_recorded_as_what_it_is(checkpoint, tmp_path)
     ("text", "message"),
     [
         ('{"sample_size": 8, "sample_size": 9}', "key 'sample_size' is written twice"),
-        ('{"norm_eps": NaN}', "NaN is not a finite number"),
+        ('{"norm_eps": 1, "norm_eps": 1}', "key 'norm_eps' is written twice"),
         ("[" * 100_000, "not JSON"),
         ('{"in_channels": ' + "9" * 5000 + "}", "not JSON"),
         ("[1]", "not JSON of a configuration"),
@@ -108,7 +108,7 @@ def test_what_is_no_file_is_one_line(tmp_path):
 
 ODD = st.one_of(
     st.none(), st.booleans(), st.integers(-(10**13), 10**13), st.sampled_from([0, 1, -1, 10**12, 2**63, 10**400]),
-    st.floats(allow_nan=False), st.text(max_size=3), st.lists(st.integers(-1, 3) | st.text(max_size=2), max_size=3),
+    st.floats(), st.text(max_size=3), st.lists(st.integers(-1, 3) | st.text(max_size=2), max_size=3),
     st.dictionaries(st.text(max_size=2), st.integers(), max_size=2), st.lists(st.lists(st.none()), max_size=2),
 )  # fmt: skip
 KEYS = [
