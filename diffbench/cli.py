@@ -49,6 +49,9 @@ def check(
                     f"{config}: runs: {row.model} is to upsample {row.num_images} held-out images, "
                     f"of which there are {held_out}; ask for fewer"
                 )
+    for name, sampler in benchmark.samplers.items():
+        if sampler.left_out:
+            typer.echo(f"{config}: note: samplers.{name}.config: not taken over: {sampler.left_out}", err=True)
     for name, (_, protocol) in benchmark.protocols.items():
         file = protocol.reference_file
         if file and not file.is_file():
@@ -63,9 +66,8 @@ def check(
         return
     import dataclasses
 
-    import yaml
-
     from diffbench.base.plugins import described
+    from diffbench.base.yaml_file import write_yaml
 
     described_keys = ("network", "diffusion", "objective", "training")
     trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}
@@ -104,7 +106,7 @@ def check(
     content["protocols"] = {key: described(part, name) for key, (name, part) in benchmark.protocols.items()}
     content["extractors"] = {key: described(part, name) for key, (name, part) in benchmark.extractors.items()}
     content["runs"] = [dataclasses.asdict(run) for run in benchmark.runs]
-    typer.echo(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False).rstrip())
+    typer.echo(write_yaml(json.loads(json.dumps(content))).rstrip())
 
 
 def _say_data(benchmark, config: Path) -> int | None:  # noqa: ANN001  (a Benchmark; imported late)

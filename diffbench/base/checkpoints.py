@@ -25,6 +25,14 @@ class Given:
     key: str | None = None
 
 
+def found_file(path: Path) -> Path | None:
+    """Return the absolute path of a file, None where there is none."""
+    try:
+        return path.absolute() if path.is_file() else None
+    except ValueError:  # a zero byte
+        return None
+
+
 def adopted(
     entry: Mapping[str, Any], where: str, diffusion_keys: Sequence[str]
 ) -> tuple[dict[str, Any], Checkpoint | None]:
@@ -39,8 +47,8 @@ def adopted(
         return dict(entry), None
     asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
     path = Path(asked.path)
-    file = path.absolute()
-    if not file.is_file():
+    file = found_file(path)
+    if file is None:
         raise UserError(
             f"{where}.checkpoint: {path}: no such file; `diffbench import --list` names what can be downloaded"
         )

@@ -167,13 +167,14 @@ class SamplerEntry:
     """A sampler's entry: the part, the time grid that it walks, and what stands for t between the trained levels.
 
     grid: uniform, ddim, quadratic, karras or log_snr, with options behind, or sections ("10,15,20"). off_grid: refuse,
-    nearest or interpolate.
+    nearest or interpolate. left_out: what a file of its options says and is not taken over, and why.
     """
 
     name: str
     part: Any
     grid: str = "uniform"
     off_grid: Literal["refuse", "nearest", "interpolate"] = "refuse"
+    left_out: str = ""
 
     @property
     def adaptive(self) -> bool:

@@ -77,6 +77,7 @@ def located(content: Any, folder: Path) -> Any:
         "classifiers": ("checkpoint", checkpoint),
         "extractors": ("path", absolute),
         "protocols": ("reference", reference),
+        "samplers": ("config", absolute),
     }
     result = _with({**content}, "dataset", lambda entry: _with(entry, "path", absolute))
     for section, (key, change) in paths.items():

@@ -3,14 +3,12 @@
 import sys
 from pathlib import Path
 
-import yaml
-
 from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.errors import UserError
 from diffbench.base.places import folder_of, home_of, located
 from diffbench.base.records import read_records
-from diffbench.base.yaml_file import read_yaml
+from diffbench.base.yaml_file import read_yaml, write_yaml
 from diffbench.commands._answers import Pairs, answered, report, write_answers
 from diffbench.commands._question import Question, laid_over
 from diffbench.commands._workflow import make
@@ -28,7 +26,7 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     folder = home / "results/compared" / laid.name
     _tell_what_is_missing(laid.benchmark, home)
     with replacing(folder / "benchmark.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(laid.content, sort_keys=False))
+        temporary.write_text(write_yaml(laid.content))
     targets = [f"results/compared/{laid.name}/table.csv"]
     if any(
         "fid" in laid.benchmark.protocols[name][1].metrics

@@ -30,7 +30,7 @@ def prepare(
 ) -> dict[str, dict[str, Any]]:
     """Write both splits and their provenance, and return the facts of each ("train", "test").
 
-What was read is said in one line a split on stderr, the log of a run.
+    What was read is said in one line a split on stderr, the log of a run.
 
     spec: `dataset`, its name and options. path: where the data set lies, which the spec need not say: the same pictures
     elsewhere are the same data. Raises: UserError naming the file that is missing, corrupt or of

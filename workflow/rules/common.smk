@@ -23,18 +23,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.artifacts import spec_digest
-from diffbench.base.config import load_benchmark, parse_benchmark
+from diffbench.base.config import load_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.entries import REAL
 from diffbench.base.errors import UserError
 from diffbench.base.graph import Artifact, Graph, place_of
-from diffbench.base.places import (
-    folder_of,
-    home_of,
-    located,
-    other_configuration,
-    remember_configuration,
-)
+from diffbench.base.places import home_of, other_configuration, remember_configuration
 from diffbench.base.plugins import module_of
 
 
@@ -45,13 +39,24 @@ def stop(message):
     sys.exit(2)
 
 
+def files_of_config():
+    """Return the files that say what the benchmark is: DIFFBENCH_CONFIG's, those of --configfile, or the default.
+
+    Snakemake's own reader takes 010 for 8, --config's nested numbers for texts, and runs Python that a file holds. So
+    files are read again here, and one that DIFFBENCH_CONFIG names is read here alone.
+    """
+    named = os.environ.get("DIFFBENCH_CONFIG")
+    if named and workflow.overwrite_configfiles:
+        raise UserError(f"DIFFBENCH_CONFIG names {named}, and --configfile another benchmark; give one")
+    if named:
+        os.environ["DIFFBENCH_CONFIG"] = str(Path(named).absolute())  # for jobs that start elsewhere
+    return [named] if named else workflow.overwrite_configfiles or [DEFAULT]
+
+
 def benchmark_of_config():
-    """Return the validated benchmark; a file that nothing was laid over is read again, with the loader's own care."""
-    files = [os.path.relpath(path) for path in workflow.configfiles]
-    if len(files) == 1 and not workflow.config_settings.config:
-        return load_benchmark(files[0])
-    content = located(config, folder_of([DEFAULT, *files][-1]))
-    return parse_benchmark(content, " with ".join([*files, "--config"]))
+    """Return the validated benchmark, --config laid over it."""
+    settings = [str(setting) for setting in workflow.config_settings.config_args or ()]
+    return load_benchmark(*map(os.path.relpath, files_of_config()), settings=settings)
 
 
 def require_writable(folder):
@@ -63,16 +68,7 @@ def require_writable(folder):
         raise UserError(f"{nearest}: cannot be written; fix permissions or run in a copy elsewhere")
 
 
-# A --configfile replaces the default benchmark; a lone --config changes values of it.
-if not workflow.overwrite_configfiles:
-    try:
-        load_benchmark(os.path.relpath(DEFAULT))  # says which line is no YAML; Snakemake does not
-    except UserError as error:
-        stop(error)
-
-    configfile: DEFAULT
-
-
+# A --configfile or DIFFBENCH_CONFIG replaces the default benchmark; a lone --config changes values of it.
 # The default benchmark's results are at home; any other has a tree, records and locks of its own.
 try:
     bench = benchmark_of_config()
@@ -83,7 +79,7 @@ except UserError as error:
     stop(error)
 
 # Two files that name one benchmark would replace each other's results. A comparison's file lies in the tree itself.
-CONFIGURED_BY = Path(([DEFAULT, *workflow.configfiles])[-1]).absolute()
+CONFIGURED_BY = Path(files_of_config()[-1]).absolute()
 OF_COMPARISON = CONFIGURED_BY.is_relative_to(HOME / "results" / "compared")
 other = None if OF_COMPARISON else other_configuration(HOME, CONFIGURED_BY, bench.name)
 if other is not None:
@@ -91,6 +87,12 @@ if other is not None:
         f"{CONFIGURED_BY}: benchmark: '{bench.name}' is the name of {other} too, whose results lie in {HOME}; "
         "give one of them another name"
     )
+
+if "DIFFBENCH_CONFIG" in os.environ:
+
+    envvars:
+        "DIFFBENCH_CONFIG",
+
 
 if HOME != Path.cwd():
 
