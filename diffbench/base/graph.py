@@ -89,10 +89,23 @@ class Graph:
         # What a download brings is checked by its publisher's own hash, and is not here at the first start.
         if source is None or getattr(self.benchmark.dataset, "download", False):
             return spec
-        sources = getattr(self.benchmark.dataset, "source_files", None)
+        # A data set may say which files count: a note beside the pictures changes nothing.
+        counted = getattr(self.benchmark.dataset, "source_files", None) if source.exists() else None
         made = self.home / "results/data/train.npz"
-        found = self._content(source, made, lambda held: held["source"], None if sources is None else sources())
+        found = self._content(source, made, lambda held: held["source"], None if counted is None else counted())
         return spec | {"source": found}
+
+    def read_foreign(self) -> None:
+        """Hash what others made. Raises: UserError naming the file or folder that cannot be read."""
+        self.data("train")
+        for name in self.benchmark.extractors:
+            self.extractor(name)
+        for name in self.benchmark.protocols:
+            self.reference_images(name, self.reference_split(name))
+        for pair in self.benchmark.used_models():
+            self.model(*pair)
+        for pair in self.benchmark.used_classifiers():
+            self.classifier(*pair)
 
     def extractor(self, name: str) -> Artifact | None:
         """Return the weights of an extractor: fitted here, or the file that its entry names; None if it has neither."""

@@ -52,4 +52,8 @@ def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    # The command names its benchmark itself; one that the environment names would be a second.
+    environment = {key: value for key, value in os.environ.items() if key != "DIFFBENCH_CONFIG"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )

@@ -136,7 +136,13 @@ def test_the_content_of_the_data_is_part_of_everything(pictures):
     assert not [path for path in before if before[path] == after[path]]
 
 
-def test_where_the_data_lie_is_not(pictures, tmp_path):
+def test_a_note_beside_the_pictures_is_not(pictures):
+    before = everything(graph(of_pictures, pictures))
+    (pictures / "pictures/README.txt").write_text("taken in May")
+    assert everything(graph(of_pictures, pictures)) == before
+
+
+def test_where_the_data_lie_is_not(pictures):
     before = everything(graph(of_pictures, pictures))
     (pictures / "pictures").rename(pictures / "moved")
 

@@ -144,6 +144,10 @@ GPU = int((chosen_device("auto").type if DEVICE == "auto" else DEVICE) == "cuda"
 DATA = str(bench.data_path or "")
 
 graph = Graph(bench, HOME, ROOT, notice=lambda line: sys.stderr.write(f"diffbench: {line}\n"))
+try:
+    graph.read_foreign()
+except UserError as error:
+    stop(error)
 
 
 def text_of(spec):
