@@ -14,10 +14,11 @@ from diffbench.base.errors import UserError
 
 STAGES = ("prepare", "shrink", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 app = typer.Typer(
     help="Reproducible benchmarks for image diffusion models.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -395,18 +396,20 @@ for _name in STAGES:
 
 
 def main() -> None:
-    """Run the command line; a mistake is one line and exit code 2."""
+    """Run the command line: exit code 0 done, 1 a verdict that is bad, 2 and one line a mistake, 130 interrupted."""
 
     def run(arguments: object) -> None:
         try:
-            app(standalone_mode=False)
-        except typer.Exit as leaving:
-            sys.exit(leaving.exit_code)
+            # A command that left with typer.Exit is not raised here: its code is what comes back.
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
             # Click's own usage errors carry one line too.
             if hasattr(error, "format_message"):
                 raise UserError(error.format_message()) from None
             raise
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
 
     run_stage(run)
 
