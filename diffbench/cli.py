@@ -372,6 +372,23 @@ def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] 
     typer.echo(summed(logs))
 
 
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results, all of it or a part")] = Path(
+        "results"
+    ),
+    rerun: Annotated[int, typer.Option(min=0, help="make so many artifacts again and compare their bytes")] = 0,
+    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, each stage in turn")] = 0,
+) -> None:
+    """Compare every artifact, record and table with what was recorded; exit code 1 where one differs."""
+    from diffbench.commands.verify import verify as verified
+
+    report = verified(results, rerun=rerun, seed=seed)
+    typer.echo(report)
+    if report.bad:
+        raise typer.Exit(1)
+
+
 def _add_stage(name: str) -> None:
     summary = f"Run the stage '{name}' on files; `diffbench {name} --help` lists its arguments."
 

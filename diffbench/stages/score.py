@@ -77,7 +77,8 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
     Raises: UserError where there is no test split, or the files are not of one model, evaluated alike.
     """
     every = checked({str(path): path for path in terms})
-    files = {every.records[str(path)]["facts"]["split"]: path for path in terms}
+    # In one order, whatever the one in which they were given: the records follow it.
+    files = dict(sorted((every.records[str(path)]["facts"]["split"], path) for path in terms))
     given = ", ".join(map(str, terms))
     if "test" not in files or len(files) != len(terms):
         raise UserError(f"--terms: {given}: give one file of the test split and, at most, one of the training split")
