@@ -29,7 +29,7 @@ def diffbench(*arguments, cwd, timeout=120):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["sample", "--help"], ["conform", "--help"], ["protocols"]])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["sample", "--help"], ["protocols"]])
 def test_help_and_what_is_done_is_0(tmp_path, arguments):
     done = diffbench(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout

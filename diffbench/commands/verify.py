@@ -94,7 +94,7 @@ def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]
             bar.update()
             try:
                 recorded = read_provenance(path)
-                expected = recorded["sha256"]
+                expected, *_ = (recorded[key] for key in ("sha256", "inputs", "places", "spec", "facts"))
             except UserError as error:
                 report.bad.append(str(error))
                 continue

@@ -154,6 +154,8 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
     for path, found in ((truth, true), (low_res, small)):
         if found.dtype != np.uint8 or found.ndim != 4:
             raise UserError(f"{path}: arr_0 is {found.dtype}{found.shape}, wanted uint8 images")
+    if inputs.records["images"]["inputs"].get("low_res") != inputs.sha256["low_res"]:
+        raise UserError(f"{images}: not upsampled from {low_res}, but from another version of it or other images")
     reference, given = (f"{inputs.paths[name].stem}@{inputs.sha256[name][:8]}" for name in ("truth", "low_res"))
     images_of = f"reference={reference};low_res={given}"
     name = f"pairs;{images_of};rounding={spec['rounding']};n={len(upsampled)};version=1"
