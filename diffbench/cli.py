@@ -14,10 +14,11 @@ from diffbench.base.errors import UserError
 
 STAGES = ("prepare", "shrink", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 app = typer.Typer(
     help="Reproducible benchmarks for image diffusion models.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -400,6 +401,23 @@ def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] 
     typer.echo(summed(logs))
 
 
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results, all of it or a part")] = Path(
+        "results"
+    ),
+    rerun: Annotated[int, typer.Option(min=0, help="make so many artifacts again and compare their bytes")] = 0,
+    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, each stage in turn")] = 0,
+) -> None:
+    """Compare every artifact, record and table with what was recorded; exit code 1 where one differs."""
+    from diffbench.commands.verify import verify as verified
+
+    report = verified(results, rerun=rerun, seed=seed)
+    typer.echo(report)
+    if report.bad:
+        raise typer.Exit(1)
+
+
 def _add_stage(name: str) -> None:
     summary = f"Run the stage '{name}' on files; `diffbench {name} --help` lists its arguments."
 
@@ -424,18 +442,20 @@ for _name in STAGES:
 
 
 def main() -> None:
-    """Run the command line; a mistake is one line and exit code 2."""
+    """Run the command line: exit code 0 done, 1 a verdict that is bad, 2 and one line a mistake, 130 interrupted."""
 
     def run(arguments: object) -> None:
         try:
-            app(standalone_mode=False)
-        except typer.Exit as leaving:
-            sys.exit(leaving.exit_code)
+            # A command that left with typer.Exit is not raised here: its code is what comes back.
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
             # Click's own usage errors carry one line too.
             if hasattr(error, "format_message"):
                 raise UserError(error.format_message()) from None
             raise
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
 
     run_stage(run)
 

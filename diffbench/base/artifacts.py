@@ -37,6 +37,9 @@ FAMILIES = ("diffusers",)
 """Distributions of which parts are taken by name (`diffusers:DDIMScheduler`); recorded where a spec has such a name."""
 
 
+TREE = "results"
+"""The folder of a benchmark's artifacts, below the one in which its jobs run."""
+
 DIGEST = "record_sha256"
 """The key of a provenance under which the digest of all its other content stands."""
 
@@ -205,8 +208,8 @@ def difference(found: str, recorded: Any) -> str:
 def way_out(artifact: Path | str) -> str:
     """Return how an artifact is made again: by its own name in a tree of results, where that repeats no other job."""
     parts = Path(artifact).parts
-    if "results" in parts:
-        target = "/".join(parts[parts.index("results") :])
+    if TREE in parts:
+        target = "/".join(parts[parts.index(TREE) :])
         return f"make it again: snakemake --cores all -f {target}, with the run's own --configfile"
     return f"remove it and {provenance_path(artifact)}, and repeat what made it (`diffbench import` what was imported)"
 
@@ -221,12 +224,14 @@ def write_provenance(
     """Write `<path>.json`: the spec that asked for the artifact, hashes of inputs and output, versions, facts.
 
     spec: all settings, with the code's hash under `code`. facts: what the stage found out while it worked
-    (network evaluations, FLOPs), functions of the inputs alone.
+    (network evaluations, FLOPs), functions of the inputs alone. Where an input stands is recorded for those of the tree
+    in which the job works (`results/...`), since that is the same on every machine.
     """
     content = {
         "artifact": Path(path).name,
         "sha256": sha256(path),
         "inputs": dict(inputs.sha256),
+        "places": {name: path.as_posix() for name, path in inputs.paths.items() if path.parts[:1] == (TREE,)},
         "spec": dict(spec),
         "facts": dict(facts or {}),
         "versions": versions_of(spec) | {"python": platform.python_version()},
@@ -287,9 +292,9 @@ def read_recorded(source: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{source}: missing; run the stage that makes {artifact} again") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{source}: not JSON; remove it and run the stage that makes {artifact} again") from None
+        raise UserError(f"{source}: not JSON; {way_out(artifact)}") from None
     if not isinstance(content, Recorded):
-        raise UserError(f"{source}: not a provenance; remove it and run the stage that makes {artifact} again")
+        raise UserError(f"{source}: not a provenance; {way_out(artifact)}")
     if DIGEST not in content:
         raise UserError(f"{source}: has no digest of its own, so an older version wrote it; {way_out(artifact)}")
     if _recorded_text(content) != text:

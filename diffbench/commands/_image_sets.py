@@ -10,7 +10,7 @@ from PIL import Image
 
 from diffbench.base import plugins
 from diffbench.base.arrays import read_member, writing_npz
-from diffbench.base.artifacts import digest, require_files
+from diffbench.base.artifacts import digest, provenance_path, require_files, write_provenance
 from diffbench.base.codehash import code_hash
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
@@ -50,13 +50,15 @@ def image_file(path: Path, cache: Path, channels: int | None = None) -> Path:
     channels = channels or (1 if all_grey else 3)
     code = code_hash(["diffbench.datasets._pictures"])
     packed = cache / "pictures" / f"{digest([total.hexdigest(), channels, code])[:24]}.npz"
-    if not packed.is_file():
+    if not (packed.is_file() and provenance_path(packed).is_file()):
         with (
             writing_npz(packed) as writer,
             writer.member("arr_0", (len(names), *shape[:2], channels), np.uint8) as images,
         ):
             for chunk in tree.chunks(names, channels, None):
                 images.write(chunk)
+        # With a record, by which every reader finds damage.
+        write_provenance(packed, spec={"channels": channels, "code": code})
     return packed
 
 

@@ -70,7 +70,9 @@ def plot(
 
     with replacing(out) as temporary:
         save_png(figure(data), temporary)
-    write_provenance(out, spec=spec, inputs=inputs)
+    order = {"table": [table] if table else [], "real": [real] if real else [], "images": images, "terms": terms}
+    facts = {"given": {argument: list(map(str, paths)) for argument, paths in order.items()}}
+    write_provenance(out, spec=spec, inputs=inputs, facts=facts)
 
 
 def _images(path: Path) -> np.ndarray:

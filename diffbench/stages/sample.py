@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffbench.base.arrays import member_names, read_member, save_npz
+from diffbench.base.arrays import is_whole, member_names, read_member, save_npz
 from diffbench.base.artifacts import (
     Inputs,
     checked,
@@ -156,7 +156,7 @@ def sample_set(
         for start, end in ranges:
             shard = folder / f"{start}.npz"
             shards.append(shard)
-            if shard.is_file():
+            if is_whole(shard):
                 bar.update(len(chain))
                 continue
             own_nfe.clear()

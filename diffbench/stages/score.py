@@ -89,7 +89,8 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
     Raises: UserError where there is no test split, or the files are not of one model, evaluated alike.
     """
     every = checked({str(path): path for path in terms}, upstream=upstream_of(spec, terms=terms))
-    files = {every.records[str(path)]["facts"]["split"]: path for path in terms}
+    # In one order, whatever the one in which they were given: the records follow it.
+    files = dict(sorted((every.records[str(path)]["facts"]["split"], path) for path in terms))
     given = ", ".join(map(str, terms))
     if "test" not in files or len(files) != len(terms):
         raise UserError(f"--terms: {given}: give one file of the test split and, at most, one of the training split")
@@ -165,6 +166,8 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
     for path, found in ((truth, true), (low_res, small)):
         if found.dtype != np.uint8 or found.ndim != 4:
             raise UserError(f"{path}: arr_0 is {found.dtype}{found.shape}, wanted uint8 images")
+    if inputs.records["images"]["inputs"].get("low_res") != inputs.sha256["low_res"]:
+        raise UserError(f"{images}: not upsampled from {low_res}, but from another version of it or other images")
     reference, given = (f"{inputs.paths[name].stem}@{inputs.sha256[name][:8]}" for name in ("truth", "low_res"))
     images_of = f"reference={reference};low_res={given}"
     name = f"pairs;{images_of};rounding={spec['rounding']};n={len(upsampled)};version=1"

@@ -68,7 +68,9 @@ def tabulate(
     frame = table(_identified(spec, terms) if terms else _records(scores, out_table))
     with replacing(out_table) as temporary:
         frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-    write_provenance(out_table, spec=spec, inputs=inputs)
+    # A table's rows follow the order in which it was given the files.
+    given = {"scores": list(map(str, scores)), "terms": list(map(str, terms))}
+    write_provenance(out_table, spec=spec, inputs=inputs, facts={"given": given})
     if out_metrics:
         with replacing(out_metrics) as temporary:
             temporary.write_text(json.dumps(nested_numbers(frame), indent=1) + "\n")

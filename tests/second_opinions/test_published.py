@@ -35,6 +35,8 @@ def test_adms_golden_line(tmp_path):
 
     weights, samples, reference = (FOLDER / name for name in FILES)
     part = protocol_of("adm", reference)
-    records = measure(samples, reference, part, "adm", out=tmp_path / "s.json", cache=tmp_path, weights=weights)
+    records = measure(
+        samples, reference, part, "adm", label="adm", out=tmp_path / "s.json", cache=tmp_path, weights=weights
+    )
     found = {item["metric"]: item["value"] for item in records}
     assert found == {name: pytest.approx(value, abs=limit) for name, (value, limit) in GOLDEN.items()}

@@ -107,6 +107,20 @@ run_stage(stage.main, sys.argv[1:])
 """
 
 
+@pytest.mark.parametrize("damage", [lambda b: b[:300], lambda b: b[:250] + bytes([b[250] ^ 8]) + b[251:]])
+def test_a_damaged_micro_batch_is_sampled_again(sampled, specs, weights, tmp_path, damage, monkeypatch):
+    given = [str(a) for a in arguments(specs("sample"), weights, tmp_path)]
+    subprocess.run([sys.executable, "-c", KILLED, "4", *given], capture_output=True)
+    (shard,) = (tmp_path / "cache").rglob("3.npz")
+    shard.write_bytes(damage(shard.read_bytes()))
+    starts, original = [], stage.sample
+    monkeypatch.setattr(stage, "sample", lambda *a, **k: starts.append((len(a[2]), k["index"][0])) or original(*a, **k))
+    main(given)
+    assert starts == [(3, 3), (2, 0), (2, 3), (2, 6)]
+    for name in ("p3.npz", "p3.npz.json", "p2.npz", "p2.npz.json"):
+        assert sha256(tmp_path / name) == sha256(sampled / name)
+
+
 # Three micro-batches and the set itself are four files a set: the third micro-batch, the first set, the second's first.
 @pytest.mark.parametrize("moment", [3, 4, 6])
 def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights, tmp_path, moment, monkeypatch):
