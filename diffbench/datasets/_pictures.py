@@ -109,8 +109,8 @@ class PictureTree:
         """The folders' names."""
         return self.listing.folders
 
-    def left_out(self, *, elsewhere: tuple[str, ...] = ()) -> list[str]:
-        """Return what is not read and why, such as "left out: 30 of .heic, 1 hidden"; empty where all is read.
+    def notes(self, *, elsewhere: tuple[str, ...] = ()) -> list[str]:
+        """Return what names tell: what is not read, such as "left out: 30 of .heic, 1 hidden", and likely twins.
 
         elsewhere: beginnings of names that somebody else speaks of, such as another split's folder.
         """
@@ -125,15 +125,18 @@ class PictureTree:
         hidden, again = own(self.listing.hidden), own(self.listing.again)
         words += [f"{len(hidden)} hidden or of an operating system"] if hidden else []
         words += [f"{_named(again)}, read under another name"] if again else []
-        return [f"left out: {', '.join(words)}"] if words else []
+        notes = [f"left out: {', '.join(words)}"] if words else []
+        pictures = own(self.pictures)
+        alike = len(pictures) - len({os.path.splitext(name)[0].lower() for name in pictures})
+        return [*notes, f"{alike} called as another, but for the ending"] if alike else notes
 
     def summary(self, noticed: Noticed | None = None) -> str:
         """Return how many pictures there are, what was left out, and what was noticed of those that were read so far.
 
         noticed: what counted it, the tree's own otherwise.
         """
-        notes = [*self.left_out(), *(noticed or self.noticed).notes()]
-        return "; ".join([f"{len(self.pictures)} pictures", *notes])
+        notes = [*self.notes(), *(noticed or self.noticed).notes()]
+        return " ".join("; ".join([f"{len(self.pictures)} pictures", *notes]).split())
 
     def where(self, name: str) -> str:
         """Return a picture's full name, for messages."""
