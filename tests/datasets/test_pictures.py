@@ -318,6 +318,8 @@ def test_json_of_each_split_and_of_null(tmp_path):
         ("{", "dataset.json: not JSON"),
         ("[" * 100_000, "dataset.json: not JSON"),
         ({"labels": {"a": 1}}, "'labels' is neither a list"),
+        ({"labels": {}}, "'labels' is neither a list"),
+        ({"labels": 0}, "'labels' is neither a list"),
         ({"labels": [["00000/img00000000.png", [0.0, 1.0]]]}, "is not .name, class number.; only those are read"),
         ({"labels": [["00000/img00000000.png", -1]]}, "is not .name, class number."),
         ({"labels": [["00000/img00000000.png", True]]}, "is not .name, class number."),
