@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffbench.base.errors import UserError
 from diffbench.datasets._crop import Crop
-from diffbench.datasets._noticed import FRAMES, INKS, TURNED, Noticed
+from diffbench.datasets._noticed import FRAMES, INKS, LUMA, TURNED, Noticed
 
 FORMATS = {
     "BMP": (".bmp",),
@@ -76,6 +76,8 @@ def decoded(
         image.load()
         if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
             raise UserError(f"{where}: has transparent pixels; flatten it onto a background")
+        if noticed is not None and channels == 1 and _has_colour(image):
+            noticed.note(LUMA, where)
         converted = image.convert(MODES[channels])
         pixels = np.asarray(converted if crop is None else crop(converted))
     return pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
@@ -167,6 +169,14 @@ def _notice(image: Image.Image, source: bytes, where: str, noticed: Noticed) -> 
         noticed.note(FRAMES, where)
     if _has_tags(image, source) and _orientation(image) in range(2, 9):
         noticed.note(TURNED, where)
+
+
+def _has_colour(image: Image.Image) -> bool:
+    """Return whether a pixel is not grey; pictures without colour are often stored with three channels."""
+    if image.mode in GREY:
+        return False
+    pixels = np.asarray(image.convert("RGB"))
+    return not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]))
 
 
 def _orientation(image: Image.Image) -> object:

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 TURNED = "turned by an orientation tag, which is not applied"
 FRAMES = "with several frames, of which the first is read"
 INKS = "in CMYK, converted without a colour profile"
+LUMA = "in colour, reduced to their luma"
 COPIES = "equal to another, byte for byte"
 
 

@@ -1,13 +1,11 @@
 """Picture files below a folder or in a zip archive, by their paths relative to it."""
 
-import json
 import os
 import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -19,42 +17,16 @@ from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.datasets import _decode
 from diffbench.datasets._crop import Crop
-from diffbench.datasets._decode import FORMATS, Header, decoded
+from diffbench.datasets._decode import Header, decoded
+from diffbench.datasets._edm_labels import LABELS, labels_in
+from diffbench.datasets._listing import SUFFIXES, Listing, in_archive, members_of, on_disk
 from diffbench.datasets._noticed import Noticed
 from diffbench.datasets._split import CHUNK, MissingDataError
 
-SUFFIXES = tuple(sorted(suffix for suffixes in FORMATS.values() for suffix in suffixes))
-"""Endings of the files that are read, in any case. Others are left out, counted and said, as are hidden files."""
-
-OF_SYSTEMS = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found")
-"""Folders that operating systems and network storage make; some hold copies or thumbnails of pictures."""
-
-OF_VIEWERS = ("thumbs.db", "ehthumbs.db", "desktop.ini")
-"""Files that Windows makes."""
-
-SPLIT_NAMES = ("train", "test", "val", "validation")
-"""Folders that are splits and no wrapping, also where an archive holds but one of them."""
-
-LABELS = "dataset.json"
-"""Where EDM's and StyleGAN's dataset_tool keep labels: {"labels": [["00000/img00000000.png", 6], ...]}."""
+__all__ = ["LABELS", "SUFFIXES", "PictureTree", "class_of"]
 
 LARGEST = 2**30
 """Bytes of a picture's file: more than 179 million pixels take uncompressed, the most that Pillow decodes."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What lies below a root, by posix names relative to it.
-
-    others: files whose ending is not read. hidden: what is not looked into. again: folders under a second name, or
-    around the root, which are not entered.
-    """
-
-    pictures: list[str] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
-    hidden: list[str] = field(default_factory=list)
-    again: list[str] = field(default_factory=list)
 
 
 class PictureTree:
@@ -80,24 +52,7 @@ class PictureTree:
     @cached_property
     def listing(self) -> Listing:
         """What lies below the root."""
-        found = Listing()
-        names = self._names_on_disk(found.again) if self._archive is None else iter(self._members)
-        folders: set[str] = set()
-        hidden: set[str] = set()
-        for name in names:
-            parts = PurePosixPath(name).parts
-            shown = next((i for i, part in enumerate(parts) if _is_hidden(part)), None)
-            if shown is not None:
-                hidden.add("/".join(parts[: shown + 1]))
-                continue
-            folders |= {"/".join(parts[:end]) for end in range(1, len(parts) + name.endswith("/"))}
-            if not name.endswith("/"):
-                (found.pictures if name.lower().endswith(SUFFIXES) else found.others).append(name)
-        found.hidden.extend(sorted(hidden))
-        found.folders.extend(sorted(folders))
-        for names in (found.pictures, found.others):
-            names.sort()
-        return found
+        return on_disk(self.root) if self._archive is None else in_archive(self._members)
 
     @property
     def pictures(self) -> list[str]:
@@ -117,8 +72,8 @@ class PictureTree:
         labels = [name for name in self.listing.others if PurePosixPath(name).name == LABELS]
         return [self.root / name for name in (*self.pictures, *labels)]
 
-    def left_out(self, *, elsewhere: tuple[str, ...] = ()) -> list[str]:
-        """Return what is not read and why, such as "left out: 30 of .heic, 1 hidden"; empty where all is read.
+    def notes(self, *, elsewhere: tuple[str, ...] = ()) -> list[str]:
+        """Return what names tell: what is not read, such as "left out: 30 of .heic, 1 hidden", and likely twins.
 
         elsewhere: beginnings of names that somebody else speaks of, such as another split's folder.
         """
@@ -133,15 +88,18 @@ class PictureTree:
         hidden, again = own(self.listing.hidden), own(self.listing.again)
         words += [f"{len(hidden)} hidden or of an operating system"] if hidden else []
         words += [f"{_named(again)}, read under another name"] if again else []
-        return [f"left out: {', '.join(words)}"] if words else []
+        notes = [f"left out: {', '.join(words)}"] if words else []
+        pictures = own(self.pictures)
+        alike = len(pictures) - len({os.path.splitext(name)[0].lower() for name in pictures})
+        return [*notes, f"{alike} called as another, but for the ending"] if alike else notes
 
     def summary(self, noticed: Noticed | None = None) -> str:
         """Return how many pictures there are, what was left out, and what was noticed of those that were read so far.
 
         noticed: what counted it, the tree's own otherwise.
         """
-        notes = [*self.left_out(), *(noticed or self.noticed).notes()]
-        return "; ".join([f"{len(self.pictures)} pictures", *notes])
+        notes = [*self.notes(), *(noticed or self.noticed).notes()]
+        return " ".join("; ".join([f"{len(self.pictures)} pictures", *notes]).split())
 
     def where(self, name: str) -> str:
         """Return a picture's full name, for messages."""
@@ -197,27 +155,13 @@ class PictureTree:
         return decoded(self.read(name), channels, self.where(name), crop)
 
     def labels(self, name: str) -> dict[str, int] | None:
-        """Return the labels of pictures that a dataset.json holds, empty where it says that they have none.
+        """Return the labels that a dataset.json gives to pictures, by their names, as `labels_in`."""
+        return labels_in(self.read(name), name.removesuffix(LABELS), self.where(name), self.pictures)
 
-        None: the file is of another kind. Raises: UserError where labels are not class numbers, or are of pictures
-        that are not there.
-        """
-        where, folder = self.where(name), name.removesuffix(LABELS)
-        content = self.read(name)
-        try:
-            found = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not JSON ({error}); make the data set again") from None
-        if not isinstance(found, dict) or "labels" not in found:
-            return None
-        labels = _labels_by_name(found["labels"] or [], folder, where)
-        absent = sorted(set(labels) - set(self.pictures))
-        if absent:
-            raise UserError(
-                f"{where}: has a label for {absent[0]}, which is not there ({len(absent)} of {len(labels)} are not); "
-                "copy the data set again"
-            )
-        return labels
+    @cached_property
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        assert self._archive is not None
+        return members_of(self._archive, str(self.root))
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
@@ -236,54 +180,6 @@ class PictureTree:
         with self._archive.open(member) as stream:
             yield stream
 
-    def _names_on_disk(self, again: list[str]) -> Iterator[str]:
-        """Yield names, folders' with a "/" behind; those that are not entered are appended to `again`.
-
-        Each folder is entered once, by its device and number: links may lead back, or to a folder that is read anyway.
-        """
-        root = self.root.resolve()
-        # What lies around the root holds it: a link to there would add all of the root's neighbours.
-        entered = {_identity(parent) for parent in root.parents}
-        folders, links = [""], []
-        while folders or links:
-            # Links last, so that it is the folder itself that is read.
-            prefix = folders.pop() if folders else links.pop(0)
-            identity = _identity(root / prefix)
-            if identity in entered:
-                again.append(prefix)
-                continue
-            entered.add(identity)
-            for entry in _entries(root / prefix, self.where(prefix)):
-                name = prefix + entry.name
-                if not _is_folder(entry):
-                    yield name
-                    continue
-                yield f"{name}/"
-                if not _is_hidden(entry.name):
-                    (links if entry.is_symlink() else folders).append(f"{name}/")
-
-    @cached_property
-    def _members(self) -> dict[str, zipfile.ZipInfo]:
-        """An archive's members by their names below the one folder that holds everything, if there is one.
-
-        Raises: UserError where two of them have one name.
-        """
-        assert self._archive is not None
-        found: dict[str, zipfile.ZipInfo] = {}
-        for member in self._archive.infolist():
-            # Some programs of Windows write backslashes, others of Unix begin with "./".
-            name = member.filename.replace("\\", "/")
-            plain = PurePosixPath(name.lstrip("/")).as_posix() + ("/" if name.endswith("/") else "")
-            if plain in found and not plain.endswith("/"):
-                raise UserError(f"{self.root}: holds {plain} twice; pack it again")
-            found[plain] = member
-        inside = _wrapping([name for name in found if not any(map(_is_hidden, PurePosixPath(name).parts))])
-        return {
-            name.removeprefix(inside): member
-            for name, member in found.items()
-            if name not in (inside, "./") and name.startswith(inside)
-        }
-
 
 def class_of(name: str) -> str:
     """Return the first folder of a name, "" for a picture that lies in none."""
@@ -300,52 +196,6 @@ def _opened_archive(root: Path) -> zipfile.ZipFile:
     # A damaged directory of an archive fails in many ways (BadZipFile, struct.error, UnicodeDecodeError, ...).
     except Exception:
         raise UserError(f"{root}: neither a folder nor a zip archive; set the data set's 'path'") from None
-
-
-def _wrapping(names: list[str]) -> str:
-    """Return the one folder, with "/", that holds everything in an archive, "" where there is none or it is a split."""
-    tops = {name.split("/")[0] for name in names}
-    alone = len(tops) == 1 and all("/" in name for name in names)
-    return f"{min(tops)}/" if alone and not tops & set(SPLIT_NAMES) else ""
-
-
-def _labels_by_name(rows: object, folder: str, where: str) -> dict[str, int]:
-    labels: dict[str, int] = {}
-    if not isinstance(rows, list):
-        raise UserError(f"{where}: 'labels' is neither a list of [name, label] nor null; make the data set again")
-    for row in rows:
-        pair = row if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) else [row, None]
-        name, label = pair
-        if not isinstance(label, int) or isinstance(label, bool) or label < 0:
-            raise UserError(f"{where}: {json.dumps(row)[:80]} is not [name, class number]; only those are read")
-        full = folder + name.replace("\\", "/")
-        if labels.setdefault(full, label) != label:
-            raise UserError(f"{where}: two labels for {name}; make the data set again")
-    return labels
-
-
-def _is_hidden(part: str) -> bool:
-    return part.startswith(".") or part in OF_SYSTEMS or part.lower() in OF_VIEWERS
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself; reading it will say so
-        return False
-
-
-def _entries(folder: Path, where: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise UserError(f"{where}: cannot be read ({error.strerror})") from None
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    state = os.stat(folder)
-    return state.st_dev, state.st_ino
 
 
 def _require_small(size: int, where: str) -> None:

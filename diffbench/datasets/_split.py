@@ -42,7 +42,8 @@ class Split:
         if self.labels is not None:
             classes = len(np.unique(self.labels))
             count += f" of {classes} class{'' if classes == 1 else 'es'}"
-        return "; ".join([count, *self.notes()])
+        # Names of files stand in the notes, and may hold a line break.
+        return " ".join("; ".join([count, *self.notes()]).split())
 
 
 def split_of_arrays(images: Bytes, labels: np.ndarray | None) -> Split:

@@ -20,6 +20,13 @@ from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import LABELS, SUFFIXES, PictureTree, class_of
 from diffbench.datasets._split import Split, SplitName
 
+LIKE_SPLITS = {
+    spelt
+    for name in ("train", "training", "test", "testing", "val", "valid", "validation")
+    for spelt in (name, name.upper(), name.capitalize())
+}
+"""Folders that are not `train` and `test`, and hardly classes where there are no others."""
+
 NUMBERED = re.compile(r"[A-Za-z]*([0-9]{5,8})")
 """How EDM's tools name pictures, `img00001234` and `001234`, in folders that hold a thousand numbers each."""
 
@@ -70,7 +77,7 @@ class Folder:
             labels=self._labels_of(split, names),
             chunks=self._tree.chunks(names, self.channels, crop, noticed),
             cut=lambda k, other: self._tree.picture(names[k], self.channels, other or crop),
-            notes=lambda: [*self._left_out(split), *noticed.notes()],
+            notes=lambda: [*self._notes(split), *noticed.notes()],
         )
 
     def _labels_of(self, split: SplitName, names: list[str]) -> np.ndarray | None:
@@ -85,9 +92,9 @@ class Folder:
             raise UserError(f"{self._tree.where(unlabelled)}: has no label in {LABELS}, as others have; add it")
         return np.array([labels[name] for name in names], np.int64)
 
-    def _left_out(self, split: SplitName) -> list[str]:
+    def _notes(self, split: SplitName) -> list[str]:
         other = {"train": "test/", "test": "train/"}[split]
-        notes = self._tree.left_out(elsewhere=(other,) if self._has_splits else ())
+        notes = self._tree.notes(elsewhere=(other,) if self._has_splits else ())
         if self._has_splits:
             beside = [name for name in self._tree.pictures if not name.startswith(("train/", "test/"))]
             notes += [f"left out: {len(beside)} pictures outside train and test"] if beside else []
@@ -157,6 +164,12 @@ class Folder:
             if self.test_fraction is not None:
                 raise UserError(f"{self._tree.root}: holds train and test, so test_fraction has no effect; remove it")
             return True
+        classes = {class_of(name) for name in self._tree.pictures}
+        if classes <= LIKE_SPLITS and classes:
+            raise UserError(
+                f"{self._tree.root}: holds {' and '.join(sorted(classes))}, "
+                "which are splits by their names and would be classes; call them train and test"
+            )
         if self.test_fraction is None:
             raise UserError(
                 f"{self._tree.root}: no folders train and test; make them, or set test_fraction to split at random"
@@ -222,7 +235,8 @@ class Folder:
             order = order[:num_test] if split == "test" else order[num_test:]
         if not len(order):
             raise UserError(
-                f"{self._tree.root}: no pictures for '{split}' ({len(files)} in all; looked for {', '.join(SUFFIXES)})"
+                f"{self._tree.root}: no pictures for '{split}' "
+                f"({'; '.join([f'{len(files)} in all', *self._tree.notes()])}; looked for {', '.join(SUFFIXES)})"
             )
         return [files[position] for position in order]
 

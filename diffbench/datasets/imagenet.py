@@ -71,7 +71,7 @@ class Imagenet:
             labels=labels,
             chunks=tree.chunks(chosen, 3, crop, noticed),
             cut=lambda k, other: tree.picture(chosen[k], 3, other or crop),
-            notes=lambda: [*self._left_out(split), *noticed.notes()],
+            notes=lambda: [*self._notes(split), *noticed.notes()],
         )
 
     def source_files(self) -> list[Path]:
@@ -129,9 +129,9 @@ class Imagenet:
             names = sorted(below)
         return names
 
-    def _left_out(self, split: SplitName) -> list[str]:
+    def _notes(self, split: SplitName) -> list[str]:
         others = [f"{folder}/" for name, folder in self._folders.items() if name != split]
-        notes = self._tree.left_out(elsewhere=tuple(others))
+        notes = self._tree.notes(elsewhere=tuple(others))
         read = tuple(f"{folder}/" for folder in self._folders.values())
         beside = [name for name in self._tree.pictures if not name.startswith(read)]
         if beside:

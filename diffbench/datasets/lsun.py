@@ -52,9 +52,9 @@ class Lsun:
                 f"{folder}: no such LMDB database; set the data set's 'path' to the folder that holds it"
             )
         with _opened(folder) as database:
-            num_images = database.stat()["entries"]
+            num_images = int(database.stat()["entries"])
         noticed = Noticed()
-        return Split(num_images, self.shape, None, self._chunks(folder, noticed), notes=noticed.notes)
+        return Split(num_images, self.shape, None, self._chunks(folder, num_images, noticed), notes=noticed.notes)
 
     def source_files(self) -> list[Path]:
         """Return the files whose content decides what the images are; other categories may lie beside them."""
@@ -64,15 +64,19 @@ class Lsun:
     def _folder(self, split: SplitName) -> Path:
         return Path(self.path).expanduser() / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
 
-    def _chunks(self, folder: Path, noticed: Noticed) -> Iterator[Bytes]:
+    def _chunks(self, folder: Path, num_images: int, noticed: Noticed) -> Iterator[Bytes]:
         piece: list[np.ndarray] = []
+        read = 0
         with _opened(folder) as database, database.begin() as transaction:
             for key, data in transaction.cursor():
                 where = f"{folder}: {key.decode(errors='replace')}"
                 piece.append(decoded(bytes(data), 3, where, partial(boxed, size=self.size), noticed))
+                read += 1
                 if len(piece) == CHUNK:
                     yield np.stack(piece)
                     piece = []
+        if read != num_images:
+            raise UserError(f"{folder}: holds {read} pictures, and says {num_images}; fetch it again")
         if piece:
             yield np.stack(piece)
 

@@ -66,13 +66,19 @@ def prepare(
             **codes,
         }
         write_provenance(path, spec={**spec, "split": split}, facts=facts[split])
-        sys.stderr.write(f"dataset {name}: {split}: {images.summary()}\n")
-    counts = facts["train"]["class_counts"] or []
-    unseen = [str(label) for label, count in enumerate(counts) if not count]
-    if unseen:
-        shown = f"{', '.join(unseen[:5])}{' and others' if unseen[5:] else ''}"
-        sys.stderr.write(f"dataset {name}: no training image has label {shown}, of {len(counts)} classes\n")
+    _say(name, train, test, facts["train"]["class_counts"])
     return facts
+
+
+def _say(name: str, train: Split, test: Split, class_counts: Sequence[int] | None) -> None:
+    """Print what was read, a line a split, and one where training lacks a class: `sample` would ask for it."""
+    lines = [f"train: {train.summary()}", f"test: {test.summary()}"]
+    unseen = [str(label) for label, count in enumerate(class_counts or ()) if not count]
+    if unseen:
+        more = " and others" if unseen[5:] else ""
+        lines.append(f"no training image has label {', '.join(unseen[:5])}{more}, of {len(class_counts or ())} classes")
+    for line in lines:
+        sys.stderr.write(f"dataset {name}: {line}\n")
 
 
 def _write(writer: NpzWriter, split: Split) -> str:

@@ -80,6 +80,10 @@ def sample_sets(
     chosen = chosen_device(device)
     # What a shard holds has changed once: those of before are not this job's.
     identity = {"spec": {**spec, "spacings": None}, **inputs.sha256, "device": chosen.type, "shard": 2}
+    told = unlike_uniform(inputs.records["weights"]["facts"].get("class_counts"))
+    labelled = is_conditional(spec) or spec.get("classifier")
+    if told and labelled and low_res is None and spec.get("labels") != "as_in_data":
+        sys.stderr.write(f"diffbench: {told}\n")
     images = steps = 0
     with ExitStack() as locks:
         folders = [
@@ -133,9 +137,6 @@ def sample_set(
         seed = f"{seed}, upsampled from {facts['low_size']}"
     else:
         conditions = conditions_of(spec, facts)
-        told = unlike_uniform(facts.get("class_counts"))
-        if told and conditions is not None and spec.get("labels") != "as_in_data":
-            sys.stderr.write(f"diffbench: {told}\n")
     shards = []
     ranges = micro_batches(num_images, settings["micro_batch"])
     own_nfe: list[np.ndarray] = []

@@ -253,6 +253,20 @@ def test_cmyk_becomes_rgb_without_a_profile_and_is_counted():
     assert noticed.notes() == ["1 in CMYK, converted without a colour profile"]
 
 
+def test_colour_that_becomes_grey_is_counted_and_grey_in_three_channels_is_not():
+    noticed = Noticed()
+    for where, content in {
+        "colour": png_of(COLOURS, 8, 2),
+        "palette": palette(),
+        "grey": png_of(GREYS[..., None], 8, 0),
+        "three channels": png_of(np.repeat(GREYS[..., None], 3, 2), 8, 2),
+        "grey palette": saved(Image.fromarray(GREYS).quantize(4), "PNG"),
+    }.items():
+        decoded(content, 1, where, noticed=noticed)
+        decoded(content, 3, where, noticed=noticed)
+    assert noticed.notes() == ["2 in colour, reduced to their luma"]
+
+
 def test_a_moving_picture_is_its_first_frame_and_is_counted():
     frames = [Image.new("P", (4, 4), index) for index in range(3)]
     for frame in frames:

@@ -102,6 +102,43 @@ def test_a_picture_in_both_splits_is_counted(tmp_path):
         assert opened.summary() == f"3 pictures{note}"
 
 
+def test_pictures_of_two_endings_are_counted(three):
+    put(three / "run" / "1.JPG", 1)
+    put(three / "run" / "other.jpg", 1)
+    assert "5 pictures; 1 called as another, but for the ending" in read(three)[1]
+
+
+def test_a_line_break_in_a_name_stays_in_one_line(tmp_path):
+    for split in ("train", "test"):
+        put(tmp_path / split / "cat" / "a.png", 1)
+    (tmp_path / "train" / "two\nlines").mkdir()
+    assert Folder(str(tmp_path)).open("train").summary().endswith("without pictures: train/two lines")
+
+
+def test_what_was_left_out_is_said_where_no_picture_is_found(tmp_path):
+    for k in range(3):
+        (tmp_path / f"{k}.heic").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"no pictures for 'train' \(0 in all; left out: 3 of .heic; looked for .bmp"):
+        Folder(str(tmp_path), test_fraction=0.5).open("train")
+
+
+def test_splits_under_other_names_are_no_classes(tmp_path):
+    for name in ("Train", "VAL"):
+        put(tmp_path / name / "a.png", 1)
+    with pytest.raises(UserError, match="holds Train and VAL, which are splits by their names and would be classes"):
+        Folder(str(tmp_path), test_fraction=0.5).open("train")
+    put(tmp_path / "plane" / "a.png", 1)  # then Train is one that goes on rails
+    put(tmp_path / "plane" / "b.png", 1)
+    assert Folder(str(tmp_path), test_fraction=0.5).num_classes == 3
+
+
+def test_a_test_split_that_is_a_link_to_the_training_split_is_refused(tmp_path):
+    put(tmp_path / "train" / "a.png", 1)
+    (tmp_path / "test").symlink_to("train")
+    with pytest.raises(UserError, match="no pictures for 'test' .*test, read under another name"):
+        Folder(str(tmp_path)).open("test")
+
+
 def test_no_regular_file_is_opened_and_a_broken_link_is_named(three):
     os.mkfifo(three / "run" / "pipe.png")
     with pytest.raises(UserError, match=r"pipe.png: is no regular file; remove it"):
@@ -281,6 +318,8 @@ def test_json_of_each_split_and_of_null(tmp_path):
         ("{", "dataset.json: not JSON"),
         ("[" * 100_000, "dataset.json: not JSON"),
         ({"labels": {"a": 1}}, "'labels' is neither a list"),
+        ({"labels": {}}, "'labels' is neither a list"),
+        ({"labels": 0}, "'labels' is neither a list"),
         ({"labels": [["00000/img00000000.png", [0.0, 1.0]]]}, "is not .name, class number.; only those are read"),
         ({"labels": [["00000/img00000000.png", -1]]}, "is not .name, class number."),
         ({"labels": [["00000/img00000000.png", True]]}, "is not .name, class number."),
