@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.record_types import require_provenance
 
 PACKAGES = {
     "diffusers": "diffusers",
@@ -164,10 +165,13 @@ def read_recorded(source: Path) -> dict[str, Any]:
         content = json.loads(source.read_text(), object_hook=recorded)
     except FileNotFoundError:
         raise UserError(f"{source}: missing; run the stage that makes {artifact} again") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
         raise UserError(f"{source}: not JSON; remove it and run the stage that makes {artifact} again") from None
     if not isinstance(content, Recorded):
         raise UserError(f"{source}: not a provenance; remove it and run the stage that makes {artifact} again")
+    require_provenance(content, source)
     return content
 
 
