@@ -25,6 +25,7 @@ from types import MappingProxyType
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.record_types import require_provenance
 
 PACKAGES = (
     *("numpy", "pandas", "pillow", "pyarrow", "safetensors", "scikit-learn", "scipy"),
@@ -291,7 +292,9 @@ def read_recorded(source: Path) -> dict[str, Any]:
         content = json.loads(text, object_hook=recorded)
     except FileNotFoundError:
         raise UserError(f"{source}: missing; run the stage that makes {artifact} again") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
         raise UserError(f"{source}: not JSON; {way_out(artifact)}") from None
     if not isinstance(content, Recorded):
         raise UserError(f"{source}: not a provenance; {way_out(artifact)}")
@@ -299,6 +302,7 @@ def read_recorded(source: Path) -> dict[str, Any]:
         raise UserError(f"{source}: has no digest of its own, so an older version wrote it; {way_out(artifact)}")
     if _recorded_text(content) != text:
         raise UserError(f"{source}: was changed after it was written; {way_out(artifact)}")
+    require_provenance(content, source)
     return content
 
 

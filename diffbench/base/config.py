@@ -23,6 +23,7 @@ from diffbench.base.guidance import (
     sampled_otherwise,
     weights_of,
 )
+from diffbench.base.last_jobs import check_last_jobs
 from diffbench.base.names import require_benchmark, require_names, weights_under
 from diffbench.base.places import folder_of, located
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
@@ -103,6 +104,7 @@ def _parse(content: Any) -> Benchmark:
     check_cascades(benchmark)
     check_runs(benchmark)
     check_checkpoints(benchmark)
+    check_last_jobs(benchmark)
     return benchmark
 
 

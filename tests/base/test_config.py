@@ -343,3 +343,41 @@ def test_a_bounds_job_does_not_know_of_the_other_split():
     test, train = (both.bound_job("ddpm", split).spec for split in ("test", "train"))
     assert (test["split"], test["bound"]["reconstructions"]) == ("test", 8)
     assert (train["split"], train["bound"]["reconstructions"]) == ("train", 0)
+
+
+def guided_only(content):
+    content["models"]["adm"] = {"base": "ddpm", "network": {"class_conditional": True, "null_label": True}}
+    content["models"]["adm"]["training"] = {"label_dropout": 0.1}
+    content["models"]["adm_g"] = {"of": "adm", "guidance": {"name": "classifier_free", "scale": 1.0}}
+    content["runs"] = [content["runs"][0] | {"models": ["adm_g"]}]
+
+
+def guided_by(metrics):
+    def change(content):
+        guided_only(content)
+        content["runs"].append(content["runs"][0] | {"models": ["ddpm"]})
+        content["protocols"]["digits"]["metrics"] = metrics
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (setting("protocols", "digits", "metrics", value=["density", "coverage"]),
+         "protocols.digits.metrics: table2 has no column for density, coverage, so that its rows would be missing; add one of fid, kid"),
+        (guided_by(["kid"]), "protocols.digits.metrics: table4 has no column for kid"),
+        (run(num_images=2000, sample_seeds=list(range(400))), "split the runs over two benchmarks"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_at_the_last_job_is_refused_before_the_first(change, message):
+    with pytest.raises(UserError) as caught:
+        parsed(change)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [setting("protocols", "digits", "metrics", value=["precision"]), guided_by(["recall"])]
+)
+def test_scores_other_than_fid_make_a_table(change):
+    assert parsed(change).sample_sets()
