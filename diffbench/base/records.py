@@ -106,7 +106,9 @@ def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
             held = json.loads(Path(path).read_text())["records"]
         except FileNotFoundError:
             raise UserError(f"{path}: no such file of scores; run the score stage first") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except (ValueError, RecursionError, KeyError, TypeError):
             held = None
         if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
             raise UserError(f"{path}: not a file of scores (JSON with a list 'records')")
