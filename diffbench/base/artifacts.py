@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -69,7 +69,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
             raise UserError(f"{path}: cannot be written ({reason}); free space or fix permissions") from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where nothing can be written, nothing was, and the reason is on its way already.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path | str) -> str:
