@@ -228,39 +228,58 @@ def measure(
     protocol: Annotated[str, typer.Option(help="`diffbench protocols` lists them")] = "adm",
     weights: Annotated[Path | None, typer.Option(help="the extractor's weights, else its own or a download")] = None,
     out: Annotated[Path | None, typer.Option(help="the records; SAMPLES.<protocol>.json without")] = None,
-    rounding: Annotated[str, typer.Option(help="how floats became bytes: truncate, round or unknown")] = "unknown",
+    rounding: Annotated[
+        str | None,
+        typer.Option(
+            help="how floats became bytes: truncate, round or unknown  [default: as the samples' record says]"
+        ),
+    ] = None,
+    metrics: Annotated[list[str], typer.Option(help="of the protocol's metrics only these: fid,inception_score")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="METRIC.KEY=VALUE", help="a metric's setting: kid.subset_size=50")
+    ] = [],  # noqa: B006
+    label: Annotated[str | None, typer.Option(help="the samples' name in the records  [default: their file's]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     cache: Annotated[Path, typer.Option(help="where features wait")] = Path(".cache"),
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
     """Score somebody's samples against reference images under a published protocol, without a model of ours."""
-    from diffbench.commands._image_sets import channels_of, image_file, reference_file
-    from diffbench.commands.measure import measure as measured
-    from diffbench.commands.measure import protocol_of, report, require_apart, table_row
+    from diffbench.commands import _before_measuring as before
+    from diffbench.commands import measure as command
+    from diffbench.commands._image_sets import image_file, reference_file
 
     if not samples.exists():
         raise UserError(f"{samples}: no such file")
-    if rounding not in ("truncate", "round", "unknown"):
-        raise UserError(f"--rounding {rounding}: is not allowed; allowed: truncate, round, unknown")
-    protocol_of(protocol, "train")
+    chosen = {"metrics": _listed(metrics), "settings": before.settings_of(settings)}
+    called = before.label_of(samples, label)
+    _, extractor = command.extractor_of(command.protocol_of(protocol, "train", **chosen), protocol)
+    wanted = command.wanted_of(extractor, weights)
     target = out or Path(f"{samples.resolve() if samples.name in ('', '..') else samples}.{protocol}.json")
-    require_apart(target, samples, Path(reference))
-    against, called = reference_file(reference, data, split, cache)
-    part = protocol_of(protocol, called)
-    records = measured(
-        image_file(samples, cache, channels_of(against)),
-        against,
-        part,
-        protocol,
-        label=samples.resolve().name,
-        out=target,
-        cache=cache,
-        weights=weights,
-        rounding=rounding,
-        device=device,
-        threads=threads,
-    )
-    typer.echo(f"{report(records, part)}\n\nas a row of table2.csv:\n{table_row(records)}\n\nwritten to {target}")
+    before.require_apart(target, samples, Path(reference))
+    before.require_writable(target, "--out", is_folder=False)
+    before.require_writable(cache, "--cache", is_folder=True)
+    with before.naming_cache(cache):
+        own = image_file(samples, cache, wanted)
+        against, place = reference_file(reference, data, split, cache, wanted)
+        part = command.protocol_of(protocol, place, **chosen)
+        measured = command.measure(
+            own.file,
+            against.file,
+            part,
+            protocol,
+            label=called,
+            out=target,
+            cache=cache,
+            weights=weights,
+            rounding=rounding,
+            device=device,
+            threads=threads,
+        )
+    said = [f"samples: {own.read}: {measured.samples}", f"reference: {against.read}: {measured.reference}", ""]
+    said += [command.report(measured, part), ""]
+    row = command.table_row(measured.records)
+    said += ["as a row of table2.csv:", row, ""] if row else []
+    typer.echo(before.printable("\n".join([*said, f"written to {target}"])))
 
 
 @app.command()
@@ -283,7 +302,8 @@ def oracle(
 @app.command()
 def compare(
     a: Annotated[
-        str | None, typer.Argument(help="a row: model/sampler/steps, and key=value where that names several")
+        str | None,
+        typer.Argument(help="a row: model/sampler/steps, and key=value where that names several; or a file of scores"),
     ] = None,
     b: Annotated[str | None, typer.Argument(help="the row that it is compared with")] = None,
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
@@ -308,8 +328,9 @@ def compare(
 ) -> None:
     """Say whether A is better than B, worse, or not resolved, with the interval of the difference.
 
-    Either two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Or samplers, whose missing sample sets
-    are made first: diffbench compare --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm --steps 10.
+    Two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Two files that `diffbench measure` wrote:
+    diffbench compare a.json b.json. Or samplers, whose missing sample sets are made first: diffbench compare
+    --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm --steps 10.
     """
     of_samplers = {
         "--candidate": candidate, "--baseline": baseline, "--models": models, "--steps": steps,
@@ -324,7 +345,7 @@ def compare(
             raise UserError(
                 "compare: name two rows (iddpm/ddim/25 ddpm/ddim/25), or --candidate and --baseline samplers"
             )
-        typer.echo(verdicts(results or Path("results"), a, b, metrics=metric, varies=varies))
+        typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
         return
     rows = [value for value in (a, b) if value is not None]
     rows += [option for option, value in {"--results": results, "--varies": varies}.items() if value]

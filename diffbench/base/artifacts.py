@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -70,7 +70,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
             raise UserError(f"{path}: cannot be written ({reason}); free space or fix permissions") from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where nothing can be written, nothing was, and the reason is on its way already.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path | str) -> str:

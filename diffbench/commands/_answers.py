@@ -83,7 +83,7 @@ class Pairs:
         key = (metric, item["features"])
         if key not in self._known:
             protocol = self.benchmark.protocols[item["protocol"]][1]
-            options = protocol.metric_options(metric)
+            options = protocol.metric_settings(metric)
             files = checked({name: self.home / item[name] for name in ("features", "reference")})
             generated, reference = (
                 {name: read_member(path, name) for name in member_names(path)} for path in files.paths.values()

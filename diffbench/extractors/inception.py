@@ -28,7 +28,7 @@ from torch.nn import functional
 from diffbench.base.arrays import Bytes
 from diffbench.base.artifacts import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches, rgb
+from diffbench.extractors._microbatches import MICRO_BATCH, Extract, Images, in_micro_batches, rgb
 
 SIDE = 299
 """Pixels across, of what the network sees."""
@@ -63,7 +63,14 @@ class Inception:
         """
         network = _network(self._file(weights)).to(device)
         resized = partial(RESIZERS[self.resize], device)
-        return in_micro_batches(lambda images: _features(network, resized(rgb(images))), self.micro_batch)
+        return in_micro_batches(
+            lambda images: _features(network, resized(rgb(images))), self.micro_batch, any_size=self.any_size
+        )
+
+    @property
+    def any_size(self) -> bool:
+        """Whether each image is resized by itself, so that a set may hold several sizes."""
+        return self.resize == "clean"
 
     @property
     def stored_statistics(self) -> bool:
@@ -126,7 +133,7 @@ def _tf1(device: torch.device | str, images: Bytes) -> Scaled:
     return (interpolate_bilinear_2d_like_tensorflow1x(x, size=(SIDE, SIDE), align_corners=False) - 128) / 128
 
 
-def _clean(device: torch.device | str, images: Bytes) -> Scaled:
+def _clean(device: torch.device | str, images: Images) -> Scaled:
     from cleanfid.resize import build_resizer
 
     resize = build_resizer("clean")

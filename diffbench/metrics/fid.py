@@ -29,6 +29,7 @@ class Fid:
     label: ClassVar[str] = "FID"
     higher_is_better: ClassVar[bool] = False
     consumes: ClassVar[str] = "features"
+    takes_moments: ClassVar[bool] = True
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return FID with the interval of its influence function over the generated images."""

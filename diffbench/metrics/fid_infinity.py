@@ -46,6 +46,7 @@ class FidInfinity:
     label: ClassVar[str] = "FID-infinity"
     higher_is_better: ClassVar[bool] = False
     consumes: ClassVar[str] = "features"
+    takes_moments: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.points < 2:

@@ -35,6 +35,7 @@ class InceptionScore:
     label: ClassVar[str] = "Inception Score"
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
+    needs_reference: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.splits < 1:
@@ -48,6 +49,10 @@ class InceptionScore:
     def fewest(self) -> int:
         """Images that it needs."""
         return 2 * self.splits
+
+    def require(self, num_images: int) -> None:
+        """Raise UserError where the last chunk of so many images holds one, which has no score."""
+        self._bounds(num_images)
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return the score with its interval; the reference plays no part."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffbench.base.arrays import is_whole, member_names, read_member, save_npz
+from diffbench.base.arrays import is_whole, load_member, member_names, read_member, save_npz, writing_npz
 from diffbench.base.artifacts import (
     Inputs,
     checked,
@@ -183,11 +183,13 @@ def sample_set(
                 # A call may evaluate the network more than once, as guidance without a classifier does.
                 own = own_nfe[-1][: end - start] * (evaluations / calls[0])
             save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array(rows), "nfe": own})
-    arrays = {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])}
     y = None if conditions is None else conditions(torch.arange(num_images)).y
-    if y is not None:
-        arrays["arr_1"] = y.numpy()
-    save_npz(out, arrays)
+    with writing_npz(out) as writer:
+        with writer.member("arr_0", (num_images, height, width, channels), np.uint8) as images:
+            for shard in shards:  # one at a time: a set may be larger than memory
+                images.write(load_member(shard, "arr_0"))
+        if y is not None:
+            writer.add("arr_1", y.numpy())
     rows = np.sum([read_member(shard, "rows") for shard in shards], axis=0)
     evaluated, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
     nfe = np.concatenate([read_member(shard, "nfe") for shard in shards])

@@ -52,7 +52,7 @@ def score_features(
     num_images = min(spec["row"].get("num_images") or available, available)
     num_reference = protocol.reference_images(other["facts"]["num_images"])
     metrics = {
-        name: configure(load("metrics", name), protocol.metric_options(name), f"protocol metric {name}")
+        name: configure(load("metrics", name), protocol.metric_settings(name), f"protocol metric {name}")
         for name in protocol.metrics
     }
     identity = protocol.identity(
@@ -60,9 +60,11 @@ def score_features(
         extractor_sha256=own["facts"]["weights_sha256"],
         rounding=spec["rounding"],
         num_images=num_images,
-        reference_sha256=other["inputs"]["images"],
+        # A split's file is a function of the data set; a file of somebody's may be packed in many ways.
+        reference_sha256=other["facts"]["pixels_sha256"] if protocol.reference_file else other["inputs"]["images"],
         num_reference=num_reference,
         options={name: dataclasses.asdict(metric) for name, metric in metrics.items()},
+        moments=_stored_moments(metrics, other["facts"].get("moments", {})),
     )
     name = protocol_id(identity)
     row = {**spec["row"], "num_images": num_images}
@@ -177,6 +179,12 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
     records = [record(row, key, name, metric({"images": own}, {"images": true})) for key, own in sets.items()]
     write_records(out, records)
     write_provenance(out, spec=spec, inputs=inputs, facts={})
+
+
+def _stored_moments(metrics: Mapping[str, Any], moments: Mapping[str, str]) -> dict[str, str]:
+    """Return the hash of the stored mean and covariance of each metric that takes one."""
+    taking = {name: metric.features for name, metric in metrics.items() if getattr(metric, "takes_moments", False)}
+    return {name: moments[feature] for name, feature in taking.items() if feature in moments}
 
 
 def _options(described: Mapping[str, Any]) -> dict[str, Any]:

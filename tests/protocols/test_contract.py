@@ -13,7 +13,7 @@ NAMES = plugins.names("protocols")
 
 def identity(part, name, **changed):
     options = {
-        metric: dataclasses.asdict(plugins.configure(plugins.load("metrics", metric), part.metric_options(metric), ""))
+        metric: dataclasses.asdict(plugins.configure(plugins.load("metrics", metric), part.metric_settings(metric), ""))
         for metric in part.metrics
     }
     given = {
@@ -36,7 +36,7 @@ def test_is_data_with_a_source_and_metrics_that_its_extractor_serves(name):
     extractor = plugins.configure(plugins.load("extractors", entry.pop("name")), entry, "extractor")
     part.require(resize=extractor.resize)
     for metric in part.metrics:
-        metric = plugins.configure(plugins.load("metrics", metric), part.metric_options(metric), metric)
+        metric = plugins.configure(plugins.load("metrics", metric), part.metric_settings(metric), metric)
         assert metric.features in extractor.features
 
 

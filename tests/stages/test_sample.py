@@ -95,14 +95,17 @@ KILLED = """
 import os, signal, sys
 import diffbench.stages.sample as stage
 from diffbench.base.command import run_stage
-moment, saved, count = sys.argv.pop(1), stage.save_npz, 0
-def save(path, arrays):
-    global count
-    count += 1
-    if count == int(moment):
-        os.kill(os.getpid(), signal.SIGKILL)
-    saved(path, arrays)
-stage.save_npz = save
+moment, count = sys.argv.pop(1), 0
+def killed_at_its_moment(write):
+    def counted(*given):
+        global count
+        count += 1
+        if count == int(moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(*given)
+    return counted
+# Micro-batches are saved whole, and a set is written piece by piece.
+stage.save_npz, stage.writing_npz = map(killed_at_its_moment, (stage.save_npz, stage.writing_npz))
 run_stage(stage.main, sys.argv[1:])
 """
 

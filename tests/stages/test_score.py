@@ -58,6 +58,19 @@ def call(*more, spec=SPEC, out):
     return [str(a) for a in ("--spec", json.dumps(spec), *more, "--out", out)]
 
 
+def test_a_reference_file_is_named_by_its_images_and_each_frechet_distance_by_the_moments_it_takes(tmp_path):
+    own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1, 90)
+    facts = {"weights_sha256": "a" * 64, "num_images": 90, "resize": "none", "pixels_sha256": "1234567890" + "0" * 54}
+    spec = {**SPEC, "protocol": {**PROTOCOL, "reference": "batch.npz", "metrics": ["fid", "precision"]}}
+    found = {}
+    for name, moments in (("own", {}), ("stored", {"pool": "f" * 64}), ("others", {"spatial": "e" * 64})):
+        write_provenance(other, spec={}, inputs={"images": __file__}, facts=facts | {"moments": moments})
+        main(call("--features", own, "--reference", other, spec=spec, out=tmp_path / "scores.json"))
+        found[name] = read_records([tmp_path / "scores.json"])[0]["protocol"]
+    assert ";reference=file:90@12345678;" in found["own"] and "moments" not in found["own"]
+    assert found["stored"] == found["own"] + ";fid.moments=stored@ffffffff" and found["others"] == found["own"]
+
+
 def test_every_metric_of_the_protocol_with_interval_id_and_cost(tmp_path):
     own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1, 90)
     samples = tmp_path / "s.npz.json"
