@@ -74,7 +74,7 @@ def decoded(
         if noticed is not None:
             _notice(image, source, where, noticed)
         image.load()
-        if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+        if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255:
             raise UserError(f"{where}: has transparent pixels; flatten it onto a background")
         if noticed is not None and channels == 1 and _has_colour(image):
             noticed.note(LUMA, where)
@@ -151,7 +151,7 @@ def _bits(image: Image.Image, start: bytes) -> int:
         return max(_numbers(image.tag_v2.get(BITS_PER_SAMPLE, 1)))  # type: ignore[attr-defined]
     if image.format == "PPM":
         # Pillow scales pixels of another largest value than 255 by its decoder's second argument.
-        arguments = image.tile[0][3]
+        arguments = image.tile[0][3]  # type: ignore[attr-defined]
         return arguments[1].bit_length() if isinstance(arguments, tuple) and isinstance(arguments[1], int) else 8
     return 8
 
