@@ -74,7 +74,7 @@ def decoded(
         if noticed is not None:
             _notice(image, source, where, noticed)
         image.load()
-        if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255:
+        if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise UserError(f"{where}: has transparent pixels; flatten it onto a background")
         if noticed is not None and channels == 1 and _has_colour(image):
             noticed.note(LUMA, where)
