@@ -84,11 +84,16 @@ def decoded(
 
 
 def header(source: bytes, where: str, noticed: Noticed | None = None) -> Header:
-    """Return what a picture's header states, without decoding it. Raises: UserError as `decoded` where it tells."""
+    """Return what a picture's header states; only one with a palette is decoded.
+
+    Raises: UserError as `decoded`, as far as the header tells.
+    """
     with _opened(io.BytesIO(source), where) as image:
         if noticed is not None:
             _notice(image, source, where, noticed)
-        return Header(image.height, image.width, image.mode in GREY)
+        # Grey pictures in a format of palettes alone (GIF) are grey; which colours a palette's pixels use, they tell.
+        grey = image.mode in GREY or image.mode in ("P", "PA") and not _has_colour(image)
+        return Header(image.height, image.width, grey)
 
 
 def header_shape(source: bytes | IO[bytes], channels: int, where: str) -> tuple[int, int, int]:
