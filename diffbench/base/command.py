@@ -47,6 +47,10 @@ def _json(text: str) -> dict[str, Any]:
             value = json.loads(text, object_hook=Spec)
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(f"not JSON ({error})") from None
+    except RecursionError:
+        raise argparse.ArgumentTypeError(
+            "not JSON that can be read: too many lists and maps inside each other"
+        ) from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("must be a JSON object")
     return value

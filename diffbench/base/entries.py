@@ -4,6 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+LARGEST_BATCH = 2**16
+"""Images that are held at once; more would fill the memory before anything is known to be wrong."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -20,6 +23,8 @@ class Sampling:
     def __post_init__(self):
         if self.micro_batch < 1:
             raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
+        if self.micro_batch > LARGEST_BATCH:
+            raise ValueError(f"micro_batch must be at most {LARGEST_BATCH}, not {self.micro_batch}")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,9 @@ class Bound:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be positive, not {value}")
+        for name in ("reconstructions", "micro_batch"):
+            if getattr(self, name) > LARGEST_BATCH:
+                raise ValueError(f"{name} must be at most {LARGEST_BATCH}, not {getattr(self, name)}")
         if self.num_images == 1:
             raise ValueError("num_images must be at least 2: a standard error needs two")
         if self.timesteps == 1:
