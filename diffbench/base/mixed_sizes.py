@@ -30,7 +30,7 @@ def write_mixed(path: Path, sizes: Sequence[tuple[int, int, int]], images: Itera
 
 def is_mixed(path: Path) -> bool:
     """Return whether a file holds images of several sizes."""
-    return {PIXELS, SIZES} <= set(member_names(path))
+    return set(member_names(path)) == {PIXELS, SIZES}
 
 
 def mixed_sizes(path: Path) -> Int[np.ndarray, "images 3"]:

@@ -122,11 +122,12 @@ def _is_grey(picture: bytes) -> bool:
         return image.mode in GREY
 
 
-def reference_file(text: str, data: Path | None, split: str, cache: Path, wanted: Wanted) -> tuple[Images, str]:
+def reference_file(text: str, data: Path | None, split: str | None, cache: Path, wanted: Wanted) -> tuple[Images, str]:
     """Return an `.npz` of the reference that a text names, and how a protocol calls it: its path, train or test.
 
     text: a path as for `image_file`, or a data set with its options: `digits`, `mnist:data/mnist`,
-    `folder:photos size=64`. data: the data set's path, where the text does not say it. Raises: UserError.
+    `folder:photos size=64`. data: the data set's path, where the text does not say it. split: of a data set, train
+    where None. Raises: UserError.
     """
     known = plugins.names("datasets")
     word = (text.split() or [""])[0].partition(":")[0]
@@ -137,8 +138,11 @@ def reference_file(text: str, data: Path | None, split: str, cache: Path, wanted
             raise UserError(f"--reference {text}: {kinds}; {nearest(word, known)}")
         if data is not None:
             raise UserError(f"--data: goes with a data set's name as --reference, and {text} is a file or folder")
+        if split is not None:
+            raise UserError(f"--split: goes with a data set's name as --reference, and {text} is a file or folder")
         found = image_file(path, cache, wanted)
         return found, str(found.file)
+    split = split or "train"
     if split not in ("train", "test"):
         raise UserError(f"--split {split}: is not allowed; allowed: train, test")
     options = _data_set(text, data)

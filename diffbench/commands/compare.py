@@ -177,9 +177,13 @@ def _rows(path: Path) -> list[dict[str, str]]:
     text = _text(path)
     delimiter = _delimiter(text.split("\n", 1)[0])
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows, head = list(reader), reader.fieldnames or []
     except csv.Error as error:
         raise UserError(f"{path}: not a table of scores: it is not CSV ({error})") from None
+    twice = [name for name in head if name and head.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: two columns are named {twice[0]}; remove the one that is not meant")
     for number, row in enumerate(rows, start=1):
         # DictReader files the cells beyond the head under None.
         surplus = row.pop(None, [])  # type: ignore[call-overload]

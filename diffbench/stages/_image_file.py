@@ -119,14 +119,12 @@ class PixelHash:
             for image in images:
                 self.add(image[None])
             return
-        grey = (images == images[..., :1]).all(axis=(1, 2, 3))
-        if grey.all():
-            self._update(images[..., :1])
-        elif not grey.any():
+        if images.shape[-1] == 1:
             self._update(images)
-        else:
-            for image, without_colour in zip(images, grey, strict=True):
-                self._update(image[None, ..., :1] if without_colour else image[None])
+            return
+        for image in images:
+            grey = bool((image == image[..., :1]).all())
+            self._update(image[None, ..., :1] if grey else image[None])
 
     def hexdigest(self) -> str:
         """Return the hash in hexadecimal."""

@@ -203,6 +203,9 @@ def test_what_a_spreadsheet_broke_is_said(table):
     table.write_text(good.replace(",", ";"))  # the protocols hold semicolons too
     with pytest.raises(UserError, match=r"row 1 has \d+ cells more than the head"):
         records_of(table)
+    table.write_text(good.replace("precision,", "fid,"))
+    with pytest.raises(UserError, match="two columns are named fid"):
+        records_of(table)
     table.write_text(good, encoding="utf-16")
     with pytest.raises(UserError, match="it is UTF-16"):
         records_of(table)
@@ -269,6 +272,10 @@ def test_fields_of_an_id():
     bound = {"kind": "bound", "split": "test", "n": "77"}
     assert protocol_fields("bound;split=test;n=77", "nll_bits_per_dim") == bound
     assert protocol_fields("n=7;recall.k=3;fid.x=1", "fid") == {"n": "7", "fid.x": "1"}
+    assert protocol_fields("n=7;fid.moments=stored@1;sfid.moments=stored@2", "fid") == {
+        "n": "7",
+        "fid.moments": "stored@1",
+    }
     assert protocol_fields(None, "fid") == {}
 
 

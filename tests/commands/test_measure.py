@@ -207,6 +207,10 @@ def test_the_row_of_table2_is_printed(digits, monkeypatch, capsys):
         (("measure", "samples.npz", "--reference", "mnist:nowhere sise=3"), "unknown key 'sise'"),
         (("measure", "samples.npz", "--reference", "digits", "--split", "val"), "allowed: train, test"),
         (("measure", "samples.npz", "--reference", "reference.npz", "--data", "b"), "--data: goes with a data set"),
+        (
+            ("measure", "samples.npz", "--reference", "reference.npz", "--split", "test"),
+            "--split: goes with a data set",
+        ),
         (("measure", "samples.npz", "--reference", "reference.npz", "--out", "samples.npz"), "samples.npz is an input"),
         (
             ("measure", "samples.npz", "--reference", "reference.npz", "--out", "samples.npz.json"),
