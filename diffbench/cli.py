@@ -14,10 +14,11 @@ from diffbench.base.errors import UserError
 
 STAGES = ("prepare", "shrink", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 app = typer.Typer(
     help="Reproducible benchmarks for image diffusion models.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -32,20 +33,26 @@ def check(
 ) -> None:
     """Validate a benchmark: every name, type and number, before any work."""
     from diffbench.base.config import load_benchmark
+    from diffbench.base.places import home_of, other_configuration
 
     benchmark = load_benchmark(config)
+    other = other_configuration(home_of(benchmark.name), config, benchmark.name)
+    if other is not None:
+        typer.echo(
+            f"{config}: note: benchmark '{benchmark.name}' is the name of {other} too; give one another", err=True
+        )
     _check_networks(benchmark, config)
-    try:
-        held_out = benchmark.dataset.open("test").num_images
-    except UserError as error:
-        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
-    else:
+    held_out = _say_data(benchmark, config)
+    if held_out is not None:
         for row in benchmark.sampled_sets():
             if benchmark.upsamples_real(row) and row.num_images > held_out:
                 raise UserError(
                     f"{config}: runs: {row.model} is to upsample {row.num_images} held-out images, "
                     f"of which there are {held_out}; ask for fewer"
                 )
+    for name, sampler in benchmark.samplers.items():
+        if sampler.left_out:
+            typer.echo(f"{config}: note: samplers.{name}.config: not taken over: {sampler.left_out}", err=True)
     for name, (_, protocol) in benchmark.protocols.items():
         file = protocol.reference_file
         if file and not file.is_file():
@@ -60,9 +67,8 @@ def check(
         return
     import dataclasses
 
-    import yaml
-
     from diffbench.base.plugins import described
+    from diffbench.base.yaml_file import write_yaml
 
     described_keys = ("network", "diffusion", "objective", "training")
     trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}
@@ -101,7 +107,31 @@ def check(
     content["protocols"] = {key: described(part, name) for key, (name, part) in benchmark.protocols.items()}
     content["extractors"] = {key: described(part, name) for key, (name, part) in benchmark.extractors.items()}
     content["runs"] = [dataclasses.asdict(run) for run in benchmark.runs]
-    typer.echo(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False).rstrip())
+    typer.echo(write_yaml(json.loads(json.dumps(content))).rstrip())
+
+
+def _say_data(benchmark, config: Path) -> int | None:  # noqa: ANN001  (a Benchmark; imported late)
+    """Print what is read of the data, and return the number of test images; None where they are not here yet.
+
+    Raises: UserError where they are here and cannot be read.
+    """
+    from diffbench.base.classes import class_counts, unlike_uniform
+    from diffbench.datasets._split import MissingDataError
+
+    try:
+        splits = {split: benchmark.dataset.open(split) for split in ("train", "test")}
+    except MissingDataError as error:
+        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
+        return None
+    except UserError as error:
+        raise UserError(f"{config}: dataset: {error}") from None
+    for split, images in splits.items():
+        typer.echo(f"{config}: {split}: {images.summary()}", err=True)
+    told = unlike_uniform(class_counts(splits["train"].labels, benchmark.dataset.num_classes))
+    uniform = [model.name for model in benchmark.models.values() if model.labels in ("iid", "balanced")]
+    if told and uniform:
+        typer.echo(f"{config}: note: {told}; models: {', '.join(uniform)}", err=True)
+    return splits["test"].num_images
 
 
 def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchmark; imported late)
@@ -394,6 +424,23 @@ def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] 
     typer.echo(summed(logs))
 
 
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results, all of it or a part")] = Path(
+        "results"
+    ),
+    rerun: Annotated[int, typer.Option(min=0, help="make so many artifacts again and compare their bytes")] = 0,
+    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, each stage in turn")] = 0,
+) -> None:
+    """Compare every artifact, record and table with what was recorded; exit code 1 where one differs."""
+    from diffbench.commands.verify import verify as verified
+
+    report = verified(results, rerun=rerun, seed=seed)
+    typer.echo(report)
+    if report.bad:
+        raise typer.Exit(1)
+
+
 def _add_stage(name: str) -> None:
     summary = f"Run the stage '{name}' on files; `diffbench {name} --help` lists its arguments."
 
@@ -418,18 +465,20 @@ for _name in STAGES:
 
 
 def main() -> None:
-    """Run the command line; a mistake is one line and exit code 2."""
+    """Run the command line: exit code 0 done, 1 a verdict that is bad, 2 and one line a mistake, 130 interrupted."""
 
     def run(arguments: object) -> None:
         try:
-            app(standalone_mode=False)
-        except typer.Exit as leaving:
-            sys.exit(leaving.exit_code)
+            # A command that left with typer.Exit is not raised here: its code is what comes back.
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
             # Click's own usage errors carry one line too.
             if hasattr(error, "format_message"):
                 raise UserError(error.format_message()) from None
             raise
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
 
     run_stage(run)
 

@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from diffbench.base.classes import LabelRule
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -165,13 +167,14 @@ class SamplerEntry:
     """A sampler's entry: the part, the time grid that it walks, and what stands for t between the trained levels.
 
     grid: uniform, ddim, quadratic, karras or log_snr, with options behind, or sections ("10,15,20"). off_grid: refuse,
-    nearest or interpolate.
+    nearest or interpolate. left_out: what a file of its options says and is not taken over, and why.
     """
 
     name: str
     part: Any
     grid: str = "uniform"
     off_grid: Literal["refuse", "nearest", "interpolate"] = "refuse"
+    left_out: str = ""
 
     @property
     def adaptive(self) -> bool:
@@ -201,7 +204,7 @@ class Model:
     """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used.
 
     of: the model whose weights these are, its own name where it is trained itself. labels: how those of samples are
-    chosen, independently and uniformly or each in turn; None where it takes none. size: the height of the images that
+    chosen; None where it takes none. size: the height of the images that
     it makes, where that is not the data set's own. low_size: of those that an upsampler is given. low_res: where they
     come from while it is sampled, and their labels with them. checkpoint: where the weights are, if they are not
     trained here; objective and training are then None where no record tells.
@@ -217,7 +220,7 @@ class Model:
     weights: str
     of: str
     guidance: Guidance | None = None
-    labels: Literal["iid", "balanced"] | None = None
+    labels: LabelRule | None = None
     size: int | None = None
     low_size: int | None = None
     low_res: LowRes | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import require_names
 from diffbench.base.plugins import chosen, configure, load, stated
 
 
@@ -12,10 +13,12 @@ def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str,
     entries = stated(content.get("extractors"))
     if not isinstance(entries, Mapping):
         raise UserError("extractors: must be a map of named entries")
+    require_names(entries, "extractors")
     found = {key: chosen("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
     for key, (_, protocol) in protocols.items():
         if protocol.extractor not in found:
             default = type(protocol).__dataclass_fields__["extractor"].default
+            require_names([protocol.extractor], f"protocols.{key}.extractor")
             entry = dict(protocol.extractor_entry) if protocol.extractor == default else protocol.extractor
             found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
         check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])

@@ -45,6 +45,8 @@ def compare(
         raise UserError(f"array {name} of the record holds no numbers to compare with; record it again")
     # In chains of a few steps the record has entries that its float32 could not compute; there is nothing to compare.
     known = ~np.isnan(reference)
+    if not known.any():
+        raise UserError(f"array {name} holds no number, so that nothing can be compared")
     error = np.where(known, np.abs(ours.astype(np.float64) - reference.astype(np.float64)), 0.0)
     scale = float(np.abs(reference[known]).max(initial=0.0)) or 1.0
     # A NaN compares false, and so fails.

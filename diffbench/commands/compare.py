@@ -17,6 +17,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from diffbench.base.artifacts import checked
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import load, names, nearest
 from diffbench.base.records import NORMAL_95, ROW_KEYS, Estimate, read_records, record
@@ -86,10 +87,11 @@ def records_of(results: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in paths:
         for item in read_records([path]):
-            _require_record(path, item)
             sourced = Sourced(item)
             sourced.source = path
             found.append(sourced)
+    # Scores that somebody sent come without a record.
+    checked({str(path): path for path in paths}, foreign=list(map(str, paths)))
     return found
 
 
@@ -114,27 +116,6 @@ def _may_hold_scores(path: Path) -> bool:
     return isinstance(content, dict) and "records" in content
 
 
-def _require_record(path: Path, item: Mapping[str, Any]) -> None:
-    missing = {*ROW_KEYS, "metric", "protocol", *NUMBERS, "covers"} - set(item)
-    if missing:
-        raise UserError(f"{path}: a record lacks {', '.join(sorted(missing))}; score again")
-    metric = str(item["metric"])[:64]
-    for key in NUMBERS:
-        if not _is_number(item[key]):
-            raise UserError(f"{path}: {metric}: {key} is {str(item[key])[:64]!r}, not a number; score again")
-    texts = {"metric": item["metric"], "covers": item["covers"], "protocol": item["protocol"] or ""}
-    plain = all(isinstance(item[key], (str, int, float, type(None))) for key in ROW_KEYS)
-    if not plain or not all(isinstance(value, str) for value in texts.values()):
-        raise UserError(f"{path}: a record of {metric} names its row by no words; score again")
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not isinstance(value, (bool, str)) and math.isfinite(value)
-    except (TypeError, OverflowError):
-        return False
-
-
 def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
     """Return the fields of a protocol id that concern a metric: not `recall.k` where precision is compared.
 
@@ -147,6 +128,7 @@ def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
 
 def _of_table(path: Path) -> list[dict[str, Any]]:
     rows = _rows(path)
+    checked({str(path): path}, foreign=[str(path)])
     missing = [key for key in (*ROW_KEYS, "protocol") if not rows or key not in rows[0]]
     if missing:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")

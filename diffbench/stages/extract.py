@@ -11,10 +11,12 @@ import numpy as np
 from diffbench.base.arrays import writing_npz
 from diffbench.base.artifacts import (
     UNWRITABLE,
+    checked,
     provenance_path,
     read_provenance,
-    require_files,
     run_record,
+    spec_of_one,
+    upstream_of,
     write_provenance,
 )
 from diffbench.base.command import add_device, run_stage, stage_parser
@@ -47,7 +49,13 @@ def extract(
     """
     if len(images) != len(outs):
         raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
-    require_files([*images, *([weights] if weights else [])])
+    # All before the work; samples of others and published weights have no record.
+    own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(spec))
+    wanted = upstream_of(spec, images=images)
+    sets = [
+        checked({"images": source}, foreign=("images",), upstream={"images": wanted[str(source)]} if wanted else {})
+        for source in images
+    ]
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
     extractor = part_of("extractors", spec["extractor"])
@@ -56,12 +64,12 @@ def extract(
     about = {"weights_sha256": sha, "resize": getattr(extractor, "resize", "none")} | device_facts(chosen)
     total = 0
     with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
-        for source, out in zip(images, outs, strict=True):
+        for position, (source, inputs, out) in enumerate(zip(images, sets, outs, strict=True)):
             stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
             size = full_size(source)
             found = write_features(network, source, out, stored, size)
             facts = about | found | ({"enlarged_to": size} if size else {})
-            write_provenance(out, spec=spec, inputs={"images": source}, facts=facts)
+            write_provenance(out, spec=spec_of_one(spec, "images", position), inputs=inputs | own, facts=facts)
             total += found["num_images"]
             bar.update()
     if record is not None:

@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from diffbench.base.artifacts import write_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.records import ROW_KEYS, Estimate, record, write_records
 from diffbench.cli import app
@@ -23,6 +24,12 @@ def of_a_model(model, seed):
     return row(model, sampler=None, steps=None, seed=seed, sample_seed=None, num_images=300)
 
 
+def scored(path, records):
+    """Write scores with the record beside them, which is no file of scores."""
+    write_records(path, records)
+    write_provenance(path, spec={})
+
+
 @pytest.fixture
 def results(tmp_path):
     for (model, steps), values in FIDS.items():
@@ -33,16 +40,13 @@ def results(tmp_path):
                 record(where, "recall", PROTOCOL, Estimate(0.8, 0.75, 0.84)),
             ]
             path = tmp_path / f"results/scores/digits/{model}/train{seed}/ancestral/sample0/{steps}.json"
-            write_records(path, records)
-            path.with_name(f"{path.name}.json").write_text("{}")  # provenance, which is no file of scores
+            scored(path, records)
     for model, bits in (("ddpm", 2.91), ("iddpm", 3.08)):
         for seed in range(3):
             item = record(of_a_model(model, seed), "nll_bits_per_dim", "bound;n=300", Estimate.normal(bits, 0.014))
-            write_records(tmp_path / f"results/scores/bound/{model}/train{seed}.json", [item])
+            scored(tmp_path / f"results/scores/bound/{model}/train{seed}.json", [item])
     real = row("real", sampler=None, steps=None, seed=None, sample_seed=None)
-    write_records(
-        tmp_path / "results/scores/digits/real.json", [record(real, "fid", PROTOCOL, Estimate(3.5, 3.0, 4.0))]
-    )
+    scored(tmp_path / "results/scores/digits/real.json", [record(real, "fid", PROTOCOL, Estimate(3.5, 3.0, 4.0))])
     return tmp_path / "results"
 
 
@@ -151,11 +155,11 @@ def test_a_cell_that_is_no_number_is_one_line_that_names_it(results, tmp_path, c
     frame = tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv").astype(object)
     place = frame.index[(frame.model == "iddpm") & (frame.steps == 25)][0]
     frame.loc[place, column] = cell
-    frame.to_csv(tmp_path / "table2.csv", index=False)
+    frame.to_csv(tmp_path / "edited.csv", index=False)
     with pytest.raises(UserError) as caught:
-        compare(tmp_path / "table2.csv", "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+        compare(tmp_path / "edited.csv", "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
     said = str(caught.value)
-    assert f"table2.csv: iddpm/ancestral/25: {column} is " in said and "not a number" in said and "\n" not in said
+    assert f"edited.csv: iddpm/ancestral/25: {column} is " in said and "not a number" in said and "\n" not in said
 
 
 @pytest.fixture
@@ -266,6 +270,19 @@ def test_records_of_wrong_types_are_one_line(tmp_path, more):
     with pytest.raises(UserError) as caught:
         compare(None, path, path, metrics=["fid"])
     assert "a.json" in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["scores/digits/ddpm/train0/ancestral/sample0/25.json", "table2.csv"])
+def test_edited_scores_and_tables_are_refused(results, name):
+    paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
+    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=results / "table2.csv")
+    asked = results / "table2.csv" if name == "table2.csv" else results
+    path = results / name
+    path.write_text(path.read_text().replace("7.2", "3.2"))
+    with pytest.raises(UserError, match=rf"{name}: is not what its record says .* snakemake --cores all -f results/"):
+        compare(asked, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+    path.with_name(f"{path.name}.json").unlink()
+    assert "is not resolved" in compare(asked, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
 
 
 def test_fields_of_an_id():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from diffbench import cli
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import sha256
+from diffbench.base.artifacts import sha256, write_provenance
 from diffbench.base.records import read_records
 from diffbench.commands._image_sets import Wanted, image_file
 from diffbench.metrics.fid import frechet_distance, moments
@@ -73,7 +73,7 @@ def test_the_cache_knows_its_code_and_the_size_that_images_are_enlarged_to(digit
     small = np.random.default_rng(1).integers(0, 256, (90, 4, 4, 1), dtype=np.uint8)
     save_npz(digits / "samples.npz", {"arr_0": small})
     assert "(4, 4, 1)" in run(monkeypatch, capsys, *given, expect=2)
-    (digits / "samples.npz.json").write_text('{"facts": {"full_size": [8, 8]}}')
+    write_provenance(digits / "samples.npz", spec={}, facts={"full_size": [8, 8]})
     run(monkeypatch, capsys, *given)
     (digits / "samples.npz.json").unlink()
     assert "(4, 4, 1)" in run(monkeypatch, capsys, *given, expect=2)
