@@ -277,7 +277,7 @@ def measure(
             device=device,
             threads=threads,
         )
-    said = [f"samples: {own.read}: {measured.samples}", f"reference: {against.read}: {measured.reference}", ""]
+    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
     said += [command.report(measured, part), ""]
     row = command.table_row(measured.records)
     said += ["as a row of table2.csv:", row, ""] if row else []
