@@ -224,7 +224,9 @@ def measure(
         typer.Option(help="an .npz, ADM's reference batch, a folder of pictures, or a data set: digits, mnist:PATH"),
     ],
     data: Annotated[Path | None, typer.Option(help="where the data of the data set are")] = None,
-    split: Annotated[str, typer.Option(help="which part of the data set: train or test")] = "train",
+    split: Annotated[
+        str | None, typer.Option(help="which part of the data set: train or test  [default: train]")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="`diffbench protocols` lists them")] = "adm",
     weights: Annotated[Path | None, typer.Option(help="the extractor's weights, else its own or a download")] = None,
     out: Annotated[Path | None, typer.Option(help="the records; SAMPLES.<protocol>.json without")] = None,
@@ -275,7 +277,7 @@ def measure(
             device=device,
             threads=threads,
         )
-    said = [f"samples: {own.read}: {measured.samples}", f"reference: {against.read}: {measured.reference}", ""]
+    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
     said += [command.report(measured, part), ""]
     row = command.table_row(measured.records)
     said += ["as a row of table2.csv:", row, ""] if row else []

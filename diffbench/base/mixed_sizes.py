@@ -15,6 +15,12 @@ from diffbench.base.errors import UserError
 PIXELS, SIZES = "pixels", "sizes"
 """The file's arrays: all bytes, and one (height, width, channels) an image."""
 
+MOST = 2**24
+"""Images of one file."""
+
+LONGEST_SIDE = 2**20
+"""Pixels."""
+
 Image = UInt8[np.ndarray, "height width channel"]
 
 
@@ -30,7 +36,7 @@ def write_mixed(path: Path, sizes: Sequence[tuple[int, int, int]], images: Itera
 
 def is_mixed(path: Path) -> bool:
     """Return whether a file holds images of several sizes."""
-    return {PIXELS, SIZES} <= set(member_names(path))
+    return set(member_names(path)) == {PIXELS, SIZES}
 
 
 def mixed_sizes(path: Path) -> Int[np.ndarray, "images 3"]:
@@ -38,12 +44,13 @@ def mixed_sizes(path: Path) -> Int[np.ndarray, "images 3"]:
     header, pixels = read_header(path, SIZES), read_header(path, PIXELS)
     if header.dtype != np.int64 or len(header.shape) != 2 or header.shape[1] != 3 or pixels.dtype != np.uint8:
         raise UserError(f"{path}: {SIZES} is {header} and {PIXELS} {pixels}, no set of images; make it again")
-    if header.shape[0] * 3 > pixels.size:
+    if not 0 < header.shape[0] <= min(MOST, pixels.size):
         raise UserError(f"{path}: {header.shape[0]} sizes for {pixels.size} bytes of pixels; make it again")
     sizes = load_member(path, SIZES)
-    total = sum(int(h) * int(w) * int(c) for h, w, c in sizes)
-    if (sizes < 1).any() or pixels.shape != (total,):
-        raise UserError(f"{path}: images of {total} bytes by their sizes, but {pixels.size} are there; make it again")
+    # Sides within bounds keep the products in 64 bits, and float64 keeps their sum.
+    fitting = (sizes > 0).all() and (sizes <= LONGEST_SIDE).all()
+    if not fitting or pixels.shape != (int(sizes.prod(axis=1).astype(np.float64).sum()),):
+        raise UserError(f"{path}: the sizes of its images do not add up to its {pixels.size} bytes; make it again")
     return sizes
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import errno
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,15 @@ def rounding_of(samples: Path, asked: str | None) -> str:
     if provenance_path(samples).is_file():
         found = read_provenance(samples)
         if found.get("sha256") == sha256(samples):
-            recorded = found.get("spec", {}).get("sampling", {}).get("rounding")
+            recorded = _inner(_inner(found, "spec"), "sampling").get("rounding")
     if recorded and asked not in (None, recorded):
         raise UserError(f"--rounding {asked}: {provenance_path(samples)} says '{recorded}'; leave the option out")
     return recorded or asked or "unknown"
+
+
+def _inner(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = record.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def require_apart(out: Path, *kept: Path) -> None:

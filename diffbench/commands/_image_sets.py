@@ -1,13 +1,11 @@
 """Sets of images as people have them, as the `.npz` files that stages read: pictures in a folder, data sets by name."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from diffbench.base import plugins
 from diffbench.base.arrays import writing_npz
@@ -18,14 +16,11 @@ from diffbench.base.mixed_sizes import write_mixed
 from diffbench.base.plugins import nearest
 from diffbench.commands._cached import whole
 from diffbench.commands._samplers import parsed
-from diffbench.datasets._decode import header_shape, require_shape
+from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import SUFFIXES, PictureTree
 from diffbench.protocols._contract import ARRAYS
 from diffbench.stages._image_file import image_set
 from diffbench.stages.prepare import prepare
-
-GREY = ("1", "L", "LA")
-"""Pillow's modes without colour."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,9 @@ def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Image
         raise UserError(f"{path}: no pictures below it (looked for {', '.join(SUFFIXES)})")
     seen = _seen(tree, names, wanted)
     channels = wanted.channels or (3 if seen.coloured else 1)
+    said = f"{path}: {tree.summary()}"
+    if channels == 1 and seen.coloured:
+        said += f"; {seen.coloured} in colour, reduced to their luma, for the extractor takes grey only"
     code = code_hash(["diffbench.datasets._pictures", "diffbench.base.mixed_sizes"])
     packed = cache / "pictures" / f"{digest([seen.digest, channels, code])[:24]}.npz"
     if whole(packed) is None:
@@ -90,21 +88,17 @@ def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Image
                 for chunk in tree.chunks(names, channels, None):
                     images.write(chunk)
         write_provenance(packed, spec={"channels": channels, "code": code}, facts={"pictures": len(names)})
-    said = f"{len(names)} pictures of {path}"
-    if channels == 1 and seen.coloured:
-        said += f", {seen.coloured} in colour, reduced to their luma: the extractor takes grey only"
     return Images(packed, said)
 
 
 def _seen(tree: PictureTree, names: list[str], wanted: Wanted) -> _Seen:
     total, sizes, coloured = hashlib.sha256(), [], 0
     for name in names:
-        content, where = tree.read(name), tree.where(name)
-        found = header_shape(content, 3, where)
-        sizes.append(found[:2])
+        content, header = tree.header(name)
+        sizes.append((header.height, header.width))
         if not wanted.any_size:
-            _require_one_size(found, (*sizes[0], 3), where, tree.where(names[0]))
-        coloured += not _is_grey(content)
+            _require_one_size((*sizes[-1], 3), (*sizes[0], 3), tree.where(name), tree.where(names[0]))
+        coloured += not header.grey
         # Names are bytes on disk, of any encoding.
         total.update(name.encode(errors="surrogateescape") + f"\0{len(content)}\0".encode() + content)
     return _Seen(total.hexdigest(), tuple(sizes), coloured)
@@ -117,16 +111,12 @@ def _require_one_size(found: tuple[int, ...], first: tuple[int, ...], where: str
         raise UserError(f"{error}, but under a protocol that resizes each by itself, as clean_fid does") from None
 
 
-def _is_grey(picture: bytes) -> bool:
-    with Image.open(io.BytesIO(picture)) as image:  # its header was read before
-        return image.mode in GREY
-
-
-def reference_file(text: str, data: Path | None, split: str, cache: Path, wanted: Wanted) -> tuple[Images, str]:
+def reference_file(text: str, data: Path | None, split: str | None, cache: Path, wanted: Wanted) -> tuple[Images, str]:
     """Return an `.npz` of the reference that a text names, and how a protocol calls it: its path, train or test.
 
     text: a path as for `image_file`, or a data set with its options: `digits`, `mnist:data/mnist`,
-    `folder:photos size=64`. data: the data set's path, where the text does not say it. Raises: UserError.
+    `folder:photos size=64`. data: the data set's path, where the text does not say it. split: of a data set, train
+    where None. Raises: UserError.
     """
     known = plugins.names("datasets")
     word = (text.split() or [""])[0].partition(":")[0]
@@ -137,8 +127,11 @@ def reference_file(text: str, data: Path | None, split: str, cache: Path, wanted
             raise UserError(f"--reference {text}: {kinds}; {nearest(word, known)}")
         if data is not None:
             raise UserError(f"--data: goes with a data set's name as --reference, and {text} is a file or folder")
+        if split is not None:
+            raise UserError(f"--split: goes with a data set's name as --reference, and {text} is a file or folder")
         found = image_file(path, cache, wanted)
         return found, str(found.file)
+    split = split or "train"
     if split not in ("train", "test"):
         raise UserError(f"--split {split}: is not allowed; allowed: train, test")
     options = _data_set(text, data)

@@ -51,10 +51,10 @@ def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], var
     if results is None and len(files) < 2 and not Path("results").exists():
         raise UserError("no folder 'results' here; name one by --results, or give two files of scores as the rows")
     of_results = records_of(results or Path("results")) if len(files) < 2 else []
-    sides = {side: records_of(Path(side)) if side in files else of_results for side in (a, b)}
+    sides = [(side, records_of(Path(side)) if side in files else of_results) for side in (a, b)]
     told = []
     for metric in metrics:
-        one, other = (_row(records, side, metric, whole=side in files) for side, records in sides.items())
+        one, other = (_row(records, side, metric, whole=side in files) for side, records in sides)
         told.append(_told(a, b, metric, _judged(one, other, metric, varies)))
     return "\n".join(told)
 
@@ -159,9 +159,13 @@ def _rows(path: Path) -> list[dict[str, str]]:
     text = _text(path)
     delimiter = _delimiter(text.split("\n", 1)[0])
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows, head = list(reader), reader.fieldnames or []
     except csv.Error as error:
         raise UserError(f"{path}: not a table of scores: it is not CSV ({error})") from None
+    twice = [name for name in head if name and head.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: two columns are named {twice[0]}; remove the one that is not meant")
     for number, row in enumerate(rows, start=1):
         # DictReader files the cells beyond the head under None.
         surplus = row.pop(None, [])  # type: ignore[call-overload]
@@ -281,6 +285,10 @@ def _row(
         values = sorted({str(item[rest[0]]) for item in found})
         raise UserError(f"'{selector}' is more than one row; add {' or '.join(f'{rest[0]}={v}' for v in values)}")
     _require_once(found, selector, metric)
+    for item in found:
+        odd = [key for key in NUMBERS if not math.isfinite(item[key])]
+        if odd:
+            raise UserError(f"{metric} of '{selector}': {odd[0]} is {item[odd[0]]}, no number to compare; score again")
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import digest, read_provenance, require_files, sha256
+from diffbench.base.artifacts import digest, read_provenance, require_files, sha256, versions_of
 from diffbench.base.codehash import code_hash
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
@@ -66,12 +66,13 @@ def measure(
     stored = stored_features(reference) if usable else ()
     require_enough(protocol, name, own, other, stored)
     spec = {"extractor": described(extractor, extractor_name), "threads": threads}
-    # All that the features depend on: the code too, since a cache outlives the version that filled it.
+    # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
     key = {
         "spec": spec,
         "weights": sha256(weights) if weights else None,
         "code": code_hash(["diffbench.stages.extract", module_of("extractors", extractor_name)]),
         "device": chosen_device(device).type,
+        "versions": versions_of(spec),
     }
     features = []
     for images in (samples, reference):

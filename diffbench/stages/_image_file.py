@@ -1,6 +1,7 @@
 """What a file of images holds, known from its headers before any work, and its images in pieces."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from diffbench.metrics._features import STORED_MOMENTS
 CHUNK = 1024
 """Images read at a time; a multiple of the extractors' micro-batch, so that it does not move their borders."""
 
-MIXED_CHUNK = 64
-"""The same where each image has a size of its own, as photographs have."""
+FEWEST = 64
+"""The same at least: a micro-batch. Images that have a size each, as photographs do, are read so many at a time."""
 
-LARGEST_FEATURE = 16_384
+LARGEST_PIECE = 2**29
+"""Bytes read at a time, where that many are more than `FEWEST` images."""
+
+LARGEST_FEATURE = 4096
 """Dimensions of a stored mean, above which no extractor's features are."""
 
 CHANNELS = (1, 3)
@@ -63,9 +67,10 @@ def image_set(path: Path) -> ImageSet:
 def chunks(path: Path) -> Iterator[np.ndarray | list[np.ndarray]]:
     """Yield a file's images in pieces, as lists where each has its own size. Raises: UserError as `image_set`."""
     if image_set(path).size is None:
-        yield from stream_mixed(path, MIXED_CHUNK)
+        yield from stream_mixed(path, FEWEST)
     else:
-        yield from stream_member(path, "arr_0", CHUNK)
+        size = math.prod(read_header(path, "arr_0").shape[1:])
+        yield from stream_member(path, "arr_0", min(CHUNK, max(FEWEST, LARGEST_PIECE // size // FEWEST * FEWEST)))
 
 
 def labels_of(path: Path) -> np.ndarray | None:
@@ -119,14 +124,12 @@ class PixelHash:
             for image in images:
                 self.add(image[None])
             return
-        grey = (images == images[..., :1]).all(axis=(1, 2, 3))
-        if grey.all():
-            self._update(images[..., :1])
-        elif not grey.any():
+        if images.shape[-1] == 1:
             self._update(images)
-        else:
-            for image, without_colour in zip(images, grey, strict=True):
-                self._update(image[None, ..., :1] if without_colour else image[None])
+            return
+        for image in images:
+            grey = bool((image == image[..., :1]).all())
+            self._update(image[None, ..., :1] if grey else image[None])
 
     def hexdigest(self) -> str:
         """Return the hash in hexadecimal."""

@@ -77,8 +77,19 @@ def extract(
 
 
 def full_size(images: Path) -> list[int] | None:
-    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so."""
-    return read_provenance(images)["facts"].get("full_size") if provenance_path(images).is_file() else None
+    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so.
+
+    Raises: UserError where it says something else.
+    """
+    if not provenance_path(images).is_file():
+        return None
+    facts = read_provenance(images)["facts"]
+    size = facts.get("full_size") if isinstance(facts, dict) else facts
+    whole = isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
+    if size is not None and not whole:
+        said = str(size)[:64]
+        raise UserError(f"{provenance_path(images)}: full_size is {said}, not a height and a width; remove the file")
+    return size
 
 
 def write_features(

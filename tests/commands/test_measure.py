@@ -207,6 +207,10 @@ def test_the_row_of_table2_is_printed(digits, monkeypatch, capsys):
         (("measure", "samples.npz", "--reference", "mnist:nowhere sise=3"), "unknown key 'sise'"),
         (("measure", "samples.npz", "--reference", "digits", "--split", "val"), "allowed: train, test"),
         (("measure", "samples.npz", "--reference", "reference.npz", "--data", "b"), "--data: goes with a data set"),
+        (
+            ("measure", "samples.npz", "--reference", "reference.npz", "--split", "test"),
+            "--split: goes with a data set",
+        ),
         (("measure", "samples.npz", "--reference", "reference.npz", "--out", "samples.npz"), "samples.npz is an input"),
         (
             ("measure", "samples.npz", "--reference", "reference.npz", "--out", "samples.npz.json"),
@@ -346,8 +350,23 @@ def test_names_in_another_encoding_are_read(digits, monkeypatch, capsys):
     run(monkeypatch, capsys, "measure", "plain", *given, "a.json")
     latin = os.fsdecode(b"Stra\xdfe")
     said = run(monkeypatch, capsys, "measure", latin, *given, "b.json")
-    assert scores_of("b.json") == scores_of("a.json") and "30 pictures of Stra\\xdfe" in said
+    assert (
+        scores_of("b.json") == scores_of("a.json")
+        and "samples: Stra\\xdfe: 30 pictures (30 images of 8x8, 1 channel)" in said
+    )
     assert read_records([Path("b.json")])[0]["model"] == "Stra\\xdfe"
+
+
+def test_what_is_not_read_is_counted_and_said(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    write_pictures(digits / "folder", read_member("samples.npz", "arr_0")[:30])
+    (digits / "folder/notes.txt").write_text("words")
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid", "--threads", 1)
+    said = run(monkeypatch, capsys, "measure", "folder", *given)
+    assert "samples: folder: 30 pictures; left out: 1 of .txt (30 images of 8x8, 1 channel)" in said
+    assert "reference: reference.npz (120 images of 8x8, 1 channel)" in said
+    again = run(monkeypatch, capsys, "measure", "folder", *given)  # from the cache
+    assert again == said
 
 
 def test_one_set_of_images_has_one_id_in_every_container(digits, monkeypatch, capsys):
@@ -427,7 +446,7 @@ def test_colour_is_reduced_to_grey_only_where_the_extractor_takes_nothing_else(t
     assert np.array_equal(read_member(found.file, "arr_0"), images) and "luma" not in found.read
     found = image_file(tmp_path / "colour", tmp_path / "cache", Wanted(channels=1))
     assert read_member(found.file, "arr_0").shape == (5, 8, 8, 1)
-    assert "5 in colour, reduced to their luma: the extractor takes grey only" in found.read
+    assert "5 in colour, reduced to their luma, for the extractor takes grey only" in found.read
     found = image_file(tmp_path / "grey", tmp_path / "cache", Wanted())
     assert np.array_equal(read_member(found.file, "arr_0"), images[..., :1])
 

@@ -13,7 +13,7 @@ from diffbench.base.mixed_sizes import write_mixed
 from diffbench.extractors.digits_features import DigitsFeatures
 from diffbench.stages import _image_file
 from diffbench.stages._image_file import PixelHash, image_set, moments_digests, stored_features, stored_statistics
-from diffbench.stages.extract import extract, main, write_features
+from diffbench.stages.extract import extract, full_size, main, write_features
 
 SPEC = {"extractor": {"name": "digits_features"}, "threads": 1}
 
@@ -167,6 +167,14 @@ def test_the_pixels_hash_is_of_the_images_alone():
     assert hashed(images[10:20]) == hashed(images[10:20, ..., :1])
     assert whole != hashed(images[::-1]) and whole != hashed(images.reshape(30, 6, 4, 3))
     assert whole != hashed(images[:29]) and whole != hashed(images ^ 1)
+
+
+@pytest.mark.parametrize("facts", [7, [8], {"full_size": "8x8"}, {"full_size": [8]}, {"full_size": [8, -8]}])
+def test_a_record_of_wrong_types_is_one_line(tmp_path, facts):
+    images_file(tmp_path / "a.npz", 5)
+    (tmp_path / "a.npz.json").write_text(json.dumps({"facts": facts}))
+    with pytest.raises(UserError, match=r"a\.npz\.json: "):
+        full_size(tmp_path / "a.npz")
 
 
 class Widths:

@@ -64,7 +64,8 @@ def test_a_reference_file_is_named_by_its_images_and_each_frechet_distance_by_th
     spec = {**SPEC, "protocol": {**PROTOCOL, "reference": "batch.npz", "metrics": ["fid", "precision"]}}
     found = {}
     for name, moments in (("own", {}), ("stored", {"pool": "f" * 64}), ("others", {"spatial": "e" * 64})):
-        write_provenance(other, spec={}, inputs={"images": __file__}, facts=facts | {"moments": moments})
+        images = checked({"images": __file__}, foreign=["images"])
+        write_provenance(other, spec={}, inputs=images, facts=facts | {"moments": moments})
         main(call("--features", own, "--reference", other, spec=spec, out=tmp_path / "scores.json"))
         found[name] = read_records([tmp_path / "scores.json"])[0]["protocol"]
     assert ";reference=file:90@12345678;" in found["own"] and "moments" not in found["own"]
