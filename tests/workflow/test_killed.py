@@ -62,6 +62,11 @@ BENCHMARK = {
     ],
     "execution": {"threads": 1, "checkpoint_every": 2},
 }
+SMALL = {
+    **{key: value for key, value in BENCHMARK.items() if key != "classifiers"},
+    "models": {"ddpm": BENCHMARK["models"]["ddpm"]},
+    "runs": [{**BENCHMARK["runs"][0], "models": ["ddpm"]}],
+}
 STAGES = ("prepare", "shrink", "train", "sample", "bound", "extract", "score", "plot", "tabulate")
 MEANS = ("the stage", "snakemake", "its group", "SIGTERM", "SIGINT")
 """What is hit: the first three by SIGKILL; SIGTERM is sent to Snakemake, SIGINT to its group, as Ctrl-C does."""
@@ -91,26 +96,28 @@ def change(tree) -> None:
     draw_pictures(tree.root / "pictures", 1)
 
 
-@pytest.fixture(scope="module")
-def finished_tree(checkout, tmp_path_factory):
-    """A checkout with pictures of its own, in which the benchmark has run."""
-    tree = checkout(tmp_path_factory.mktemp("before") / "diffbench")
-    (tree.root / CONFIG).write_text(yaml.safe_dump(BENCHMARK, sort_keys=False))
+def finished_run(tree, benchmark):
+    """Return a checkout in which a benchmark has run on pictures of its own, and what a changed copy then makes."""
+    (tree.root / CONFIG).write_text(yaml.safe_dump(benchmark, sort_keys=False))
     draw_pictures(tree.root / "pictures", 0)
     tree.snakemake(TABLE)
-    return tree
+    before = made_by(tree)
+    changed = tree.copy(tree.root.with_name("changed"))
+    change(changed)
+    changed.snakemake(TABLE)
+    after = made_by(changed)
+    assert after.keys() == before.keys() and after["table2.csv"] != before["table2.csv"]
+    return tree, after
 
 
 @pytest.fixture(scope="module")
-def undisturbed(finished_tree, tmp_path_factory) -> dict[str, bytes]:
-    """What a run of the changed tree makes that nobody kills."""
-    tree = finished_tree.copy(tmp_path_factory.mktemp("after") / "diffbench")
-    before = made_by(tree)
-    change(tree)
-    tree.snakemake(TABLE)
-    after = made_by(tree)
-    assert after.keys() == before.keys() and after["table2.csv"] != before["table2.csv"]
-    return after
+def finished_tree(checkout, tmp_path_factory):
+    return finished_run(checkout(tmp_path_factory.mktemp("whole") / "diffbench"), BENCHMARK)
+
+
+@pytest.fixture(scope="module")
+def small_tree(checkout, tmp_path_factory):
+    return finished_run(checkout(tmp_path_factory.mktemp("small") / "diffbench"), SMALL)
 
 
 def running(tree, stage: str) -> int | None:
@@ -163,9 +170,10 @@ def hit(tree, stage: str, means: str, delay: float, command: Sequence[str] = COM
     return True
 
 
-def test_a_stage_killed_in_a_changed_tree_leaves_no_old_numbers(finished_tree, undisturbed, tmp_path):
+def test_a_stage_killed_in_a_changed_tree_leaves_no_old_numbers(small_tree, tmp_path):
     """Three stages, each killed while Snakemake lives: its gap is seen, and the same command fills it."""
-    tree = finished_tree.copy(tmp_path / "diffbench")
+    finished, undisturbed = small_tree
+    tree = finished.copy(tmp_path / "diffbench")
     change(tree)
     for stage in ("train", "sample", "score"):
         assert hit(tree, stage, "the stage", 0.3)
@@ -177,9 +185,10 @@ def test_a_stage_killed_in_a_changed_tree_leaves_no_old_numbers(finished_tree, u
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
-def test_whatever_is_killed_the_same_command_ends_as_an_undisturbed_run(finished_tree, undisturbed, tmp_path, seed):
+def test_whatever_is_killed_the_same_command_ends_as_an_undisturbed_run(finished_tree, tmp_path, seed):
     """Every stage by every means, over five trees: 45 hits."""
-    tree = finished_tree.copy(tmp_path / "diffbench")
+    finished, undisturbed = finished_tree
+    tree = finished.copy(tmp_path / "diffbench")
     draws = random.Random(seed)
     change(tree)
     met = 0
@@ -196,8 +205,9 @@ def test_whatever_is_killed_the_same_command_ends_as_an_undisturbed_run(finished
 
 
 @pytest.mark.slow
-def test_a_killed_dvc_repro_records_no_old_numbers(finished_tree, undisturbed, tmp_path):
-    tree = finished_tree.copy(tmp_path / "diffbench")
+def test_a_killed_dvc_repro_records_no_old_numbers(finished_tree, tmp_path):
+    finished, undisturbed = finished_tree
+    tree = finished.copy(tmp_path / "diffbench")
     tree.run("git", "init", "--quiet")
     change(tree)
     pipeline = yaml.safe_load((tree.root / "dvc.yaml").read_text())
@@ -215,7 +225,7 @@ def test_a_killed_dvc_repro_records_no_old_numbers(finished_tree, undisturbed, t
 
 @pytest.mark.slow
 def test_a_finished_tree_without_what_lies_in_the_middle_has_nothing_to_do(finished_tree, tmp_path):
-    tree = finished_tree.copy(tmp_path / "diffbench")
+    tree = finished_tree[0].copy(tmp_path / "diffbench")
     for folder in ("samples", "features", "models", "data"):
         for path in (tree.root / "results" / folder).rglob("*"):
             if path.is_file():
