@@ -7,7 +7,6 @@ from typing import Any
 
 from diffbench.base.artifacts import provenance_path, read_provenance
 from diffbench.base.benchmark import Benchmark
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.entries import Checkpoint, Model, NoisyClassifier
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
@@ -26,6 +25,14 @@ class Given:
     key: str | None = None
 
 
+def found_file(path: Path) -> Path | None:
+    """Return the absolute path of a file, None where there is none."""
+    try:
+        return path.absolute() if path.is_file() else None
+    except ValueError:  # a zero byte
+        return None
+
+
 def adopted(
     entry: Mapping[str, Any], where: str, diffusion_keys: Sequence[str]
 ) -> tuple[dict[str, Any], Checkpoint | None]:
@@ -39,9 +46,8 @@ def adopted(
     if given is None:
         return dict(entry), None
     asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
-    path = Path(asked.path).expanduser()
-    # Where the command was given, else in the project's folder, from which a workflow sees its configuration.
-    file = next((place for place in (path.absolute(), PACKAGE_ROOT / path) if place.is_file()), None)
+    path = Path(asked.path)
+    file = found_file(path)
     if file is None:
         raise UserError(
             f"{where}.checkpoint: {path}: no such file; `diffbench import --list` names what can be downloaded"

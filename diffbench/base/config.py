@@ -4,7 +4,6 @@ The Snakefile, the stages and `diffbench check` all call it. Every mistake is on
 and what is allowed.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.base.checkpoints import adopted, check_checkpoints
-from diffbench.base.entries import REAL, Bound, Execution, Model, SamplerEntry, Sampling
+from diffbench.base.entries import Bound, Execution, Model, SamplerEntry, Sampling
 from diffbench.base.errors import UserError
 from diffbench.base.grid import SenselessError, check_combination, expanded
 from diffbench.base.guidance import (
@@ -24,10 +23,14 @@ from diffbench.base.guidance import (
     sampled_otherwise,
     weights_of,
 )
+from diffbench.base.last_jobs import check_last_jobs
+from diffbench.base.names import require_benchmark, require_names, weights_under
+from diffbench.base.places import folder_of, located
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.protocols import extractors_of
 from diffbench.base.runs import check_runs, run_of
-from diffbench.base.yaml_file import read_yaml
+from diffbench.base.scheduler_file import with_file
+from diffbench.base.yaml_file import read_layers
 
 DIFFUSION = "diffbench.diffusion.denoiser.Diffusion"
 TRAINING = "diffbench.training.settings.Training"
@@ -41,13 +44,18 @@ OWN_KEYS = ("base", "of", "network", "checkpoint", "objective", "training", "siz
 MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 
-def load_benchmark(path: Path | str) -> Benchmark:
-    """Return the benchmark of a YAML file. Raises: UserError naming file, key and what is allowed."""
-    return parse_benchmark(read_yaml(path), str(path))
+def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmark:
+    """Return the benchmark of a YAML file, or of several that are laid over each other.
+
+    settings: texts KEY=VALUE, laid over all files. Raises: UserError naming file, key and what is allowed.
+    """
+    source = " with ".join([*map(str, files), *(["--config"] if settings else [])])
+    content = read_layers(files, settings, placed=lambda held, file: located(held, folder_of(file)))
+    return parse_benchmark(content, source)
 
 
 def parse_benchmark(content: Any, source: str) -> Benchmark:
-    """Return the benchmark of a parsed file; source: its name, for messages. Raises: UserError."""
+    """Return the benchmark of a parsed file, its paths located. source: its name, for messages. Raises: UserError."""
     try:
         return _parse(content)
     except UserError as error:
@@ -65,8 +73,7 @@ def _parse(content: Any) -> Benchmark:
     for key in ("benchmark", "dataset", "models", "samplers", "protocols", "runs"):
         if key not in content:
             raise UserError(f"'{key}' is missing")
-    if not isinstance(content["benchmark"], str) or not content["benchmark"].isidentifier():
-        raise UserError(f"benchmark: {content['benchmark']!r} is not a name of letters, digits and underscores")
+    require_benchmark(content["benchmark"])
 
     dataset_name, dataset = chosen("datasets", content["dataset"], "dataset")
     models, grids, left_out = _models(content)
@@ -97,6 +104,7 @@ def _parse(content: Any) -> Benchmark:
     check_cascades(benchmark)
     check_runs(benchmark)
     check_checkpoints(benchmark)
+    check_last_jobs(benchmark)
     return benchmark
 
 
@@ -104,12 +112,7 @@ def _map(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = content[key]
     if not isinstance(value, Mapping) or not value:
         raise UserError(f"{key}: must be a map of named entries")
-    for name in value:
-        # Names become folders.
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", name) or name == REAL:
-            raise UserError(
-                f"{key}: '{name}' cannot be a name; use up to 64 letters, digits, _ - + . ('real' is taken)"
-            )
+    require_names(value, key)
     return value
 
 
@@ -124,7 +127,7 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     entry = stated(entry)
     if not isinstance(entry, Mapping):
         raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")
-    options = dict(entry)
+    options, left_out = with_file(entry, where)
     grid, off_grid = options.pop("spacing", "uniform"), options.pop("off_grid", "refuse")
     if not isinstance(grid, str) or not grid:
         raise UserError(
@@ -135,7 +138,7 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     name, part = chosen("samplers", options, where, default=key)
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
-    found = SamplerEntry(name, part, grid, off_grid)
+    found = SamplerEntry(name, part, grid, off_grid, left_out)
     if found.adaptive and "spacing" in entry:
         raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
     if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):
@@ -228,7 +231,9 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     training = None
     if "training" in known:
         training = configure(load("training", TRAINING), stated(entry.get("training")), f"{where}.training")
-    weights = weights_of(entry, where, default="ema")
+    # Of a file without a record nobody knows that its weights are an average.
+    own = checkpoint is not None and checkpoint.facts is None
+    weights = weights_of(entry, where, default=weights_under(checkpoint.key) if own else "ema")
     if objective is not None:
         check_combination(objective, objective_name, diffusion, where)
     guidance = guidance_of(entry, where)

@@ -6,13 +6,16 @@ grids:
 makes the models eps-simple-fixed_large-linear and so on, each the base with these four keys. A run names the grid.
 """
 
+import math
 from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import require_names
 from diffbench.base.plugins import nearest
 
+MOST_MODELS = 10_000
 AXES = ("parameterization", "objective", "variance", "schedule")
 
 
@@ -64,8 +67,12 @@ def _product(where: str, content: Any) -> dict[str, dict[str, Any]]:
         if key not in content:
             raise UserError(f"{where}: '{key}' is missing")
     axes = [_values(f"{where}.{axis}", content[axis]) for axis in AXES]
+    if (count := math.prod(map(len, axes))) > MOST_MODELS:
+        raise UserError(f"{where}: {count} combinations; at most {MOST_MODELS} are made")
     combinations = [dict(zip(AXES, values, strict=True)) for values in product(*axes)]
-    return {"-".join(entry.values()): {"base": content["base"], **entry} for entry in combinations}
+    made = {"-".join(entry.values()): {"base": content["base"], **entry} for entry in combinations}
+    require_names(made, where)
+    return made
 
 
 def _values(where: str, content: Any) -> list[str]:

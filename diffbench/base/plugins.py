@@ -22,6 +22,8 @@ from typing import Any
 from diffbench.base.errors import UserError
 
 PACKAGE = "diffbench"
+WHOLE_LIMIT = 2**63
+"""Whole numbers are below it, as those of arrays and of JSON's readers."""
 
 
 def nearest(word: Any, allowed: Iterable[str]) -> str:
@@ -122,11 +124,14 @@ def configure(part: type, options: Any, where: str) -> Any:
         raise UserError(
             f"{where}: a field of {part.__name__} has an annotation that means nothing ({error})"
         ) from error
+    refused: Mapping[str, str] = getattr(part, "no_options", {})
     for key in options:
-        if key in getattr(part, "no_options", ()):
-            raise UserError(f"{where}.{key}: is not to be chosen here: {part.no_options[key]}")  # type: ignore[attr-defined]
+        others = [str(other) for other in options if other != key and (other in refused or other not in fields)]
+        also = f" (nor are {', '.join(others)})" if others else ""
+        if key in refused:
+            raise UserError(f"{where}.{key}: is not to be chosen here: {refused[key]}{also}")
         if key not in fields:
-            raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}")
+            raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}{also}")
     values = {key: coerced(value, hints[key], f"{where}.{key}") for key, value in options.items()}
     for name, field in fields.items():
         no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -190,6 +195,8 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
         return {key: coerced(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return configure(typing.cast(type, hint), value, where)
+    if isinstance(value, int) and abs(value) >= WHOLE_LIMIT:
+        raise UserError(f"{where}: too large; whole numbers are below 2^63")
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise UserError(f"{where}: {value!r} is not a finite number")
@@ -202,7 +209,7 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
 
 
 def _spoken(hint: Any) -> str:
-    words = {int: "a whole number", float: "a number (write 1.0e-3, not 1e-3)", bool: "true or false", str: "a text"}
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is tuple:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import require_names
 from diffbench.base.plugins import chosen, configure, load, stated
 
 
@@ -12,18 +13,23 @@ def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str,
     entries = stated(content.get("extractors"))
     if not isinstance(entries, Mapping):
         raise UserError("extractors: must be a map of named entries")
+    require_names(entries, "extractors")
     found = {key: chosen("extractors", entry, f"extractors.{key}", default=key) for key, entry in entries.items()}
     for key, (_, protocol) in protocols.items():
         if protocol.extractor not in found:
             default = type(protocol).__dataclass_fields__["extractor"].default
+            require_names([protocol.extractor], f"protocols.{key}.extractor")
             entry = dict(protocol.extractor_entry) if protocol.extractor == default else protocol.extractor
             found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
-        _check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
+        check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
     return found
 
 
-def _check_protocol(where: str, protocol: Any, extractor: Any) -> None:
-    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means."""
+def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
+    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means.
+
+    Raises: UserError.
+    """
     try:
         protocol.require(resize=getattr(extractor, "resize", "none"))
     except UserError as error:
@@ -45,4 +51,4 @@ def metric_of(protocol: Any, metric: str, where: str) -> Any:
     part = load("metrics", metric, where)
     if part.consumes != "features":
         return part
-    return configure(part, protocol.metric_options(metric), f"{where}: {metric}")
+    return configure(part, protocol.metric_settings(metric), f"{where}: {metric}")

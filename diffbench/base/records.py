@@ -9,6 +9,7 @@ from typing import Any
 
 from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
+from diffbench.base.record_types import require_score
 
 ROW_KEYS = (
     "benchmark",
@@ -106,9 +107,13 @@ def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
             held = json.loads(Path(path).read_text())["records"]
         except FileNotFoundError:
             raise UserError(f"{path}: no such file of scores; run the score stage first") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, RecursionError):
             held = None
         if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
             raise UserError(f"{path}: not a file of scores (JSON with a list 'records')")
+        for item in held:
+            require_score(item, Path(path))
         found += held
     return found

@@ -1,5 +1,6 @@
 """Runs of a benchmark's file: blocks of the table, and whether what they ask for can be had."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -11,6 +12,8 @@ from diffbench.base.errors import UserError
 from diffbench.base.guidance import check_labels, check_scales
 from diffbench.base.plugins import configure, nearest
 from diffbench.base.protocols import metric_of
+
+MOST_ROWS = 100_000
 
 
 def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
@@ -25,6 +28,9 @@ def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
     for name in ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols"):
         if not getattr(run, name):
             raise UserError(f"runs[{i}].{name}: must not be empty")
+    lists = (run.models, run.samplers, run.steps, run.train_seeds, run.sample_seeds, run.guidance_scales or (1,))
+    if (rows := math.prod(map(len, lists))) > MOST_ROWS:
+        raise UserError(f"runs[{i}]: {rows} rows; at most {MOST_ROWS} are made in one run")
     return run
 
 

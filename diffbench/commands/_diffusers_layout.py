@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import coerced
 from diffbench.diffusion.denoiser import Diffusion, Variance
 from diffbench.networks.unet import Unet
 
@@ -72,6 +73,34 @@ RESNET = {
 }
 
 
+TYPES: dict[str, Any] = {
+    "sample_size": int | tuple[int, int],
+    "in_channels": int,
+    "block_out_channels": tuple[int, ...],
+    "layers_per_block": int,
+    "down_block_types": tuple[str, ...],
+    "up_block_types": tuple[str, ...] | None,
+    "flip_sin_to_cos": bool,
+    "freq_shift": int | float,
+    "time_embedding_dim": int | None,
+    "downsample_padding": int,
+    "dropout": float,
+    "attention_head_dim": int | None,
+    "norm_num_groups": int,
+    "attn_norm_num_groups": int | None,
+    "norm_eps": float,
+    "resnet_time_scale_shift": str,
+    "num_class_embeds": int | None,
+}
+"""Of the keys that are used."""
+
+
+def _checked(config: Mapping[str, Any], defaults: Mapping[str, Any], types: Mapping[str, Any], source: object) -> dict:
+    """Return a configuration with its defaults, after a check of types. Raises: UserError."""
+    given = {**defaults, **config}
+    return given | {key: coerced(given[key], hint, f"{source}: {key}") for key, hint in types.items() if key in given}
+
+
 def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int, int, int]]:
     """Return the settings of a UNet2DModel's configuration, and the shape of its images (height, width, channel).
 
@@ -82,7 +111,7 @@ def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int,
     for key in ("sample_size", "in_channels", "block_out_channels", "layers_per_block", "down_block_types"):
         if config.get(key) is None:
             raise UserError(f"{source}: '{key}' is missing; not the configuration of a UNet2DModel")
-    given = DEFAULTS | dict(config)
+    given = _checked(config, DEFAULTS, TYPES, source)
     for key, allowed in ALLOWED.items():
         if given[key] not in allowed:
             raise UserError(f"{source}: {key} {given[key]!r} is not supported; supported: {_listed(allowed)}")
@@ -92,6 +121,9 @@ def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int,
             f"{source}: flip_sin_to_cos {given['flip_sin_to_cos']} with freq_shift {given['freq_shift']} is not "
             "supported; supported: False with 1 (Ho et al.), True with 0 (improved DDPM)"
         )
+    sizes = given["sample_size"] if isinstance(given["sample_size"], tuple) else (given["sample_size"],) * 2
+    if not given["block_out_channels"] or min(*given["block_out_channels"], *sizes, given["in_channels"]) < 1:
+        raise UserError(f"{source}: sample_size, in_channels and block_out_channels must be positive")
     widths, scale_shift = given["block_out_channels"], given["resnet_time_scale_shift"] == "scale_shift"
     channels = widths[0]
     if given["time_embedding_dim"] not in (None, 4 * channels):
@@ -105,7 +137,6 @@ def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int,
             f"{source}: attn_norm_num_groups {given['attn_norm_num_groups']} is not supported; "
             f"supported: {_listed(wanted)}"
         )
-    sizes = given["sample_size"] if isinstance(given["sample_size"], (list, tuple)) else [given["sample_size"]] * 2
     try:
         settings = Unet(
             channels=channels,
@@ -157,19 +188,30 @@ VARIANCES: dict[str, Variance] = {
 }
 
 
+PROCESS_DEFAULTS: dict[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "linear",
+    "beta_start": 1e-4,
+    "beta_end": 0.02,
+    "trained_betas": None,
+    "prediction_type": "epsilon",
+    "variance_type": "fixed_small",
+    "rescale_betas_zero_snr": False,
+    "thresholding": False,
+}
+PROCESS_TYPES: dict[str, Any] = {
+    "num_train_timesteps": int,
+    "beta_schedule": str,
+    "beta_start": float,
+    "beta_end": float,
+    "prediction_type": str,
+    "variance_type": str,
+}
+
+
 def diffusion_of(config: Mapping[str, Any], source: object) -> Diffusion:
     """Return the process of a scheduler's configuration. Raises: UserError naming what of it is another process."""
-    given = {
-        "num_train_timesteps": 1000,
-        "beta_schedule": "linear",
-        "beta_start": 1e-4,
-        "beta_end": 0.02,
-        "trained_betas": None,
-        "prediction_type": "epsilon",
-        "variance_type": "fixed_small",
-        "rescale_betas_zero_snr": False,
-        "thresholding": False,
-    } | dict(config)
+    given = _checked(config, PROCESS_DEFAULTS, PROCESS_TYPES, source)
     tables: dict[str, Mapping[str, str]] = {
         "beta_schedule": SCHEDULES,
         "prediction_type": PREDICTIONS,
@@ -182,17 +224,22 @@ def diffusion_of(config: Mapping[str, Any], source: object) -> Diffusion:
         if given[key] != wanted:
             raise UserError(f"{source}: {key} {given[key]!r} is not supported; supported: {wanted}")
     timesteps = given["num_train_timesteps"]
+    if timesteps < 2:
+        raise UserError(f"{source}: num_train_timesteps must be at least 2, not {timesteps}")
     if given["beta_schedule"] == "linear":
         own = (0.1 / timesteps, 20 / timesteps)
         for key, wanted in zip(("beta_start", "beta_end"), own, strict=True):
             if abs(given[key] - wanted) > 1e-9:
                 raise UserError(f"{source}: {key} {given[key]} is not supported; schedule linear starts at {wanted:g}")
-    return Diffusion(
-        timesteps=timesteps,
-        schedule=SCHEDULES[given["beta_schedule"]],
-        parameterization=PREDICTIONS[given["prediction_type"]],
-        variance=VARIANCES[given["variance_type"]],
-    )
+    try:
+        return Diffusion(
+            timesteps=timesteps,
+            schedule=SCHEDULES[given["beta_schedule"]],
+            parameterization=PREDICTIONS[given["prediction_type"]],
+            variance=VARIANCES[given["variance_type"]],
+        )
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from None
 
 
 def published_names(weights: Mapping[str, Tensor], settings: Unet, source: object) -> dict[str, Tensor]:
@@ -270,7 +317,11 @@ def _attention_weights(weights: Mapping[str, Tensor], place: str, ours: str, sou
         for part in ATTENTION:
             if part not in parts:
                 raise UserError(f"{source}: no weight '{place}.{ATTENTION[part][0]}.{kind}' in the file")
-        shape = (lambda tensor: tensor.reshape(*tensor.shape[:2], 1)) if kind == "weight" else (lambda tensor: tensor)
-        found[f"{ours}.qkv.{kind}"] = torch.cat([shape(parts[part]) for part in ("query", "key", "value")])
-        found[f"{ours}.proj_out.{kind}"] = shape(parts["out"])
+        try:
+            q, k, v, out = (
+                tensor.reshape(*tensor.shape[:2], 1) if kind == "weight" else tensor for tensor in parts.values()
+            )
+            found[f"{ours}.qkv.{kind}"], found[f"{ours}.proj_out.{kind}"] = torch.cat([q, k, v]), out
+        except (RuntimeError, TypeError):
+            raise UserError(f"{source}: the {kind}s of '{place}' do not belong to one attention") from None
     return found

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from diffbench.base import plugins
 from diffbench.base.artifacts import digest
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
+from diffbench.base.yaml_file import parse_yaml
 from diffbench.samplers._contract import Sampler
 
 LONGEST = 64
@@ -59,14 +58,14 @@ def parsed(text: str, where: str) -> tuple[str, dict[str, Any]]:
             raise UserError(f"{where} '{text}': '{key}' is given twice")
         try:
             options[key] = parsed_value(value)
-        except yaml.YAMLError:
-            raise UserError(f"{where} '{text}': '{value}' is not a value; write eta=0.5") from None
+        except UserError as error:
+            raise UserError(f"{where} '{text}': '{value}' is not a value ({error}); write eta=0.5") from None
     return name, options
 
 
 def parsed_value(text: str) -> Any:
-    """Return what a text is in YAML: a number, true, a list, else the text. Raises: yaml.YAMLError."""
-    return yaml.safe_load(text)
+    """Return what a text is in YAML: a number, true, a list, else the text. Raises: UserError."""
+    return parse_yaml(text, "value")
 
 
 def as_entry(text: str, known: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:

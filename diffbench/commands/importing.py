@@ -1,15 +1,16 @@
 """Weights that others released, as an artifact of ours: downloaded or read, described, checked and written."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.artifacts import checked, sha256
 from diffbench.base.config import DIFFUSION_KEYS
 from diffbench.base.errors import UserError
+from diffbench.base.json_file import read_json_map
+from diffbench.base.names import weights_under
 from diffbench.base.plugins import chosen, configure, described, nearest
 from diffbench.base.yaml_file import read_yaml
 from diffbench.commands._diffusers_layout import diffusion_of, published_names, unet_of
@@ -17,11 +18,17 @@ from diffbench.commands._download import download
 from diffbench.commands._published import published_diffusion, published_part
 from diffbench.commands._released import REGISTRY, Released, released
 from diffbench.diffusion.denoiser import Diffusion
-from diffbench.stages._foreign import read_state
+from diffbench.stages._foreign import read_held, read_state
 from diffbench.stages.convert import write_weights
 
 FOLDER = Path("checkpoints")
 """Where imported weights lie, if nothing else is asked."""
+
+SAME = "is_the_published_file"
+"""In a record's source: true or false where the file's published sha256 is known."""
+
+AVERAGE = "unet_ema"
+"""The folder in which diffusers' training scripts keep the average of a network's weights."""
 
 DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 
@@ -31,15 +38,15 @@ class Data:
     """What a file of flags says beside the network and the process: of the data, and of the file.
 
     shape: height, width and channels of the images. num_classes: of the data, null without labels. low_size: what an
-    upsampler is given. weights: an average (ema) or the last weights (raw). key: where the tensors stand in a file that
-    holds more.
+    upsampler is given. weights: an average (ema) or the last weights (raw); null: what the file says. key: where the
+    tensors stand in a file that holds more.
     """
 
     shape: tuple[int, int, int] | None = None
     num_classes: int | None = None
     levels: int = 256
     low_size: int | None = None
-    weights: Literal["ema", "raw"] = "ema"
+    weights: Literal["ema", "raw"] | None = None
     key: str | None = None
 
     def __post_init__(self):
@@ -89,14 +96,17 @@ def import_checkpoint(
     if entry.sha256 is not None and sha256(file) != entry.sha256:
         file.unlink()
         raise UserError(f"{entry.url}: not the published bytes (sha256 is not {entry.sha256}); download it again")
-    target = _write(meaning_of_released(entry), file, out or FOLDER / f"{entry.name}.safetensors")
+    target = _write(_of_file(entry, file), file, out or FOLDER / f"{entry.name}.safetensors")
     file.unlink()
     return target
 
 
 def _write(meaning: Meaning, file: Path, out: Path) -> Path:
-    state = read_state(file, meaning.key)
-    write_weights(meaning.spec, state, file, out, inputs={"checkpoint": file}, facts=meaning.facts)
+    key, state = read_held(file, meaning.key)
+    # What nobody says is an average is not recorded as one.
+    spec = meaning.spec if meaning.spec["weights"] else meaning.spec | {"weights": weights_under(key)}
+    inputs = checked({"checkpoint": file}, foreign=["checkpoint"])
+    write_weights(spec, state, file, out, inputs=inputs, facts=meaning.facts)
     return out
 
 
@@ -126,9 +136,16 @@ def meaning_of_released(entry: Released) -> Meaning:
     return Meaning(spec, facts)
 
 
+def _of_file(entry: Released, file: Path) -> Meaning:
+    """Return what a file of published flags means, and whether it is known to be the published one."""
+    meaning = meaning_of_released(entry)
+    same = "unknown sha256" if entry.sha256 is None else sha256(file) == entry.sha256
+    return dataclasses.replace(meaning, facts={**meaning.facts, "source": {**meaning.facts["source"], SAME: same}})
+
+
 def _meaning_of_file(path: Path, name: str | None, spec_file: Path | None) -> Meaning:
     if name is not None:
-        return meaning_of_released(released(name))
+        return _of_file(released(name), path)
     if spec_file is not None:
         return meaning_of_yaml(spec_file)
     like = f"--as {path.stem}" if path.stem in REGISTRY else "--as NAME (see --list)"
@@ -146,9 +163,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def _data_of(content: Mapping[str, Any], where: str, default: str = "ema") -> Data:
+def _data_of(content: Mapping[str, Any], where: str) -> Data:
     keys = [field.name for field in dataclasses.fields(Data) if field.name in content]
-    return configure(Data, {"weights": default} | {key: content[key] for key in keys}, where)
+    return configure(Data, {key: content[key] for key in keys}, where)
 
 
 def meaning_of_yaml(path: Path) -> Meaning:
@@ -158,8 +175,7 @@ def meaning_of_yaml(path: Path) -> Meaning:
     """
     content, where = _read_yaml(path), str(path)
     network_name, network = chosen("networks", content.get("network"), f"{where}: network", default="unet")
-    classifies = getattr(type(network), "classifies", False)
-    data = _data_of(content, where, "raw" if classifies else "ema")
+    data = _data_of(content, where)
     if data.shape is None:
         raise UserError(f"{where}: 'shape' is missing; write [height, width, channels] of the images")
     if getattr(type(network), "upsamples", False) != (data.low_size is not None):
@@ -182,21 +198,21 @@ def meaning_of_yaml(path: Path) -> Meaning:
 
 def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
     """Write the weights of a UNet2DModel: config.json, its weights and, at hand, the scheduler's configuration."""
-    # A pipeline keeps network and scheduler in folders of their own.
-    own = folder / "unet" if (folder / "unet").is_dir() else folder
-    config_file = own / "config.json"
-    settings, shape = unet_of(_read_json(config_file), config_file)
     given = {} if spec_file is None else _read_yaml(spec_file)
+    data = _data_of(given, str(spec_file))
+    own = _network_folder(folder, data.weights)
+    config_file = own / "config.json"
+    settings, shape = unet_of(read_json_map(config_file), config_file)
     for key in ("network", "shape", "low_size", "key"):
         if key in given:
             raise UserError(f"{spec_file}: {key}: {config_file} says that; leave it out")
-    inputs = {"config": config_file}
+    files = {"config": config_file}
     asked = {key: given[key] for key in DIFFUSION_KEYS if key in given}
     schedulers = (folder / "scheduler_config.json", folder / "scheduler" / "scheduler_config.json")
     scheduler = next((file for file in schedulers if file.is_file()), None)
     if scheduler is not None:
-        inputs["scheduler"] = scheduler
-        diffusion = diffusion_of(_read_json(scheduler), scheduler)
+        files["scheduler"] = scheduler
+        diffusion = diffusion_of(read_json_map(scheduler), scheduler)
         for key, value in asked.items():
             if getattr(diffusion, key) != value:
                 raise UserError(f"{spec_file}: {key} {value}, and {scheduler} says {getattr(diffusion, key)}")
@@ -207,26 +223,34 @@ def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
     weights = next((own / name for name in DIFFUSERS_WEIGHTS if (own / name).is_file()), None)
     if weights is None:
         raise UserError(f"{own}: neither {' nor '.join(DIFFUSERS_WEIGHTS)}")
-    data = _data_of(given, str(spec_file))
     spec = {
         "network": described(settings, "unet"),
         "diffusion": dataclasses.asdict(diffusion),
-        "weights": data.weights,
+        "weights": data.weights or _weights_in(own),
     }
     state = published_names(read_state(weights), settings, weights)
-    classes = {} if "label_emb.weight" not in state else {"num_classes": len(state["label_emb.weight"])}
+    classes = {} if "label_emb.weight" not in state else {"num_classes": (*state["label_emb.weight"].shape, 0)[0]}
     facts = {"shape": list(shape), "levels": data.levels, "num_classes": data.num_classes} | classes
-    write_weights(spec, state, weights, out, inputs=inputs | {"checkpoint": weights}, facts=facts)
+    files["checkpoint"] = weights
+    write_weights(spec, state, weights, out, inputs=checked(files, foreign=list(files)), facts=facts)
     return out
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); a folder in diffusers' layout has it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{path}: not JSON") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not JSON of a configuration")
-    return content
+def _network_folder(folder: Path, weights: str | None) -> Path:
+    """Return where the network is in a folder of diffusers: the average's place where there is one, unless not asked.
+
+    weights: as Data's. Raises: UserError where an average is asked for beside last weights, and is not there.
+    """
+    # A pipeline keeps network and scheduler in folders of their own; its training scripts keep the average beside.
+    raw, average = folder / "unet", folder / AVERAGE
+    if average.is_dir() and (weights != "raw" or not raw.is_dir()):
+        if weights == "raw":
+            raise UserError(f"{folder}: weights: raw, and it holds the average alone ({AVERAGE})")
+        return average
+    return raw if raw.is_dir() else folder
+
+
+def _weights_in(own: Path) -> str:
+    """Return which weights a network's folder holds, as far as names tell: diffusers marks what is no average."""
+    marked = any(own.glob("diffusion_pytorch_model.non_ema.*"))
+    return "ema" if marked or own.resolve().name == AVERAGE else "raw"

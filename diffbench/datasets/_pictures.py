@@ -64,6 +64,14 @@ class PictureTree:
         """The folders' names."""
         return self.listing.folders
 
+    @property
+    def source_files(self) -> list[Path]:
+        """The files that images and labels come from: the archive, or pictures and labels on disk."""
+        if self._archive is not None:
+            return [self.root]
+        labels = [name for name in self.listing.others if PurePosixPath(name).name == LABELS]
+        return [self.root / name for name in (*self.pictures, *labels)]
+
     def notes(self, *, elsewhere: tuple[str, ...] = ()) -> list[str]:
         """Return what names tell: what is not read, such as "left out: 30 of .heic, 1 hidden", and likely twins.
 

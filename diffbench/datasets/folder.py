@@ -145,6 +145,10 @@ class Folder:
             require_shape(found, shape, self._tree.where(name), f"{self._tree.where(first)} is")
         return shape
 
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides what the images and labels are."""
+        return self._tree.source_files
+
     @cached_property
     def _tree(self) -> PictureTree:
         return PictureTree(Path(self.path).expanduser())

@@ -74,6 +74,12 @@ class Imagenet:
             notes=lambda: [*self._notes(split), *noticed.notes()],
         )
 
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides what the images and labels are."""
+        root = Path(self.path).expanduser()
+        parquet = [file for split in ("train", "test") for file in self._parquet(root, split)]
+        return parquet or self._tree.source_files
+
     def _parquet(self, root: Path, split: SplitName) -> list[Path]:
         """Return the parquet files of a split, none where the data are folders. Raises: UserError."""
         if not root.is_dir():

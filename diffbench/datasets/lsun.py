@@ -45,7 +45,7 @@ class Lsun:
 
     def open(self, split: SplitName) -> Split:
         """Return the images of "train" or "test"; UserError names the database that cannot be read."""
-        folder = Path(self.path).expanduser() / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
+        folder = self._folder(split)
         if not folder.is_dir():
             raise MissingDataError(
                 f"{folder}: no such LMDB database; set the data set's 'path' to the folder that holds it"
@@ -55,6 +55,14 @@ class Lsun:
         return Split(
             database.num_entries, self.shape, None, self._chunks(database, folder, noticed), notes=noticed.notes
         )
+
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides what the images are; other categories may lie beside them."""
+        files = [self._folder(split) / "data.mdb" for split in ("train", "test")]
+        return [file for file in files if file.is_file()]
+
+    def _folder(self, split: SplitName) -> Path:
+        return Path(self.path).expanduser() / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
 
     def _chunks(self, database: Database, folder: Path, noticed: Noticed) -> Iterator[Bytes]:
         piece: list[np.ndarray] = []

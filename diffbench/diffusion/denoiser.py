@@ -42,6 +42,10 @@ class Denoiser(Protocol):
         ...
 
 
+LONGEST_CHAIN = 1_000_000
+"""Timesteps of a training chain, whose tables hold a number for each."""
+
+
 @dataclass(frozen=True)
 class Diffusion:
     """The process a model was trained on and the meaning of its output: all that its weights alone do not say.
@@ -59,6 +63,8 @@ class Diffusion:
     def __post_init__(self):
         if self.timesteps < 2:
             raise ValueError(f"timesteps must be at least 2, not {self.timesteps}")
+        if self.timesteps > LONGEST_CHAIN:
+            raise ValueError(f"timesteps must be at most {LONGEST_CHAIN}, not {self.timesteps}")
 
     @property
     def learns_variance(self) -> bool:

@@ -15,23 +15,31 @@ NEAREST_TICKS = 1.05
 TINY = 1e-6
 """What a logarithmic axis takes for 0."""
 
+HIDDEN = "rows without a place on a logarithmic axis"
+"""The attribute of a table's rows that says how many others were left out."""
+
 
 def rows_with_fid(table: pandas.DataFrame, protocol: str | None, figure: str) -> pandas.DataFrame:
     """Return the rows of one protocol that have an FID, held-out real images among them.
 
-    Raises: UserError, in the name of the figure, where there is none, or one of 0.
+    An FID of 0 or less has no place on a logarithmic axis; `small_print` says how many are left out.
+    Raises: UserError, in the name of the figure, where no row is left.
     """
-    rows = table.dropna(subset=["fid"])
+    rows = table[table["fid"] > 0]
+    rows.attrs[HIDDEN] = int((table["fid"] <= 0).sum())
     held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
     # Real images that are fewer than the samples have a protocol of their own, and are no floor for them.
     chosen = protocol or main_protocol(rows[rows["model"] != "real"])
     if chosen is not None:
         rows = rows[rows["protocol"] == chosen]
-    if (rows["fid"] <= 0).any():
-        raise UserError(f"{figure}: a row has an FID of 0 or less, which a logarithmic axis cannot show")
     if not (rows["model"] != "real").any():
         raise UserError(f"{figure}: no row with an FID to draw; protocols in the table: {', '.join(held) or 'none'}")
     return rows
+
+
+def has_fid(table: pandas.DataFrame) -> bool:
+    """Return whether samples of a table have an FID that a logarithmic axis can show."""
+    return bool(((table["fid"] > 0) & (table["model"] != "real")).any())
 
 
 def draw_floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
@@ -96,4 +104,6 @@ def small_print(rows: pandas.DataFrame) -> str:
     ]
     parts += [_measured(protocol) for protocol in samples["protocol"].dropna().unique()]
     parts.append("bands: 95 % intervals" + (f", over {len(seeds)} seeds" if len(seeds) > 1 else ""))
+    if rows.attrs.get(HIDDEN):
+        parts.append(f"without {rows.attrs[HIDDEN]} rows of FID 0 or less")
     return "   ·   ".join(parts)

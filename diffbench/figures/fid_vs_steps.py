@@ -10,7 +10,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from diffbench.figures._fid import TINY, draw_floor, log_ticks_at, rows_with_fid, show_fids, small_print
+from diffbench.figures._fid import TINY, draw_floor, has_fid, log_ticks_at, rows_with_fid, show_fids, small_print
 from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
 
 LINE_KEYS = ("model", "sampler", "guidance_scale")
@@ -27,10 +27,24 @@ class FidVsSteps:
     consumes: ClassVar[str] = "table"
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
-        """Return the figure of a table with table2's columns; seeds are averaged, bands span all of them."""
+        """Return the figure of a table with table2's columns; seeds are averaged, bands span all of them.
+
+        Of a table without FIDs, which is made of other scores, it says so. Raises: UserError where the protocol has
+        none.
+        """
+        if self.protocol is None and not has_fid(table):
+            with styled():
+                return _without(self.title)
         rows = _with_lines(rows_with_fid(table, self.protocol, "fid_vs_steps"))
         with styled():
             return _drawn(rows, self.title)
+
+
+def _without(title: str) -> Figure:
+    figure = empty_figure(height=200)
+    figure.text(0.5, 0.6, title, ha="center", fontweight="bold")
+    figure.text(0.5, 0.35, "no row of the table has an FID above 0: none to draw", ha="center")
+    return figure
 
 
 def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:

@@ -23,6 +23,11 @@ def check_fit(network: nn.Module, weights: Mapping[str, Tensor], source: object)
     """Raise UserError, naming the first tensor that differs and the probable setting, where weights do not fit."""
     own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if not own.keys() & given.keys():
+        raise UserError(
+            f"{source}: does not fit the network: none of its names is the network's: the file has {_some(given)}, "
+            f"the network {_some(own)}{_choice(given, own)}{probable_cause(given, own)}"
+        )
     # In the network's order, not the alphabet's: what stands first is nearest to the cause.
     for name in [*own, *(name for name in given if name not in own)]:
         if name not in given:
@@ -34,6 +39,18 @@ def check_fit(network: nn.Module, weights: Mapping[str, Tensor], source: object)
         else:
             continue
         raise UserError(f"{source}: does not fit the network: {difference}{probable_cause(given, own)}")
+
+
+def _choice(given: Shapes, own: Shapes) -> str:
+    """Return what stands before the network's names in a file that has them several times."""
+    first = next(iter(own), "")
+    before = [name.removesuffix(f".{first}") for name in given if name.endswith(f".{first}")]
+    return f"; say which with 'key': {', '.join(before)}" if before else ""
+
+
+def _some(shapes: Shapes) -> str:
+    """Return the first names, as a person reads them."""
+    return ", ".join(f"'{name[:80]}'" for name in [*shapes][:3]) + (", ..." if len(shapes) > 3 else "")
 
 
 def probable_cause(given: Shapes, own: Shapes) -> str:

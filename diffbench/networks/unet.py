@@ -26,6 +26,11 @@ from diffbench.networks._blocks import (
     zeroed,
 )
 
+MOST_BLOCKS = 512
+"""Residual blocks of the contracting half; published networks have at most 24."""
+WIDEST = 2**16
+"""Channels of a layer; published networks have at most 2,048."""
+
 
 @dataclass(frozen=True)
 class Unet:
@@ -69,6 +74,13 @@ class Unet:
             raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
         if not self.channel_multipliers:
             raise ValueError("channel_multipliers must have an entry per resolution")
+        if self.residual_blocks * len(self.channel_multipliers) > MOST_BLOCKS:
+            raise ValueError(
+                f"residual_blocks {self.residual_blocks} at {len(self.channel_multipliers)} resolutions: more than "
+                f"{MOST_BLOCKS} blocks are not built"
+            )
+        if (widest := max(self.channel_multipliers) * self.channels) > WIDEST:
+            raise ValueError(f"channels: {widest:g} in a layer; more than {WIDEST} are not built")
         if self.null_label and not self.class_conditional:
             raise ValueError("null_label belongs to a network that is class_conditional")
         if self.head_channels is not None and self.head_channels < 1:

@@ -1,9 +1,10 @@
 """Weights that others saved, read without running anything that a file may ask to be run."""
 
 import pickle
+import stat
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +15,111 @@ from torch import Tensor
 
 from diffbench.base.errors import UserError
 
+WRAPPERS = ("module.", "_orig_mod.")
+"""What DistributedDataParallel and torch.compile put before every name."""
+
 
 def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
-    """Return the tensors of a file by name: safetensors, or PyTorch's format through its restricted unpickler.
+    """Return the tensors of a file by name, as `read_held`."""
+    return read_held(path, key)[1]
 
-    key: where they stand in a file that holds more. Raises: UserError for a file that is truncated, wants code to be
-    run, or holds no tensors by name.
+
+def read_held(path: Path, key: str | None = None) -> tuple[str | None, dict[str, Tensor]]:
+    """Return where the tensors of a file stand, and the tensors by name.
+
+    The file is safetensors, or PyTorch's format, which the restricted unpickler reads. key: where they stand in a file
+    that holds more: an entry, or what stands before a dot in their names. Without one, they are the file's only map of
+    tensors. Raises: UserError for a file that is truncated, wants code to be run, or holds no tensors by name.
     """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path}: not a file")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     content = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
-    if key is not None:
-        if not isinstance(content, Mapping) or key not in content:
-            raise UserError(f"{path}: nothing under '{key}'; {_held(content)}")
-        content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{path}: holds no tensors by name{'' if key is None else f' under {key!r}'}")
-    for name, tensor in content.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise UserError(f"{path}: holds more than tensors by name; {_held(content)}")
-    return dict(content)
+    return (key, _under(content, key, path)) if key is not None else _only_map(content, path)
+
+
+def _under(content: Any, key: str, path: Path) -> dict[str, Tensor]:
+    """Return the tensors of an entry, or those whose names begin with it."""
+    if isinstance(content, Mapping) and key in content:
+        if not _is_state(content[key]):
+            raise UserError(f"{path}: holds no tensors by name under '{key}'; {_held(content)}")
+        return dict(content[key])
+    maps = [content, *content.values()] if isinstance(content, Mapping) else []
+    found = [
+        {name.removeprefix(f"{key}."): tensor for name, tensor in held.items() if name.startswith(f"{key}.")}
+        for held in maps
+        if _is_state(held)
+    ]
+    if len(found := [held for held in found if held]) != 1:
+        raise UserError(f"{path}: nothing under '{key}'; {_held(content)}")
+    return found[0]
+
+
+def _only_map(content: Any, path: Path) -> tuple[str | None, dict[str, Tensor]]:
+    if _is_state(content):
+        return None, dict(content)
+    maps = [key for key, value in content.items() if _is_state(value)] if isinstance(content, Mapping) else []
+    if len(maps) == 1:
+        return str(maps[0]), dict(content[maps[0]])
+    if maps:
+        raise UserError(f"{path}: holds {len(maps)} maps of tensors; {_held(content)}")
+    raise UserError(f"{path}: holds no tensors by name; {_held(content)}")
+
+
+def _is_state(value: Any) -> bool:
+    """Return whether a value is a map of tensors by name."""
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items())
+    )
+
+
+def unwrapped(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
+    """Return weights under the names that a network has, where all of them have the same words before these.
+
+    own: the network's names. What stands before names that do not become its own stays, but for what torch's wrappers
+    are known to add.
+    """
+    found = dict(state)
+    while not any(name.startswith(WRAPPERS) for name in own):
+        wrapper = next((item for item in WRAPPERS if all(name.startswith(item) for name in found)), None)
+        if wrapper is None or not found:
+            break
+        found = {name.removeprefix(wrapper): tensor for name, tensor in found.items()}
+    words = next(iter(found), "").split(".")
+    for count in range(1, len(words)):
+        before = ".".join(words[:count]) + "."
+        if {f"{before}{name}" for name in own} == found.keys():
+            return {name.removeprefix(before): tensor for name, tensor in found.items()}
+    return found
 
 
 def _held(content: Any) -> str:
     """Return where tensors stand in a file, as the end of a message."""
     if not isinstance(content, Mapping):
         return f"it holds a {type(content).__name__}"
-    maps = [str(key) for key, value in content.items() if isinstance(value, Mapping) and value]
-    return f"say which with 'key': {', '.join(maps)}" if maps else "it holds no map of tensors"
+    maps = [str(key)[:80] for key, value in content.items() if _is_state(value)]
+    if maps:
+        return f"say which with 'key': {', '.join(maps)}"
+    keys = [str(key)[:80] for key in content]
+    return f"it has {', '.join(keys[:5])}{', ...' if len(keys) > 5 else ''}" if keys else "it is empty"
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a whole safetensors file ({error})") from None
+    except MemoryError:
+        raise UserError(f"{path}: asks for more memory than there is") from None
+    # What the header says of types and shapes is torch's to refuse, each in its way.
+    except (SafetensorError, OSError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not a whole safetensors file ({' '.join(str(error).split())[:200]})") from None
 
 
 def _pickled(path: Path) -> Any:
+    _refuse_compression(path)
     try:
         # An unusual pickle brings a warning besides the error.
         with warnings.catch_warnings(action="ignore"):
@@ -60,5 +130,20 @@ def _pickled(path: Path) -> Any:
         if found is None:
             raise UserError(f"{path}: not a file of tensors, or a truncated one; nothing of it was executed") from None
         raise UserError(f"{path}: wants to run {found}; refused, nothing of it was executed") from None
-    except (EOFError, RuntimeError, ValueError, KeyError, IndexError, AttributeError, TypeError, zipfile.BadZipFile):
+    except MemoryError:
+        raise UserError(f"{path}: asks for more memory than there is; nothing of it was executed") from None
+    except Exception:  # an unpickler that is given bytes of no pickle stumbles in every way that there is
         raise UserError(f"{path}: not a whole PyTorch file; copy or download it again") from None
+
+
+def _refuse_compression(path: Path) -> None:
+    """Raise UserError where a zip is compressed: torch stores, and what was compressed may fill the memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            compressed = any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, LookupError):
+        raise UserError(f"{path}: not a whole PyTorch file; copy or download it again") from None
+    if compressed:
+        raise UserError(f"{path}: a compressed zip; PyTorch's own files are not compressed")

@@ -8,11 +8,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from diffbench.base.artifacts import read_provenance, replacing, require_files, run_record, write_provenance
+from diffbench.base.artifacts import Inputs, checked, replacing, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
+from diffbench.base.names import weights_under
 from diffbench.networks._fit import check_fit
-from diffbench.stages._foreign import read_state
+from diffbench.stages._foreign import read_held, unwrapped
 from diffbench.stages._model import build_classifier, build_network, part_of
 
 
@@ -23,12 +24,15 @@ def convert(
 
     Raises: UserError where the file cannot be read, or does not fit the network that the spec describes.
     """
-    require_files([checkpoint, data])
-    known = read_provenance(data)["facts"]
+    inputs = checked({"checkpoint": checkpoint, "data": data}, foreign=("checkpoint",), upstream=upstream_of(spec))
+    known = inputs.records["data"]["facts"]
     facts = {key: known[key] for key in ("shape", "levels", "num_classes", "flip")}
     facts |= {key: source[key] for source, key in ((spec, "low_size"), (known, "full_size")) if key in source}
-    state = read_state(checkpoint, spec.get("key"))
-    write_weights(spec, state, checkpoint, out, inputs={"checkpoint": checkpoint, "data": data}, facts=facts)
+    asked = spec.get("key")
+    key, state = read_held(checkpoint, asked)
+    if asked is None and spec["weights"] == "raw" and weights_under(key) == "ema":
+        raise UserError(f"{checkpoint}: holds an average, under '{key}'; say so in the model's entry: weights: ema")
+    write_weights(spec, state, checkpoint, out, inputs=inputs, facts=facts)
     if record is not None:
         record |= {"tensors": len(state)}
 
@@ -39,7 +43,7 @@ def write_weights(
     source: Path,
     out: Path,
     *,
-    inputs: Mapping[str, Path],
+    inputs: Inputs,
     facts: Mapping[str, Any],
 ) -> None:
     """Write `<weights>.<name>` tensors and their provenance, after a check of every name, shape and value.
@@ -49,17 +53,32 @@ def write_weights(
     """
     with torch.device("meta"):
         network = _built(spec, facts)
-    check_fit(network, state, source)
     own = network.state_dict()
-    tensors = {}
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
-            raise UserError(f"{source}: weight '{name}' has entries that are not finite; the file is damaged")
-        tensors[f"{spec['weights']}.{name}"] = tensor.to(own[name].dtype).contiguous().clone()
+    state = unwrapped(state, own.keys())
+    check_fit(network, state, source)
+    tensors = {
+        f"{spec['weights']}.{name}": _as_own(tensor, own[name], f"{source}: weight '{name}'")
+        for name, tensor in state.items()
+    }
     about = dict(facts) | {"parameters": sum(parameter.numel() for parameter in network.parameters())}
     with replacing(out) as temporary:
         save_file(tensors, temporary)
     write_provenance(out, spec=spec, inputs=inputs, facts=about)
+
+
+def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
+    """Return a tensor of a file in the type that the network has. Raises: UserError where it holds no such numbers."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        raise UserError(f"{where} is no plain tensor (sparse, quantised or without values); save it as one")
+    if tensor.is_complex() or tensor.is_floating_point() != own.is_floating_point():
+        raise UserError(f"{where} holds {str(tensor.dtype).removeprefix('torch.')}, and the network has {own.dtype}")
+    try:
+        found = tensor.to(own.dtype).contiguous().clone()
+    except RuntimeError:
+        raise UserError(f"{where} holds {tensor.dtype}, which cannot become {own.dtype} here") from None
+    if not torch.isfinite(found).all():
+        raise UserError(f"{where} has entries that are not finite; the file is damaged")
+    return found
 
 
 def _built(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:

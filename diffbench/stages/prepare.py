@@ -25,15 +25,19 @@ from diffbench.datasets._split import Split
 from diffbench.metrics._baseline_codes import histogram_code, uniform_code
 
 
-def prepare(spec: Mapping[str, Any], *, out_train: Path, out_test: Path) -> dict[str, dict[str, Any]]:
+def prepare(
+    spec: Mapping[str, Any], *, out_train: Path, out_test: Path, path: Path | None = None
+) -> dict[str, dict[str, Any]]:
     """Write both splits and their provenance, and return the facts of each ("train", "test").
 
     What was read is said in one line a split on stderr, the log of a run.
 
-    spec: `dataset`, its name and options. Raises: UserError naming the file that is missing, corrupt or of
+    spec: `dataset`, its name and options. path: where the data set lies, which the spec need not say: the same pictures
+    elsewhere are the same data. Raises: UserError naming the file that is missing, corrupt or of
     another size; then neither split is written.
     """
-    name, dataset = plugins.chosen("datasets", spec["dataset"], "dataset")
+    entry = spec["dataset"] if path is None else {**spec["dataset"], "path": str(path)}
+    name, dataset = plugins.chosen("datasets", entry, "dataset")
     train, test = dataset.open("train"), dataset.open("test")
     for split, images in (("train", train), ("test", test)):
         if not images.num_images:
@@ -94,9 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser(__doc__)
     parser.add_argument("--out-train", type=Path, required=True, metavar="PATH")
     parser.add_argument("--out-test", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--path", type=Path, metavar="PATH", help="where the data set lies, if the spec does not say")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="prepare") as cost:
-        facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test)
+        facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test, path=given.path)
         cost["num_images"] = sum(split["num_images"] for split in facts.values())
 
 

@@ -55,3 +55,21 @@ def test_protocols_are_never_mixed(table):
     np.testing.assert_allclose(drawn(FidVsSteps(protocol="q")(both))["iddpm, ddim"][1], [50, 26, 14])
     with pytest.raises(UserError, match="no row with an FID to draw; protocols in the table: p"):
         FidVsSteps(protocol="r")(table)
+
+
+def words(figure):
+    found = " ".join(text.get_text() for text in figure.findobj(lambda item: hasattr(item, "get_text")))
+    return " ".join(found.split())
+
+
+def test_a_table_without_fids_has_a_figure_that_says_so(table):
+    without = table.assign(fid=np.nan, fid_low=np.nan, fid_high=np.nan, precision=0.5)
+    assert "no row of the table has an FID above 0" in words(FidVsSteps()(without))
+    assert "no row of the table has an FID above 0" in words(FidVsSteps()(table.assign(fid=0.0)))
+
+
+def test_an_fid_of_zero_is_left_out_and_said(table):
+    shown = FidVsSteps()(table.assign(fid=table["fid"].where(table["fid"] != table["fid"].max(), -1e-9)))
+    hidden = int((table["fid"] == table["fid"].max()).sum())
+    assert f"without {hidden} rows of FID 0 or less" in words(shown)
+    assert "without" not in words(FidVsSteps()(table))

@@ -99,7 +99,7 @@ def arguments(tmp_path, data, spec):
         ({"network": {"name": "my_lab.Other"}}, "my_lab has no dataclass 'Other'"),
         ({"network": {"name": "my_lab.Net", "depth": 5}}, "unknown key 'depth'"),
         ({"network": {"name": "unet", "attention_resolutions": [4]}}, "its names are not a U-Net's"),
-        ({"key": None}, "holds more than tensors by name; say which with 'key': model"),
+        ({"key": "step"}, "say which with 'key': model"),
         ({"diffusion": {"variance": "learned_range"}}, "weight 'last.weight' is (1, 6, 3, 3) in the file and (2, 6"),
     ],
 )

@@ -1,0 +1,42 @@
+"""JSON that others wrote, read with care: a bounded file, and no key twice."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.errors import UserError
+
+LARGEST = 2**22
+"""Bytes of a configuration."""
+
+
+def read_json_map(path: Path) -> dict[str, Any]:
+    """Return the map that a JSON file holds. Raises: UserError naming the file where it holds none."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path}: not a file")
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > LARGEST:
+        raise UserError(f"{path}: longer than {LARGEST} bytes, the most that is read")
+    try:
+        value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: not JSON") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not JSON of a configuration")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise UserError(f"key '{key}' is written twice")
+        found[key] = value
+    return found

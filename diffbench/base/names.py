@@ -1,0 +1,32 @@
+"""What names may be and say: of entries, which become folders, and of keys in files of weights."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from diffbench.base.entries import REAL
+from diffbench.base.errors import UserError
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
+BENCHMARK = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+def require_names(names: Iterable[Any], where: str) -> None:
+    """Raise UserError where one of an entry's names cannot be a folder's; where: the key that holds them."""
+    for name in names:
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name == REAL:
+            shown = name if isinstance(name, str) and len(name) <= 80 else repr(name)[:80]
+            raise UserError(
+                f"{where}: '{shown}' cannot be a name; use up to 64 letters, digits, _ - + . ('{REAL}' is taken)"
+            )
+
+
+def require_benchmark(name: Any) -> None:
+    """Raise UserError where a benchmark's name cannot be a folder's."""
+    if not isinstance(name, str) or not BENCHMARK.fullmatch(name):
+        raise UserError(f"benchmark: {name!r} is not a name of letters, digits and underscores")
+
+
+def weights_under(key: str | None) -> Literal["ema", "raw"]:
+    """Return which weights stand under a key of a file: an average where its name says so, else the last ones."""
+    return "ema" if {"ema", "average", "averaged"} & set(re.split(r"[^a-z]+", (key or "").lower())) else "raw"
