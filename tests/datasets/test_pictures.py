@@ -437,7 +437,7 @@ def test_an_lmdb_cut_short_is_one_line_and_no_signal(tmp_path):
         file.write_bytes(whole[: int(len(whole) * share)])
         done = prepared({"name": "lsun", "path": str(tmp_path), "size": 4}, tmp_path)
         assert done.returncode == 2, signal.Signals(-done.returncode)
-        assert done.stderr.count("\n") == 1 and f"of {len(whole)} bytes; fetch it again" in done.stderr
+        assert done.stderr.count("\n") == 1 and "cannot be read as LMDB (it ends at byte" in done.stderr
     for length in (0, 100, 4096, 8192, len(whole) - 1):
         file.write_bytes(whole[:length])
         code = (
