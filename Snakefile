@@ -28,6 +28,11 @@ rule all:
         rules.table5.output if UPSAMPLING else [],
 
 
+onstart:
+    if not OF_COMPARISON:
+        remember_configuration(HOME, CONFIGURED_BY)
+
+
 onsuccess:
     if Path("results/logs").is_dir():
         subprocess.run([sys.executable, "-m", "diffbench.commands.costs", "results/logs"], check=False)

@@ -14,10 +14,11 @@ from diffbench.base.errors import UserError
 
 STAGES = ("prepare", "shrink", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 app = typer.Typer(
     help="Reproducible benchmarks for image diffusion models.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -32,14 +33,17 @@ def check(
 ) -> None:
     """Validate a benchmark: every name, type and number, before any work."""
     from diffbench.base.config import load_benchmark
+    from diffbench.base.places import home_of, other_configuration
 
     benchmark = load_benchmark(config)
+    other = other_configuration(home_of(benchmark.name), config, benchmark.name)
+    if other is not None:
+        typer.echo(
+            f"{config}: note: benchmark '{benchmark.name}' is the name of {other} too; give one another", err=True
+        )
     _check_networks(benchmark, config)
-    try:
-        held_out = benchmark.dataset.open("test").num_images
-    except UserError as error:
-        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
-    else:
+    held_out = _say_data(benchmark, config)
+    if held_out is not None:
         for row in benchmark.sampled_sets():
             if benchmark.upsamples_real(row) and row.num_images > held_out:
                 raise UserError(
@@ -96,7 +100,7 @@ def check(
     samplers = {
         name: benchmark.sample_job(next(iter(models)), name, [], 0, 0).spec["sampler"] for name in benchmark.samplers
     }
-    content = {"benchmark": benchmark.name, **benchmark.prepare_job().spec}
+    content = {"benchmark": benchmark.name, "dataset": described(benchmark.dataset, benchmark.dataset_name)}
     content |= {"classifiers": classifiers, "models": models, "samplers": samplers}
     for key in ("sampling", "bound", "execution"):
         content[key] = dataclasses.asdict(getattr(benchmark, key))
@@ -104,6 +108,30 @@ def check(
     content["extractors"] = {key: described(part, name) for key, (name, part) in benchmark.extractors.items()}
     content["runs"] = [dataclasses.asdict(run) for run in benchmark.runs]
     typer.echo(write_yaml(json.loads(json.dumps(content))).rstrip())
+
+
+def _say_data(benchmark, config: Path) -> int | None:  # noqa: ANN001  (a Benchmark; imported late)
+    """Print what is read of the data, and return the number of test images; None where they are not here yet.
+
+    Raises: UserError where they are here and cannot be read.
+    """
+    from diffbench.base.classes import class_counts, unlike_uniform
+    from diffbench.datasets._split import MissingDataError
+
+    try:
+        splits = {split: benchmark.dataset.open(split) for split in ("train", "test")}
+    except MissingDataError as error:
+        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
+        return None
+    except UserError as error:
+        raise UserError(f"{config}: dataset: {error}") from None
+    for split, images in splits.items():
+        typer.echo(f"{config}: {split}: {images.summary()}", err=True)
+    told = unlike_uniform(class_counts(splits["train"].labels, benchmark.dataset.num_classes))
+    uniform = [model.name for model in benchmark.models.values() if model.labels in ("iid", "balanced")]
+    if told and uniform:
+        typer.echo(f"{config}: note: {told}; models: {', '.join(uniform)}", err=True)
+    return splits["test"].num_images
 
 
 def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchmark; imported late)
@@ -196,43 +224,64 @@ def measure(
         typer.Option(help="an .npz, ADM's reference batch, a folder of pictures, or a data set: digits, mnist:PATH"),
     ],
     data: Annotated[Path | None, typer.Option(help="where the data of the data set are")] = None,
-    split: Annotated[str, typer.Option(help="which part of the data set: train or test")] = "train",
+    split: Annotated[
+        str | None, typer.Option(help="which part of the data set: train or test  [default: train]")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="`diffbench protocols` lists them")] = "adm",
     weights: Annotated[Path | None, typer.Option(help="the extractor's weights, else its own or a download")] = None,
     out: Annotated[Path | None, typer.Option(help="the records; SAMPLES.<protocol>.json without")] = None,
-    rounding: Annotated[str, typer.Option(help="how floats became bytes: truncate, round or unknown")] = "unknown",
+    rounding: Annotated[
+        str | None,
+        typer.Option(
+            help="how floats became bytes: truncate, round or unknown  [default: as the samples' record says]"
+        ),
+    ] = None,
+    metrics: Annotated[list[str], typer.Option(help="of the protocol's metrics only these: fid,inception_score")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="METRIC.KEY=VALUE", help="a metric's setting: kid.subset_size=50")
+    ] = [],  # noqa: B006
+    label: Annotated[str | None, typer.Option(help="the samples' name in the records  [default: their file's]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     cache: Annotated[Path, typer.Option(help="where features wait")] = Path(".cache"),
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
     """Score somebody's samples against reference images under a published protocol, without a model of ours."""
-    from diffbench.commands._image_sets import channels_of, image_file, reference_file
-    from diffbench.commands.measure import measure as measured
-    from diffbench.commands.measure import protocol_of, report, require_apart, table_row
+    from diffbench.commands import _before_measuring as before
+    from diffbench.commands import measure as command
+    from diffbench.commands._image_sets import image_file, reference_file
 
     if not samples.exists():
         raise UserError(f"{samples}: no such file")
-    if rounding not in ("truncate", "round", "unknown"):
-        raise UserError(f"--rounding {rounding}: is not allowed; allowed: truncate, round, unknown")
-    protocol_of(protocol, "train")
+    chosen = {"metrics": _listed(metrics), "settings": before.settings_of(settings)}
+    called = before.label_of(samples, label)
+    _, extractor = command.extractor_of(command.protocol_of(protocol, "train", **chosen), protocol)
+    wanted = command.wanted_of(extractor, weights)
     target = out or Path(f"{samples.resolve() if samples.name in ('', '..') else samples}.{protocol}.json")
-    require_apart(target, samples, Path(reference))
-    against, called = reference_file(reference, data, split, cache)
-    part = protocol_of(protocol, called)
-    records = measured(
-        image_file(samples, cache, channels_of(against)),
-        against,
-        part,
-        protocol,
-        label=samples.resolve().name,
-        out=target,
-        cache=cache,
-        weights=weights,
-        rounding=rounding,
-        device=device,
-        threads=threads,
-    )
-    typer.echo(f"{report(records, part)}\n\nas a row of table2.csv:\n{table_row(records)}\n\nwritten to {target}")
+    before.require_apart(target, samples, Path(reference))
+    before.require_writable(target, "--out", is_folder=False)
+    before.require_writable(cache, "--cache", is_folder=True)
+    with before.naming_cache(cache):
+        own = image_file(samples, cache, wanted)
+        against, place = reference_file(reference, data, split, cache, wanted)
+        part = command.protocol_of(protocol, place, **chosen)
+        measured = command.measure(
+            own.file,
+            against.file,
+            part,
+            protocol,
+            label=called,
+            out=target,
+            cache=cache,
+            weights=weights,
+            rounding=rounding,
+            device=device,
+            threads=threads,
+        )
+    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
+    said += [command.report(measured, part), ""]
+    row = command.table_row(measured.records)
+    said += ["as a row of table2.csv:", row, ""] if row else []
+    typer.echo(before.printable("\n".join([*said, f"written to {target}"])))
 
 
 @app.command()
@@ -255,7 +304,8 @@ def oracle(
 @app.command()
 def compare(
     a: Annotated[
-        str | None, typer.Argument(help="a row: model/sampler/steps, and key=value where that names several")
+        str | None,
+        typer.Argument(help="a row: model/sampler/steps, and key=value where that names several; or a file of scores"),
     ] = None,
     b: Annotated[str | None, typer.Argument(help="the row that it is compared with")] = None,
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
@@ -280,8 +330,9 @@ def compare(
 ) -> None:
     """Say whether A is better than B, worse, or not resolved, with the interval of the difference.
 
-    Either two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Or samplers, whose missing sample sets
-    are made first: diffbench compare --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm --steps 10.
+    Two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Two files that `diffbench measure` wrote:
+    diffbench compare a.json b.json. Or samplers, whose missing sample sets are made first: diffbench compare
+    --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm --steps 10.
     """
     of_samplers = {
         "--candidate": candidate, "--baseline": baseline, "--models": models, "--steps": steps,
@@ -296,7 +347,7 @@ def compare(
             raise UserError(
                 "compare: name two rows (iddpm/ddim/25 ddpm/ddim/25), or --candidate and --baseline samplers"
             )
-        typer.echo(verdicts(results or Path("results"), a, b, metrics=metric, varies=varies))
+        typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
         return
     rows = [value for value in (a, b) if value is not None]
     rows += [option for option, value in {"--results": results, "--varies": varies}.items() if value]
@@ -373,6 +424,23 @@ def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] 
     typer.echo(summed(logs))
 
 
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results, all of it or a part")] = Path(
+        "results"
+    ),
+    rerun: Annotated[int, typer.Option(min=0, help="make so many artifacts again and compare their bytes")] = 0,
+    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, each stage in turn")] = 0,
+) -> None:
+    """Compare every artifact, record and table with what was recorded; exit code 1 where one differs."""
+    from diffbench.commands.verify import verify as verified
+
+    report = verified(results, rerun=rerun, seed=seed)
+    typer.echo(report)
+    if report.bad:
+        raise typer.Exit(1)
+
+
 def _add_stage(name: str) -> None:
     summary = f"Run the stage '{name}' on files; `diffbench {name} --help` lists its arguments."
 
@@ -397,18 +465,20 @@ for _name in STAGES:
 
 
 def main() -> None:
-    """Run the command line; a mistake is one line and exit code 2."""
+    """Run the command line: exit code 0 done, 1 a verdict that is bad, 2 and one line a mistake, 130 interrupted."""
 
     def run(arguments: object) -> None:
         try:
-            app(standalone_mode=False)
-        except typer.Exit as leaving:
-            sys.exit(leaving.exit_code)
+            # A command that left with typer.Exit is not raised here: its code is what comes back.
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
             # Click's own usage errors carry one line too.
             if hasattr(error, "format_message"):
                 raise UserError(error.format_message()) from None
             raise
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
 
     run_stage(run)
 

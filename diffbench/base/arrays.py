@@ -1,16 +1,24 @@
 """Shapes by name, and `.npz` files that can be larger than memory.
 
 `np.load(mmap_mode=...)` ignores its argument for `.npz` and reads everything. A stored (uncompressed) member is an
-ordinary `.npy` at an offset of the zip file, so it can be mapped; a compressed one can only be streamed.
+ordinary `.npy` at an offset of the zip file, so it can be mapped; a compressed one can only be streamed. A plain `.npy`
+is read as a file of one array, `arr_0`.
+
+Files come from strangers: nothing that a header claims is allocated before the sizes in the archive bear it out.
 """
 
 import io
+import math
+import os
 import struct
+import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -22,6 +30,18 @@ Bytes = UInt8[np.ndarray, "batch height width channel"]
 """Images as files hold them: 0..255, channels last."""
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+
+NPY = "arr_0"
+"""The name of the array of a plain `.npy`, as `np.savez` would call it."""
+
+LONGEST_HEADER = 10_000
+"""Bytes of a `.npy` header, above which numpy too refuses to parse it."""
+
+LARGEST_RATIO = 1032
+"""Bytes that deflate can make of one."""
+
+BLOCK = 2**20
+"""Bytes read at a time of an array that is read whole."""
 
 
 class NpzWriter:
@@ -86,97 +106,235 @@ def save_npz(path: Path | str, arrays: dict[str, np.ndarray]) -> None:
             writer.add(name, array)
 
 
-def member_names(path: Path | str) -> list[str]:
-    """Return the names of the arrays in an `.npz`.
+@dataclass(frozen=True)
+class Header:
+    """What an array's header says, which is known without reading the array."""
 
-    Raises: UserError where the file is missing or is not an `.npz`.
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran: bool = False
+
+    @property
+    def size(self) -> int:
+        """The array's bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        return f"{self.dtype}{self.shape}"
+
+
+def member_names(path: Path | str) -> list[str]:
+    """Return the names of the arrays in an `.npz`, or `arr_0` for a plain `.npy`.
+
+    Raises: UserError where the file is missing or is neither.
     """
+    if _is_npy(path):
+        return [NPY]
     with _archive(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
+        return _arrays(archive)
+
+
+def read_header(path: Path | str, name: str) -> Header:
+    """Return shape and type of one array, of which nothing but its header is read.
+
+    Raises: UserError naming the file, where it or the array is missing or damaged.
+    """
+    with _opened(path, name) as (_, header, _):
+        return header
+
+
+def is_whole(path: Path | str) -> bool:
+    """Return whether an `.npz` is there and all of it is what was written, by the checksums of its members.
+
+    Mapped members are read without them; an artifact has a hash in its record, and this is for files that have none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def read_member(path: Path | str, name: str) -> np.ndarray:
     """Return one array of an `.npz`: mapped read-only where it is stored, read whole where it is compressed.
 
-    Raises: UserError naming the file, where it or the array is missing or damaged.
+    What is mapped is not compared with the archive's checksum. Raises: UserError as `read_header`.
     """
-    with _opened(path, name) as (stream, info):
-        shape, fortran, dtype = _read_header(stream, path, name)
-        header_length = stream.tell()
-        if info.compress_type != zipfile.ZIP_STORED or not shape or 0 in shape or dtype.kind not in "biufc":
-            length = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-            data = np.frombuffer(bytearray(_read_exactly(stream, length, path, name)), dtype)
-            return data.reshape(shape, order="F" if fortran else "C")
-    with open(path, "rb") as file:
-        file.seek(info.header_offset)
-        local = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
-    # The local header repeats the name and extra field, whose length may differ from the central directory's.
-    offset = info.header_offset + LOCAL_HEADER.size + local[9] + local[10] + header_length
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order="F" if fortran else "C")
+    with _opened(path, name) as (stream, header, offset):
+        if offset is None or 0 in header.shape or not header.shape or header.dtype.kind not in "biufc":
+            return _whole(stream, header, path, name)
+        order = "F" if header.fortran else "C"
+        return np.memmap(path, dtype=header.dtype, mode="r", offset=offset, shape=header.shape, order=order)
+
+
+def load_member(path: Path | str, name: str) -> np.ndarray:
+    """Return one array of an `.npz`, read whole and compared with the archive's checksum.
+
+    Raises: UserError as `read_header`.
+    """
+    with _opened(path, name) as (stream, header, _):
+        return _whole(stream, header, path, name)
 
 
 def stream_member(path: Path | str, name: str, chunk: int) -> Iterator[np.ndarray]:
     """Yield an array of an `.npz` in pieces of `chunk` entries along the leading axis, in constant memory.
 
-    Raises: UserError naming the file, where it or the array is missing or damaged.
+    The last piece comes after the comparison with the archive's checksum. Raises: UserError as `read_header`.
     """
-    with _opened(path, name) as (stream, _):
-        shape, fortran, dtype = _read_header(stream, path, name)
-        if fortran or not shape:
-            raise UserError(f"{path}: array {name} cannot be streamed; save it in C order, with a leading axis")
-        row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
-        for start in range(0, shape[0], chunk):
-            count = min(chunk, shape[0] - start)
-            data = _read_exactly(stream, count * row, path, name)
-            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+    shape = read_header(path, name).shape
+    length = shape[0] if shape else 0
+    yield from stream_pieces(path, name, (min(chunk, length - start) for start in range(0, length, chunk)))
+
+
+def stream_pieces(path: Path | str, name: str, counts: Iterable[int]) -> Iterator[np.ndarray]:
+    """Yield an array of an `.npz` in pieces of so many entries along the leading axis, as `stream_member`."""
+    with _opened(path, name) as (stream, header, _):
+        if header.fortran and len(header.shape) > 1 or not header.shape:
+            raise UserError(
+                f"{path}: array {name} cannot be streamed; save it in C order (np.ascontiguousarray), with a leading "
+                "axis"
+            )
+        for count in counts:
+            piece = Header((count, *header.shape[1:]), header.dtype)
+            yield _whole(stream, piece, path, name)
 
 
 @contextmanager
-def _opened(path: Path | str, name: str) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipInfo]]:
-    """Yield a member's bytes and its place in the archive; damage of any kind is one line."""
+def _opened(path: Path | str, name: str) -> Iterator[tuple[IO[bytes], Header, int | None]]:
+    """Yield the bytes after an array's header, the header, and where in the file they begin, if they can be mapped.
+
+    Damage of any kind is one line.
+    """
     try:
-        with _archive(path) as archive:
-            info = _member(archive, path, name)
-            with archive.open(info) as stream:
-                yield stream, info
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: array {name} is damaged ({error}); make the file again") from None
+        if _is_npy(path):
+            with open(path, "rb") as stream:
+                if name != NPY:
+                    raise UserError(f"{path}: no array '{name}'; a plain .npy holds one, {NPY}")
+                header = _read_header(stream, path, name)
+                _require_size(header, os.fstat(stream.fileno()).st_size - stream.tell(), path, name)
+                yield stream, header, stream.tell()
+        else:
+            with _archive(path) as archive:
+                info = _member(archive, path, name)
+                with archive.open(info) as stream:
+                    header = _read_header(stream, path, name)
+                    _require_size(header, info.file_size - stream.tell(), path, name)
+                    stored = info.compress_type == zipfile.ZIP_STORED
+                    yield stream, header, _offset(path, info) + stream.tell() if stored else None
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: array {name} cannot be read ({error.strerror or error})") from None
+    # zipfile, zlib and the parser of headers fail in many ways, all of them a damaged file.
+    except Exception as error:
+        raise UserError(f"{path}: array {name} is damaged ({_reason(error)}); make the file again") from None
+
+
+def _is_npy(path: Path | str) -> bool:
+    if not Path(path).is_file():  # nor a pipe, which would wait for a writer
+        raise UserError(f"{path}: {'a folder, not a file' if Path(path).is_dir() else 'no such file'}")
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _archive(path: Path | str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except zipfile.BadZipFile:
-        raise UserError(f"{path}: not a whole .npz file; make it again") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:
+        reason = "" if isinstance(error, zipfile.BadZipFile) else f" ({_reason(error)})"
+        raise UserError(f"{path}: not a whole .npz file{reason}; make it again") from None
+
+
+def _arrays(archive: zipfile.ZipFile) -> list[str]:
+    return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
 
 def _member(archive: zipfile.ZipFile, path: Path | str, name: str) -> zipfile.ZipInfo:
-    try:
-        return archive.getinfo(f"{name}.npy")
-    except KeyError:
-        held = ", ".join(sorted(item.removesuffix(".npy") for item in archive.namelist()))
-        raise UserError(f"{path}: no array '{name}'; it holds {held}") from None
+    """Return an array's place in the archive. Raises: UserError where there is none, or its sizes cannot be true."""
+    count = archive.namelist().count(f"{name}.npy")
+    if not count:
+        raise UserError(f"{path}: no array '{name}'; it holds {_listed(archive)}")
+    if count > 1:
+        raise UserError(
+            f"{path}: {count} arrays are named '{name}'; save the one that is meant under a name of its own"
+        )
+    info = archive.getinfo(f"{name}.npy")
+    if info.flag_bits & 1:
+        raise UserError(f"{path}: array {name} is encrypted; save the file without a password")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UserError(f"{path}: array {name} is compressed in a way that numpy does not write; save it by np.savez")
+    ratio = 1 if info.compress_type == zipfile.ZIP_STORED else LARGEST_RATIO
+    held = min(info.compress_size, os.path.getsize(path))
+    if info.file_size > ratio * held:
+        raise UserError(f"{path}: array {name} cannot be {info.file_size} bytes long; the file is damaged or cut off")
+    return info
 
 
-def _read_header(stream: io.BufferedIOBase, path: Path | str, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _listed(archive: zipfile.ZipFile, most: int = 6) -> str:
+    """Return what an archive holds, in a few words."""
+    names, kind = sorted(_arrays(archive)), ""
+    if not names:
+        names, kind = sorted(archive.namelist()), "no arrays but "
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{kind}{', '.join(name[:64] for name in names[:most])}{rest}" if names else "nothing"
+
+
+def _offset(path: Path | str, info: zipfile.ZipInfo) -> int:
+    """Return where in the file a member's bytes begin."""
+    with open(path, "rb") as file:
+        file.seek(info.header_offset)
+        local = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+    # The local header repeats the name and extra field, whose length may differ from the central directory's.
+    return info.header_offset + LOCAL_HEADER.size + local[9] + local[10]
+
+
+def _read_header(stream: IO[bytes], path: Path | str, name: str) -> Header:
+    """Return the header at the start of a stream. Raises: UserError, or whatever else the parser raises."""
     version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise UserError(f"{path}: array {name} is of version {version} of the .npy format, which is not known")
+    length_format = "<H" if version == (1, 0) else "<I"
+    found = stream.read(struct.calcsize(length_format))
+    (length,) = struct.unpack(length_format, found)
+    if length > LONGEST_HEADER:
+        raise UserError(f"{path}: array {name} has a header of {length} bytes, which no array needs; make it again")
+    text = io.BytesIO(found + stream.read(length))
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    with warnings.catch_warnings():  # of how old a header is
+        warnings.simplefilter("ignore")
+        shape, fortran, dtype = read(text)
     if dtype.hasobject:
-        raise UserError(f"{path}: array {name} holds Python objects, which are never loaded")
-    return shape, fortran, dtype
+        raise UserError(f"{path}: array {name} holds Python objects, which are never loaded; save it as numbers")
+    if dtype.kind not in "biufcSU" or any(extent < 0 for extent in shape):
+        raise UserError(f"{path}: array {name} is {str(dtype)[:64]}{shape}, which is no array of numbers or text")
+    return Header(tuple(map(int, shape)), dtype, fortran)
 
 
-def _read_exactly(stream: io.BufferedIOBase, length: int, path: Path | str, name: str) -> bytes:
-    pieces = []
-    while length:
-        piece = stream.read(length)
-        if not piece:
+def _require_size(header: Header, held: int, path: Path | str, name: str) -> None:
+    if header.size != held:
+        cut = "; the file is cut off" if held < header.size else ""
+        raise UserError(
+            f"{path}: array {name} holds {held} bytes, and by its header {header} it has {header.size}{cut}; "
+            "make it again"
+        )
+
+
+def _whole(stream: IO[bytes], header: Header, path: Path | str, name: str) -> np.ndarray:
+    """Return the array of a header from the next bytes of a stream, without a second copy in memory."""
+    data = np.empty(header.size, np.uint8)
+    filled, view = 0, memoryview(data)
+    while filled < len(data):
+        count = stream.readinto(view[filled : filled + BLOCK])  # type: ignore[attr-defined]
+        if not count:
             raise UserError(f"{path}: array {name} ends early; the file is cut off")
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
+        filled += count
+    return data.view(header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

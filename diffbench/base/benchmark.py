@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from diffbench.base.entries import REAL, Bound, Execution, Guidance, Model, NoisyClassifier, Run, SamplerEntry, Sampling
@@ -233,8 +234,14 @@ class Benchmark:
 
     def prepare_job(self) -> Job:
         """Return the job that prepares the data set."""
-        spec = {"dataset": described(self.dataset, self.dataset_name)}
+        spec = {"dataset": _without_path(described(self.dataset, self.dataset_name))}
         return Job(spec, (module_of("datasets", self.dataset_name),))
+
+    @property
+    def data_path(self) -> Path | None:
+        """Where the data set is read from, None where it ships with a package."""
+        path = getattr(self.dataset, "path", None)
+        return Path(path) if isinstance(path, str) else None
 
     def shrink_job(self, size: int) -> Job:
         """Return the job that makes a split of the data set smaller."""
@@ -345,7 +352,7 @@ class Benchmark:
     def fit_job(self, extractor: str) -> Job:
         """Return the job that trains a data set's own extractor."""
         name, part = self.extractors[extractor]
-        spec = {"extractor": described(part, name), "threads": self.execution.threads}
+        spec = {"extractor": _without_path(described(part, name)), "threads": self.execution.threads}
         return Job(spec, (module_of("extractors", name),))
 
     def extract_job(self, extractor: str) -> Job:
@@ -368,8 +375,10 @@ class Benchmark:
     def score_job(self, protocol: str, row: Mapping[str, Any]) -> Job:
         """Return the job that scores features under a protocol; row: what identifies the table's row."""
         name, part = self.protocols[protocol]
+        # Where a reference lies is not what it is: its content is among what the features are made from.
+        reference = part.reference_file.name if part.reference_file else part.reference
         spec = {
-            "protocol": described(part, name),
+            "protocol": described(part, name) | {"reference": reference},
             "rounding": self.sampling.rounding,
             "row": {"benchmark": self.name, **row},
         }
@@ -379,6 +388,11 @@ class Benchmark:
 
 UNKNOWN = "unknown"
 """In the place of what a checkpoint does not record."""
+
+
+def _without_path(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a described part without where its files lie, for the same files elsewhere are the same job."""
+    return {key: value for key, value in described.items() if key != "path"}
 
 
 def _t_drawn(objective: Any) -> str:

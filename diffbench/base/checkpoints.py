@@ -7,7 +7,6 @@ from typing import Any
 
 from diffbench.base.artifacts import provenance_path, read_provenance
 from diffbench.base.benchmark import Benchmark
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.entries import Checkpoint, Model, NoisyClassifier
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
@@ -27,12 +26,9 @@ class Given:
 
 
 def found_file(path: Path) -> Path | None:
-    """Return where a file of a configuration is: seen from where the command was given, else from the project's folder.
-
-    None where it is in neither.
-    """
+    """Return the absolute path of a file, None where there is none."""
     try:
-        return next((place for place in (path.absolute(), PACKAGE_ROOT / path) if place.is_file()), None)
+        return path.absolute() if path.is_file() else None
     except ValueError:  # a zero byte
         return None
 
@@ -50,7 +46,7 @@ def adopted(
     if given is None:
         return dict(entry), None
     asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
-    path = Path(asked.path).expanduser()
+    path = Path(asked.path)
     file = found_file(path)
     if file is None:
         raise UserError(

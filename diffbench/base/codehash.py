@@ -10,7 +10,7 @@ import importlib.util
 import io
 import sys
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
         # Importing a module of one's own runs the packages around it; this one's hold nothing but text.
         parents = name.split(".")[:-1] if not name.startswith("diffbench.") else []
         pending += [".".join(parents[: i + 1]) for i in range(len(parents))]
-        pending += _imports(path, name)
+        pending += _imports(path, name, path.stat().st_mtime_ns)
     content = {name: _stripped(path, path.stat().st_mtime_ns) for name, path in found.items() if name not in EXCLUDED}
     total = hashlib.sha256()
     for name in sorted(content):
@@ -73,17 +73,19 @@ def _importable_project(name: str) -> Path | None:
     return Path(found.origin) if found is not None and (found.origin or "").endswith(".py") else None
 
 
-def _imports(path: Path, name: str) -> Iterable[str]:
-    """Yield the dotted names that a file imports, anywhere in it; `from a import b` may mean module a.b."""
+@cache
+def _imports(path: Path, name: str, _modified: int) -> tuple[str, ...]:
+    """Return the dotted names that a file imports, anywhere in it; `from a import b` may mean module a.b."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            found += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return tuple(found)
 
 
 @cache

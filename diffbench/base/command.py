@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from diffbench.base.artifacts import read_recorded
 from diffbench.base.errors import UserError
 
 
@@ -42,11 +43,15 @@ def _json(text: str) -> dict[str, Any]:
     try:
         if not text.lstrip().startswith("{") and Path(text).is_file():
             content = json.loads(Path(text).read_text(), object_hook=Spec)
+            if "spec" in content:
+                read_recorded(Path(text))
             value = content["spec"] if "spec" in content else content
         else:
             value = json.loads(text, object_hook=Spec)
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(f"not JSON ({error})") from None
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     except RecursionError:
         raise argparse.ArgumentTypeError(
             "not JSON that can be read: too many lists and maps inside each other"

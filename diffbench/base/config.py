@@ -25,6 +25,7 @@ from diffbench.base.guidance import (
 )
 from diffbench.base.last_jobs import check_last_jobs
 from diffbench.base.names import require_benchmark, require_names, weights_under
+from diffbench.base.places import folder_of, located
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
 from diffbench.base.protocols import extractors_of
 from diffbench.base.runs import check_runs, run_of
@@ -49,11 +50,12 @@ def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmar
     settings: texts KEY=VALUE, laid over all files. Raises: UserError naming file, key and what is allowed.
     """
     source = " with ".join([*map(str, files), *(["--config"] if settings else [])])
-    return parse_benchmark(read_layers(files, settings), source)
+    content = read_layers(files, settings, placed=lambda held, file: located(held, folder_of(file)))
+    return parse_benchmark(content, source)
 
 
 def parse_benchmark(content: Any, source: str) -> Benchmark:
-    """Return the benchmark of a parsed file; source: its name, for messages. Raises: UserError."""
+    """Return the benchmark of a parsed file, its paths located. source: its name, for messages. Raises: UserError."""
     try:
         return _parse(content)
     except UserError as error:

@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from diffbench.base.classes import LabelRule
+
 LARGEST_BATCH = 2**16
 """Images that are held at once; more would fill the memory before anything is known to be wrong."""
 
@@ -210,7 +212,7 @@ class Model:
     """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used.
 
     of: the model whose weights these are, its own name where it is trained itself. labels: how those of samples are
-    chosen, independently and uniformly or each in turn; None where it takes none. size: the height of the images that
+    chosen; None where it takes none. size: the height of the images that
     it makes, where that is not the data set's own. low_size: of those that an upsampler is given. low_res: where they
     come from while it is sampled, and their labels with them. checkpoint: where the weights are, if they are not
     trained here; objective and training are then None where no record tells.
@@ -226,7 +228,7 @@ class Model:
     weights: str
     of: str
     guidance: Guidance | None = None
-    labels: Literal["iid", "balanced"] | None = None
+    labels: LabelRule | None = None
     size: int | None = None
     low_size: int | None = None
     low_res: LowRes | None = None

@@ -1,10 +1,11 @@
 """What a configuration says of guidance: classifiers, weights sampled otherwise, labels; and what cannot be."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.checkpoints import adopted
+from diffbench.base.classes import LABEL_RULES, LabelRule
 from diffbench.base.entries import Guidance, Model, NoisyClassifier, Run
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure, load, nearest, stated
@@ -93,13 +94,11 @@ def guidance_of(entry: Mapping[str, Any], where: str) -> Guidance | None:
     return Guidance(name, part, classifier)
 
 
-def labels_of(
-    entry: Mapping[str, Any], network: Any, guidance: Guidance | None, where: str
-) -> Literal["iid", "balanced"] | None:
+def labels_of(entry: Mapping[str, Any], network: Any, guidance: Guidance | None, where: str) -> LabelRule | None:
     """Return how the labels of samples are chosen, None where a model takes none. Raises: UserError."""
     labels = entry.get("labels")
-    if labels not in (None, "iid", "balanced"):
-        raise UserError(f"{where}.labels: {labels!r} is not allowed; allowed: iid, balanced")
+    if labels is not None and labels not in LABEL_RULES:
+        raise UserError(f"{where}.labels: {labels!r} is not allowed; allowed: {', '.join(LABEL_RULES)}")
     takes = getattr(network, "class_conditional", False) or (guidance is not None and guidance.needs_classifier)
     if takes:
         return labels or "iid"
@@ -117,6 +116,12 @@ def check_guidance(benchmark: Benchmark) -> None:
             raise UserError(
                 f"{where}: training.label_dropout and network.null_label go together; "
                 f"label_dropout is {model.training.label_dropout:g} and null_label {str(null_label).lower()}"
+            )
+        recorded = model.checkpoint is None or (model.checkpoint.facts or {}).get("class_counts")
+        if model.labels == "as_in_data" and not recorded:
+            raise UserError(
+                f"{where}.labels: as_in_data needs the classes of the images that were trained on, and nothing of "
+                f"{model.checkpoint.path if model.checkpoint else model.of} tells; allowed here: iid, balanced"
             )
         if model.guidance is not None:
             _check_guided(benchmark, model, model.guidance, f"{where}.guidance")

@@ -21,12 +21,15 @@ def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str,
             require_names([protocol.extractor], f"protocols.{key}.extractor")
             entry = dict(protocol.extractor_entry) if protocol.extractor == default else protocol.extractor
             found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
-        _check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
+        check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
     return found
 
 
-def _check_protocol(where: str, protocol: Any, extractor: Any) -> None:
-    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means."""
+def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
+    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means.
+
+    Raises: UserError.
+    """
     try:
         protocol.require(resize=getattr(extractor, "resize", "none"))
     except UserError as error:
@@ -48,4 +51,4 @@ def metric_of(protocol: Any, metric: str, where: str) -> Any:
     part = load("metrics", metric, where)
     if part.consumes != "features":
         return part
-    return configure(part, protocol.metric_options(metric), f"{where}: {metric}")
+    return configure(part, protocol.metric_settings(metric), f"{where}: {metric}")

@@ -21,7 +21,7 @@ def with_file(entry: Mapping[str, Any], where: str) -> tuple[dict[str, Any], str
     if "config" not in entry:
         return dict(entry), ""
     given = entry["config"]
-    file = found_file(Path(given).expanduser()) if isinstance(given, str) and given else None
+    file = found_file(Path(given)) if isinstance(given, str) and given else None
     if file is None:
         raise UserError(f"{where}.config: {given!r}: no such file; give a scheduler_config.json of diffusers")
     content = read_json_map(file)

@@ -28,7 +28,13 @@ PURPOSES = {
     "crop": 12,
     "held_out": 13,
 }
-"""What a draw is for. Two purposes never share a counter; a number, once given, is never reused."""
+"""What a draw is for. Two purposes never share a counter; a number, once given, is never reused.
+
+Places that use one purpose do share counters, and under equal seeds their numbers: "train", "init" and "order" serve
+the training of a model and the fit of an extractor, "bound" the bound and progressive coding, "data" every exact
+distribution. Model and extractor are different networks with different inputs, and a purpose of the fit's own would
+change the bytes of every fitted extractor.
+"""
 
 Draw = int | Int[Tensor, " batch"]
 

@@ -8,7 +8,7 @@ merge keys (`<<`) and aliases, no key twice, no tags. A number that readers of Y
 import math
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -75,14 +75,19 @@ def parse_yaml(text: str, source: str) -> Any:
     return reading.value
 
 
-def read_layers(files: Sequence[Path | str], settings: Iterable[str] = ()) -> Any:
+def read_layers(
+    files: Sequence[Path | str],
+    settings: Iterable[str] = (),
+    placed: Callable[[Any, Path | str], Any] = lambda content, file: content,
+) -> Any:
     """Return what YAML files say, each laid over the one before, and over them settings KEY=VALUE in YAML.
 
-    Maps merge by key; lists and scalars replace. Raises: UserError.
+    Maps merge by key; lists and scalars replace. placed: what becomes of each content first, given its file; settings
+    are taken as the last file's. Raises: UserError.
     """
     content: Any = {}
     for path in files:
-        content = laid_over(content, read_yaml(path))
+        content = laid_over(content, placed(read_yaml(path), path))
     for setting in settings:
         key, found, text = setting.partition("=")
         if not found:
@@ -90,7 +95,7 @@ def read_layers(files: Sequence[Path | str], settings: Iterable[str] = ()) -> An
         value = parse_yaml(text, f"--config {key}")
         if key == RUNS_CODE:
             raise UserError(f"--config: {_refusal_of_code()}")
-        content = laid_over(content, {key: value})
+        content = laid_over(content, placed({key: value}, files[-1]) if files else {key: value})
     return content
 
 

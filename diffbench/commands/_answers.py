@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import replacing
+from diffbench.base.artifacts import checked, replacing
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.plugins import configure, load
 from diffbench.base.records import Estimate
@@ -83,10 +83,10 @@ class Pairs:
         key = (metric, item["features"])
         if key not in self._known:
             protocol = self.benchmark.protocols[item["protocol"]][1]
-            options = protocol.metric_options(metric)
+            options = protocol.metric_settings(metric)
+            files = checked({name: self.home / item[name] for name in ("features", "reference")})
             generated, reference = (
-                {name: read_member(path, name) for name in member_names(path)}
-                for path in (self.home / item["features"], self.home / item["reference"])
+                {name: read_member(path, name) for name in member_names(path)} for path in files.paths.values()
             )
             chosen = configure(part, options, metric)
             real = reference[chosen.features]

@@ -40,8 +40,13 @@ def compare(
     ours = ours.detach().numpy() if isinstance(ours, Tensor) else np.asarray(ours)
     if ours.shape != reference.shape:
         raise UserError(f"array {name} has shape {reference.shape}, ours has {ours.shape}")
+    if reference.dtype.kind not in "biuf" or np.isinf(reference).any() or np.isnan(reference).all():
+        # Against infinity, as against nothing at all, whatever we compute would pass.
+        raise UserError(f"array {name} of the record holds no numbers to compare with; record it again")
     # In chains of a few steps the record has entries that its float32 could not compute; there is nothing to compare.
     known = ~np.isnan(reference)
+    if not known.any():
+        raise UserError(f"array {name} holds no number, so that nothing can be compared")
     error = np.where(known, np.abs(ours.astype(np.float64) - reference.astype(np.float64)), 0.0)
     scale = float(np.abs(reference[known]).max(initial=0.0)) or 1.0
     # A NaN compares false, and so fails.

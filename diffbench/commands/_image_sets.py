@@ -1,87 +1,137 @@
 """Sets of images as people have them, as the `.npz` files that stages read: pictures in a folder, data sets by name."""
 
 import hashlib
-import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from diffbench.base import plugins
-from diffbench.base.arrays import read_member, writing_npz
-from diffbench.base.artifacts import digest, require_files
+from diffbench.base.arrays import writing_npz
+from diffbench.base.artifacts import digest, require_files, write_provenance
 from diffbench.base.codehash import code_hash
 from diffbench.base.errors import UserError
+from diffbench.base.mixed_sizes import write_mixed
 from diffbench.base.plugins import nearest
+from diffbench.commands._cached import whole
 from diffbench.commands._samplers import parsed
-from diffbench.datasets._decode import header_shape, require_shape
+from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import SUFFIXES, PictureTree
+from diffbench.protocols._contract import ARRAYS
+from diffbench.stages._image_file import image_set
 from diffbench.stages.prepare import prepare
 
-GREY = ("1", "L", "LA")
-"""Pillow's modes without colour."""
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an extractor takes. channels: 1 or 3 where it takes only those; any_size: whether sizes may differ."""
+
+    channels: int | None = None
+    any_size: bool = False
 
 
-def image_file(path: Path, cache: Path, channels: int | None = None) -> Path:
+@dataclass(frozen=True)
+class Images:
+    """A file of images, and what was read to make it, in words."""
+
+    file: Path
+    read: str
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the headers of pictures say. digest: of their names and bytes; coloured: how many have colours."""
+
+    digest: str
+    sizes: tuple[tuple[int, int], ...]
+    coloured: int
+
+
+def image_file(path: Path, cache: Path, wanted: Wanted) -> Images:
     """Return an `.npz` of the images at a path: itself where it is one, else its pictures, in the order of their names.
 
-    path: an `.npz`, or a folder or zip archive of pictures, all of one size. channels: 3, grey pictures repeated, or
-    1, colour reduced to its luma; None: 1 where every picture is grey.
+    path: an `.npz` or `.npy`, or a folder or zip archive of pictures. Grey pictures count as colour where one of them
+    has colours; colour is reduced to its luma only for an extractor that takes nothing else.
     Raises: UserError naming the picture that does not fit.
     """
-    if path.suffix == ".npz" or not (path.is_dir() or path.suffix == ".zip"):
-        require_files([path])
-        return path
-    tree = PictureTree(path)
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix == ".zip":
+        return _packed(PictureTree(path), path, cache, wanted)
+    require_files([path])
+    if suffix not in ARRAYS:
+        raise UserError(f"{path}: neither an .npz or .npy of images, nor a folder or a .zip of pictures")
+    return Images(path, str(path))
+
+
+def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Images:
+    """Return the pictures of a tree in a file of the cache, under the hash of their names and bytes."""
     names = tree.pictures
     if not names:
         raise UserError(f"{path}: no pictures below it (looked for {', '.join(SUFFIXES)})")
-    total, shape = hashlib.sha256(), None
-    all_grey = True
+    seen = _seen(tree, names, wanted)
+    channels = wanted.channels or (3 if seen.coloured else 1)
+    said = f"{path}: {tree.summary()}"
+    if channels == 1 and seen.coloured:
+        said += f"; {seen.coloured} in colour, reduced to their luma, for the extractor takes grey only"
+    code = code_hash(["diffbench.datasets._pictures", "diffbench.base.mixed_sizes"])
+    packed = cache / "pictures" / f"{digest([seen.digest, channels, code])[:24]}.npz"
+    if whole(packed) is None:
+        if len(set(seen.sizes)) > 1:
+            sizes = [(*size, channels) for size in seen.sizes]
+            write_mixed(packed, sizes, (tree.picture(name, channels, None) for name in names))
+        else:
+            with (
+                writing_npz(packed) as writer,
+                writer.member("arr_0", (len(names), *seen.sizes[0], channels), np.uint8) as images,
+            ):
+                for chunk in tree.chunks(names, channels, None):
+                    images.write(chunk)
+        write_provenance(packed, spec={"channels": channels, "code": code}, facts={"pictures": len(names)})
+    return Images(packed, said)
+
+
+def _seen(tree: PictureTree, names: list[str], wanted: Wanted) -> _Seen:
+    total, sizes, coloured = hashlib.sha256(), [], 0
     for name in names:
-        content = tree.read(name)
-        found = header_shape(content, 3, tree.where(name))
-        shape = shape or found
-        require_shape(found, shape, tree.where(name), f"{tree.where(names[0])} is")
-        all_grey = all_grey and (channels is not None or _is_grey(content))
-        total.update(f"{name}\0{len(content)}\0".encode() + content)
-    assert shape is not None
-    channels = channels or (1 if all_grey else 3)
-    code = code_hash(["diffbench.datasets._pictures"])
-    packed = cache / "pictures" / f"{digest([total.hexdigest(), channels, code])[:24]}.npz"
-    if not packed.is_file():
-        with (
-            writing_npz(packed) as writer,
-            writer.member("arr_0", (len(names), *shape[:2], channels), np.uint8) as images,
-        ):
-            for chunk in tree.chunks(names, channels, None):
-                images.write(chunk)
-    return packed
+        content, header = tree.header(name)
+        sizes.append((header.height, header.width))
+        if not wanted.any_size:
+            _require_one_size((*sizes[-1], 3), (*sizes[0], 3), tree.where(name), tree.where(names[0]))
+        coloured += not header.grey
+        # Names are bytes on disk, of any encoding.
+        total.update(name.encode(errors="surrogateescape") + f"\0{len(content)}\0".encode() + content)
+    return _Seen(total.hexdigest(), tuple(sizes), coloured)
 
 
-def _is_grey(picture: bytes) -> bool:
-    with Image.open(io.BytesIO(picture)) as image:  # its header was read before
-        return image.mode in GREY
+def _require_one_size(found: tuple[int, ...], first: tuple[int, ...], where: str, first_where: str) -> None:
+    try:
+        require_shape(found, first, where, f"{first_where} is")
+    except UserError as error:
+        raise UserError(f"{error}, but under a protocol that resizes each by itself, as clean_fid does") from None
 
 
-def reference_file(text: str, data: Path | None, split: str, cache: Path) -> tuple[Path, str]:
+def reference_file(text: str, data: Path | None, split: str | None, cache: Path, wanted: Wanted) -> tuple[Images, str]:
     """Return an `.npz` of the reference that a text names, and how a protocol calls it: its path, train or test.
 
     text: a path as for `image_file`, or a data set with its options: `digits`, `mnist:data/mnist`,
-    `folder:photos size=64`. data: the data set's path, where the text does not say it. Raises: UserError.
+    `folder:photos size=64`. data: the data set's path, where the text does not say it. split: of a data set, train
+    where None. Raises: UserError.
     """
     known = plugins.names("datasets")
     word = (text.split() or [""])[0].partition(":")[0]
     if word not in known:
         path = Path(text)
-        if not path.exists() and path.suffix != ".npz":
+        if not path.exists() and path.suffix.lower() not in ARRAYS:
             kinds = "neither an .npz, a folder or a zip of pictures, nor a data set"
             raise UserError(f"--reference {text}: {kinds}; {nearest(word, known)}")
         if data is not None:
             raise UserError(f"--data: goes with a data set's name as --reference, and {text} is a file or folder")
-        packed = image_file(path, cache)
-        return packed, str(packed)
+        if split is not None:
+            raise UserError(f"--split: goes with a data set's name as --reference, and {text} is a file or folder")
+        found = image_file(path, cache, wanted)
+        return found, str(found.file)
+    split = split or "train"
     if split not in ("train", "test"):
         raise UserError(f"--split {split}: is not allowed; allowed: train, test")
     options = _data_set(text, data)
@@ -89,7 +139,7 @@ def reference_file(text: str, data: Path | None, split: str, cache: Path) -> tup
     folder = cache / "references" / digest(spec)[:24]
     # Written each time: what lies at a path may have changed, and reading it is little beside extracting features.
     prepare(spec, out_train=folder / "train.npz", out_test=folder / "test.npz")
-    return folder / f"{split}.npz", split
+    return Images(folder / f"{split}.npz", f"split {split} of {text}"), split
 
 
 def _data_set(text: str, data: Path | None) -> dict[str, Any]:
@@ -110,9 +160,5 @@ def _data_set(text: str, data: Path | None) -> dict[str, Any]:
 
 
 def channels_of(images: Path) -> int:
-    """Return the channels of an `.npz` of images. Raises: UserError where it holds none."""
-    found = read_member(images, "arr_0")
-    if found.ndim != 4:
-        wanted = "uint8 images (n, height, width, channels)"
-        raise UserError(f"{images}: arr_0 is {found.dtype}{found.shape}, wanted {wanted}")
-    return found.shape[3]
+    """Return the channels of a file of images. Raises: UserError where it holds none."""
+    return image_set(images).channels

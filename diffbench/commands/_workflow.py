@@ -16,11 +16,6 @@ OURS = "diffbench: "
 """How the line begins with which a stage says what a person can mend."""
 
 
-def home_of(benchmark: str) -> Path:
-    """Return the folder in which a benchmark's results lie: that of the default one is where the command is given."""
-    return Path.cwd() if benchmark == "digits" else ROOT / "runs" / benchmark
-
-
 def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None:
     """Make files through the workflow, and what they need and is missing or out of date; other files stay as they are.
 
@@ -57,4 +52,8 @@ def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    # The command names its benchmark itself; one that the environment names would be a second.
+    environment = {key: value for key, value in os.environ.items() if key != "DIFFBENCH_CONFIG"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )

@@ -1,18 +1,23 @@
 """Is one row of a benchmark better than another? Finds both in a folder of results and compares what compares.
 
 A row is named model/sampler/steps as in the folders of results; `real` and scores of a model itself (bits/dim) need the
-model alone. More may be said with key=value: iddpm/ddim/25/train_seed=0.
+model alone. More may be said with key=value: iddpm/ddim/25/train_seed=0. A file of scores that holds one row, as
+`diffbench measure` writes it, is named by its path.
 """
 
+import codecs
 import csv
 import dataclasses
+import io
+import json
 import math
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from diffbench.base.artifacts import checked
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import load, names, nearest
 from diffbench.base.records import NORMAL_95, ROW_KEYS, Estimate, read_records, record
@@ -21,18 +26,37 @@ from diffbench.base.verdicts import Verdict, paired
 OF_A_MODEL = ("nll_bits_per_dim", "rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse")
 """Scores of a model itself, lower is better, whatever samples it."""
 
+NUMBERS = ("value", "low", "high")
+
 PLACE = ("model", "sampler", "steps")
 SEEDS = ("train_seed", "sample_seed")
 
 
-def compare(results: Path, a: str, b: str, *, metrics: Sequence[str], varies: Sequence[str] = ()) -> str:
+class Sourced(dict[str, Any]):
+    """A record that knows its file, for messages."""
+
+    source: Path | None = None
+
+
+def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], varies: Sequence[str] = ()) -> str:
     """Return the verdicts on two rows as text.
 
-    results: a folder of results, a file of scores (.json) or a table (.csv). varies: fields of the protocol, or of the
-    row, that differ by design. Raises: UserError where a row is not there, or the two do not compare.
+    a, b: rows of `results`, or files of scores (.json, .csv) that hold one row each. results: a folder of results, a
+    file of scores or a table; None is `results`. varies: fields of the protocol, or of the row, that differ by design.
+    Raises: UserError where a row is not there, or the two do not compare.
     """
-    records = records_of(results)
-    return "\n".join(_told(a, b, metric, compared(records, a, b, metric, varies)) for metric in metrics)
+    files = [side for side in (a, b) if _is_file(side)]
+    if results is not None and len(files) == 2:
+        raise UserError(f"--results {results}: has no effect where both rows are files; leave it out")
+    if results is None and len(files) < 2 and not Path("results").exists():
+        raise UserError("no folder 'results' here; name one by --results, or give two files of scores as the rows")
+    of_results = records_of(results or Path("results")) if len(files) < 2 else []
+    sides = [(side, records_of(Path(side)) if side in files else of_results) for side in (a, b)]
+    told = []
+    for metric in metrics:
+        one, other = (_row(records, side, metric, whole=side in files) for side, records in sides)
+        told.append(_told(a, b, metric, _judged(one, other, metric, varies)))
+    return "\n".join(told)
 
 
 def compared(
@@ -47,35 +71,49 @@ def compared(
 
     Raises: UserError as `compare`.
     """
-    higher_is_better = _higher_is_better(metric)
-    measured = [item for item in records if item["metric"] == metric]
-    if not measured:
-        raise UserError(f"no scores of '{metric}'; {nearest(metric, {item['metric'] for item in records})}")
-    one, other = (_selected(measured, selector, metric) for selector in (a, b))
-    _require_one_protocol(one[0], other[0], metric, varies)
-    return paired(one, other, higher_is_better=higher_is_better, differences=differences)
+    one, other = (_row(records, selector, metric) for selector in (a, b))
+    return _judged(one, other, metric, varies, differences)
 
 
 def records_of(results: Path) -> list[dict[str, Any]]:
     """Return the records below a folder of results, of a file of scores, or of a table.
 
-    Raises: UserError where there are none.
+    Of a folder, `scores` where it has one; hidden folders, such as caches, and JSON of other kinds are left alone.
+    Raises: UserError where there are none, or a record is not one.
     """
-    if results.suffix == ".csv":
+    if results.suffix.lower() == ".csv":
         return _of_table(results)
-    if results.is_dir():
-        folder = results / "scores" if (results / "scores").is_dir() else results
-        paths = sorted(path for path in folder.rglob("*.json") if not path.name.endswith(".json.json"))
-        if not paths:
-            raise UserError(f"{results}: no scores below it; run the benchmark first, or name its folder of results")
-    else:
-        paths = [results]
-    found = read_records(paths)
-    for item in found:
-        missing = {*ROW_KEYS, "metric", "protocol", "value", "low", "high", "covers"} - set(item)
-        if missing:
-            raise UserError(f"{results}: a record lacks {', '.join(sorted(missing))}; score again")
+    paths = _files_of_scores(results) if results.is_dir() else [results]
+    found: list[dict[str, Any]] = []
+    for path in paths:
+        for item in read_records([path]):
+            sourced = Sourced(item)
+            sourced.source = path
+            found.append(sourced)
+    # Scores that somebody sent come without a record.
+    checked({str(path): path for path in paths}, foreign=list(map(str, paths)))
     return found
+
+
+def _files_of_scores(results: Path) -> list[Path]:
+    folder = results / "scores" if (results / "scores").is_dir() else results
+    found = []
+    for path in sorted(folder.rglob("*.json")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and not path.name.endswith(".json.json") and (folder != results or _may_hold_scores(path)):
+            found.append(path)
+    if not found:
+        raise UserError(f"{results}: no scores below it; run the benchmark first, or name its folder of results")
+    return found
+
+
+def _may_hold_scores(path: Path) -> bool:
+    """Return whether a file in a folder of many things is one of scores, or damaged so that nobody can tell."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(content, dict) and "records" in content
 
 
 def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
@@ -89,13 +127,8 @@ def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
 
 
 def _of_table(path: Path) -> list[dict[str, Any]]:
-    try:
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise UserError(f"{path}: not a table of scores: it is not CSV in UTF-8") from None
+    rows = _rows(path)
+    checked({str(path): path}, foreign=[str(path)])
     missing = [key for key in (*ROW_KEYS, "protocol") if not rows or key not in rows[0]]
     if missing:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")
@@ -105,6 +138,7 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
         for metric in (key.removesuffix("_low") for key in row if key and key.endswith("_low")):
             if row.get(metric):
                 estimate = Estimate(*(_number(path, row, f"{metric}{end}") for end in ("", "_low", "_high")))
+                _require_within(path, row, metric, estimate)
                 found.append(record(where, metric, row["protocol"], estimate))
         if row.get("nll_bits_per_dim"):
             own = {**where, "sampler": None, "steps": None, "sample_seed": None}
@@ -116,6 +150,69 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return a table's rows as texts, of CSV as it is written here or by a spreadsheet.
+
+    A spreadsheet may put a byte order mark before the head, and semicolons or tabs between cells; the numbers then have
+    decimal commas, which become points. Raises: UserError where cells cannot be told apart.
+    """
+    text = _text(path)
+    delimiter = _delimiter(text.split("\n", 1)[0])
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows, head = list(reader), reader.fieldnames or []
+    except csv.Error as error:
+        raise UserError(f"{path}: not a table of scores: it is not CSV ({error})") from None
+    twice = [name for name in head if name and head.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: two columns are named {twice[0]}; remove the one that is not meant")
+    for number, row in enumerate(rows, start=1):
+        # DictReader files the cells beyond the head under None.
+        surplus = row.pop(None, [])  # type: ignore[call-overload]
+        if surplus:
+            raise UserError(
+                f"{path}: row {number} has {len(surplus)} cells more than the head, so its numbers stand in wrong "
+                f"columns; save the table with commas, or with quotes around cells that hold '{delimiter}'"
+            )
+    if delimiter == ",":
+        return rows
+    return [{key: _with_point(cell) for key, cell in row.items()} for row in rows]
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path}: not a table of scores: it is UTF-16, which some spreadsheets write; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a table of scores: it is not CSV in UTF-8") from None
+
+
+def _delimiter(head: str) -> str:
+    for delimiter in (";", "\t"):
+        if {"benchmark", "protocol"} <= {cell.strip(' "\r') for cell in head.split(delimiter)}:
+            return delimiter
+    return ","
+
+
+def _with_point(cell: str | None) -> str | None:
+    """Return a number with its decimal comma as a point, and everything else as it is."""
+    return cell.replace(",", ".") if cell and re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", cell.strip()) else cell
+
+
+def _require_within(path: Path, row: Mapping[str, str | None], metric: str, estimate: Estimate) -> None:
+    """Raise UserError where a number lies outside of its own interval: a spreadsheet took a point for a thousand."""
+    if not estimate.low <= estimate.value <= estimate.high:
+        raise UserError(
+            f"{path}: {_place(row)}: {metric} is {estimate.value:g}, outside of its own interval {estimate.low:g} to "
+            f"{estimate.high:g}; the table was changed, make it again"
+        )
+
+
 def _number(path: Path, row: Mapping[str, str | None], column: str) -> float:
     """Return a cell as a number. Raises: UserError naming the row and the column where it is none."""
     cell = row.get(column)
@@ -124,12 +221,15 @@ def _number(path: Path, row: Mapping[str, str | None], column: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        place = "/".join(row[key] or "" for key in PLACE if row[key])
-        raise UserError(f"{path}: {place}: {column} is {cell!r}, not a number; make the table again")
+        raise UserError(f"{path}: {_place(row)}: {column} is {cell!r}, not a number; make the table again")
     return number
 
 
-def _value(cell: str) -> Any:
+def _place(row: Mapping[str, str | None]) -> str:
+    return "/".join(row[key] or "" for key in PLACE if row[key])
+
+
+def _value(cell: str | None) -> Any:
     if not cell:
         return None
     try:
@@ -150,28 +250,79 @@ def _higher_is_better(metric: str) -> bool:
     return load("metrics", metric).higher_is_better
 
 
-def _selected(measured: Sequence[Mapping[str, Any]], selector: str, metric: str) -> list[Mapping[str, Any]]:
-    """Return the records of one row, which differ in their seeds alone."""
-    wanted = _wanted(selector, metric)
+def _is_file(side: str) -> bool:
+    """Whether a side is a file of scores; a set that was measured has its file's name as its label, too."""
+    return Path(side).suffix.lower() in (".json", ".csv") and Path(side).is_file()
+
+
+def _judged(
+    one: Sequence[Mapping[str, Any]],
+    other: Sequence[Mapping[str, Any]],
+    metric: str,
+    varies: Sequence[str],
+    differences: Mapping[tuple[Any, Any], Estimate] | None = None,
+) -> Verdict:
+    _require_one_protocol(one[0], other[0], metric, varies)
+    return paired(one, other, higher_is_better=_higher_is_better(metric), differences=differences)
+
+
+def _row(
+    records: Sequence[Mapping[str, Any]], selector: str, metric: str, *, whole: bool = False
+) -> list[Mapping[str, Any]]:
+    """Return the records of one row, which differ in their seeds alone; whole: of a file that must hold just one."""
+    _higher_is_better(metric)
+    measured = [item for item in records if item["metric"] == metric]
+    if not measured:
+        of = f" in {selector}" if whole else ""
+        raise UserError(f"no scores of '{metric}'{of}; {nearest(metric, {item['metric'] for item in records})}")
     # One set scored under two entries with one id has each score twice, and it is the same score.
-    alike = {tuple(sorted(item.items(), key=itemgetter(0))): item for item in measured}.values()
-    found = [item for item in alike if all(_is(item[key], value) for key, value in wanted.items())]
-    if not found:
-        known = {"/".join(str(item[key]) for key in PLACE if item[key] is not None) for item in measured}
-        place = "/".join(value for key, value in wanted.items() if key in PLACE)
-        if place in known:
-            raise UserError(f"no {metric} of '{selector}'; there is {place}, but not with these keys")
-        raise UserError(f"no {metric} of '{selector}'; {nearest(place, known)}")
+    alike = list({tuple(sorted(item.items(), key=itemgetter(0))): item for item in measured}.values())
+    found = alike if whole else _selected(alike, selector, metric)
     rest = [key for key in (*ROW_KEYS, "protocol") if key not in SEEDS and len({item[key] for item in found}) > 1]
+    if rest and whole:
+        raise UserError(f"{selector}: holds more than one row; name the row, and the file by --results")
     if rest:
         values = sorted({str(item[rest[0]]) for item in found})
         raise UserError(f"'{selector}' is more than one row; add {' or '.join(f'{rest[0]}={v}' for v in values)}")
-    twice = [
-        seeds for seeds, count in Counter(tuple(item[key] for key in SEEDS) for item in found).items() if count > 1
-    ]
-    if twice:
-        raise UserError(f"two scores of {metric} for '{selector}', train and sample seed {twice[0]}; remove one")
+    _require_once(found, selector, metric)
+    for item in found:
+        odd = [key for key in NUMBERS if not math.isfinite(item[key])]
+        if odd:
+            raise UserError(f"{metric} of '{selector}': {odd[0]} is {item[odd[0]]}, no number to compare; score again")
     return found
+
+
+def _selected(alike: Sequence[Mapping[str, Any]], selector: str, metric: str) -> list[Mapping[str, Any]]:
+    """Return the records that a selector names."""
+    named = [item for item in alike if item["model"] == selector]
+    if named:
+        return named
+    wanted = _wanted(selector, metric)
+    found = [item for item in alike if all(_is(item[key], value) for key, value in wanted.items())]
+    if found:
+        return found
+    known = {"/".join(str(item[key]) for key in PLACE if item[key] is not None) for item in alike}
+    place = "/".join(value for key, value in wanted.items() if key in PLACE)
+    if place in known:
+        raise UserError(f"no {metric} of '{selector}'; there is {place}, but not with these keys")
+    if Path(selector).exists():
+        raise UserError(f"no {metric} of '{selector}'; of what `diffbench measure` scored, name the file of scores")
+    raise UserError(f"no {metric} of '{selector}'; {nearest(place, known)}")
+
+
+def _require_once(found: Sequence[Mapping[str, Any]], selector: str, metric: str) -> None:
+    """Raise UserError where a row has two scores of one metric on the same seeds, with the files that hold them."""
+    by_seeds: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
+    for item in found:
+        by_seeds.setdefault((item["train_seed"], item["sample_seed"]), []).append(item)
+    for seeds, items in by_seeds.items():
+        if len(items) < 2:
+            continue
+        files = [str(item.source) for item in items if isinstance(item, Sourced) and item.source]
+        said = f"two scores of {metric} for '{selector}', train and sample seed {seeds}"
+        if len(set(files)) > 1:
+            raise UserError(f"{said}: in {files[0]} and {files[1]}; name the files themselves, or measure with --label")
+        raise UserError(f"{said}; remove one")
 
 
 def _is(held: Any, written: str) -> bool:

@@ -3,14 +3,15 @@
 import sys
 from pathlib import Path
 
-from diffbench.base.artifacts import read_provenance, replacing
+from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.errors import UserError
+from diffbench.base.places import folder_of, home_of, located
 from diffbench.base.records import read_records
 from diffbench.base.yaml_file import read_yaml, write_yaml
 from diffbench.commands._answers import Pairs, answered, report, write_answers
 from diffbench.commands._question import Question, laid_over
-from diffbench.commands._workflow import home_of, make
+from diffbench.commands._workflow import make
 
 
 def compare_samplers(config: Path, question: Question, *, cores: str = "all") -> str:
@@ -20,7 +21,7 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     """
     if cores != "all" and not (cores.isdecimal() and int(cores)):
         raise UserError(f"--cores {cores}: is neither a number of processes nor all")
-    laid = laid_over(read_yaml(config), question, str(config))
+    laid = laid_over(located(read_yaml(config), folder_of(config)), question, str(config))
     home = home_of(laid.benchmark.name)
     folder = home / "results/compared" / laid.name
     _tell_what_is_missing(laid.benchmark, home)
@@ -36,7 +37,9 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     make(targets, folder / "benchmark.yaml", cores=cores, log=folder / "snakemake.log")
     made = read_provenance(folder / "table.csv")
     pairs = Pairs(laid.benchmark, home, made["spec"]["sets"])
-    answers = answered(read_records(home / path for path in made["inputs"]), laid, question.metrics, pairs)
+    scores = [home / path for path in made["inputs"]]
+    checked({str(path): path for path in scores})
+    answers = answered(read_records(scores), laid, question.metrics, pairs)
     write_answers(folder / "verdicts.csv", answers)
     paths = [folder / "verdicts.csv", *(home / target for target in targets)]
     return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)

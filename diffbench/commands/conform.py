@@ -18,7 +18,17 @@ from diffbench.diffusion.spacings import respaced
 
 
 def conform(path: Path) -> list[Comparison]:
-    """Return the comparison of every array in a file. Raises: UserError where it is not a file of the format."""
+    """Return the comparison of every array in a file.
+
+    Raises: UserError where it is not a file of the format, or holds nothing to compare: it would pass whatever we do.
+    """
+    found = _comparisons(path)
+    if not found:
+        raise UserError(f"{path}: holds nothing to compare")
+    return found
+
+
+def _comparisons(path: Path) -> list[Comparison]:
     if path.suffix == ".json":
         return conform_respacing(path)
     if "config" not in member_names(path):

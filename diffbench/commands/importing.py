@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.artifacts import checked, sha256
 from diffbench.base.config import DIFFUSION_KEYS
 from diffbench.base.errors import UserError
 from diffbench.base.json_file import read_json_map
@@ -105,7 +105,8 @@ def _write(meaning: Meaning, file: Path, out: Path) -> Path:
     key, state = read_held(file, meaning.key)
     # What nobody says is an average is not recorded as one.
     spec = meaning.spec if meaning.spec["weights"] else meaning.spec | {"weights": weights_under(key)}
-    write_weights(spec, state, file, out, inputs={"checkpoint": file}, facts=meaning.facts)
+    inputs = checked({"checkpoint": file}, foreign=["checkpoint"])
+    write_weights(spec, state, file, out, inputs=inputs, facts=meaning.facts)
     return out
 
 
@@ -205,12 +206,12 @@ def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
     for key in ("network", "shape", "low_size", "key"):
         if key in given:
             raise UserError(f"{spec_file}: {key}: {config_file} says that; leave it out")
-    inputs = {"config": config_file}
+    files = {"config": config_file}
     asked = {key: given[key] for key in DIFFUSION_KEYS if key in given}
     schedulers = (folder / "scheduler_config.json", folder / "scheduler" / "scheduler_config.json")
     scheduler = next((file for file in schedulers if file.is_file()), None)
     if scheduler is not None:
-        inputs["scheduler"] = scheduler
+        files["scheduler"] = scheduler
         diffusion = diffusion_of(read_json_map(scheduler), scheduler)
         for key, value in asked.items():
             if getattr(diffusion, key) != value:
@@ -230,7 +231,8 @@ def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
     state = published_names(read_state(weights), settings, weights)
     classes = {} if "label_emb.weight" not in state else {"num_classes": (*state["label_emb.weight"].shape, 0)[0]}
     facts = {"shape": list(shape), "levels": data.levels, "num_classes": data.num_classes} | classes
-    write_weights(spec, state, weights, out, inputs=inputs | {"checkpoint": weights}, facts=facts)
+    files["checkpoint"] = weights
+    write_weights(spec, state, weights, out, inputs=checked(files, foreign=list(files)), facts=facts)
     return out
 
 

@@ -1,20 +1,37 @@
 """Scores of somebody's sample file against somebody's reference, under a published protocol, without a benchmark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import digest, provenance_path, require_files, sha256
+from diffbench.base.artifacts import digest, read_provenance, require_files, sha256, versions_of
 from diffbench.base.codehash import code_hash
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, described, load, module_of
+from diffbench.base.protocols import check_protocol, metric_of
 from diffbench.base.records import ROW_KEYS, read_records
+from diffbench.commands._before_measuring import require_enough, require_fitting, rounding_of
+from diffbench.commands._cached import whole
+from diffbench.commands._image_sets import Wanted
+from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
+from diffbench.stages._image_file import ImageSet, image_set, stored_features
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
 from diffbench.stages.tabulate import FLOAT_FORMAT
-from diffbench.tables.table2 import table2
+from diffbench.tables.table2 import SCORES, table2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores, the sets of images that they are of, and what a person should know of how they came about."""
+
+    records: Sequence[Mapping[str, Any]]
+    samples: ImageSet
+    reference: ImageSet
+    notes: Sequence[str]
 
 
 def measure(
@@ -27,49 +44,123 @@ def measure(
     out: Path,
     cache: Path,
     weights: Path | None = None,
-    rounding: str = "unknown",
+    rounding: str | None = None,
     device: str = "auto",
     threads: int = 1,
-) -> list[dict[str, Any]]:
+) -> Measured:
     """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
 
-    label: in the place of a model's name. Features wait in `cache` under the hash of images, extractor, weights, device
-    and code, so that one reference serves many samples.
-    Raises: UserError.
+    label: in the place of a model's name. rounding: of the samples; None takes it from their record, where they have
+    one. Features wait in `cache` under the hash of images, extractor, weights, device and code, so that one reference
+    serves many samples.
+    Raises: UserError; whatever the headers of both files tell, before the long work.
     """
-    require_files([samples, reference])
-    if weights is not None:
-        require_files([weights])
-    entry = dict(protocol.extractor_entry)
-    extractor_name = entry.pop("name")
-    extractor = configure(load("extractors", extractor_name), entry, "extractor")
+    extractor_name, extractor = extractor_of(protocol, name)
+    wanted = wanted_of(extractor, weights)
+    rounding = rounding_of(samples, rounding)
+    protocol.require(resize=getattr(extractor, "resize", "none"), rounding=rounding)
+    own, other = image_set(samples), image_set(reference)
+    require_fitting(samples, own, wanted)
+    require_fitting(reference, other, wanted)
+    usable = bool(getattr(extractor, "stored_statistics", False))
+    stored = stored_features(reference) if usable else ()
+    require_enough(protocol, name, own, other, stored)
     spec = {"extractor": described(extractor, extractor_name), "threads": threads}
-    # All that the features depend on: the code too, since a cache outlives the version that filled it.
+    # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
     key = {
         "spec": spec,
         "weights": sha256(weights) if weights else None,
         "code": code_hash(["diffbench.stages.extract", module_of("extractors", extractor_name)]),
         "device": chosen_device(device).type,
+        "versions": versions_of(spec),
     }
     features = []
     for images in (samples, reference):
         path = cache / "features" / f"{digest(key | {'images': sha256(images), 'size': full_size(images)})[:24]}.npz"
-        # The provenance is written last: a file without it is one that was cut off.
-        if not Path(f"{path}.json").is_file():
+        if not _stands(path, extractor, weights):
             extract(spec, [images], [path], weights=weights, device=device)
         features.append(path)
     row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}
     asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
     score_features(asked, features[0], features[1], out)
-    return read_records([out])
+    notes = [
+        *_notes_of_sizes(own, other, full_size(samples)),
+        *_notes_of_moments(protocol, reference, other, stored),
+        *_notes_of_twins(*features),
+    ]
+    return Measured(read_records([out]), own, other, notes)
 
 
-def report(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> str:
+def extractor_of(protocol: Protocol, name: str) -> tuple[str, Any]:
+    """Return name and instance of the extractor that a protocol means. Raises: UserError where they disagree."""
+    entry = dict(protocol.extractor_entry)
+    extractor_name = entry.pop("name")
+    extractor = configure(load("extractors", extractor_name), entry, "extractor")
+    check_protocol(f"--protocol {name}", protocol, extractor)
+    return extractor_name, extractor
+
+
+def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
+    """Return which images an extractor takes. Raises: UserError where its weights are missing or not its own."""
+    if weights is not None:
+        require_files([weights])
+    channels = extractor.channels(weights) if hasattr(extractor, "channels") else None
+    return Wanted(channels, bool(getattr(extractor, "any_size", False)))
+
+
+def _stands(features: Path, extractor: Any, weights: Path | None) -> bool:
+    """Return whether features in the cache are whole, and of the weights that the extractor has now."""
+    found = whole(features)
+    if found is None:
+        return False
+    try:
+        return found["facts"]["weights_sha256"] == extractor.weights_sha256(weights)
+    except UserError:  # the weights are elsewhere now; the record says which ones they were
+        return True
+
+
+def _notes_of_sizes(samples: ImageSet, reference: ImageSet, enlarged: Sequence[int] | None) -> list[str]:
+    notes = []
+    if enlarged:
+        notes.append(f"samples are enlarged to {enlarged[1]}x{enlarged[0]}, the size of the data that they are of")
+    elif samples.size and reference.size and samples.size != reference.size:
+        (h, w), (height, width) = samples.size, reference.size
+        notes.append(f"samples are {w}x{h} and the reference {width}x{height}; the extractor resizes both")
+    return notes
+
+
+def _notes_of_moments(protocol: Protocol, reference: Path, images: ImageSet, stored: Collection[str]) -> list[str]:
+    """Return what came from a reference's stored means and covariances, and what although some are stored did not."""
+    held = stored_features(reference)
+    if not held:
+        return []
+    notes, own = [], f"the {images.num_images} images of the reference"
+    for metric in protocol.metrics:
+        part = metric_of(protocol, metric, "--protocol")
+        if not getattr(part, "takes_moments", False):
+            continue
+        pair = " and ".join(STORED_MOMENTS.get(part.features, ("mean", "covariance")))
+        if part.features in stored:
+            notes.append(f"{metric} is against {pair} as the reference stores them, not its {images.num_images} images")
+        elif part.features in held:
+            notes.append(f"{metric} is against {own}, for {pair} that it stores are of ADM's resize, not of this one")
+        else:
+            notes.append(f"{metric} is against {own}, which stores no {pair} of these features")
+    return notes
+
+
+def _notes_of_twins(samples: Path, reference: Path) -> list[str]:
+    own, other = (read_provenance(path)["facts"]["pixels_sha256"] for path in (samples, reference))
+    return ["samples and reference are the same images, so that these scores say nothing"] if own == other else []
+
+
+def report(measured: Measured, protocol: Protocol) -> str:
     """Return scores as text: a line a metric with its 95 % interval, the protocol's id, and what to beware of."""
+    records = measured.records
     lines = [f"{'metric':<20}{'value':>12}   95 % interval"]
     for item in records:
         lines.append(f"{item['metric']:<20}{item['value']:>12.5g}   {item['low']:.5g} to {item['high']:.5g}")
-    lines += ["", f"protocol {records[0]['protocol']}"]
+    lines += ["", f"protocol {records[0]['protocol']}", *(f"note: {note}" for note in measured.notes)]
     n = records[0]["num_images"]
     if protocol.num_images not in (None, n):
         lines.append(f"{n} images; published scores of this protocol have {protocol.num_images}, and FID falls with n")
@@ -79,24 +170,24 @@ def report(records: Sequence[Mapping[str, Any]], protocol: Protocol) -> str:
 
 
 def table_row(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the line of table2.csv that the records make, below the line of its columns."""
+    """Return the line of table2.csv that the records make, below the line of its columns; "" where they make none."""
+    if not any(item["metric"] in SCORES for item in records):
+        return ""
     return table2(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
 
 
-def protocol_of(name: str, reference: str) -> Protocol:
+def protocol_of(
+    name: str, reference: str, metrics: Sequence[str] = (), settings: Mapping[str, Mapping[str, Any]] | None = None
+) -> Protocol:
     """Return a protocol by its name; reference: train, test, or the path of a file.
 
+    metrics: what is computed, of the protocol's own where none are named. settings: of metrics, laid over its own.
     Raises: UserError for a name that does not exist.
     """
-    return configure(load("protocols", name, "--protocol"), {"reference": reference}, f"protocol {name}")
-
-
-def require_apart(out: Path, *kept: Path) -> None:
-    """Raise UserError where the records, or the provenance beside them, would replace an input or its provenance."""
-    held = {place.resolve() for path in kept for place in (path, provenance_path(path))}
-    for place in (out, provenance_path(out)):
-        if place.resolve() in held:
-            raise UserError(f"--out {out}: {place} is an input, or the provenance of one; choose another name")
+    options: dict[str, Any] = {"reference": reference}
+    options |= {"metrics": list(metrics)} if metrics else {}
+    options |= {"settings": settings} if settings else {}
+    return configure(load("protocols", name, "--protocol"), options, f"protocol {name}")
 
 
 def protocols_text(names: Sequence[str]) -> str:

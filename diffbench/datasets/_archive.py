@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.errors import UserError
-from diffbench.datasets._parquet import parquet_files, parquet_split
-from diffbench.datasets._split import Split, SplitName, checked_labels, split_of_arrays
+from diffbench.datasets._parquet import parquet_files, parquet_split, require_equal_names
+from diffbench.datasets._split import MissingDataError, Split, SplitName, checked_labels, split_of_arrays
 
 Opener = Callable[[str, bool, bool], Any]
 """(root, train, download) -> a torchvision data set with `data` and `targets`."""
@@ -33,22 +33,28 @@ def parquet_or_archive(
     """
     folder = Path(path).expanduser()
     if not folder.is_dir() and not download:
-        raise UserError(f"{folder}: no such folder; set the data set's 'path', or 'download: true'")
-    files = parquet_files(folder, split)
-    if files:
-        return parquet_split(files, shape=shape, num_classes=num_classes)
+        raise MissingDataError(f"{folder}: no such folder; set the data set's 'path', or 'download: true'")
+    by_split = {name: parquet_files(folder, name) for name in ("train", "test")}
+    require_equal_names([*by_split["train"], *by_split["test"]])
+    if by_split[split]:
+        return parquet_split(by_split[split], shape=shape, num_classes=num_classes)
     try:
         archive = opener(str(folder), split == "train", download)
-        images, labels = np.asarray(archive.data).reshape(-1, *shape), np.asarray(archive.targets, np.int64)
+        images, labels = np.asarray(archive.data), np.asarray(archive.targets, np.int64)
     except FAILURES as error:
         # torchvision's own advice names its argument, not our option.
         reason = " ".join(str(error).split()).split(". You can")[0] or type(error).__name__
         way_out = "check the network" if download else "set 'path' to where they are, or 'download: true'"
-        raise UserError(
+        # torchvision raises RuntimeError where it finds nothing, and what its readers raise where a file is damaged.
+        kind = MissingDataError if isinstance(error, RuntimeError) else UserError
+        raise kind(
             f"{folder}: neither {split}.parquet nor parts of it, nor torchvision's archive ({reason}); {way_out}"
         ) from error
+    if images.shape[1:3] != shape[:2]:
+        found, wanted = ("x".join(map(str, size)) for size in (images.shape[1:], shape[:2]))
+        raise UserError(f"{folder}: torchvision's archive has images of {found}, not {wanted}; fetch it again")
     if not len(images) or len(images) != len(labels):
         raise UserError(
             f"{folder}: torchvision's archive has {len(images)} images and {len(labels)} labels in '{split}'"
         )
-    return split_of_arrays(images, checked_labels(labels, num_classes, str(folder)))
+    return split_of_arrays(images.reshape(-1, *shape), checked_labels(labels, num_classes, str(folder)))

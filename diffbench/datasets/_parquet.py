@@ -5,6 +5,7 @@ A folder holds `{split}.parquet`, or numbered parts `{split}-00000-of-00002.parq
 numbers.
 """
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -22,25 +23,79 @@ from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.datasets._crop import Crop
 from diffbench.datasets._decode import decoded, require_shape
+from diffbench.datasets._noticed import Noticed
 from diffbench.datasets._split import CHUNK, Split, SplitName, checked_labels
 
 IMAGE_COLUMNS = ("image", "img")
-PART = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
+PART = re.compile(r"-([0-9]+)-of-([0-9]+)(-[0-9a-f]+)?\.parquet")
+"""How numbered parts' names end; those that the hub's tools wrote until 2023 have a hash behind the numbers."""
+
+LARGEST = 2**32
+"""Bytes of pictures in a row group, unpacked: as much is held in memory at once."""
 
 
-def parquet_files(folder: Path, split: SplitName) -> list[Path]:
+def parquet_files(folder: Path, split: SplitName | str) -> list[Path]:
     """Return the files of a split in order, empty where the folder has none.
 
-    Raises: UserError where numbered parts are missing, or a whole file lies beside parts.
+    Raises: UserError where numbered parts are missing or twice there, a name is of another kind, or a whole file lies
+    beside parts.
     """
     whole, parts = folder / f"{split}.parquet", sorted(folder.glob(f"{split}-*.parquet"))
     if whole.exists() and parts:
         raise UserError(f"{whole}: lies beside {parts[0].name}; which of the two is meant? Remove the other")
-    for number, part in enumerate(parts):
-        found = PART.search(part.name)
-        if found and (int(found[1]) != number or int(found[2]) != len(parts)):
-            raise UserError(f"{part}: {len(parts)} parts of '{split}' are there, not all of 0 to {int(found[2]) - 1}")
-    return [whole] if whole.exists() else parts
+    if whole.exists():
+        return [whole]
+    by_number: dict[int, Path] = {}
+    total = None
+    for part in parts:
+        found = PART.fullmatch(part.name.removeprefix(split))
+        if found is None:
+            raise UserError(
+                f"{part}: parts are called {split}-00000-of-00002.parquet and so on; rename it, or move it away"
+            )
+        number, total = int(found[1]), int(found[2]) if total is None else total
+        if int(found[2]) != total:
+            raise UserError(
+                f"{part}: is one of {int(found[2])} parts, and {parts[0].name} one of {total}; keep one set"
+            )
+        if number in by_number:
+            raise UserError(f"{part}: is part {number} of '{split}', as is {by_number[number].name}; keep one of them")
+        by_number[number] = part
+    if by_number and sorted(by_number) != list(range(total or 0)):
+        raise UserError(
+            f"{parts[0]}: {len(parts)} parts of '{split}' are there, not all of 0 to {(total or 0) - 1}; fetch the rest"
+        )
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def require_equal_names(files: list[Path]) -> None:
+    """Raise UserError where files call the classes that they number by different names.
+
+    The hub's tools write the names into the file; files without them are not compared.
+    """
+    first: tuple[Path, list[str]] | None = None
+    for file in files:
+        names = _class_names(file)
+        if names is None:
+            continue
+        first = first or (file, names)
+        odd = next((pair for pair in zip(names, first[1], strict=False) if pair[0] != pair[1]), None)
+        if odd is not None or len(names) != len(first[1]):
+            what = (
+                f"calls a class '{odd[0]}' that is '{odd[1]}'" if odd else f"names {len(names)} classes, not as many as"
+            )
+            raise UserError(f"{file}: {what} in {first[0].name}; labels of both must mean the same")
+
+
+def _class_names(file: Path) -> list[str] | None:
+    """Return the names of classes in the order of their numbers, None where the file does not tell."""
+    with _reading(file) as opened:
+        written = (opened.schema_arrow.metadata or {}).get(b"huggingface")
+    try:
+        names = json.loads(written or b"null")["info"]["features"]["label"]["names"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def parquet_split(
@@ -54,17 +109,23 @@ def parquet_split(
     labels = np.concatenate([_labels(file, num_classes) for file in files])
     if not len(labels):
         raise UserError(f"{files[0]}: holds no images")
-    chunks, cut = _chunks(files, shape, crop), partial(_cut, _RowGroups(files), shape[2], crop)
-    return Split(num_images=len(labels), shape=shape, labels=labels, chunks=chunks, cut=cut)
+    noticed = Noticed()
+    chunks, cut = _chunks(files, shape, crop, noticed), partial(_cut, _RowGroups(files), shape[2], crop)
+    return Split(num_images=len(labels), shape=shape, labels=labels, chunks=chunks, cut=cut, notes=noticed.notes)
 
 
 @contextmanager
 def _reading(file: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    if not file.is_file():
+        raise UserError(f"{file}: is no regular file; fetch it again")
     try:
         with pyarrow.parquet.ParquetFile(file) as opened:
             yield opened
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except UserError:
+        raise
+    # Damage shows as an ArrowException, an OSError, or what a damaged value does to its reader (UnicodeDecodeError).
+    except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file}: cannot be read as parquet ({reason}); fetch it again") from error
 
 
@@ -123,14 +184,14 @@ def _cut(
     return _decoded(data, channels, where, other or own)
 
 
-def _chunks(files: list[Path], shape: tuple[int, int, int], crop: Crop | None) -> Iterator[Bytes]:
+def _chunks(files: list[Path], shape: tuple[int, int, int], crop: Crop | None, noticed: Noticed) -> Iterator[Bytes]:
     for file in files:
         row = 0
         for encoded in _encoded(file):
             pixels = np.empty((len(encoded), *shape), np.uint8)
             for position, (data, name) in enumerate(encoded):
                 where = _where(file, row + position, name)
-                image = _decoded(data, shape[2], where, crop)
+                image = _decoded(data, shape[2], where, crop, noticed)
                 require_shape(image.shape, shape, where, "the data set is")
                 pixels[position] = image
             row += len(encoded)
@@ -151,6 +212,9 @@ def _picture_column(file: Path, opened: pyarrow.parquet.ParquetFile) -> str:
     bare = pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind)
     if not bare and not (pyarrow.types.is_struct(kind) and "bytes" in {field.name for field in kind}):
         raise UserError(f"{file}: column '{column}' must hold encoded pictures, it is {kind}")
+    for group in range(opened.num_row_groups):
+        if opened.metadata.row_group(group).total_byte_size > LARGEST:
+            raise UserError(f"{file}: row group {group} takes more than {LARGEST} bytes; write smaller ones")
     return column
 
 
@@ -163,8 +227,8 @@ def _where(file: Path, row: int, name: str | None) -> str:
 
 
 def _decoded(
-    data: bytes | None, channels: int, where: str, crop: Crop | None
+    data: bytes | None, channels: int, where: str, crop: Crop | None, noticed: Noticed | None = None
 ) -> UInt8[np.ndarray, "height width channel"]:
     if data is None:
         raise UserError(f"{where}: no picture is embedded; save the data set with its images")
-    return decoded(data, channels, where, crop)
+    return decoded(data, channels, where, crop, noticed)

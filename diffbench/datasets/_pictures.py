@@ -1,23 +1,32 @@
 """Picture files below a folder or in a zip archive, by their paths relative to it."""
 
 import os
+import stat
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
+from diffbench.datasets import _decode
 from diffbench.datasets._crop import Crop
-from diffbench.datasets._decode import decoded
-from diffbench.datasets._split import CHUNK
+from diffbench.datasets._decode import Header, decoded
+from diffbench.datasets._edm_labels import LABELS, labels_in
+from diffbench.datasets._listing import SUFFIXES, Listing, in_archive, members_of, on_disk
+from diffbench.datasets._noticed import Noticed
+from diffbench.datasets._split import CHUNK, MissingDataError
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Files that end otherwise are left alone, as are hidden ones."""
+__all__ = ["LABELS", "SUFFIXES", "PictureTree", "class_of"]
+
+LARGEST = 2**30
+"""Bytes of a picture's file: more than 179 million pixels take uncompressed, the most that Pillow decodes."""
 
 
 class PictureTree:
@@ -29,80 +38,171 @@ class PictureTree:
     def __init__(self, root: Path):
         self.root = root
         if not root.exists():
-            raise UserError(f"{root}: no such folder; set the data set's 'path'")
+            raise MissingDataError(f"{root}: no such folder; set the data set's 'path'")
         self._archive = None
         if not root.is_dir():
-            try:
-                self._archive = zipfile.ZipFile(root)
-            except zipfile.BadZipFile:
-                raise UserError(f"{root}: neither a folder nor a zip archive; set the data set's 'path'") from None
+            self._archive = _opened_archive(root)
+        self._seen: dict[int, int] = {}
+        self.noticed = self.noticing()
+
+    def noticing(self) -> Noticed:
+        """Return a new count of what is noticed, which finds copies of all pictures that the tree has read."""
+        return Noticed(self._seen)
 
     @cached_property
-    def _listing(self) -> tuple[list[str], list[str]]:
-        names = self._names_on_disk() if self._archive is None else self._names_in_archive()
-        shown = [name for name in names if not any(part.startswith(".") for part in PurePosixPath(name).parts)]
-        pictures = sorted(name for name in shown if name.lower().endswith(SUFFIXES))
-        folders = {str(parent) for name in shown for parent in PurePosixPath(name).parents}
-        folders |= {name.rstrip("/") for name in shown if name.endswith("/")}
-        return pictures, sorted(folders - {"."})
+    def listing(self) -> Listing:
+        """What lies below the root."""
+        return on_disk(self.root) if self._archive is None else in_archive(self._members)
 
     @property
     def pictures(self) -> list[str]:
         """The pictures' names."""
-        return self._listing[0]
+        return self.listing.pictures
 
     @property
     def folders(self) -> list[str]:
         """The folders' names."""
-        return self._listing[1]
+        return self.listing.folders
+
+    @property
+    def source_files(self) -> list[Path]:
+        """The files that images and labels come from: the archive, or pictures and labels on disk."""
+        if self._archive is not None:
+            return [self.root]
+        labels = [name for name in self.listing.others if PurePosixPath(name).name == LABELS]
+        return [self.root / name for name in (*self.pictures, *labels)]
+
+    def notes(self, *, elsewhere: tuple[str, ...] = ()) -> list[str]:
+        """Return what names tell: what is not read, such as "left out: 30 of .heic, 1 hidden", and likely twins.
+
+        elsewhere: beginnings of names that somebody else speaks of, such as another split's folder.
+        """
+
+        def own(names: list[str]) -> list[str]:
+            return [name for name in names if not f"{name}/".startswith(elsewhere)]
+
+        others = [PurePosixPath(name) for name in own(self.listing.others)]
+        endings = Counter(path.suffix.lower() for path in others if path.name != LABELS)
+        words = [f"{count} of {ending}" for ending, count in sorted(endings.items()) if ending]
+        words += [f"{endings['']} without an ending"] if endings[""] else []
+        hidden, again = own(self.listing.hidden), own(self.listing.again)
+        words += [f"{len(hidden)} hidden or of an operating system"] if hidden else []
+        words += [f"{_named(again)}, read under another name"] if again else []
+        notes = [f"left out: {', '.join(words)}"] if words else []
+        pictures = own(self.pictures)
+        alike = len(pictures) - len({os.path.splitext(name)[0].lower() for name in pictures})
+        return [*notes, f"{alike} called as another, but for the ending"] if alike else notes
+
+    def summary(self, noticed: Noticed | None = None) -> str:
+        """Return how many pictures there are, what was left out, and what was noticed of those that were read so far.
+
+        noticed: what counted it, the tree's own otherwise.
+        """
+        notes = [*self.notes(), *(noticed or self.noticed).notes()]
+        return " ".join("; ".join([f"{len(self.pictures)} pictures", *notes]).split())
 
     def where(self, name: str) -> str:
         """Return a picture's full name, for messages."""
         return f"{self.root}/{name}"
 
     def read(self, name: str) -> bytes:
-        """Return a picture's bytes. Raises: UserError where they cannot be read."""
-        try:
-            if self._archive is None:
-                return (self.root / name).read_bytes()
-            return self._archive.read(self._inside + name)
-        except (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise UserError(f"{self.where(name)}: cannot be read ({error})") from None
+        """Return a file's bytes. Raises: UserError where they cannot be read."""
+        with self.stream(name) as stream:
+            return stream.read()
 
-    def chunks(self, names: Sequence[str], channels: int, crop: Crop | None) -> Iterator[Bytes]:
-        """Yield the pictures in pieces, decoded while they are asked for."""
+    @contextmanager
+    def stream(self, name: str) -> Iterator[IO[bytes]]:
+        """Yield a file to read from; of an archive, it is unpacked only as far as it is read. Raises: as `read`."""
+        try:
+            with self._opened(name) as stream:
+                yield stream
+        except UserError:
+            raise
+        # Unpacking fails in many ways (OSError, RuntimeError, zlib.error, lzma.LZMAError, ...), all of them a bad file.
+        except Exception as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise UserError(f"{self.where(name)}: cannot be read ({reason or type(error).__name__})") from None
+
+    def header(self, name: str) -> tuple[bytes, Header]:
+        """Return a picture's bytes and what its header states, and count it in `noticed`. Raises: UserError."""
+        content, where = self.read(name), self.where(name)
+        self.noticed.content(content, where)
+        return content, _decode.header(content, where, self.noticed)
+
+    def header_shape(self, name: str, channels: int) -> tuple[int, int, int]:
+        """Return the height and width that a picture's header states, and `channels`. Raises: UserError."""
+        with self.stream(name) as stream:
+            return _decode.header_shape(stream, channels, self.where(name))
+
+    def chunks(
+        self, names: Sequence[str], channels: int, crop: Crop | None, noticed: Noticed | None = None
+    ) -> Iterator[Bytes]:
+        """Yield the pictures in pieces, decoded while they are asked for.
+
+        noticed: what counts them, the tree's own otherwise.
+        """
+        counting = noticed or self.noticed
         for start in range(0, len(names), CHUNK):
-            piece = names[start : start + CHUNK]
-            yield np.stack([self.picture(name, channels, crop) for name in piece])
+            pixels = []
+            for name in names[start : start + CHUNK]:
+                content, where = self.read(name), self.where(name)
+                counting.content(content, where)
+                pixels.append(decoded(content, channels, where, crop, counting))
+            yield np.stack(pixels)
 
     def picture(self, name: str, channels: int, crop: Crop | None) -> UInt8[np.ndarray, "height width channel"]:
         """Return a picture, decoded and cropped. Raises: UserError where it cannot be."""
         return decoded(self.read(name), channels, self.where(name), crop)
 
-    def _names_on_disk(self) -> list[str]:
-        names = []
-        for folder, subfolders, files in os.walk(self.root, followlinks=True):
-            below = Path(folder).relative_to(self.root).as_posix()
-            prefix = "" if below == "." else f"{below}/"
-            names += [prefix + name for name in files] + [f"{prefix}{name}/" for name in subfolders]
-        return names
-
-    def _names_in_archive(self) -> list[str]:
-        return [name.removeprefix(self._inside) for name in self._members if name != self._inside]
+    def labels(self, name: str) -> dict[str, int] | None:
+        """Return the labels that a dataset.json gives to pictures, by their names, as `labels_in`."""
+        return labels_in(self.read(name), name.removesuffix(LABELS), self.where(name), self.pictures)
 
     @cached_property
-    def _members(self) -> list[str]:
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
         assert self._archive is not None
-        return [name for name in self._archive.namelist() if not name.startswith("__MACOSX")]
+        return members_of(self._archive, str(self.root))
 
-    @cached_property
-    def _inside(self) -> str:
-        """The one folder that holds everything in an archive, where it is not itself a split."""
-        tops = {name.split("/")[0] for name in self._members}
-        alone = len(tops) == 1 and all("/" in name for name in self._members)
-        return f"{min(tops)}/" if alone and not tops & {"train", "test", "val", "validation"} else ""
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[IO[bytes]]:
+        if self._archive is None:
+            path = self.root / name
+            state = os.stat(path)
+            # Not even opened: opening a pipe waits for its writer, and some devices never end.
+            if not stat.S_ISREG(state.st_mode):
+                raise UserError(f"{path}: is no regular file; remove it")
+            _require_small(state.st_size, self.where(name))
+            with open(path, "rb") as stream:
+                yield stream
+            return
+        member = self._members[name]
+        _require_small(member.file_size, self.where(name))
+        with self._archive.open(member) as stream:
+            yield stream
 
 
 def class_of(name: str) -> str:
     """Return the first folder of a name, "" for a picture that lies in none."""
     return name.split("/")[0] if "/" in name else ""
+
+
+def _opened_archive(root: Path) -> zipfile.ZipFile:
+    if not root.is_file():
+        raise UserError(f"{root}: neither a folder nor a regular file; set the data set's 'path'")
+    try:
+        return zipfile.ZipFile(root)
+    except PermissionError:
+        raise
+    # A damaged directory of an archive fails in many ways (BadZipFile, struct.error, UnicodeDecodeError, ...).
+    except Exception:
+        raise UserError(f"{root}: neither a folder nor a zip archive; set the data set's 'path'") from None
+
+
+def _require_small(size: int, where: str) -> None:
+    if size > LARGEST:
+        raise UserError(f"{where}: takes {size} bytes, and a picture may take {LARGEST}; remove it")
+
+
+def _named(names: list[str]) -> str:
+    shown = ", ".join(name.rstrip("/") for name in sorted(names)[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more folders"

@@ -1,6 +1,6 @@
 """What every data set hands over: labels, and images in pieces, so that a set need not fit into memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,10 @@ CHUNK = 1024
 """Images in a piece: 12 MB at 64x64 in colour."""
 
 
+class MissingDataError(UserError):
+    """The data are not where the configuration says: yet to be fetched, or another path is meant."""
+
+
 @dataclass(frozen=True)
 class Split:
     """The images of one split; `chunks` yields them once, in order; UserError at the first bad one."""
@@ -29,6 +33,17 @@ class Split:
     cut: Callable[[int, Crop | None], UInt8[np.ndarray, "height width channel"]] | None = None
     """Image k, made again from its picture by another crop, or by the data set's own (None). Called by several threads
     at once. None where there are no pictures, images being stored as they are."""
+    notes: Callable[[], Sequence[str]] = tuple
+    """What a person must know of how they were read, as clauses; complete once `chunks` are read."""
+
+    def summary(self) -> str:
+        """Return what is read, in one line, such as "200 pictures of 2 classes; left out: 30 of .heic"."""
+        count = f"{self.num_images} picture{'' if self.num_images == 1 else 's'}"
+        if self.labels is not None:
+            classes = len(np.unique(self.labels))
+            count += f" of {classes} class{'' if classes == 1 else 'es'}"
+        # Names of files stand in the notes, and may hold a line break.
+        return " ".join("; ".join([count, *self.notes()]).split())
 
 
 def split_of_arrays(images: Bytes, labels: np.ndarray | None) -> Split:

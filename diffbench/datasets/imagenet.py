@@ -7,7 +7,7 @@ unconditional codelengths are published, is another data set.
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,9 +15,9 @@ import numpy as np
 
 from diffbench.base.errors import UserError
 from diffbench.datasets._crop import halved_then_bicubic
-from diffbench.datasets._parquet import parquet_files, parquet_split
+from diffbench.datasets._parquet import parquet_files, parquet_split, require_equal_names
 from diffbench.datasets._pictures import PictureTree, class_of
-from diffbench.datasets._split import Split, SplitName
+from diffbench.datasets._split import MissingDataError, Split, SplitName
 
 TEST_NAMES = ("val", "validation", "test")
 ORDER_SEED = 0
@@ -51,30 +51,97 @@ class Imagenet:
         """Return the images and labels of "train" or "test"; UserError names what cannot be read."""
         root = Path(self.path).expanduser()
         crop = partial(halved_then_bicubic, size=self.size)
-        if root.is_dir():
-            files = parquet_files(root, "train" if split == "train" else "validation")
-            if files:
-                return parquet_split(files, shape=self.shape, num_classes=self.num_classes, crop=crop)
-        tree = PictureTree(root)
-        names = ("train",) if split == "train" else TEST_NAMES
-        folder = next((name for name in names if name in tree.folders), None)
-        if folder is None:
-            raise UserError(f"{root}: no folder {' or '.join(names)}, nor parquet files; set the data set's 'path'")
-        found = [name for name in tree.pictures if name.startswith(f"{folder}/")]
-        classes = sorted({class_of(name.split("/", 1)[1]) for name in found})
-        if len(classes) != self.num_classes or "" in classes:
-            raise UserError(
-                f"{root}/{folder}: pictures in {len(classes)} class folders, {self.num_classes} are wanted; "
-                "set num_classes, or sort them into folders"
+        files = self._parquet(root, split)
+        if files:
+            return parquet_split(files, shape=self.shape, num_classes=self.num_classes, crop=crop)
+        tree, folders = self._tree, self._folders
+        if split not in folders:
+            raise MissingDataError(
+                f"{root}: no folder {' or '.join(_names(split))}, nor parquet files; set the data set's 'path'"
             )
-        number = {name: position for position, name in enumerate(classes)}
+        found = [name for name in tree.pictures if name.startswith(f"{folders[split]}/")]
+        number = {name: position for position, name in enumerate(self._class_names)}
         order = np.random.Generator(np.random.PCG64(ORDER_SEED)).permutation(len(found))
         chosen = [found[position] for position in order]
         labels = np.array([number[class_of(name.split("/", 1)[1])] for name in chosen], np.int64)
+        noticed = tree.noticing()
         return Split(
             num_images=len(chosen),
             shape=self.shape,
             labels=labels,
-            chunks=tree.chunks(chosen, 3, crop),
+            chunks=tree.chunks(chosen, 3, crop, noticed),
             cut=lambda k, other: tree.picture(chosen[k], 3, other or crop),
+            notes=lambda: [*self._notes(split), *noticed.notes()],
         )
+
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides what the images and labels are."""
+        root = Path(self.path).expanduser()
+        parquet = [file for split in ("train", "test") for file in self._parquet(root, split)]
+        return parquet or self._tree.source_files
+
+    def _parquet(self, root: Path, split: SplitName) -> list[Path]:
+        """Return the parquet files of a split, none where the data are folders. Raises: UserError."""
+        if not root.is_dir():
+            return []
+        train, test = parquet_files(root, "train"), parquet_files(root, "validation")
+        require_equal_names([*train, *test])
+        files = train if split == "train" else test
+        if not files and (train or test):
+            # Numbers that stand in a file need not be those by sorted name: the two kinds are never mixed.
+            missing = "train" if split == "train" else "validation"
+            raise MissingDataError(f"{root}: parquet files of one split and none of {missing}; fetch them too")
+        return files
+
+    @cached_property
+    def _tree(self) -> PictureTree:
+        return PictureTree(Path(self.path).expanduser())
+
+    @cached_property
+    def _folders(self) -> dict[SplitName, str]:
+        """The folders that are splits. Raises: UserError where two could be the test split."""
+        held = set(self._tree.folders)
+        if {"val", "validation"} <= held:
+            raise UserError(f"{self._tree.root}: holds val and validation; which of the two is meant? Remove the other")
+        splits: tuple[SplitName, ...] = ("train", "test")
+        found: dict[SplitName, str] = {}
+        for split in splits:
+            there = [name for name in _names(split) if name in held]
+            if there:
+                found[split] = there[0]
+        return found
+
+    @cached_property
+    def _class_names(self) -> list[str]:
+        """The names of the classes' folders, by which they are numbered. Raises: UserError where splits differ."""
+        names: list[str] = []
+        for folder in self._folders.values():
+            below = {class_of(name.split("/", 1)[1]) for name in self._tree.pictures if name.startswith(f"{folder}/")}
+            if len(below) != self.num_classes or "" in below:
+                raise UserError(
+                    f"{self._tree.where(folder)}: pictures in {len(below - {''})} class folders"
+                    f"{' and beside them' if '' in below else ''}, {self.num_classes} are wanted; "
+                    "set num_classes, or sort them into folders"
+                )
+            odd = sorted(below - set(names)) if names else []
+            if odd:
+                first = self._tree.where(self._folders["train"])
+                raise UserError(
+                    f"{self._tree.where(folder)}: has class '{odd[0]}', unlike {first}; "
+                    "classes are numbered by name, so give both the same names"
+                )
+            names = sorted(below)
+        return names
+
+    def _notes(self, split: SplitName) -> list[str]:
+        others = [f"{folder}/" for name, folder in self._folders.items() if name != split]
+        notes = self._tree.notes(elsewhere=tuple(others))
+        read = tuple(f"{folder}/" for folder in self._folders.values())
+        beside = [name for name in self._tree.pictures if not name.startswith(read)]
+        if beside:
+            notes.append(f"left out: {len(beside)} pictures outside {' and '.join(self._folders.values())}")
+        return notes
+
+
+def _names(split: SplitName) -> tuple[str, ...]:
+    return ("train",) if split == "train" else TEST_NAMES

@@ -18,7 +18,8 @@ from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.datasets._crop import boxed
 from diffbench.datasets._decode import decoded
-from diffbench.datasets._split import CHUNK, Split, SplitName
+from diffbench.datasets._noticed import Noticed
+from diffbench.datasets._split import CHUNK, MissingDataError, Split, SplitName
 
 
 @dataclass(frozen=True)
@@ -45,22 +46,37 @@ class Lsun:
 
     def open(self, split: SplitName) -> Split:
         """Return the images of "train" or "test"; UserError names the database that cannot be read."""
-        folder = Path(self.path).expanduser() / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
+        folder = self._folder(split)
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such LMDB database; set the data set's 'path' to the folder that holds it")
+            raise MissingDataError(
+                f"{folder}: no such LMDB database; set the data set's 'path' to the folder that holds it"
+            )
         with _opened(folder) as database:
-            num_images = database.stat()["entries"]
-        return Split(num_images, self.shape, None, self._chunks(folder))
+            num_images = int(database.stat()["entries"])
+        noticed = Noticed()
+        return Split(num_images, self.shape, None, self._chunks(folder, num_images, noticed), notes=noticed.notes)
 
-    def _chunks(self, folder: Path) -> Iterator[Bytes]:
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides what the images are; other categories may lie beside them."""
+        files = [self._folder(split) / "data.mdb" for split in ("train", "test")]
+        return [file for file in files if file.is_file()]
+
+    def _folder(self, split: SplitName) -> Path:
+        return Path(self.path).expanduser() / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
+
+    def _chunks(self, folder: Path, num_images: int, noticed: Noticed) -> Iterator[Bytes]:
         piece: list[np.ndarray] = []
+        read = 0
         with _opened(folder) as database, database.begin() as transaction:
             for key, data in transaction.cursor():
                 where = f"{folder}: {key.decode(errors='replace')}"
-                piece.append(decoded(bytes(data), 3, where, partial(boxed, size=self.size)))
+                piece.append(decoded(bytes(data), 3, where, partial(boxed, size=self.size), noticed))
+                read += 1
                 if len(piece) == CHUNK:
                     yield np.stack(piece)
                     piece = []
+        if read != num_images:
+            raise UserError(f"{folder}: holds {read} pictures, and says {num_images}; fetch it again")
         if piece:
             yield np.stack(piece)
 
@@ -69,12 +85,21 @@ class Lsun:
 def _opened(folder: Path) -> Iterator[Any]:
     import lmdb
 
+    file = folder / "data.mdb"
+    if not file.is_file():
+        raise UserError(f"{file}: no such file, or no regular one; fetch the database again")
     try:
         # Not locked: the database is only read, and may lie on a medium that cannot be written.
         database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
     except lmdb.Error as error:
         raise UserError(f"{folder}: cannot be read as LMDB ({error}); fetch it again") from None
     try:
+        # The file is mapped: to read behind its end would kill the process by a signal (SIGBUS).
+        wanted = (database.info()["last_pgno"] + 1) * database.stat()["psize"]
+        if file.stat().st_size < wanted:
+            raise UserError(f"{file}: has {file.stat().st_size} of {wanted} bytes; fetch it again")
         yield database
+    except lmdb.Error as error:
+        raise UserError(f"{folder}: cannot be read as LMDB ({error}); fetch it again") from None
     finally:
         database.close()

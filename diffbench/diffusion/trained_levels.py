@@ -25,9 +25,10 @@ class OffGridError(UserError):
 class TrainedLevels:
     """The noise levels of a training chain and what the network is given for t at each of them, noisiest first.
 
-    off_grid: "nearest" takes the t of the nearest level in log noise (as EDM does with the released models),
-    "interpolate" a fractional t, linear in log noise between two neighbours (as DPM-Solver and k-diffusion do). Either
-    way the coefficients of the prediction are the true level's. Beyond the chain's ends both refuse.
+    off_grid: "nearest" takes the t of the nearest level in log noise, "interpolate" a fractional t, linear in log noise
+    between two neighbours. Both are k-diffusion's rules (sigma_to_t, with and without quantize). Either way the
+    coefficients of the prediction are the true level's. Beyond the chain's ends both refuse, where k-diffusion clamps.
+    Others differ: DPM-Solver's t is linear in log alpha; EDM moves the level itself to the model's nearest.
     """
 
     chain: Chain

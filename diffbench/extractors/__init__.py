@@ -8,6 +8,9 @@ To add one, put a file here with one public frozen dataclass, whose fields are i
     resize: str                           how bytes become what the network sees; part of a protocol's id
     stored_statistics: bool               whether the means and covariances that ADM's reference batches store beside
                                           their images are of these features
+    any_size: bool                        optional: whether it resizes each image by itself; then it also takes a list
+                                          of images of several sizes
+    channels(weights) -> int              optional: how many channels it takes, where it does not take grey and colour
     network(weights, device)              -> callable: uint8 images (n, height, width, channels) to a dictionary of
                                           float32 arrays (n, d) by name
     weights_sha256(weights)               -> what joins the protocol id: features compare under equal weights alone

@@ -5,36 +5,42 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 
-Extract = Callable[[Bytes], dict[str, np.ndarray]]
-"""What `network` of an extractor returns."""
+Images = Bytes | list[UInt8[np.ndarray, "height width channel"]]
+"""Images of one size, or a list of those of several."""
+
+Extract = Callable[[Images], dict[str, np.ndarray]]
+"""What `network` of an extractor returns; it takes a list where the extractor says `any_size`."""
 
 MICRO_BATCH = 64
 
 
 def in_micro_batches(
-    forward: Callable[[Bytes], dict[str, Float[Tensor, "batch features"]]], size: int = MICRO_BATCH
+    forward: Callable[[Images], dict[str, Float[Tensor, "batch features"]]],
+    size: int = MICRO_BATCH,
+    *,
+    any_size: bool = False,
 ) -> Extract:
     """Return `forward` as a function of any number of images, which sees exactly `size` at a time.
 
     The last micro-batch is padded with repetitions of its last image, and the padding's features are dropped.
+    any_size: whether `forward` takes lists, of images that have a size each.
     Raises (when called): UserError for images that are not uint8 (n, height, width, channels) or are none.
     """
 
     @torch.no_grad()
-    def extract(images: np.ndarray) -> dict[str, np.ndarray]:
-        if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
-            raise UserError(f"images: {images.dtype}{images.shape}, wanted uint8 (n > 0, height, width, channels)")
+    def extract(images: Images) -> dict[str, np.ndarray]:
+        _require_images(images, any_size)
         pieces: dict[str, list[np.ndarray]] = {}
         for start in range(0, len(images), size):
             batch = images[start : start + size]
-            padding = np.repeat(batch[-1:], size - len(batch), axis=0)
-            found = forward(np.concatenate([batch, padding]))
+            padded = [*batch, *[batch[-1]] * (size - len(batch))]
+            found = forward(padded if isinstance(images, list) else np.stack(padded))
             for name, values in found.items():
                 pieces.setdefault(name, []).append(values[: len(batch)].float().cpu().numpy())
         return {name: np.concatenate(parts) for name, parts in pieces.items()}
@@ -42,11 +48,22 @@ def in_micro_batches(
     return extract
 
 
-def rgb(images: Bytes) -> Bytes:
+def _require_images(images: Images, any_size: bool) -> None:
+    if isinstance(images, list) and not any_size:
+        raise UserError("images: of several sizes, which this extractor does not resize one by one")
+    for piece in images if isinstance(images, list) else [images]:
+        whole = piece[None] if isinstance(images, list) else piece
+        if whole.dtype != np.uint8 or whole.ndim != 4 or not len(images):
+            raise UserError(f"images: {whole.dtype}{whole.shape}, wanted uint8 (n > 0, height, width, channels)")
+
+
+def rgb(images: Images) -> Images:
     """Return images with three channels; a grey one is shown in three equal ones.
 
     Raises: UserError for another number of channels.
     """
+    if isinstance(images, list):
+        return [rgb(image[None])[0] for image in images]
     if images.shape[3] not in (1, 3):
         raise UserError(f"images: {images.shape[3]} channels, this extractor takes 1 or 3")
     return np.broadcast_to(images, (*images.shape[:3], 3))

@@ -60,6 +60,10 @@ class Classifier:
         """Return the hash of the file of weights."""
         return sha256(self._needed(weights))
 
+    def channels(self, weights: Path | None = None) -> int:
+        """Return the number of channels that it takes: that of the images it was trained on."""
+        return load_classifier(self._needed(weights)).shape["channels"]
+
     def fit(
         self,
         images: np.ndarray,

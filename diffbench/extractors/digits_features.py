@@ -55,6 +55,11 @@ class DigitsFeatures:
         self._refuse(weights)
         return sha256(WEIGHTS)
 
+    def channels(self, weights: Path | None = None) -> int:
+        """Return the number of channels that it takes: digits are grey."""
+        self._refuse(weights)
+        return 1
+
     def _refuse(self, weights: Path | None) -> None:
         if weights is not None:
             raise UserError(f"digits_features has its own weights; leave out {weights} or choose 'classifier'")

@@ -29,7 +29,7 @@ from torch.nn import functional
 from diffbench.base.arrays import Bytes
 from diffbench.base.artifacts import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches, rgb
+from diffbench.extractors._microbatches import MICRO_BATCH, Extract, Images, in_micro_batches, rgb
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """sha256 of torch-fidelity's file, whose name has its first eight digits; others who pin the file state it whole."""
@@ -67,7 +67,14 @@ class Inception:
         """
         network = _network(self._file(weights)).to(device)
         resized = partial(RESIZERS[self.resize], device)
-        return in_micro_batches(lambda images: _features(network, resized(rgb(images))), self.micro_batch)
+        return in_micro_batches(
+            lambda images: _features(network, resized(rgb(images))), self.micro_batch, any_size=self.any_size
+        )
+
+    @property
+    def any_size(self) -> bool:
+        """Whether each image is resized by itself, so that a set may hold several sizes."""
+        return self.resize == "clean"
 
     @property
     def stored_statistics(self) -> bool:
@@ -139,7 +146,7 @@ def _tf1(device: torch.device | str, images: Bytes) -> Scaled:
     return (interpolate_bilinear_2d_like_tensorflow1x(x, size=(SIDE, SIDE), align_corners=False) - 128) / 128
 
 
-def _clean(device: torch.device | str, images: Bytes) -> Scaled:
+def _clean(device: torch.device | str, images: Images) -> Scaled:
     from cleanfid.resize import build_resizer
 
     resize = build_resizer("clean")

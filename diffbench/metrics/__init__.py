@@ -7,7 +7,10 @@ To add one, put a file here with one public frozen dataclass, whose fields are i
     higher_is_better: ClassVar[bool]
     consumes: ClassVar[str] = "features"  what it is computed from
     __call__(generated, reference) -> Estimate
-    fewest: int                           optional: images that it needs, if more than 2
+    fewest: int                           optional: images that it needs of either side, if more than 2
+    require(num_images)                   optional: raises UserError for a number of generated images that it refuses
+    needs_reference: bool                 optional: False where the reference plays no part
+    takes_moments: bool                   optional: whether a reference's stored mean and covariance replace its images
 
 `generated` and `reference` map names of features ("pool", "logits") to arrays with one row per image. The
 file's name is the metric's name; the contract test finds it by itself.

@@ -57,3 +57,13 @@ def chunks(x: Float[np.ndarray, "images features"]) -> Iterator[Float[np.ndarray
     size = max(1, CHUNK_ENTRIES // x.shape[1])
     for start in range(0, len(x), size):
         yield np.asarray(x[start : start + size], np.float64)
+
+
+def moments(
+    x: Float[np.ndarray, "images features"],
+) -> tuple[Float[np.ndarray, " features"], Float[np.ndarray, "features features"]]:
+    """Return the mean and the unbiased covariance in float64, in bounded memory also of an array mapped from a file."""
+    sums = Moments(x.shape[1])
+    for chunk in chunks(x):
+        sums.add(chunk)
+    return sums.mean, sums.covariance

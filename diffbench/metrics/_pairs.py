@@ -13,8 +13,9 @@ from jaxtyping import Float
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import FeatureSet, stored_feature
+from diffbench.metrics._frechet import measured
 from diffbench.metrics._intervals import mean_variance, student
-from diffbench.metrics.fid import Fid, _reference_moments, distance_and_variance
+from diffbench.metrics.fid import Fid, reference_normal
 
 Influence = Float[np.ndarray, " images"]
 
@@ -22,7 +23,7 @@ Influence = Float[np.ndarray, " images"]
 def influence_on_fid(metric: Fid, generated: FeatureSet, reference: FeatureSet) -> Influence:
     """Return every generated image's influence on a Frechet distance. Raises: UserError as the metric itself."""
     x = stored_feature(generated, metric.features, side="generated")
-    return distance_and_variance(x, *_reference_moments(reference, metric.features))[2]
+    return measured(x, reference_normal(reference, metric.features)).influence
 
 
 def paired_difference(difference: float, a: Influence, b: Influence) -> Estimate:

@@ -26,6 +26,7 @@ class ClassificationAccuracy:
     label: ClassVar[str] = "Accuracy"
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
+    needs_reference: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = True
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:

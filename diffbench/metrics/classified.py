@@ -26,6 +26,7 @@ class Classified:
     label: ClassVar[str] = "Classified"
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
+    needs_reference: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence < 1:

@@ -25,18 +25,9 @@ from jaxtyping import Float
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
 from diffbench.metrics._features import Features, FeatureSet, References, feature, same_width
+from diffbench.metrics._frechet import Normal, distance, measured
 from diffbench.metrics._intervals import canonical_order, student
-from diffbench.metrics.fid import (
-    Matrix,
-    Vector,
-    _factor,
-    _reference_moments,
-    _without_noise,
-    distance_and_variance,
-    frechet_distance,
-    moments,
-    second_order_variance,
-)
+from diffbench.metrics.fid import reference_normal
 
 SEED = 0
 """Of the partitions; fixed, for the images themselves are the only randomness that a score may have."""
@@ -55,6 +46,7 @@ class FidInfinity:
     label: ClassVar[str] = "FID-infinity"
     higher_is_better: ClassVar[bool] = False
     consumes: ClassVar[str] = "features"
+    takes_moments: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.points < 2:
@@ -66,16 +58,16 @@ class FidInfinity:
         Raises: UserError where a block has fewer images than features + 2; its bias would not be near b / n.
         """
         x = feature(generated, self.features, side="generated")
-        mu, sigma = _reference_moments(reference, self.features)
-        same_width(self.features, x.shape[1], len(mu))
+        normal = reference_normal(reference, self.features)
+        same_width(self.features, x.shape[1], len(normal.mean))
         needed = self.points * (x.shape[1] + 2)
         if len(x) < needed:
             raise UserError(
                 f"generated features '{self.features}': {len(x)} images, but {needed} are needed for "
                 f"{x.shape[1]} dimensions and points = {self.points}; make more, or lower points"
             )
-        value = float(_intercept_weights(self.points) @ _curve(x, mu, sigma, self.points))
-        return student(value, *_variance(x, mu, sigma))
+        value = float(_intercept_weights(self.points) @ _curve(x, normal, self.points))
+        return student(value, *_variance(x, normal))
 
 
 def fid_infinity(generated: Features, reference: References, points: int = 3) -> float:
@@ -86,14 +78,14 @@ def fid_infinity(generated: Features, reference: References, points: int = 3) ->
     return FidInfinity(points=points)({"pool": generated}, {"pool": reference}).value
 
 
-def _curve(x: Features, mu: Vector, sigma: Matrix, points: int) -> Float[np.ndarray, " points"]:
+def _curve(x: Features, reference: Normal, points: int) -> Float[np.ndarray, " points"]:
     """Return the mean FID of the K blocks of a partition, for K = 1 .. points."""
     x = x[canonical_order(x)]
     draws = np.random.Generator(np.random.PCG64(SEED))
     means = np.empty(points)
     for k in range(1, points + 1):
         blocks = np.array_split(draws.permutation(len(x)), k)
-        means[k - 1] = np.mean([frechet_distance(*moments(x[block]), mu, sigma) for block in blocks])
+        means[k - 1] = np.mean([distance(Normal.of_images(x[block]), reference) for block in blocks])
     return means
 
 
@@ -103,16 +95,12 @@ def _intercept_weights(points: int) -> Float[np.ndarray, " points"]:
     return np.linalg.pinv(design)[0]
 
 
-def _variance(x: Features, mu: Vector, sigma: Matrix) -> tuple[float, Float[np.ndarray, " images"]]:
+def _variance(x: Features, reference: Normal) -> tuple[float, Float[np.ndarray, " images"]]:
     """Return the variance of the intercept, from FID's at N, and FID's influence values.
 
     FID's variance is var L + var Q (see _intervals). The weights sum to 1, so L stays. The quadratic part of the mean
     over K blocks is K / N^2 times the sum of q_ij over pairs in one block; with independent partitions that makes
     var Q (1 + sum_K w_K^2 (K - 1)), which for the weights of a line is 2 var Q at any number of points.
     """
-    _, variance, influence = distance_and_variance(x, mu, sigma)
-    covariance = moments(x)[1]
-    root = _factor(sigma)
-    eigenvalues = _without_noise(np.linalg.eigvalsh(root.T @ covariance @ root))
-    second = second_order_variance(covariance, eigenvalues, len(x))
-    return max(variance - second, 0.0) + 2 * second, influence
+    found = measured(x, reference)
+    return max(found.variance - found.second_order, 0.0) + 2 * found.second_order, found.influence

@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from diffbench.base.errors import UserError
+
+ARRAYS = (".npz", ".npy")
+"""How the names of files of images end, in either case."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +18,14 @@ class Protocol:
 
     extractor: an entry of the benchmark's extractors, or the protocol's own by that name; its weights' sha256 joins the
     id. reference: a split of the data set (train, test), or the path of an `.npz` of images such as ADM's reference
-    batches. metrics: what is computed.
+    batches. metrics: what is computed. settings: of metrics, laid over the protocol's own, such as
+    {kid: {subset_size: 50}}; they are in the id.
     """
 
     extractor: str = "inception"
     reference: str = "train"
     metrics: tuple[str, ...] = ("fid",)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict, kw_only=True)
 
     version: ClassVar[int] = 1
     """Raised whenever a formula changes a number."""
@@ -39,17 +44,24 @@ class Protocol:
     """Where its numbers are knowingly not those of the code that it follows, and by how much."""
 
     def __post_init__(self):
-        if self.reference not in ("train", "test") and not self.reference.endswith(".npz"):
+        if self.reference not in ("train", "test") and not self.reference.lower().endswith(ARRAYS):
             raise ValueError(f"reference '{self.reference}' is not allowed; allowed: train, test, or a path of an .npz")
+        odd = sorted(set(self.settings) - set(self.metrics))
+        if odd:
+            raise ValueError(f"settings: of '{odd[0]}', which is not among the metrics {', '.join(self.metrics)}")
 
     @property
     def reference_file(self) -> Path | None:
         """The reference's path, where it is no split of the data set."""
-        return Path(self.reference) if self.reference.endswith(".npz") else None
+        return None if self.reference in ("train", "test") else Path(self.reference)
 
     def metric_options(self, metric: str) -> dict[str, Any]:
-        """Return the settings of one metric under this protocol."""
+        """Return the protocol's own settings of one metric; `settings` are laid over them."""
         return dict(self.options.get(metric, {}))
+
+    def metric_settings(self, metric: str) -> dict[str, Any]:
+        """Return the settings of one metric as it is computed."""
+        return {**self.metric_options(metric), **self.settings.get(metric, {})}
 
     def reference_images(self, available: int) -> int:
         """Return how many of the reference's images count, from the first."""
@@ -75,10 +87,13 @@ class Protocol:
         reference_sha256: str,
         num_reference: int,
         options: Mapping[str, Mapping[str, Any]],
+        moments: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Return the fields that decide whether two scores compare; never a seed.
 
-        options: of every metric, its configured fields; a field that limits the reference is given as it took effect.
+        reference_sha256: of a split's file, or of a file's images, whatever they are packed in. options: of every
+        metric, its configured fields; a field that limits the reference is given as it took effect. moments: by metric,
+        the hash of the stored mean and covariance that it takes in place of the reference's images.
         """
         split = "file" if self.reference_file else self.reference
         fields = {
@@ -91,15 +106,20 @@ class Protocol:
         }
         for metric, values in options.items():
             for key, value in values.items():
-                if key != "features" and value is not None:
+                # Which features a metric takes is the protocol's, until somebody chooses others.
+                fixed = key == "features" and key not in self.settings.get(metric, {})
+                if not fixed and value is not None:
                     fields[f"{metric}.{key}"] = min(value, num_reference) if key == "num_reference" else value
+        fields |= {f"{metric}.moments": f"stored@{found[:8]}" for metric, found in (moments or {}).items()}
         return fields
 
     def described(self) -> dict[str, Any]:
         """Return everything that the protocol fixes, and the defaults of what a benchmark may choose."""
         fixed = ("version", "num_images", "rounding", "resize", "source", "deviations")
-        chosen = {name: value for name, value in dataclasses.asdict(self).items() if name != "metrics"}
-        options = {metric: self.metric_options(metric) for metric in self.metrics}
+        chosen = {
+            name: value for name, value in dataclasses.asdict(self).items() if name not in ("metrics", "settings")
+        }
+        options = {metric: self.metric_settings(metric) for metric in self.metrics}
         return {**chosen, **{name: getattr(self, name) for name in fixed}, "metrics": options}
 
 

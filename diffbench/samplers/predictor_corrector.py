@@ -18,9 +18,11 @@ from diffbench.samplers.ancestral import Ancestral
 class PredictorCorrector:
     """Corrects after every step but the last.
 
-    snr: the published ratio r; a Langevin step is 2 (r |z| / |score|)^2 long. The norms are taken at their expected
-    values, sqrt(d) and sqrt(d) / sigma, where the released code averages them over the batch: so an image does not
-    depend on its batch. corrections: Langevin steps at each level.
+    snr: the published ratio r; a Langevin step is 2 alpha_i (r |z| / |score|)^2 long, with alpha_i = 1 - beta_i of the
+    chain's step from the next level to this one, which is 1 where the variance explodes. The norms are taken at their
+    expected values, sqrt(d) and sqrt(d) / sigma, where the released Langevin corrector averages them over the batch: so
+    an image does not depend on its batch. The released annealed corrector ("ald") takes them so too. corrections:
+    Langevin steps at each level.
     """
 
     snr: float = 0.16
@@ -42,10 +44,7 @@ class PredictorCorrector:
             x = state.x
             for j in range(self.corrections if i < len(chain) - 1 else 0):
                 eps, sigma = denoiser(x, state.level).eps, state.level.sigma
-                # With length 2 (r sigma)^2: the score, -eps / sigma, and noise of twice the length as its variance.
-                x = (
-                    x
-                    - over(2 * self.snr**2 * sigma, x) * eps
-                    + over(2 * self.snr * sigma, x) * noise(draws * i + 1 + j)
-                )
+                # alpha_ts^2 is 1 - beta_i. The score is -eps / sigma, the noise's variance twice the step's length.
+                length = 2 * chain.alpha_ts[i + 1] ** 2 * (self.snr * sigma) ** 2
+                x = x - over(length / sigma, x) * eps + over((2 * length).sqrt(), x) * noise(draws * i + 1 + j)
             yield State(state.level, x, state.x_0)

@@ -22,13 +22,19 @@ from diffbench.samplers._steps import held_x_0, step_sizes
 class Unipc:
     """Predicts with `predictor_order` values of x_0, and corrects where it arrived with the value found there.
 
-    b: the function B(h) of the paper, h ("bh1") or e^h - 1 ("bh2"). lower_order_final: the last steps use fewer values,
-    as in the released code; the step to the clean level always uses one.
+    b: the function B(h) of the paper, h ("bh1") or e^h - 1 ("bh2"). lower_order_final: a step between noisy levels uses
+    no more values than there are such steps left, so that the last of them uses one: the authors' rule. Their steps end
+    at a noisy level. count_clean_step: the step to the clean level, which always uses one value, counts as the last of
+    them, and orders fall one step later: diffusers' rule, which at order 2 changes nothing.
+
+    The authors' code does not correct at the last noisy level, which it does not evaluate; here it is evaluated for the
+    step to the clean level, and corrected.
     """
 
     predictor_order: int = 2
     b: Literal["bh1", "bh2"] = "bh2"
     lower_order_final: bool = True
+    count_clean_step: bool = False
 
     stochastic: ClassVar[bool] = False
     applies_gradient: ClassVar[bool] = False
@@ -37,6 +43,8 @@ class Unipc:
     def __post_init__(self):
         if not 1 <= self.predictor_order <= 4:
             raise ValueError(f"predictor_order must be 1 to 4, not {self.predictor_order}")
+        if self.count_clean_step and not self.lower_order_final:
+            raise ValueError("count_clean_step has no effect without lower_order_final; leave it out")
 
     @property
     def order(self) -> int:
@@ -57,8 +65,12 @@ class Unipc:
             yield State(chain.level(i + 1), x, x_0)
 
     def used(self, i: int, steps: int) -> int:
-        """Return how many values of x_0 step i uses."""
-        return min(self.predictor_order, i + 1, steps - i if self.lower_order_final else i + 1)
+        """Return how many values of x_0 step i of a chain uses."""
+        known = min(self.predictor_order, i + 1)
+        if not self.lower_order_final:
+            return known
+        left = steps - i if self.count_clean_step else steps - 1 - i
+        return min(known, max(left, 1))
 
     def moved(self, chain: Chain, h: Float64[Tensor, " steps"], i: int, x: X, known: list[X], arrived: X | None) -> X:
         """Return x after step i, from x at its start.

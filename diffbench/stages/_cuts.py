@@ -1,6 +1,5 @@
 """Random crops for training, cut from the pictures that a prepared data set was made from."""
 
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,15 +25,13 @@ COMPARED = 32
 
 
 @contextmanager
-def cutting(
-    entry: Mapping[str, Any], root: Path, images: Bytes, labels: np.ndarray | None, prepared: Path
-) -> Iterator[Cuts]:
+def cutting(entry: Mapping[str, Any], images: Bytes, labels: np.ndarray | None, prepared: Path) -> Iterator[Cuts]:
     """Enter with what cuts the training images of a data set at random, and makes them as small as the prepared ones.
 
-    entry: the data set's, whose relative path starts at `root`. images, labels, prepared: the prepared file and what it
-    holds. Raises: UserError where the data set has no pictures, or they are not those that were prepared.
+    entry: the data set's. images, labels, prepared: the prepared file and what it holds.
+    Raises: UserError where the data set has no pictures, or they are not those that were prepared.
     """
-    split = _opened(entry, root)
+    split = _opened(entry)
     _, height, width, _ = images.shape
     if height != width:
         raise UserError(f"dataset {entry['name']}: random crops are squares, and images of {height}x{width} are not")
@@ -64,10 +61,8 @@ def _made(split: Split, k: int, crop: Any, height: int) -> Bytes:
     return image if len(image) == height else shrunk(image[None], height)[0]
 
 
-def _opened(entry: Mapping[str, Any], root: Path) -> Split:
+def _opened(entry: Mapping[str, Any]) -> Split:
     name, dataset = chosen("datasets", entry, "dataset")
-    if isinstance(getattr(dataset, "path", None), str):
-        dataset = dataclasses.replace(dataset, path=str(root / Path(dataset.path).expanduser()))
     split = dataset.open("train")
     if split.cut is None:
         raise UserError(f"dataset {name}: keeps no pictures to cut from; leave random_crop out")

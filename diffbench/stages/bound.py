@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import member_names, read_member, save_npz
-from diffbench.base.artifacts import read_provenance, require_files, run_record, write_provenance
+from diffbench.base.artifacts import checked, run_record, upstream_of, write_provenance
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
@@ -37,7 +37,7 @@ def bound(
     distortion_rmse (strata, ascending t). With reconstructions: curve_timesteps (points), curve_rate, curve_x_0_mse,
     curve_psnr, curve_ssim (images x points), originals and reconstructions (uint8, channels last). Raises: UserError.
     """
-    require_files([weights, data])
+    inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(spec))
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
     model, facts = load_model(spec, weights, chosen, full_chain=True)
@@ -73,9 +73,9 @@ def bound(
     if len(curve):
         about["ssim_window"] = ssim_window(*stored.shape[1:3])
     # The codes beside it are of the test split.
-    coded = read_provenance(data)["facts"] if spec["split"] == "test" else {}
+    coded = inputs.records["data"]["facts"] if spec["split"] == "test" else {}
     about |= {name: value for name, value in coded.items() if name.endswith("_bits_per_dim")}
-    write_provenance(out, spec=spec, inputs={"weights": weights, "data": data}, facts=about | device_facts(chosen))
+    write_provenance(out, spec=spec, inputs=inputs, facts=about | device_facts(chosen))
     if record is not None:
         record |= {"num_images": len(index), "evaluations": model.rows, "device": chosen.type}
 

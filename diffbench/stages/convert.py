@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from diffbench.base.artifacts import read_provenance, replacing, require_files, run_record, write_provenance
+from diffbench.base.artifacts import Inputs, checked, replacing, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.names import weights_under
@@ -24,15 +24,15 @@ def convert(
 
     Raises: UserError where the file cannot be read, or does not fit the network that the spec describes.
     """
-    require_files([checkpoint, data])
-    known = read_provenance(data)["facts"]
+    inputs = checked({"checkpoint": checkpoint, "data": data}, foreign=("checkpoint",), upstream=upstream_of(spec))
+    known = inputs.records["data"]["facts"]
     facts = {key: known[key] for key in ("shape", "levels", "num_classes", "flip")}
     facts |= {key: source[key] for source, key in ((spec, "low_size"), (known, "full_size")) if key in source}
     asked = spec.get("key")
     key, state = read_held(checkpoint, asked)
     if asked is None and spec["weights"] == "raw" and weights_under(key) == "ema":
         raise UserError(f"{checkpoint}: holds an average, under '{key}'; say so in the model's entry: weights: ema")
-    write_weights(spec, state, checkpoint, out, inputs={"checkpoint": checkpoint, "data": data}, facts=facts)
+    write_weights(spec, state, checkpoint, out, inputs=inputs, facts=facts)
     if record is not None:
         record |= {"tensors": len(state)}
 
@@ -43,7 +43,7 @@ def write_weights(
     source: Path,
     out: Path,
     *,
-    inputs: Mapping[str, Path],
+    inputs: Inputs,
     facts: Mapping[str, Any],
 ) -> None:
     """Write `<weights>.<name>` tensors and their provenance, after a check of every name, shape and value.

@@ -1,6 +1,6 @@
 """extract: sets of images in, an extractor's features out, one file for each set."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,8 +8,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
-from diffbench.base.artifacts import provenance_path, read_provenance, require_files, run_record, write_provenance
+from diffbench.base.arrays import writing_npz
+from diffbench.base.artifacts import (
+    UNWRITABLE,
+    checked,
+    provenance_path,
+    read_provenance,
+    run_record,
+    spec_of_one,
+    upstream_of,
+    write_provenance,
+)
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
@@ -17,10 +26,8 @@ from diffbench.base.progress import progress
 from diffbench.base.sizes import enlarged
 from diffbench.extractors._microbatches import Extract
 from diffbench.metrics._features import STORED_MOMENTS
+from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, moments_digests, stored_statistics
 from diffbench.stages._model import part_of
-
-CHUNK = 1024
-"""Images read at a time; a multiple of the extractors' micro-batch, so that it does not move their borders."""
 
 FAR = 25.0
 """Squared distance of a stored mean, in units of what chance explains, beyond which it is of other features."""
@@ -42,7 +49,13 @@ def extract(
     """
     if len(images) != len(outs):
         raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
-    require_files([*images, *([weights] if weights else [])])
+    # All before the work; samples of others and published weights have no record.
+    own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(spec))
+    wanted = upstream_of(spec, images=images)
+    sets = [
+        checked({"images": source}, foreign=("images",), upstream={"images": wanted[str(source)]} if wanted else {})
+        for source in images
+    ]
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
     extractor = part_of("extractors", spec["extractor"])
@@ -51,69 +64,88 @@ def extract(
     about = {"weights_sha256": sha, "resize": getattr(extractor, "resize", "none")} | device_facts(chosen)
     total = 0
     with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
-        for source, out in zip(images, outs, strict=True):
+        for position, (source, inputs, out) in enumerate(zip(images, sets, outs, strict=True)):
             stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
             size = full_size(source)
-            count = write_features(network, source, out, stored, size)
-            facts = about | {"num_images": count} | ({"enlarged_to": size} if size else {})
-            write_provenance(out, spec=spec, inputs={"images": source}, facts=facts)
-            total += count
+            found = write_features(network, source, out, stored, size)
+            facts = about | found | ({"enlarged_to": size} if size else {})
+            write_provenance(out, spec=spec_of_one(spec, "images", position), inputs=inputs | own, facts=facts)
+            total += found["num_images"]
             bar.update()
     if record is not None:
         record |= {"num_images": total, "device": chosen.type}
 
 
 def full_size(images: Path) -> list[int] | None:
-    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so."""
-    return read_provenance(images)["facts"].get("full_size") if provenance_path(images).is_file() else None
+    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so.
+
+    Raises: UserError where it says something else.
+    """
+    if not provenance_path(images).is_file():
+        return None
+    facts = read_provenance(images)["facts"]
+    size = facts.get("full_size") if isinstance(facts, dict) else facts
+    whole = isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
+    if size is not None and not whole:
+        said = str(size)[:64]
+        raise UserError(f"{provenance_path(images)}: full_size is {said}, not a height and a width; remove the file")
+    return size
 
 
 def write_features(
-    network: Extract, source: Path, out: Path, stored: Mapping[str, np.ndarray], size: list[int] | None = None
-) -> int:
-    """Write the features of a file's images, its labels and stored statistics; return the number of images.
+    network: Extract, source: Path, out: Path, stored: dict[str, np.ndarray], size: list[int] | None = None
+) -> dict[str, Any]:
+    """Write the features of a file's images, its labels and stored statistics, and return what is known of them.
+
+    That is the number of images, the hash of their pixels, and one of each pair of stored statistics.
 
     size: height and width to which they are enlarged before.
-    Memory does not grow with that number: an `.npz` is written array by array, so features wait in files of their own.
+    Memory does not grow with the number: an `.npz` is written array by array, so features wait in files of their own.
+    Raises: UserError where the folder of `out` cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder, ExitStack() as files:
-        waiting: dict[str, tuple[BinaryIO, int]] = {}
-        count = 0
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+            found, widths = _waiting_features(network, source, Path(folder), size)
+            with writing_npz(out) as writer:
+                for name, width in widths.items():
+                    values = np.memmap(Path(folder, name), np.float32, "r", shape=(found["num_images"], width))
+                    with writer.member(name, values.shape, values.dtype) as member:
+                        for start in range(0, len(values), CHUNK):
+                            member.write(values[start : start + CHUNK])
+                    if name in STORED_MOMENTS and STORED_MOMENTS[name][0] in stored:
+                        require_own(source, values, *(stored[key] for key in STORED_MOMENTS[name]))
+                for name, array in stored.items():
+                    writer.add(name, array)
+                labels = labels_of(source)
+                if labels is not None:
+                    writer.add("labels", labels)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise UserError(f"{out}: cannot be written ({error.strerror}); free space or fix permissions") from error
+    return found | ({"moments": moments_digests(stored)} if stored else {})
+
+
+def _waiting_features(
+    network: Extract, source: Path, folder: Path, size: list[int] | None
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Write each feature to a file of its name, and return what is known of the images, and the features' widths."""
+    widths: dict[str, int] = {}
+    waiting: dict[str, BinaryIO] = {}
+    count, pixels = 0, PixelHash()
+    with ExitStack() as files:
         for batch in chunks(source):
             count += len(batch)
-            batch = enlarged(batch, *size) if size else batch
+            pixels.add(batch)
+            if size and isinstance(batch, np.ndarray):
+                batch = enlarged(batch, *size)
             for name, values in network(batch).items():
                 if name not in waiting:
-                    waiting[name] = files.enter_context(open(Path(folder, name), "wb")), values.shape[1]
-                waiting[name][0].write(np.ascontiguousarray(values, np.float32).data)
-        files.close()
-        with writing_npz(out) as writer:
-            for name, (_, width) in waiting.items():
-                values = np.memmap(Path(folder, name), np.float32, "r", shape=(count, width))
-                with writer.member(name, values.shape, values.dtype) as member:
-                    for start in range(0, count, CHUNK):
-                        member.write(values[start : start + CHUNK])
-                if name in STORED_MOMENTS and stored:
-                    require_own(source, values, *(stored[key] for key in STORED_MOMENTS[name]))
-            for name, array in stored.items():
-                writer.add(name, array)
-            if "arr_1" in member_names(source):
-                writer.add("labels", np.array(read_member(source, "arr_1")))
-    return count
-
-
-def stored_statistics(path: Path) -> dict[str, np.ndarray]:
-    """Return the means and covariances that ADM's reference batches store beside their images; of other files, none.
-
-    Raises: UserError where they are without images: then nobody can tell of which features they are.
-    """
-    names, held = [name for pair in STORED_MOMENTS.values() for name in pair], member_names(path)
-    if "mu" in held and "arr_0" not in held:
-        raise UserError(f"{path}: holds statistics without images, so their protocol is unknown; give the images too")
-    if not set(names) <= set(held):
-        return {}
-    return {name: np.array(read_member(path, name)) for name in names}
+                    waiting[name] = files.enter_context(open(folder / name, "wb"))
+                    widths[name] = values.shape[1]
+                waiting[name].write(np.ascontiguousarray(values, np.float32).data)
+    return {"num_images": count, "pixels_sha256": pixels.hexdigest()}, widths
 
 
 def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> None:
@@ -129,19 +161,6 @@ def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarra
             f"{path}: the stored mean is {distance:.0f} times as far from these features' as chance allows: "
             "a reference of another protocol (network, resize or layout)"
         )
-
-
-def chunks(path: Path) -> Iterator[np.ndarray]:
-    """Yield a file's images in pieces. Raises: UserError where they are not uint8 (n, height, width, channels)."""
-    first = read_member(path, "arr_0")
-    if first.dtype != np.uint8 or first.ndim != 4:
-        raise UserError(
-            f"{path}: arr_0 is {first.dtype}{first.shape}, wanted uint8 images (n, height, width, channels); "
-            "convert floats to bytes first"
-        )
-    if not len(first):
-        raise UserError(f"{path}: holds no images")
-    yield from stream_member(path, "arr_0", CHUNK)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

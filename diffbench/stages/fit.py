@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import read_provenance, require_files, run_record, write_provenance
+from diffbench.base.artifacts import checked, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.devices import device_facts, make_deterministic
 from diffbench.base.errors import UserError
@@ -19,16 +19,16 @@ def fit(spec: dict[str, Any], data: Path, held_out: Path, out: Path) -> dict[str
     """
     import torch
 
-    require_files([data, held_out])
+    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(spec))
     make_deterministic(spec["threads"])
     extractor = part_of("extractors", spec["extractor"])
     if not type(extractor).needs_weights:
         raise UserError(f"extractor {spec['extractor']['name']} brings its own weights; only others are fitted")
     images, labels = _images_and_labels(data)
     accuracy = extractor.fit(images, labels, out, seed=0, held_out=_images_and_labels(held_out))
-    facts = {"held_out_accuracy": accuracy, "trained_on": read_provenance(data)["sha256"]}
+    facts = {"held_out_accuracy": accuracy, "trained_on": inputs.sha256["data"]}
     facts |= device_facts(torch.device("cpu"))
-    write_provenance(out, spec=spec, inputs={"data": data, "held_out": held_out}, facts=facts)
+    write_provenance(out, spec=spec, inputs=inputs, facts=facts)
     return facts
 
 

@@ -19,7 +19,7 @@ import pandas
 
 from diffbench.base import plugins
 from diffbench.base.arrays import read_member
-from diffbench.base.artifacts import replacing, run_record, write_provenance
+from diffbench.base.artifacts import checked, replacing, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 
@@ -50,7 +50,12 @@ def plot(
     if brought != [wanted] or (real and wanted != "images"):
         raise UserError(f"figure {name}: is drawn from --{wanted}, and from nothing else")
 
-    files = [path for path in (table, real, *images, *terms) if path]
+    sources = {"table": [table], "real": [real], "images": images, "terms": terms}
+    sources = {source: [path for path in paths if path] for source, paths in sources.items()}
+    expected = upstream_of(spec, **{source: paths for source, paths in sources.items() if paths})
+    files = [path for paths in sources.values() for path in paths]
+    # Pictures may be drawn of what others made, which has no record.
+    inputs = checked({str(path): path for path in files}, foreign=list(map(str, files)), upstream=expected)
     if wanted == "table":
         data: Any = _read_table(files[0])
     elif wanted == "images":
@@ -65,7 +70,9 @@ def plot(
 
     with replacing(out) as temporary:
         save_png(figure(data), temporary)
-    write_provenance(out, spec=spec, inputs={str(path): path for path in files})
+    order = {"table": [table] if table else [], "real": [real] if real else [], "images": images, "terms": terms}
+    facts = {"given": {argument: list(map(str, paths)) for argument, paths in order.items()}}
+    write_provenance(out, spec=spec, inputs=inputs, facts=facts)
 
 
 def _images(path: Path) -> np.ndarray:
@@ -93,8 +100,6 @@ def _progressive(name: str, terms: Sequence[Path]) -> dict[str, np.ndarray]:
 def _read_table(path: Path) -> pandas.DataFrame:
     try:
         return pandas.read_csv(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the tabulate stage first") from None
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a table in CSV ({error})") from None
 

@@ -8,6 +8,7 @@ int64, where there are labels. Its provenance states under `facts` what later st
 """
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,26 @@ import numpy as np
 from diffbench.base import plugins
 from diffbench.base.arrays import NpzWriter, read_member, writing_npz
 from diffbench.base.artifacts import run_record, write_provenance
+from diffbench.base.classes import class_counts
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.datasets._split import Split
 from diffbench.metrics._baseline_codes import histogram_code, uniform_code
 
 
-def prepare(spec: Mapping[str, Any], *, out_train: Path, out_test: Path) -> dict[str, dict[str, Any]]:
+def prepare(
+    spec: Mapping[str, Any], *, out_train: Path, out_test: Path, path: Path | None = None
+) -> dict[str, dict[str, Any]]:
     """Write both splits and their provenance, and return the facts of each ("train", "test").
 
-    spec: `dataset`, its name and options. Raises: UserError naming the file that is missing, corrupt or of
+    What was read is said in one line a split on stderr, the log of a run.
+
+    spec: `dataset`, its name and options. path: where the data set lies, which the spec need not say: the same pictures
+    elsewhere are the same data. Raises: UserError naming the file that is missing, corrupt or of
     another size; then neither split is written.
     """
-    name, dataset = plugins.chosen("datasets", spec["dataset"], "dataset")
+    entry = spec["dataset"] if path is None else {**spec["dataset"], "path": str(path)}
+    name, dataset = plugins.chosen("datasets", entry, "dataset")
     train, test = dataset.open("train"), dataset.open("test")
     for split, images in (("train", train), ("test", test)):
         if not images.num_images:
@@ -53,11 +61,24 @@ def prepare(spec: Mapping[str, Any], *, out_train: Path, out_test: Path) -> dict
             "levels": dataset.levels,
             "flip": dataset.flip,
             "num_classes": dataset.num_classes,
+            "class_counts": class_counts(images.labels, dataset.num_classes),
             "images_sha256": hashes[split],
             **codes,
         }
         write_provenance(path, spec={**spec, "split": split}, facts=facts[split])
+    _say(name, train, test, facts["train"]["class_counts"])
     return facts
+
+
+def _say(name: str, train: Split, test: Split, class_counts: Sequence[int] | None) -> None:
+    """Print what was read, a line a split, and one where training lacks a class: `sample` would ask for it."""
+    lines = [f"train: {train.summary()}", f"test: {test.summary()}"]
+    unseen = [str(label) for label, count in enumerate(class_counts or ()) if not count]
+    if unseen:
+        more = " and others" if unseen[5:] else ""
+        lines.append(f"no training image has label {', '.join(unseen[:5])}{more}, of {len(class_counts or ())} classes")
+    for line in lines:
+        sys.stderr.write(f"dataset {name}: {line}\n")
 
 
 def _write(writer: NpzWriter, split: Split) -> str:
@@ -77,9 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser(__doc__)
     parser.add_argument("--out-train", type=Path, required=True, metavar="PATH")
     parser.add_argument("--out-test", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--path", type=Path, metavar="PATH", help="where the data set lies, if the spec does not say")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="prepare") as cost:
-        facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test)
+        facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test, path=given.path)
         cost["num_images"] = sum(split["num_images"] for split in facts.values())
 
 

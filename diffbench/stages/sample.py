@@ -1,6 +1,7 @@
 """sample: a model's weights in, sample sets out, one for each number of steps."""
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,16 +12,17 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffbench.base.arrays import member_names, read_member, save_npz
+from diffbench.base.arrays import is_whole, load_member, member_names, read_member, save_npz, writing_npz
 from diffbench.base.artifacts import (
+    Inputs,
+    checked,
     digest,
     exclusive,
-    read_provenance,
-    require_files,
     run_record,
-    sha256,
+    upstream_of,
     write_provenance,
 )
+from diffbench.base.classes import LABEL_RULES, unlike_uniform
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
@@ -71,14 +73,17 @@ def sample_sets(
         raise UserError(f"--out: {len(outs)} files for {len(spec['spacings'])} spacings")
     if bool(spec.get("classifier")) != (classifier is not None):
         raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
-    given = {"weights": weights, "classifier": classifier, "low_res": low_res, "terms": terms}
-    inputs = {name: path for name, path in given.items() if path is not None}
-    require_files(list(inputs.values()))
+    inputs = checked(
+        {"weights": weights, "classifier": classifier, "low_res": low_res, "terms": terms}, upstream=upstream_of(spec)
+    )
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
-    hashes = {name: sha256(path) for name, path in inputs.items()}
     # What a shard holds has changed once: those of before are not this job's.
-    identity = {"spec": {**spec, "spacings": None}, **hashes, "device": chosen.type, "shard": 2}
+    identity = {"spec": {**spec, "spacings": None}, **inputs.sha256, "device": chosen.type, "shard": 2}
+    told = unlike_uniform(inputs.records["weights"]["facts"].get("class_counts"))
+    labelled = is_conditional(spec) or spec.get("classifier")
+    if told and labelled and low_res is None and spec.get("labels") != "as_in_data":
+        sys.stderr.write(f"diffbench: {told}\n")
     images = steps = 0
     with ExitStack() as locks:
         folders = [
@@ -96,7 +101,7 @@ def sample_sets(
 
 
 def sample_set(
-    spec: dict[str, Any], spacing: str, inputs: Mapping[str, Path], out: Path, device: torch.device, folder: Path
+    spec: dict[str, Any], spacing: str, inputs: Inputs, out: Path, device: torch.device, folder: Path
 ) -> int:
     """Write one sample set and return its number of steps.
 
@@ -106,27 +111,28 @@ def sample_set(
     chain = diffusion.chain(spacing)
     off_grid = spec.get("off_grid", "refuse")
     own = len(chain) == diffusion.timesteps and off_grid == "refuse"
-    model, facts = load_model(spec, inputs["weights"], device, full_chain=own, off_grid=off_grid)
-    if ("low_size" in facts) != ("low_res" in inputs):
-        raise UserError(f"--low-res: goes with an upsampler, and only with it; see {inputs['weights']}.json")
+    model, facts = load_model(spec, inputs.paths["weights"], device, full_chain=own, off_grid=off_grid)
+    if ("low_size" in facts) != ("low_res" in inputs.paths):
+        raise UserError(f"--low-res: goes with an upsampler, and only with it; see {inputs.paths['weights']}.json")
     gradient = None
-    if "classifier" in inputs:
-        gradient = load_classifier(spec["classifier"], inputs["classifier"], facts, device, off_grid)
+    if "classifier" in inputs.paths:
+        gradient = load_classifier(spec["classifier"], inputs.paths["classifier"], facts, device, off_grid)
     settings, num_images = spec["sampling"], spec["num_images"]
     sampler = part_of("samplers", spec["sampler"])
     denoiser = guided_denoiser(spec, model, gradient, applies_gradient=sampler.applies_gradient)
-    if getattr(sampler, "needs_error", False) != ("terms" in inputs):
+    if getattr(sampler, "needs_error", False) != ("terms" in inputs.paths):
         raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
-    if "terms" in inputs:
-        if read_provenance(inputs["terms"])["inputs"].get("weights") != sha256(inputs["weights"]):
-            raise UserError(f"{inputs['terms']}: the bound of other weights than {inputs['weights']}'s")
-        measured = (read_member(inputs["terms"], name) for name in ("timesteps", "x_0_mse"))
+    if "terms" in inputs.paths:
+        terms = inputs.paths["terms"]
+        if inputs.records["terms"]["inputs"].get("weights") != inputs.sha256["weights"]:
+            raise UserError(f"{terms}: the bound of other weights than {inputs.paths['weights']}'s")
+        measured = (read_member(terms, name) for name in ("timesteps", "x_0_mse"))
         denoiser = KnownErrorDenoiser.of(denoiser, model.chain, *measured)
     height, width, channels = facts["shape"]
     to_bytes = ROUNDINGS[settings["rounding"]]
     seed: int | str = spec["seed"]
-    if "low_res" in inputs:
-        conditions: Conditions | None = upsampling_conditions(spec, facts, inputs["low_res"])
+    if "low_res" in inputs.paths:
+        conditions: Conditions | None = upsampling_conditions(spec, facts, inputs.paths["low_res"])
         # Other noise than that of the image it starts from, whose pixels would else begin with equal draws.
         seed = f"{seed}, upsampled from {facts['low_size']}"
     else:
@@ -151,7 +157,7 @@ def sample_set(
         for start, end in ranges:
             shard = folder / f"{start}.npz"
             shards.append(shard)
-            if shard.is_file():
+            if is_whole(shard):
                 bar.update(len(chain))
                 continue
             own_nfe.clear()
@@ -177,11 +183,13 @@ def sample_set(
                 # A call may evaluate the network more than once, as guidance without a classifier does.
                 own = own_nfe[-1][: end - start] * (evaluations / calls[0])
             save_npz(shard, {"arr_0": to_bytes(x), "rows": np.array(rows), "nfe": own})
-    arrays = {"arr_0": np.concatenate([read_member(shard, "arr_0") for shard in shards])}
     y = None if conditions is None else conditions(torch.arange(num_images)).y
-    if y is not None:
-        arrays["arr_1"] = y.numpy()
-    save_npz(out, arrays)
+    with writing_npz(out) as writer:
+        with writer.member("arr_0", (num_images, height, width, channels), np.uint8) as images:
+            for shard in shards:  # one at a time: a set may be larger than memory
+                images.write(load_member(shard, "arr_0"))
+        if y is not None:
+            writer.add("arr_1", y.numpy())
     rows = np.sum([read_member(shard, "rows") for shard in shards], axis=0)
     evaluated, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
     nfe = np.concatenate([read_member(shard, "nfe") for shard in shards])
@@ -189,8 +197,8 @@ def sample_set(
     if adaptive:
         cost |= {"nfe_max": float(nfe.max()), "nfe_evaluated": evaluated}
     cost |= {"flops_per_evaluation": flops(model, facts, device, is_conditional(spec))}
-    if "low_res" in inputs:
-        cost["low_res"] = cost_of(inputs["low_res"])
+    if "low_res" in inputs.records:
+        cost["low_res"] = cost_of(inputs.records["low_res"])
     if "full_size" in facts:
         cost["full_size"] = facts["full_size"]
     if gradient is not None:
@@ -232,15 +240,28 @@ def guided_denoiser(
 def conditions_of(spec: dict[str, Any], facts: dict[str, Any]) -> Conditions | None:
     """Return what image k is to be, or None where neither the model nor a classifier takes a label.
 
-    iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes.
+    iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes; as_in_data: a label drawn by
+    (seed, k) with the shares that the classes had in training. Raises: UserError where these are not recorded.
     Source: guided-diffusion's classifier_sample.py draws labels independently and uniformly.
     """
     if not is_conditional(spec) and not spec.get("classifier"):
         return None
-    if spec.get("labels") == "balanced":
+    rule, counts = spec.get("labels") or "iid", facts.get("class_counts")
+    if rule == "balanced":
         return lambda index: Condition(y=index % facts["num_classes"])
     stream = Stream(spec["seed"], "label")
-    return lambda index: Condition(y=stream.integers(index, 0, facts["num_classes"]))
+    if rule == "iid":
+        return lambda index: Condition(y=stream.integers(index, 0, facts["num_classes"]))
+    if rule != "as_in_data":
+        raise UserError(f"--spec.labels: {rule!r} is not allowed; allowed: {', '.join(LABEL_RULES)}")
+    if not counts:
+        raise UserError(
+            "labels: as_in_data needs the class_counts of the training images, and the weights' record has none; "
+            "train the model here, or choose iid or balanced"
+        )
+    # An image of the training data is drawn, and its class taken: class y has those before ends[y].
+    ends = torch.tensor(counts).cumsum(0)
+    return lambda index: Condition(y=torch.searchsorted(ends, stream.integers(index, 0, sum(counts)), right=True))
 
 
 def upsampling_conditions(spec: dict[str, Any], facts: dict[str, Any], low_res: Path) -> Conditions:
@@ -264,10 +285,9 @@ def upsampling_conditions(spec: dict[str, Any], facts: dict[str, Any], low_res: 
     return lambda index: Condition(y=None if labels is None else labels[index], low_res=to_float(images[index.numpy()]))
 
 
-def cost_of(samples: Path) -> dict[str, Any]:
+def cost_of(samples: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the provenance of a sample set says that it cost; of real images, nothing."""
-    facts = read_provenance(samples)["facts"]
-    return {key: value for key, value in facts.items() if key in COSTS}
+    return {key: value for key, value in samples["facts"].items() if key in COSTS}
 
 
 def flops(model: ModelDenoiser, facts: dict[str, Any], device: torch.device, conditional: bool) -> int:

@@ -9,12 +9,12 @@ import numpy as np
 
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.artifacts import (
+    checked,
     digest,
-    read_provenance,
     read_recorded,
-    require_files,
+    require_upstream,
     run_record,
-    sha256,
+    upstream_of,
     write_provenance,
 )
 from diffbench.base.command import run_stage, stage_parser
@@ -37,10 +37,13 @@ def score_features(
 
     Raises: UserError where the files were made by different extractors.
     """
-    require_files([features, reference])
+    wanted = upstream_of(spec)
+    made = wanted.pop("samples_provenance", None)
+    given = {"features": features, "reference": reference, "samples_provenance": samples_provenance}
+    inputs = checked(given, foreign=("samples_provenance",), upstream=wanted)
     described = spec["protocol"]
     protocol = configure(load("protocols", described["name"]), _options(described), "protocol")
-    own, other = read_provenance(features), read_provenance(reference)
+    own, other = inputs.records["features"], inputs.records["reference"]
     for fact, field in {"weights_sha256": "extractor", "resize": "resize"}.items():
         if own["facts"][fact] != other["facts"][fact]:
             raise UserError(f"{features} and {reference} come from different extractors; not comparable: {field}")
@@ -49,7 +52,7 @@ def score_features(
     num_images = min(spec["row"].get("num_images") or available, available)
     num_reference = protocol.reference_images(other["facts"]["num_images"])
     metrics = {
-        name: configure(load("metrics", name), protocol.metric_options(name), f"protocol metric {name}")
+        name: configure(load("metrics", name), protocol.metric_settings(name), f"protocol metric {name}")
         for name in protocol.metrics
     }
     identity = protocol.identity(
@@ -57,9 +60,11 @@ def score_features(
         extractor_sha256=own["facts"]["weights_sha256"],
         rounding=spec["rounding"],
         num_images=num_images,
-        reference_sha256=other["inputs"]["images"],
+        # A split's file is a function of the data set; a file of somebody's may be packed in many ways.
+        reference_sha256=other["facts"]["pixels_sha256"] if protocol.reference_file else other["inputs"]["images"],
         num_reference=num_reference,
         options={name: dataclasses.asdict(metric) for name, metric in metrics.items()},
+        moments=_stored_moments(metrics, other["facts"].get("moments", {})),
     )
     name = protocol_id(identity)
     row = {**spec["row"], "num_images": num_images}
@@ -67,11 +72,13 @@ def score_features(
     stored = {key for names in STORED_MOMENTS.values() for key in names}
     real = {key: values if key in stored else values[:num_reference] for key, values in _arrays(reference).items()}
     records = [record(row, key, name, metric(generated, real)) for key, metric in metrics.items()]
-    inputs = {"features": features, "reference": reference}
     if samples_provenance is not None:
-        cost = read_recorded(samples_provenance)["facts"]
-        records += [record(row, key, name, Estimate.exact(value)) for key, value in costs(cost).items()]
-        inputs["samples_provenance"] = samples_provenance
+        samples = read_recorded(samples_provenance)
+        if made is not None:
+            require_upstream(samples_provenance, made, samples, samples["sha256"])
+        if samples["sha256"] != own["inputs"]["images"]:
+            raise UserError(f"{samples_provenance}: of other samples than those whose features {features} holds")
+        records += [record(row, key, name, Estimate.exact(value)) for key, value in costs(samples["facts"]).items()]
     write_records(out, records)
     write_provenance(
         out, spec=spec, inputs=inputs, facts={"protocol": dict(identity), "protocol_digest": digest(identity)[:8]}
@@ -83,18 +90,19 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
 
     Raises: UserError where there is no test split, or the files are not of one model, evaluated alike.
     """
-    require_files(terms)
-    files = {read_provenance(path)["facts"]["split"]: path for path in terms}
+    every = checked({str(path): path for path in terms}, upstream=upstream_of(spec, terms=terms))
+    # In one order, whatever the one in which they were given: the records follow it.
+    files = dict(sorted((every.records[str(path)]["facts"]["split"], path) for path in terms))
     given = ", ".join(map(str, terms))
     if "test" not in files or len(files) != len(terms):
         raise UserError(f"--terms: {given}: give one file of the test split and, at most, one of the training split")
-    if len({read_provenance(path)["inputs"]["weights"] for path in terms}) > 1:
+    if len({recorded["inputs"]["weights"] for recorded in every.records.values()}) > 1:
         raise UserError(f"--terms: {given} are of different weights; not comparable: weights")
     if len({read_member(path, "width").tobytes() for path in terms}) > 1:
         raise UserError(f"--terms: {given} took different timesteps of the chain; not comparable: strata")
     records, found = [], {}
     for split, path in files.items():
-        arrays, provenance = _arrays(path), read_provenance(path)
+        arrays, provenance = _arrays(path), every.records[str(path)]
         facts = provenance["facts"]
         name = bound_protocol(facts, provenance["inputs"]["data"], len(arrays["width"]))
         found[split] = BitsPerDim()(arrays)
@@ -115,7 +123,7 @@ def score_terms(spec: Mapping[str, Any], terms: Sequence[Path], out: Path) -> No
         records.append(record(row, "nll_gap_bits_per_dim", " - ".join(names), gap(found["test"], found["train"])))
     write_records(out, records)
     protocols = dict.fromkeys(item["protocol"] for item in records)
-    inputs = {f"terms_{split}": path for split, path in files.items()}
+    inputs = every.renamed({str(path): f"terms_{split}" for split, path in files.items()})
     write_provenance(out, spec=spec, inputs=inputs, facts={"protocol": list(protocols)})
 
 
@@ -154,13 +162,15 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
 
     Image k of each file is of one picture. Raises: UserError where there are fewer true images than upsampled ones.
     """
-    require_files([images, truth, low_res])
+    inputs = checked({"images": images, "truth": truth, "low_res": low_res}, upstream=upstream_of(spec))
     upsampled = read_member(images, "arr_0")
     true, small = (read_member(path, "arr_0")[: len(upsampled)] for path in (truth, low_res))
     for path, found in ((truth, true), (low_res, small)):
         if found.dtype != np.uint8 or found.ndim != 4:
             raise UserError(f"{path}: arr_0 is {found.dtype}{found.shape}, wanted uint8 images")
-    reference, given = (f"{Path(path).stem}@{sha256(path)[:8]}" for path in (truth, low_res))
+    if inputs.records["images"]["inputs"].get("low_res") != inputs.sha256["low_res"]:
+        raise UserError(f"{images}: not upsampled from {low_res}, but from another version of it or other images")
+    reference, given = (f"{inputs.paths[name].stem}@{inputs.sha256[name][:8]}" for name in ("truth", "low_res"))
     images_of = f"reference={reference};low_res={given}"
     name = f"pairs;{images_of};rounding={spec['rounding']};n={len(upsampled)};version=1"
     row = {**spec["row"], "num_images": len(upsampled)}
@@ -168,7 +178,13 @@ def score_pairs(spec: Mapping[str, Any], images: Path, truth: Path, low_res: Pat
     sets = {"psnr": upsampled, "psnr_enlarged": enlarged(small, *true.shape[1:3])}
     records = [record(row, key, name, metric({"images": own}, {"images": true})) for key, own in sets.items()]
     write_records(out, records)
-    write_provenance(out, spec=spec, inputs={"images": images, "truth": truth, "low_res": low_res}, facts={})
+    write_provenance(out, spec=spec, inputs=inputs, facts={})
+
+
+def _stored_moments(metrics: Mapping[str, Any], moments: Mapping[str, str]) -> dict[str, str]:
+    """Return the hash of the stored mean and covariance of each metric that takes one."""
+    taking = {name: metric.features for name, metric in metrics.items() if getattr(metric, "takes_moments", False)}
+    return {name: moments[feature] for name, feature in taking.items() if feature in moments}
 
 
 def _options(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
-from diffbench.base.artifacts import read_provenance, require_files, run_record, write_provenance
+from diffbench.base.artifacts import checked, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.sizes import factor, shrunk, size_of
@@ -22,12 +22,11 @@ def shrink(spec: dict[str, Any], data: Path, out: Path) -> None:
     `full_size` among them is the height and width that samples of this size are enlarged to before they are scored.
     Grey levels become 256: means of a few levels lie between them. Raises: UserError where the size does not divide.
     """
-    require_files([data])
+    inputs = checked({"data": data}, upstream=upstream_of(spec))
     size = size_of({"size": spec["size"]}, "size", "--spec")
     if size is None:
         raise UserError("--spec.size: give a number of pixels")
-    provenance = read_provenance(data)
-    facts = {key: value for key, value in provenance["facts"].items() if not key.endswith("_bits_per_dim")}
+    facts = {key: value for key, value in inputs.records["data"]["facts"].items() if not key.endswith("_bits_per_dim")}
     number, (height, width, channels) = facts["num_images"], facts["shape"]
     try:
         times = factor(height, width, size)
@@ -42,7 +41,7 @@ def shrink(spec: dict[str, Any], data: Path, out: Path) -> None:
             writer.add("arr_1", np.array(read_member(data, "arr_1")))
     # The hash of the images that these were made of tells data sets apart as well as one of their own.
     about = facts | {"shape": shape, "levels": 256, "full_size": [height, width]}
-    write_provenance(out, spec=spec, inputs={"data": data}, facts=about)
+    write_provenance(out, spec=spec, inputs=inputs, facts=about)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

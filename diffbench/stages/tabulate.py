@@ -19,7 +19,7 @@ import pandas
 
 from diffbench.base import plugins
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import replacing, run_record, write_provenance
+from diffbench.base.artifacts import checked, replacing, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.records import read_records
@@ -62,10 +62,15 @@ def tabulate(
     name, table = plugins.chosen("tables", spec["table"], "table")
     if table.consumes != ("terms" if terms else "records"):
         raise UserError(f"table {name}: is made from --{SOURCES[table.consumes]}, and from nothing else")
+    given = {"scores": scores, "terms": terms}
+    wanted = upstream_of(spec, **{source: paths for source, paths in given.items() if paths})
+    inputs = checked({str(path): path for path in (*scores, *terms)}, upstream=wanted)
     frame = table(_identified(spec, terms) if terms else _records(scores, out_table))
     with replacing(out_table) as temporary:
         frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-    write_provenance(out_table, spec=spec, inputs={str(path): path for path in (*scores, *terms)})
+    # A table's rows follow the order in which it was given the files.
+    given = {"scores": list(map(str, scores)), "terms": list(map(str, terms))}
+    write_provenance(out_table, spec=spec, inputs=inputs, facts={"given": given})
     if out_metrics:
         with replacing(out_metrics) as temporary:
             temporary.write_text(json.dumps(nested_numbers(frame), indent=1) + "\n")

@@ -13,12 +13,13 @@ from safetensors.torch import save
 
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.artifacts import (
+    Inputs,
+    checked,
     digest,
     exclusive,
-    read_provenance,
     replacing,
-    require_files,
     run_record,
+    upstream_of,
     write_provenance,
 )
 from diffbench.base.command import add_device, run_stage, stage_parser
@@ -42,7 +43,7 @@ def train(
     log_csv: Path,
     *,
     held_out: Path | None = None,
-    root: Path = Path(),
+    pictures: Path | None = None,
     device: str = "auto",
     cache: Path = Path(".cache"),
     checkpoint_every: int = 500,
@@ -50,34 +51,33 @@ def train(
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
 
-    held_out: prepared images, of which a classifier's log then has the accuracy too. root: where a relative path of the
-    data set starts that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was
-    cut off. Raises: UserError.
+    held_out: prepared images, of which a classifier's log then has the accuracy too. pictures: where the data set lies
+    that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was cut off.
+    Raises: UserError.
     """
-    require_files([data])
+    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(spec))
     make_deterministic(spec["threads"])
     chosen = chosen_device(device)
-    provenance = read_provenance(data)
-    facts = {key: provenance["facts"][key] for key in ("shape", "levels", "num_classes", "flip")}
+    known = inputs.records["data"]["facts"]
+    facts = {key: known[key] for key in ("shape", "levels", "num_classes", "flip")}
     # Of an upsampler's input, and of a smaller copy of a data set: its samples are enlarged before they are scored.
     facts |= {"low_size": spec["low_size"]} if "low_size" in spec else {}
-    facts |= {"full_size": provenance["facts"]["full_size"]} if "full_size" in provenance["facts"] else {}
+    facts |= {"full_size": known["full_size"]} if "full_size" in known else {}
     training_data = _data_of(spec, data, facts["flip"])
-    inputs, looked_at = {"data": data}, None
     if held_out is not None:
-        looked_at = _require_held_out(spec, held_out, facts)
+        _require_held_out(spec, inputs, facts)
         training_data = replace(training_data, held_out=_data_of(spec, held_out, flip=False))
-        inputs["held_out"] = held_out
     # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
-    seen = {"data": provenance["sha256"], "held_out": looked_at, "facts": facts}
+    seen = {name: inputs.sha256.get(name) for name in ("data", "held_out")} | {"facts": facts}
     key = digest({"spec": spec, **seen, "device": chosen.type})[:24]
     with ExitStack() as stack:
         folder = stack.enter_context(exclusive(cache / "train" / key))
         if spec["training"].get("random_crop"):
             if "dataset" not in spec:
                 raise UserError("training.random_crop: the spec must name the data set whose pictures are cut")
-            pictures = cutting(spec["dataset"], root, training_data.images, _labels_of(data), data)
-            training_data = replace(training_data, cuts=stack.enter_context(pictures))
+            entry = spec["dataset"] if pictures is None else {**spec["dataset"], "path": str(pictures)}
+            cuts = cutting(entry, training_data.images, _labels_of(data), data)
+            training_data = replace(training_data, cuts=stack.enter_context(cuts))
         seed_torch(spec["seed"], "init")
         trainer = Trainer(
             task_of(spec, facts),
@@ -92,9 +92,10 @@ def train(
         write_log(trainer.log, log_csv)
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
         # What a sample set must know to refuse a classifier that was trained on other images.
-        about = facts | {"parameters": parameters, "images_sha256": provenance["facts"].get("images_sha256")}
+        about = facts | {"parameters": parameters, "images_sha256": known.get("images_sha256")}
+        about |= {"class_counts": known.get("class_counts")}
         about |= device_facts(chosen)
-        write_provenance(out, spec=spec, inputs={"data": data}, facts=about)
+        write_provenance(out, spec=spec, inputs=inputs.only("data"), facts=about)
         write_provenance(log_csv, spec=spec, inputs=inputs, facts={})
         checkpoints.remove()
     if record is not None:
@@ -117,19 +118,17 @@ def _data_of(spec: dict[str, Any], data: Path, flip: bool) -> TrainingData:
     )
 
 
-def _require_held_out(spec: dict[str, Any], held_out: Path, facts: dict[str, Any]) -> str:
-    """Return the hash of a file of held-out images. Raises: UserError where the training cannot look at them."""
-    require_files([held_out])
+def _require_held_out(spec: dict[str, Any], inputs: Inputs, facts: dict[str, Any]) -> None:
+    """Raise UserError where the training cannot look at held-out images."""
     if "objective" in spec:
         raise UserError("held-out images have no column in the log of a model; leave --held-out to classifiers")
-    provenance = read_provenance(held_out)
+    known = inputs.records["held_out"]["facts"]
     for name, words in {"shape": "of shape", "num_classes": "in classes:"}.items():
-        if provenance["facts"][name] != facts[name]:
+        if known[name] != facts[name]:
             raise UserError(
-                f"{held_out}: images {words} {provenance['facts'][name]}, those trained on {facts[name]}; "
+                f"{inputs.paths['held_out']}: images {words} {known[name]}, those trained on {facts[name]}; "
                 "give the other split of the same data set"
             )
-    return provenance["sha256"]
 
 
 def _labels_of(data: Path) -> np.ndarray | None:
@@ -171,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")
     parser.add_argument("--held-out", type=Path, help="images for a classifier's log, not trained on (.npz)")
-    parser.add_argument("--root", type=Path, default=Path(), help="where a relative path of the data set starts")
+    parser.add_argument("--pictures", type=Path, help="where the data set lies, for random crops")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where checkpoints live")
     parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")
     add_device(parser)
@@ -183,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.out,
             given.log_csv,
             held_out=given.held_out,
-            root=given.root,
+            pictures=given.pictures,
             device=given.device,
             cache=given.cache,
             checkpoint_every=given.checkpoint_every,

@@ -1,36 +1,60 @@
 """Checkpoints of a run in progress, in a folder named by the hash of everything that determines the run."""
 
+import hashlib
 import io
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from diffbench.base.artifacts import replacing
+from diffbench.base.artifacts import replacing, sha256
+
+KEPT = 2
+"""Checkpoints that a run keeps: the newest, and the one before for the case that the newest is damaged."""
 
 
 class Checkpoints:
-    """The newest checkpoint of one run. A killed process leaves the old one or the whole new one."""
+    """The newest checkpoints of one run. A killed process leaves the old ones or, besides, the whole new one.
+
+    A file's name holds its step and the SHA-256 of its content: `000000500-<sha256>.pt`.
+    """
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._path = folder / "checkpoint.pt"
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint."""
+        """Write a checkpoint, named by `state["step"]`, and remove those that it makes superfluous."""
         # By way of memory: on a full disk torch's own writer raises an error that does not say so.
         content = io.BytesIO()
         torch.save(state, content)
-        with replacing(self._path) as temporary:
+        name = f"{state['step']:09d}-{hashlib.sha256(content.getbuffer()).hexdigest()}.pt"
+        with replacing(self._folder / name) as temporary:
             temporary.write_bytes(content.getbuffer())
+        for path in self._newest_first()[KEPT:]:
+            path.unlink()
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the newest checkpoint, or None at the start of a run."""
-        if not self._path.is_file():
-            return None
-        return torch.load(self._path, map_location=device, weights_only=True)
+        """Return the newest checkpoint that is whole, or None at the start of a run.
+
+        Damaged ones are set aside with one line on stderr: the steps since the one before are taken again.
+        """
+        found = self._newest_first()
+        for path in found:
+            if sha256(path) == path.stem.partition("-")[2]:
+                return torch.load(path, map_location=device, weights_only=True)
+            aside = path.with_suffix(".damaged")
+            path.replace(aside)
+            way_on = "start" if path == found[-1] else "checkpoint before"
+            sys.stderr.write(
+                f"diffbench: {aside}: a damaged checkpoint, set aside; training goes on from the {way_on}\n"
+            )
+        return None
 
     def remove(self) -> None:
         """Remove the folder; to be called when the run's results are on disk."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self._folder.glob("*-*.pt"), reverse=True)

@@ -1,9 +1,27 @@
 """`.npz` files: mapped where stored, streamed where compressed, refused where damaged, equal bytes when written again."""
 
+import os
+import struct
+import tracemalloc
+import warnings
+import zipfile
+from functools import partial
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from diffbench.base.arrays import member_names, read_member, save_npz, stream_member, writing_npz
+from diffbench.base.arrays import (
+    Header,
+    load_member,
+    member_names,
+    read_header,
+    read_member,
+    save_npz,
+    stream_member,
+    writing_npz,
+)
 from diffbench.base.artifacts import sha256
 from diffbench.base.errors import UserError
 
@@ -127,3 +145,177 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 def test_fortran_order_cannot_be_streamed(tmp_path):
     np.savez(tmp_path / "a.npz", arr_0=np.asfortranarray(IMAGES))
     assert "C order" in one_line(lambda: list(stream_member(tmp_path / "a.npz", "arr_0", 7)), tmp_path / "a.npz")
+
+
+def test_headers_are_read_without_the_array(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", arr_0=np.zeros((3000, 64, 64, 3), np.uint8), one=np.float32(1))
+    tracemalloc.start()
+    assert read_header(tmp_path / "a.npz", "arr_0") == Header((3000, 64, 64, 3), np.dtype(np.uint8))
+    assert read_header(tmp_path / "a.npz", "one").shape == ()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_a_plain_npy_is_a_file_of_one_array(tmp_path):
+    path = tmp_path / "images.npy"
+    np.save(path, IMAGES)
+    assert member_names(path) == ["arr_0"] and np.array_equal(read_member(path, "arr_0"), IMAGES)
+    assert isinstance(read_member(path, "arr_0"), np.memmap)
+    assert np.array_equal(np.concatenate(list(stream_member(path, "arr_0", 7))), IMAGES)
+    assert np.array_equal(load_member(path, "arr_0"), IMAGES)
+    assert "a plain .npy holds one, arr_0" in one_line(lambda: read_member(path, "arr_1"), path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "cut off" in one_line(lambda: read_member(path, "arr_0"), path)
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_byte_orders_and_fortran_order_keep_their_values(tmp_path, order):
+    array = np.arange(60, dtype=np.dtype(np.int32).newbyteorder("<" if order == "little" else ">")).reshape(5, 12)
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "a.npz", c=array, f=np.asfortranarray(array))
+        for name in ("c", "f"):
+            assert np.array_equal(read_member(tmp_path / "a.npz", name), array)
+            assert np.array_equal(load_member(tmp_path / "a.npz", name), array)
+        assert np.array_equal(np.concatenate(list(stream_member(tmp_path / "a.npz", "c", 2))), array)
+
+
+PIXELS = IMAGES.tobytes()
+
+
+def npy(shape=(50, 4, 6, 3), descr="'|u1'", data=PIXELS, length=None, text=None):
+    """The bytes of a `.npy` whose header says what it is told to."""
+    text = text or f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape!r}, }}"
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(text) if length is None else length) + text.encode() + data
+
+
+HOSTILE = {
+    "shape of 1e18": (npy((10**18,)), "holds 3600 bytes"),
+    "shape of 5000 digits": (npy(text="{'descr': '|u1', 'fortran_order': False, 'shape': (" + "9" * 5000 + ",)}"), ""),
+    "negative shape": (npy((-1, 4, 6, 3)), "no array of numbers"),
+    "shape too small": (npy((49, 4, 6, 3)), "by its header"),
+    "shape too large": (npy((51, 4, 6, 3)), "cut off"),
+    "shape of floats": (npy((50.0,)), "damaged"),
+    "header of 4 GB": (npy(length=2**32 - 1), "which no array needs"),
+    "header longer than the file": (npy(length=9_000), "damaged"),
+    "deep header": (npy(text="{'descr': " + "(" * 2000 + ")" * 2000 + "}"), "damaged"),
+    "deep minus": (npy(text="-" * 9000 + "1"), "damaged"),
+    "objects": (npy(descr="'|O'"), "never loaded"),
+    "objects in fields": (npy(descr="[('a', '|O')]"), "never loaded"),
+    "fields": (npy((3600,), descr="[('a', '|u1')]"), "no array of numbers"),
+    "no such type": (npy(descr="'hello'"), "damaged"),
+    "version 9": (b"\x93NUMPY\x09\x00" + npy()[8:], "is not known"),
+    "no header": (b"\x93NUMPY", "damaged"),
+    "empty": (b"", "damaged"),
+}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_headers_are_one_line_at_once(tmp_path, case, method):
+    content, said = HOSTILE[case]
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("arr_0.npy", content)
+    tracemalloc.start()
+    for call in (read_header, read_member, load_member, lambda *given: list(stream_member(*given, 7))):
+        assert said in one_line(lambda call=call: call(path, "arr_0"), path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * 2**20
+
+
+def test_sizes_that_the_archive_cannot_bear_out_are_refused(tmp_path):
+    path = tmp_path / "bomb.npz"
+    content = npy((2**40,), data=b"")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("arr_0.npy", content)
+    # The archive agrees with the header; only its own length does not.
+    size = struct.pack("<L", len(content))
+    path.write_bytes(path.read_bytes().replace(size, struct.pack("<L", 2**32 - 2)))
+    assert "cannot be 4294967294 bytes long" in one_line(lambda: read_header(path, "arr_0"), path)
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("arr_0.npy", npy())
+        archive.writestr("arr_0.npy", npy(data=IMAGES[::-1].tobytes()))
+    assert "2 arrays are named 'arr_0'" in one_line(lambda: read_member(path, "arr_0"), path)
+
+
+def test_encrypted_members_and_other_compressions_are_one_line(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("arr_0.npy", npy())
+    assert "save it by np.savez" in one_line(lambda: read_member(path, "arr_0"), path)
+    np.savez(path, arr_0=IMAGES)
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    path.write_bytes(content)
+    assert "encrypted" in one_line(lambda: read_member(path, "arr_0"), path)
+
+
+def test_what_an_archive_holds_instead_is_said_in_a_few_words(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for k in range(5000):
+            archive.writestr(f"{k:04d}.png", b"")
+    assert member_names(path) == []
+    said = one_line(lambda: read_member(path, "arr_0"), path)
+    assert "it holds no arrays but 0000.png, " in said and "and 4994 more" in said and len(said) < 300
+
+
+def test_one_flipped_bit_is_found_by_the_archives_checksum(stored):
+    content = bytearray(stored.read_bytes())
+    content[content.index(IMAGES.tobytes()) + 1234] ^= 4
+    stored.write_bytes(content)
+    for call in (load_member, lambda *given: list(stream_member(*given, 7))):
+        assert "damaged" in one_line(lambda call=call: call(stored, "arr_0"), stored)
+
+
+def test_pipes_and_folders_do_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    assert "no such file" in one_line(lambda: member_names(tmp_path / "pipe.npz"), tmp_path / "pipe.npz")
+    assert "a folder" in one_line(lambda: read_header(tmp_path, "arr_0"), tmp_path)
+
+
+def valid_files(folder):
+    few = IMAGES[:3]
+    np.savez(folder / "stored.npz", arr_0=few, arr_1=np.arange(3))
+    np.savez_compressed(folder / "compressed.npz", arr_0=few)
+    np.save(folder / "plain.npy", few)
+    return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_damaged_file_is_more_than_one_line(tmp_path_factory, data):
+    """Bytes changed, cut out, put in or cut off anywhere: an array, or one line."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    content = bytearray(data.draw(st.sampled_from(valid_files(folder))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, max(0, len(content) - 1)))
+        piece = data.draw(st.binary(max_size=6))
+        match data.draw(st.sampled_from(["change", "insert", "remove", "cut"])):
+            case "change":
+                content[at : at + len(piece)] = piece
+            case "insert":
+                content[at:at] = piece
+            case "remove":
+                del content[at : at + len(piece) + 1]
+            case "cut":
+                del content[at:]
+    path = folder / "fuzzed.npz"
+    path.write_bytes(content)
+    for call in (
+        member_names,
+        *(partial(read, name=name) for read in (read_header, read_member, load_member) for name in ("arr_0", "arr_1")),
+        lambda path: list(stream_member(path, "arr_0", 2)),
+    ):
+        try:
+            call(path)
+        except UserError as error:
+            assert "\n" not in str(error) and len(str(error)) < 600

@@ -6,6 +6,7 @@ import json
 import pytest
 import yaml
 
+from diffbench.base.artifacts import write_recorded
 from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
 
@@ -49,7 +50,7 @@ def record(tmp_path, monkeypatch):
             "facts": {"shape": [8, 8, 1], "levels": 17, "num_classes": 10} | dict(facts),
         }
         (tmp_path / f"{name}.safetensors").touch()
-        (tmp_path / f"{name}.safetensors.json").write_text(json.dumps(content))
+        write_recorded(tmp_path / f"{name}.safetensors.json", content)
 
     write()
     return write
@@ -98,7 +99,7 @@ def test_weights_that_another_benchmark_trained(record, tmp_path):
     path = tmp_path / "released.safetensors.json"
     content = json.loads(path.read_text())
     del content["spec"]["weights"]
-    path.write_text(json.dumps(content))
+    write_recorded(path, content)
     found = parsed(model(weights="raw")).models
     assert found["released"].weights == "raw" and found["again"].weights == "ema"
     assert found["released"].training.steps == 70 and found["released"].objective_name == "hybrid"
@@ -159,7 +160,7 @@ def test_labels_that_a_network_does_not_take_may_be_of_any_number(record):
 
 
 def test_a_record_of_another_stage_is_one_line(record, tmp_path):
-    (tmp_path / "released.safetensors.json").write_text(json.dumps({"spec": {"threads": 1}, "facts": {}}))
+    write_recorded(tmp_path / "released.safetensors.json", {"spec": {"threads": 1}, "facts": {}})
     with pytest.raises(UserError, match="records no 'network'"):
         parsed()
 
@@ -247,3 +248,14 @@ def test_an_upsampler_and_its_base(record):
 def test_how_a_checkpoint_was_trained_asks_nothing_of_the_data(record):
     record(training={"random_crop": True}, objective={"name": "hybrid"})
     assert parsed().models["released"].training.random_crop
+
+
+def test_labels_as_in_the_data_need_a_record_of_the_classes(record):
+    def asked(content):
+        content["models"]["released"]["labels"] = "as_in_data"
+
+    record(network=described(**NETWORK, class_conditional=True))
+    with pytest.raises(UserError, match="models.released.labels: as_in_data needs the classes of the images"):
+        parsed(asked)
+    record(network=described(**NETWORK, class_conditional=True), facts={"class_counts": [1] * 10})
+    assert parsed(asked).models["released"].labels == "as_in_data"

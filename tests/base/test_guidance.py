@@ -102,7 +102,7 @@ WRONG = {
     "another schedule": (("classifiers", "noisy", "schedule"), "cosine", "classifier: noisy knows the noise of schedule cosine, and the model's is linear"),
     "another chain": (("classifiers", "noisy", "timesteps"), 50, "classifier: noisy knows the noise of timesteps 50, and the model's is 100"),
     "labels of an unconditional model": (("models", "plain", "labels"), "iid", "models.plain.labels: an unconditional model takes none"),
-    "unknown labels": (("models", "adm", "labels"), "sorted", "models.adm.labels: 'sorted' is not allowed; allowed: iid, balanced"),
+    "unknown labels": (("models", "adm", "labels"), "sorted", "models.adm.labels: 'sorted' is not allowed; allowed: iid, balanced, as_in_data"),
     "negative scale": (("models", "adm_g", "guidance", "scale"), -1.0, "models.adm_g.guidance: scale must not be negative, it is -1"),
     "negative scale in a sweep": (("runs", 1, "guidance_scales"), [1, -0.5], "runs[1].guidance_scales: adm_g: scale must not be negative, it is -0.5"),
     "text in a sweep": (("runs", 1, "guidance_scales"), ["x"], "runs[1].guidance_scales[0]: 'x' is not a number"),

@@ -29,6 +29,54 @@ def test_known_answers(counter, key, answer):
     assert tuple(int(word) for word in words) == answer
 
 
+NORMALS = {
+    (0, "x_T", 0, 0): [
+        0.7306652665138245,
+        0.15616749227046967,
+        -0.567280650138855,
+        -1.1718453168869019,
+        0.5743588209152222,
+    ],
+    (3, "step", (1 << 33) + 5, 7): [0.6015549302101135, -0.9050758481025696, 1.135988473892212, -1.1158515214920044],
+    ("0x", "train", 2, 2**31 + 3): [0.5038765072822571, -0.5938074588775635, 0.6400443315505981, -0.35679909586906433],
+    (1, "bound", 4, 5): [1.2813019752502441, 0.5637903809547424, -0.26473572850227356, -0.16392268240451813],
+}
+"""By seed, purpose, index and draw. A change here is a change of every sample and every training."""
+
+
+@pytest.mark.parametrize("where", NORMALS, ids=str)
+def test_normals_are_these_numbers(where):
+    seed, purpose, index, draw = where
+    found = Stream(seed, purpose).normal(torch.tensor([index]), draw, (len(NORMALS[where]),))[0]
+    # One unit in the last place, for the logarithm and the cosine of another processor.
+    torch.testing.assert_close(found, torch.tensor(NORMALS[where]), rtol=1.2e-7, atol=0)
+
+
+def test_normals_are_box_and_mullers_transform_of_the_words():
+    stream, index = Stream(5, "step"), torch.tensor([3])
+    words = stream.words(index, 2, 6)[0].tolist()
+    expected = []
+    for first, second in zip(words[::2], words[1::2], strict=True):
+        radius = math.sqrt(-2 * math.log((first + 0.5) / 2**32))
+        angle = 2 * math.pi * (second + 0.5) / 2**32
+        expected += [radius * math.cos(angle), radius * math.sin(angle)]
+    torch.testing.assert_close(stream.normal(index, 2, (6,))[0], torch.tensor(expected), rtol=1.2e-7, atol=0)
+
+
+def test_orders_integers_coins_and_torchs_seeds_are_these_numbers():
+    assert permutation(0, 0, 8).tolist() == [5, 4, 2, 7, 6, 3, 0, 1]
+    assert permutation("7", 3, 8).tolist() == [7, 0, 6, 3, 4, 2, 5, 1]
+    stream, index = Stream(2, "label"), torch.tensor([0, 1, (1 << 33) + 5])
+    assert stream.integers(index, 1, 1000).tolist() == [470, 480, 767]
+    assert stream.bits(index, 1).tolist() == [False, False, True]
+    assert stream.uniform(index, 1)[:, 0].tolist() == [0.4703400823054835, 0.4800333435414359, 0.7679301082389429]
+    seeds = []
+    for where in ((0, "init"), (3, "dropout", 9)):
+        seed_torch(*where)
+        seeds.append(torch.initial_seed())
+    assert seeds == [5592186415133566638, 7485284679221942502]
+
+
 def test_words_are_the_generator_at_the_documented_counter():
     stream, index = Stream(3, "step"), (1 << 33) + 5
     words = stream.words(torch.tensor([index]), 7, 6)[0].tolist()

@@ -1,9 +1,12 @@
 """Two rows of a folder of results: found, refused where they do not compare, and told."""
 
+import csv
+
 import pytest
 
+from diffbench.base.artifacts import write_provenance
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate, record, write_records
+from diffbench.base.records import ROW_KEYS, Estimate, record, write_records
 from diffbench.cli import app
 from diffbench.commands.compare import compare, compared, protocol_fields, records_of
 from diffbench.stages.tabulate import tabulate
@@ -21,6 +24,12 @@ def of_a_model(model, seed):
     return row(model, sampler=None, steps=None, seed=seed, sample_seed=None, num_images=300)
 
 
+def scored(path, records):
+    """Write scores with the record beside them, which is no file of scores."""
+    write_records(path, records)
+    write_provenance(path, spec={})
+
+
 @pytest.fixture
 def results(tmp_path):
     for (model, steps), values in FIDS.items():
@@ -31,16 +40,13 @@ def results(tmp_path):
                 record(where, "recall", PROTOCOL, Estimate(0.8, 0.75, 0.84)),
             ]
             path = tmp_path / f"results/scores/digits/{model}/train{seed}/ancestral/sample0/{steps}.json"
-            write_records(path, records)
-            path.with_name(f"{path.name}.json").write_text("{}")  # provenance, which is no file of scores
+            scored(path, records)
     for model, bits in (("ddpm", 2.91), ("iddpm", 3.08)):
         for seed in range(3):
             item = record(of_a_model(model, seed), "nll_bits_per_dim", "bound;n=300", Estimate.normal(bits, 0.014))
-            write_records(tmp_path / f"results/scores/bound/{model}/train{seed}.json", [item])
+            scored(tmp_path / f"results/scores/bound/{model}/train{seed}.json", [item])
     real = row("real", sampler=None, steps=None, seed=None, sample_seed=None)
-    write_records(
-        tmp_path / "results/scores/digits/real.json", [record(real, "fid", PROTOCOL, Estimate(3.5, 3.0, 4.0))]
-    )
+    scored(tmp_path / "results/scores/digits/real.json", [record(real, "fid", PROTOCOL, Estimate(3.5, 3.0, 4.0))])
     return tmp_path / "results"
 
 
@@ -136,7 +142,7 @@ def test_places_without_scores_are_refused(tmp_path):
     with pytest.raises(UserError, match="not CSV in UTF-8"):
         records_of(tmp_path / "b.csv")
     (tmp_path / "s.json").write_text('{"records": [{"metric": "fid"}]}')
-    with pytest.raises(UserError, match="a record lacks benchmark"):
+    with pytest.raises(UserError, match="a record lacks 'benchmark'"):
         records_of(tmp_path / "s.json")
 
 
@@ -149,26 +155,151 @@ def test_a_cell_that_is_no_number_is_one_line_that_names_it(results, tmp_path, c
     frame = tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv").astype(object)
     place = frame.index[(frame.model == "iddpm") & (frame.steps == 25)][0]
     frame.loc[place, column] = cell
-    frame.to_csv(tmp_path / "table2.csv", index=False)
+    frame.to_csv(tmp_path / "edited.csv", index=False)
     with pytest.raises(UserError) as caught:
-        compare(tmp_path / "table2.csv", "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+        compare(tmp_path / "edited.csv", "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
     said = str(caught.value)
-    assert f"table2.csv: iddpm/ancestral/25: {column} is " in said and "not a number" in said and "\n" not in said
+    assert f"edited.csv: iddpm/ancestral/25: {column} is " in said and "not a number" in said and "\n" not in said
 
 
-def test_rows_that_are_too_long_or_too_short_do_no_harm(results, tmp_path):
+@pytest.fixture
+def table(results, tmp_path):
     paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
     tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv")
-    with open(tmp_path / "table2.csv", "a") as file:
-        file.write("seeds,other\n" + "," * 80 + "9\n")
-    rows = "iddpm/ancestral/25", "ddpm/ancestral/25"
-    assert compare(tmp_path / "table2.csv", *rows, metrics=["fid"]) == compare(results, *rows, metrics=["fid"])
+    (tmp_path / "table2.csv.json").unlink(missing_ok=True)
+    return tmp_path / "table2.csv"
+
+
+ROWS = ("iddpm/ancestral/25", "ddpm/ancestral/25")
+
+
+def test_rows_that_are_too_short_do_no_harm_and_too_long_ones_are_refused(results, table):
+    with open(table, "a") as file:
+        file.write("seeds,other\n")
+    assert compare(table, *ROWS, metrics=["fid"]) == compare(results, *ROWS, metrics=["fid"])
+    with open(table, "a") as file:
+        file.write("," * 80 + "9\n")
+    # A decimal comma without quotes would shift all numbers behind it by a column.
+    with pytest.raises(UserError, match="cells more than the head, so its numbers stand in wrong columns"):
+        compare(table, *ROWS, metrics=["fid"])
+
+
+def as_spreadsheet(table, delimiter, *, point, encoding="utf-8-sig"):
+    """The table as a spreadsheet saves it: a byte order mark, CRLF, cells in quotes where they hold the delimiter."""
+    with open(table, newline="") as file:
+        rows = list(csv.reader(file))
+    rows = [[cell if "=" in cell else cell.replace(".", point) for cell in row] for row in rows]
+    with open(table, "w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+
+
+@pytest.mark.parametrize(("delimiter", "point"), [(",", "."), (";", ","), (";", "."), ("\t", ",")])
+def test_a_table_that_went_through_a_spreadsheet_gives_the_same_verdict(results, table, delimiter, point):
+    expected = compare(table, *ROWS, metrics=["fid", "recall"])
+    as_spreadsheet(table, delimiter, point=point)
+    assert (
+        table.read_bytes().startswith(b"\xef\xbb\xbf") and compare(table, *ROWS, metrics=["fid", "recall"]) == expected
+    )
+
+
+def test_what_a_spreadsheet_broke_is_said(table):
+    good = table.read_text()
+    table.write_text(good.replace(",", ";"))  # the protocols hold semicolons too
+    with pytest.raises(UserError, match=r"row 1 has \d+ cells more than the head"):
+        records_of(table)
+    table.write_text(good.replace("precision,", "fid,"))
+    with pytest.raises(UserError, match="two columns are named fid"):
+        records_of(table)
+    table.write_text(good, encoding="utf-16")
+    with pytest.raises(UserError, match="it is UTF-16"):
+        records_of(table)
+    table.write_text(good.replace("7.2,", "7200,"))  # 7.200, where a point groups thousands
+    with pytest.raises(UserError, match="fid is 7200, outside of its own interval 6.7 to 7.7; the table was changed"):
+        records_of(table)
+
+
+def measured(path, label, fid, **more):
+    """A file of scores as `diffbench measure` writes it."""
+    where = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label, "num_images": 500}
+    records = [record(where, "fid", PROTOCOL, Estimate(fid, fid - 0.5, fid + 0.5))]
+    write_records(path, [{**item, **more} for item in records])
+    return str(path)
+
+
+def test_two_files_of_scores_are_compared_by_their_paths(results, tmp_path):
+    a, b = (measured(tmp_path / run / "samples.classifier.json", "samples", fid) for run, fid in (("A", 3), ("B", 5)))
+    said = compare(None, a, b, metrics=["fid"])
+    assert said.startswith(f"fid (lower is better): {a} is better than {b}")
+    assert "two intervals joined" in said or "own intervals" in said
+    # One of the two may be a row of a folder.
+    said = compare(results, a, "ddpm/ancestral/25", metrics=["fid"], varies=["benchmark"])
+    assert f"{a} is better than ddpm/ancestral/25" in said
+    with pytest.raises(UserError, match="--results .* has no effect where both rows are files"):
+        compare(results, a, b, metrics=["fid"])
+    with pytest.raises(UserError, match="no scores of 'kid' in .*samples.classifier.json"):
+        compare(None, a, b, metrics=["kid"])
+
+
+def test_a_folder_of_measured_sets_is_compared_by_labels(tmp_path):
+    for run, fid in (("A", 3), ("B", 5)):
+        measured(tmp_path / f"run{run}/samples.classifier.json", "samples", fid)
+    # What lies around is no file of scores: a cache, somebody's settings.
+    measured(tmp_path / ".cache/features/1.npz.json", "samples", 9)
+    (tmp_path / ".cache/features/2.npz.json").write_text("no JSON")
+    (tmp_path / "package.json").write_text('{"name": "mine"}')
+    with pytest.raises(UserError) as caught:
+        compare(tmp_path, "samples", "samples", metrics=["fid"])
+    said = str(caught.value)
+    assert "runA/samples.classifier.json and" in said and "runB/samples.classifier.json" in said and "--label" in said
+    measured(tmp_path / "runA/samples.classifier.json", "cfg=1.5@2.npz", 3)
+    assert "cfg=1.5@2.npz is better than samples" in compare(tmp_path, "cfg=1.5@2.npz", "samples", metrics=["fid"])
+    (tmp_path / "cut.json").write_text('{"records": [')
+    with pytest.raises(UserError, match="cut.json: not a file of scores"):
+        compare(tmp_path, "samples", "samples", metrics=["fid"])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"value": "3"}, {"value": None}, {"value": True}, {"low": [1]}, {"high": float("nan")}, {"low": 10**400},
+        {"metric": 7}, {"covers": {}}, {"protocol": 5}, {"model": ["a"]}, {"steps": {"a": 1}},
+    ],
+)  # fmt: skip
+def test_records_of_wrong_types_are_one_line(tmp_path, more):
+    path = measured(tmp_path / "a.json", "samples", 3, **more)
+    with pytest.raises(UserError) as caught:
+        compare(None, path, path, metrics=["fid"])
+    assert "a.json" in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["scores/digits/ddpm/train0/ancestral/sample0/25.json", "table2.csv"])
+def test_edited_scores_and_tables_are_refused(results, name):
+    paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
+    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=results / "table2.csv")
+    asked = results / "table2.csv" if name == "table2.csv" else results
+    path = results / name
+    path.write_text(path.read_text().replace("7.2", "7.3"))
+    with pytest.raises(UserError, match=rf"{name}: is not what its record says .* snakemake --cores all -f results/"):
+        compare(asked, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+    path.with_name(f"{path.name}.json").unlink()
+    # Without a record it is somebody's file, and its numbers are what it says: (7.3 + 7.1 + 7.4) / 3.
+    assert "7.267" in compare(asked, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+
+
+def test_a_row_beside_itself_is_not_resolved(results, tmp_path):
+    path = measured(tmp_path / "a.json", "samples", 3)
+    for said in (compare(None, path, path, metrics=["fid"]), compare(results, "real", "real", metrics=["fid"])):
+        assert "is not resolved" in said and "difference" in said
 
 
 def test_fields_of_an_id():
     bound = {"kind": "bound", "split": "test", "n": "77"}
     assert protocol_fields("bound;split=test;n=77", "nll_bits_per_dim") == bound
     assert protocol_fields("n=7;recall.k=3;fid.x=1", "fid") == {"n": "7", "fid.x": "1"}
+    assert protocol_fields("n=7;fid.moments=stored@1;sfid.moments=stored@2", "fid") == {
+        "n": "7",
+        "fid.moments": "stored@1",
+    }
     assert protocol_fields(None, "fid") == {}
 
 

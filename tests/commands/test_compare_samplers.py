@@ -9,6 +9,7 @@ import yaml
 
 from diffbench import cli
 from diffbench.base.arrays import save_npz
+from diffbench.base.artifacts import write_provenance
 from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, record
@@ -194,9 +195,11 @@ def test_one_seed_is_paired_by_image_where_features_are_at_hand(content, tmp_pat
     features = {"ddim": shared, "ancestral": shared * 1.05 + 0.02 * draws.standard_normal((60, 4))}
     reference = {"pool": draws.standard_normal((200, 4))}
     save_npz(tmp_path / "real.npz", reference)
+    write_provenance(tmp_path / "real.npz", spec={})
     records, sets = [], []
     for sampler, values in features.items():
         save_npz(tmp_path / f"{sampler}.npz", {"pool": values})
+        write_provenance(tmp_path / f"{sampler}.npz", spec={})
         found = Fid()({"pool": values}, reference)
         records += [
             {**item, "value": found.value, "low": found.low, "high": found.high} if item["metric"] == "fid" else item

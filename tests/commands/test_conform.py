@@ -190,3 +190,13 @@ def test_a_truncated_file_is_one_line(tmp_path):
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:5000])
     with pytest.raises(UserError, match="not a whole"):
         conform(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [np.full(3, np.nan), np.array([1, np.inf, 2]), np.array([]), np.array(["a", "b", "c"]), np.zeros(3, complex)],
+    ids=["nan", "infinity", "empty", "text", "complex"],
+)
+def test_a_record_against_which_everything_would_pass_is_refused(record):
+    with pytest.raises(UserError, match="holds no numbers to compare with"):
+        compare("x", np.zeros(len(record)), record, 1e-6)

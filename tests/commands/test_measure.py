@@ -2,7 +2,11 @@
 
 import csv
 import json
+import os
+import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +15,9 @@ from PIL import Image
 
 from diffbench import cli
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import sha256
+from diffbench.base.artifacts import sha256, write_provenance
 from diffbench.base.records import read_records
+from diffbench.commands._image_sets import Wanted, image_file
 from diffbench.metrics.fid import frechet_distance, moments
 from diffbench.stages.prepare import prepare
 from diffbench.tables.table2 import COLUMNS
@@ -68,7 +73,7 @@ def test_the_cache_knows_its_code_and_the_size_that_images_are_enlarged_to(digit
     small = np.random.default_rng(1).integers(0, 256, (90, 4, 4, 1), dtype=np.uint8)
     save_npz(digits / "samples.npz", {"arr_0": small})
     assert "(4, 4, 1)" in run(monkeypatch, capsys, *given, expect=2)
-    (digits / "samples.npz.json").write_text('{"facts": {"full_size": [8, 8]}}')
+    write_provenance(digits / "samples.npz", spec={}, facts={"full_size": [8, 8]})
     run(monkeypatch, capsys, *given)
     (digits / "samples.npz.json").unlink()
     assert "(4, 4, 1)" in run(monkeypatch, capsys, *given, expect=2)
@@ -97,6 +102,8 @@ def test_adms_batches_are_scored_against_what_they_store(tmp_path, inception_wei
     expected = frechet_distance(*moments(spatial[:5]), stored["mu_s"], stored["sigma_s"])
     assert scores["sfid"] == pytest.approx(expected, rel=1e-4)
     assert set(scores) == {"fid", "sfid", "inception_score", "precision", "recall"}
+    (identity,) = {item["protocol"] for item in read_records([tmp_path / "scores.json"])}
+    assert ";fid.moments=stored@" in identity and ";sfid.moments=stored@" in identity
 
 
 def test_protocols_are_printed_with_what_they_fix(monkeypatch, capsys):
@@ -200,6 +207,10 @@ def test_the_row_of_table2_is_printed(digits, monkeypatch, capsys):
         (("measure", "samples.npz", "--reference", "mnist:nowhere sise=3"), "unknown key 'sise'"),
         (("measure", "samples.npz", "--reference", "digits", "--split", "val"), "allowed: train, test"),
         (("measure", "samples.npz", "--reference", "reference.npz", "--data", "b"), "--data: goes with a data set"),
+        (
+            ("measure", "samples.npz", "--reference", "reference.npz", "--split", "test"),
+            "--split: goes with a data set",
+        ),
         (("measure", "samples.npz", "--reference", "reference.npz", "--out", "samples.npz"), "samples.npz is an input"),
         (
             ("measure", "samples.npz", "--reference", "reference.npz", "--out", "samples.npz.json"),
@@ -223,3 +234,337 @@ def test_mistakes_are_one_line(digits, monkeypatch, capsys, arguments, message):
     last = said.splitlines()[-1]
     assert not (digits / "samples.npz.json").exists()
     assert message in last and last.startswith("diffbench: ") and "Traceback" not in said
+
+
+# -- what is refused before the extraction, and options that change a measurement
+
+
+@pytest.fixture
+def no_extraction(monkeypatch):
+    def called(*arguments, **options):
+        raise AssertionError("the extraction began")
+
+    monkeypatch.setattr("diffbench.commands.measure.extract", called)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "n", "said"),
+    [
+        ("torch_fidelity", 60, "kid needs at least 1000 of each: leave out by --metrics inception_score,fid, or lower"),
+        ("torch_fidelity", 8, "inception_score needs at least 20 samples; kid needs at least 1000 of each"),
+        ("torch_fidelity", 8, "--metrics fid, or lower by --set inception_score.splits=N --set kid.subset_size=N"),
+        ("adm", 5001, "5001 images leave one for the last chunk of 5000"),
+        ("adm", 4, "precision needs at least 5 of each; recall needs at least 5 of each"),
+        ("pytorch_fid", 1, "fid needs at least 2 of each: give more images"),
+    ],
+)
+def test_too_few_images_are_refused_before_the_extraction(
+    tmp_path, monkeypatch, capsys, no_extraction, inception_weights, protocol, n, said
+):
+    monkeypatch.chdir(tmp_path)
+    np.savez_compressed("few.npz", arr_0=np.random.default_rng(0).integers(0, 256, (n, 4, 4, 3), dtype=np.uint8))
+    given = ("few.npz", "--reference", "few.npz", "--protocol", protocol, "--weights", inception_weights)
+    line = run(monkeypatch, capsys, "measure", *given, expect=2)
+    assert said in line and line.count("\n") == 1
+
+
+def test_too_few_reference_images_are_refused_before_the_extraction(digits, monkeypatch, capsys, no_extraction):
+    monkeypatch.chdir(digits)
+    save_npz(digits / "four.npz", {"arr_0": read_member("reference.npz", "arr_0")[:4]})
+    given = ("measure", "samples.npz", "--reference", "four.npz", "--protocol", "classifier")
+    said = run(monkeypatch, capsys, *given, expect=2)
+    assert "90 samples, 4 reference images: precision needs at least 5 of each" in said
+    assert "--metrics fid,kid,inception_score,classified" in said
+
+
+def test_metrics_may_be_left_out_and_set_and_the_id_says_so(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    run(monkeypatch, capsys, *given)
+    every = scores_of("samples.npz.classifier.json")
+    said = run(monkeypatch, capsys, *given, "--metrics", "fid,inception_score", "--out", "two.json")
+    assert scores_of("two.json") == {name: every[name] for name in ("fid", "inception_score")} and "\nkid" not in said
+    changed = ("--metrics", "kid", "--set", "kid.subset_size=20", "--set", "kid.subsets=7", "--out", "kid.json")
+    said = run(monkeypatch, capsys, *given, *changed)
+    assert "kid.subsets=7;kid.subset_size=20" in said and scores_of("kid.json")["kid"] != every["kid"]
+    # Another feature is another ruler.
+    said = run(monkeypatch, capsys, *given, "--metrics", "fid", "--set", "fid.features=logits", "--out", "logits.json")
+    assert "fid.features=logits" in said and scores_of("logits.json")["fid"] != every["fid"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--metrics", "fdi"), "no metric 'fdi'; did you mean 'fid'"),
+        (("--metrics", "sfid"), "sfid needs features 'spatial', the extractor has pool, logits"),
+        (("--metrics", "fid", "--set", "kid.subset_size=20"), "of 'kid', which is not among the metrics fid"),
+        (("--set", "kid.subset=20"), "unknown key 'subset'; did you mean 'subset"),
+        (("--set", "kid.subset_size=many"), "'many' is not a whole number"),
+        (("--set", "kid.subset_size=50"), "has no effect with subsets = 0"),
+        (("--set", "subset_size=50"), "write METRIC.KEY=VALUE"),
+        (("--set", "kid.subsets"), "write METRIC.KEY=VALUE"),
+        (("--set", "kid.subsets=2", "--set", "kid.subsets=3"), "is given twice"),
+        (("--label", "a/b"), "--label 'a/b': must be a word"),
+        (("--label", ""), "must be a word"),
+    ],
+)
+def test_options_that_mean_nothing_are_one_line(digits, monkeypatch, capsys, no_extraction, options, said):
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier")
+    line = run(monkeypatch, capsys, *given, *options, expect=2)
+    assert said in line and line.count("\n") == 1
+
+
+def test_a_label_stands_in_the_place_of_a_models_name(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid", "--threads", 1)
+    run(monkeypatch, capsys, "measure", "samples.npz", *given, "--label", "first", "--out", "a.json")
+    save_npz("other.npz", {"arr_0": read_member("reference.npz", "arr_0")[:90]})
+    run(monkeypatch, capsys, "measure", "other.npz", *given, "--label", "second", "--out", "b.json")
+    assert "first is worse than second" in run(monkeypatch, capsys, "compare", "first", "second", "--results", ".")
+    assert "a.json is worse than b.json" in run(monkeypatch, capsys, "compare", "a.json", "b.json")
+
+
+def test_the_rounding_is_what_the_record_of_our_own_samples_says(digits, monkeypatch, capsys):
+    from diffbench.base.artifacts import write_provenance
+
+    monkeypatch.chdir(digits)
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid", "--threads", 1)
+    write_provenance(Path("samples.npz"), spec={"sampling": {"rounding": "round"}})
+    assert ";rounding=round;" in run(monkeypatch, capsys, "measure", "samples.npz", *given)
+    said = run(monkeypatch, capsys, "measure", "samples.npz", *given, "--rounding", "truncate", expect=2)
+    assert "samples.npz.json says 'round'" in said
+
+
+# -- files as people have them
+
+
+def test_names_in_another_encoding_are_read(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    images = read_member("samples.npz", "arr_0")[:30]
+    write_pictures(digits / "plain", images)
+    os.mkdir(os.fsencode(digits) + b"/Stra\xdfe")
+    for path in sorted((digits / "plain").iterdir()):
+        shutil.copy(path, os.fsencode(digits) + b"/Stra\xdfe/\xdf" + path.name.encode())
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--threads", 1, "--out")
+    run(monkeypatch, capsys, "measure", "plain", *given, "a.json")
+    latin = os.fsdecode(b"Stra\xdfe")
+    said = run(monkeypatch, capsys, "measure", latin, *given, "b.json")
+    assert (
+        scores_of("b.json") == scores_of("a.json")
+        and "samples: Stra\\xdfe: 30 pictures (30 images of 8x8, 1 channel)" in said
+    )
+    assert read_records([Path("b.json")])[0]["model"] == "Stra\\xdfe"
+
+
+def test_what_is_not_read_is_counted_and_said(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    write_pictures(digits / "folder", read_member("samples.npz", "arr_0")[:30])
+    (digits / "folder/notes.txt").write_text("words")
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid", "--threads", 1)
+    said = run(monkeypatch, capsys, "measure", "folder", *given)
+    assert "samples: folder: 30 pictures; left out: 1 of .txt (30 images of 8x8, 1 channel)" in said
+    assert "reference: reference.npz (120 images of 8x8, 1 channel)" in said
+    again = run(monkeypatch, capsys, "measure", "folder", *given)  # from the cache
+    assert again == said
+
+
+def test_one_set_of_images_has_one_id_in_every_container(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    images = read_member("reference.npz", "arr_0")
+    np.savez("stored.npz", arr_0=images)
+    np.savez_compressed("compressed.npz", arr_0=images)
+    os.rename("compressed.npz", "COMPRESSED.NPZ")
+    np.savez("labelled.npz", arr_0=images, arr_1=np.arange(len(images)) % 10)
+    np.save("plain.npy", images)
+    write_pictures(digits / "grey", images)
+    write_pictures(digits / "colour", images, "RGB")
+    shutil.move(shutil.make_archive("packed", "zip", digits / "grey"), "PACKED.ZIP")
+    given = ("--protocol", "classifier", "--metrics", "fid", "--threads", 1, "--out", "a.json")
+    found = set()
+    for name in ("stored.npz", "COMPRESSED.NPZ", "labelled.npz", "plain.npy", "grey", "colour", "PACKED.ZIP"):
+        run(monkeypatch, capsys, "measure", "samples.npz", "--reference", name, *given)
+        found.add((read_records([Path("a.json")])[0]["protocol"], scores_of("a.json")["fid"]))
+    assert len(found) == 1 and "reference=file:120@" in found.pop()[0]
+    np.savez("other.npz", arr_0=images ^ (np.arange(images.size).reshape(images.shape) == 7).astype(np.uint8))
+    run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "other.npz", *given)
+    assert read_records([Path("a.json")])[0]["protocol"] not in {identity for identity, _ in found}
+
+
+def test_an_npy_scores_as_the_npz_of_the_same_images(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    np.save("samples.npy", read_member("samples.npz", "arr_0"))
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--threads", 1, "--out")
+    for name in ("samples.npz", "samples.npy"):
+        run(monkeypatch, capsys, "measure", name, *given, f"of_{name}.json")
+    assert scores_of("of_samples.npz.json") == scores_of("of_samples.npy.json")
+
+
+GIVEN = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"arr_0": GIVEN.transpose(0, 3, 1, 2)}, "channels first; save images.transpose(0, 2, 3, 1)"),
+        ({"arr_0": GIVEN.astype(np.int64)}, "convert them to bytes, 0 to 255, first"),
+        ({"arr_0": np.asfortranarray(GIVEN.repeat(2, 3))}, "Fortran order; save np.ascontiguousarray(images)"),
+        ({"arr_0": GIVEN, "arr_1": GIVEN}, "save each set of images in a file of its own"),
+        ({"arr_0": GIVEN, "arr_1": np.arange(8)}, "one for each of the 9 images"),
+        ({"images": GIVEN}, "no array 'arr_0', which holds the images, but images; rename it"),
+        ({"mu": np.zeros(64), "sigma": np.eye(64)}, "statistics without images, so their protocol is unknown"),
+        ({"arr_0": GIVEN.repeat(4, 3)}, "images of 4 channels, and the protocol's extractor takes 1"),
+        ({"arr_0": GIVEN[:0]}, "holds no images"),
+    ],
+    ids=["nchw", "int64", "fortran", "two sets", "labels", "named", "statistics", "rgba", "none"],
+)
+@pytest.mark.parametrize("side", ["samples", "reference"])
+def test_what_are_no_images_is_one_line_before_the_extraction(
+    digits, monkeypatch, capsys, no_extraction, side, arrays, said
+):
+    monkeypatch.chdir(digits)
+    np.savez(f"{side}.npz", **arrays)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier")
+    line = run(monkeypatch, capsys, *given, expect=2)
+    assert f"{side}.npz" in line and said in line and line.count("\n") == 1
+
+
+def test_samples_that_are_the_reference_are_told(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    np.savez_compressed("again.npz", arr_0=read_member("samples.npz", "arr_0"))
+    given = ("--protocol", "classifier", "--metrics", "fid", "--threads", 1)
+    word = "samples and reference are the same images"
+    assert word in run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "again.npz", *given)
+    assert word not in run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "reference.npz", *given)
+
+
+def test_colour_is_reduced_to_grey_only_where_the_extractor_takes_nothing_else(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    write_pictures(tmp_path / "colour", images)
+    write_pictures(tmp_path / "grey", images[..., :1])
+    found = image_file(tmp_path / "colour", tmp_path / "cache", Wanted())
+    assert np.array_equal(read_member(found.file, "arr_0"), images) and "luma" not in found.read
+    found = image_file(tmp_path / "colour", tmp_path / "cache", Wanted(channels=1))
+    assert read_member(found.file, "arr_0").shape == (5, 8, 8, 1)
+    assert "5 in colour, reduced to their luma, for the extractor takes grey only" in found.read
+    found = image_file(tmp_path / "grey", tmp_path / "cache", Wanted())
+    assert np.array_equal(read_member(found.file, "arr_0"), images[..., :1])
+
+
+@pytest.mark.slow
+def test_colour_and_grey_meet_as_pytorch_fid_takes_them(tmp_path, inception_weights, monkeypatch, capsys):
+    """pytorch-fid 0.3.0 takes all pictures as RGB: 377.83999825 on these pictures and weights."""
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    for name, channels in (("colour", 3), ("grey", 1)):
+        small = draws.integers(0, 256, (40, 4, 4, channels), dtype=np.uint8)
+        pictures = [Image.fromarray(x[..., 0] if channels == 1 else x) for x in small]
+        large = [np.asarray(picture.resize((32, 32), Image.Resampling.BICUBIC)) for picture in pictures]
+        write_pictures(tmp_path / name, np.stack(large).reshape(40, 32, 32, channels))
+        np.savez(tmp_path / f"{name}.npz", arr_0=np.stack(large).reshape(40, 32, 32, channels))
+    given = ("--protocol", "pytorch_fid", "--weights", inception_weights, "--out", "a.json")
+    for samples, reference in (("colour", "grey"), ("colour.npz", "grey"), ("grey", "colour"), ("colour", "grey.npz")):
+        run(monkeypatch, capsys, "measure", samples, "--reference", reference, *given)
+        assert scores_of("a.json")["fid"] == pytest.approx(377.83999825, rel=1e-5)
+
+
+def test_pictures_of_several_sizes_are_refused_where_each_is_not_resized_by_itself(
+    tmp_path, monkeypatch, capsys, no_extraction, inception_weights
+):
+    monkeypatch.chdir(tmp_path)
+    for k, size in enumerate([(20, 30), (31, 22), (20, 30)]):
+        (tmp_path / "real").mkdir(exist_ok=True)
+        Image.new("RGB", size).save(tmp_path / f"real/{k}.png")
+    given = ("measure", "real", "--reference", "real", "--weights", inception_weights, "--protocol")
+    said = run(monkeypatch, capsys, *given, "pytorch_fid", expect=2)
+    assert "real/1.png: is 31x22, but real/0.png is 20x30" in said and "clean_fid does" in said
+    with pytest.raises(AssertionError, match="the extraction began"):
+        run(monkeypatch, capsys, *given, "clean_fid", "--metrics", "fid")
+
+
+# -- the cache, and places that cannot be written
+
+
+def features_in(folder):
+    return {path: path.stat().st_mtime_ns for path in (folder / ".cache/features").glob("*.npz")}
+
+
+def test_a_changed_file_at_the_same_path_is_measured_anew(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    run(monkeypatch, capsys, "measure", "samples.npz", *given)
+    before = scores_of("samples.npz.classifier.json")
+    state = os.stat("samples.npz")
+    images = np.array(read_member("samples.npz", "arr_0"))
+    save_npz("samples.npz", {"arr_0": images[::-1] // 2})
+    os.utime("samples.npz", ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert os.stat("samples.npz").st_size == state.st_size
+    run(monkeypatch, capsys, "measure", "samples.npz", *given)
+    assert scores_of("samples.npz.classifier.json")["fid"] != before["fid"]
+
+
+@pytest.mark.parametrize("kind", ["features", "pictures"])
+@pytest.mark.parametrize("part", ["file", "record"])
+def test_a_damaged_file_in_the_cache_is_made_again(digits, monkeypatch, capsys, kind, part):
+    monkeypatch.chdir(digits)
+    write_pictures(digits / "pictures", read_member("samples.npz", "arr_0"))
+    given = ("measure", "pictures", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    run(monkeypatch, capsys, *given)
+    first = Path("pictures.classifier.json").read_bytes()
+    for path in (digits / ".cache" / kind).glob("*.npz" if part == "file" else "*.npz.json"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2 if part == "file" else 0] ^= 1
+        path.write_bytes(content)
+    monkeypatch.setattr("sys.argv", ["diffbench", *map(str, given)])
+    cli.main()
+    assert "was damaged, and is made again" in capsys.readouterr().err
+    assert Path("pictures.classifier.json").read_bytes() == first
+    # Whole again: the third time nothing is made.
+    before = features_in(digits)
+    run(monkeypatch, capsys, *given)
+    assert features_in(digits) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--out", "/proc/no/a.json"], "/proc/no/a.json: cannot be written"),
+        (["--cache", "/proc/no"], "choose another place by --cache"),
+        (["--out", "reference.npz/a.json"], "choose another place by --out"),
+        (["--out", "."], ".: cannot be written (Is a directory); choose another place by --out"),
+    ],
+)
+def test_places_that_cannot_be_written_are_named_before_the_work(
+    digits, monkeypatch, capsys, no_extraction, options, said
+):
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier")
+    line = run(monkeypatch, capsys, *given, *options, expect=2)
+    assert said in line and line.count("\n") == 1
+
+
+def small_files():
+    """What a process of its own does first, so that its disk is full after 16 kB a file."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, 2**14))
+
+
+def test_a_full_disk_is_named_before_the_work(digits):
+    command = [Path(sys.executable).with_name("diffbench"), "measure", "samples.npz", "--reference", "reference.npz"]
+    given = {"cwd": digits, "capture_output": True, "text": True, "preexec_fn": small_files}
+    done = subprocess.run([*command, "--protocol", "classifier"], **given)
+    said = "samples.npz.classifier.json: cannot be written (File too large); choose another place by --out\n"
+    assert done.returncode == 2 and done.stderr == f"diffbench: {said}"
+    assert not (digits / ".cache").exists() and not list(digits.glob("*.json"))
+
+
+def test_a_disk_that_fills_up_during_the_work_names_the_file_and_the_option(digits, monkeypatch, capsys):
+    import errno
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(digits)
+    monkeypatch.setattr("diffbench.stages.extract._waiting_features", full)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier")
+    said = run(monkeypatch, capsys, *given, expect=2)
+    assert ".cache/features/" in said and "(No space left on device)" in said and "by --cache" in said

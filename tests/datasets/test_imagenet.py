@@ -92,3 +92,43 @@ def test_what_does_not_fit_is_named(layout, tmp_path):
         Imagenet(str(tmp_path / "broken.zip")).open("train")
     with pytest.raises(ValueError, match="must be positive"):
         Imagenet("x", size=0)
+
+
+def write_classes(root, split, names):
+    for grey, name in enumerate(names):
+        (root / split / name).mkdir(parents=True)
+        Image.new("RGB", (9, 9), (grey,) * 3).save(root / split / name / "a.png")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_splits_with_other_class_names_are_refused(tmp_path, zipped):
+    root = tmp_path / "in"
+    write_classes(root, "train", [f"n{100 + k}" for k in range(12)])
+    write_classes(root, "val", [str(k) for k in range(12)])
+    if zipped:
+        root = tmp_path / "a.zip"
+        with zipfile.ZipFile(root, "w") as file:
+            for picture in (tmp_path / "in").rglob("*.png"):
+                file.write(picture, picture.relative_to(tmp_path).as_posix())
+    for split in ("train", "test"):
+        with pytest.raises(UserError, match=r"/val: has class '0', unlike .*/train; classes are numbered by name"):
+            Imagenet(str(root), size=8, num_classes=12).open(split)
+
+
+def test_two_folders_that_could_be_the_test_split_and_pictures_beside(layout):
+    (layout / "extra").mkdir()
+    Image.new("RGB", (9, 9)).save(layout / "extra" / "a.png")
+    (layout / "val" / "a.heic").write_bytes(b"x")
+    data = Imagenet(str(layout), size=8, num_classes=3)
+    beside = "left out: 1 pictures outside train and val"
+    assert data.open("train").summary() == f"12 pictures of 3 classes; {beside}"
+    assert data.open("test").summary() == f"6 pictures of 3 classes; left out: 1 of .heic; {beside}"
+    write_classes(layout, "validation", ["n01"])
+    with pytest.raises(UserError, match="holds val and validation; which of the two is meant"):
+        Imagenet(str(layout), size=8, num_classes=3).open("test")
+
+
+def test_a_split_of_parquet_is_not_mixed_with_a_folder(layout, write_parquet, png):
+    write_parquet(layout / "train-00000-of-00001.parquet", [png(np.zeros((9, 9, 3), np.uint8))] * 3, [0, 1, 2])
+    with pytest.raises(UserError, match="parquet files of one split and none of validation"):
+        Imagenet(str(layout), size=8, num_classes=3).open("test")

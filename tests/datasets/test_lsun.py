@@ -53,3 +53,30 @@ def test_a_database_that_is_missing_or_damaged_is_named(lsun):
         transaction.put(b"000", b"no picture")
     with pytest.raises(UserError, match="cat_train_lmdb: 000: cannot be read as an image"):
         list(Lsun(str(path), category="cat").open("train").chunks)
+
+
+def test_a_database_that_holds_fewer_than_it_says_is_refused(lsun):
+    path, _ = lsun
+    file = path / "bedroom_train_lmdb" / "data.mdb"
+    content = file.read_bytes()
+    # Both pages of the header hold the count, 8 bytes; the later one is read.
+    for place in range(0, 8192, 8):
+        if content[place : place + 8] == (3).to_bytes(8, "little") and place % 4096 > 100:
+            content = content[:place] + (4).to_bytes(8, "little") + content[place + 8 :]
+    file.write_bytes(content)
+    train = Lsun(str(path), size=16).open("train")
+    assert train.num_images == 4
+    with pytest.raises(UserError, match="bedroom_train_lmdb: holds 3 pictures, and says 4; fetch it again"):
+        list(train.chunks)
+
+
+def test_what_was_noticed_is_said(tmp_path):
+    write_database(tmp_path / "bedroom_train_lmdb", [])
+    stream = io.BytesIO()
+    Image.new("CMYK", (9, 9)).save(stream, "JPEG")
+    folder = tmp_path / "bedroom_train_lmdb"
+    with lmdb.open(str(folder), map_size=2**24) as database, database.begin(write=True) as transaction:
+        transaction.put(b"000", stream.getvalue())
+    train = Lsun(str(tmp_path), size=8).open("train")
+    list(train.chunks)
+    assert train.summary() == "1 picture; 1 in CMYK, converted without a colour profile"

@@ -120,3 +120,22 @@ def test_missing_folder_and_missing_file(tmp_path):
         Mnist(str(tmp_path / "nowhere")).open("train")
     with pytest.raises(UserError, match="neither train.parquet nor parts of it, nor torchvision's archive"):
         Mnist(str(tmp_path)).open("train")
+
+
+@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
+def test_a_damaged_archive_is_one_line(tmp_path, mnist_like, file):
+    raw = tmp_path / "MNIST" / "raw"
+    for prefix in ("train", "t10k"):
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", mnist_like[..., 0])
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte", np.arange(5))
+    whole = (raw / file).read_bytes()
+    damaged = [whole[:length] for length in {*range(16), len(whole) // 2, len(whole) - 1} if length < len(whole)] + [
+        whole + b"x"
+    ]
+    damaged += [whole[:8] + struct.pack(">II", 14, 56) + whole[16:]] if "images" in file else []
+    damaged += [whole[:k] + bytes([whole[k] ^ 0xFF]) + whole[k + 1 :] for k in range(8 if "labels" in file else 16)]
+    for content in damaged:
+        (raw / file).write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            Mnist(str(tmp_path)).open("train")
+        assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)

@@ -1,5 +1,6 @@
 """The shipped ruler: its bytes, its accuracy, its size, and that noise does not pass for a digit."""
 
+import math
 import re
 
 import numpy as np
@@ -28,6 +29,15 @@ def test_held_out_digits_are_recognised_and_with_confidence():
     found = probabilities(images)
     assert (found.argmax(axis=1) == labels).mean() > 0.98
     assert (found.max(axis=1) > 0.9).mean() > 0.98
+
+
+def test_the_ruler_is_fitted_at_the_rates_of_a_half_cosine(monkeypatch):
+    used, step = [], torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda own, *a: used.append(own.param_groups[0]["lr"]) or step(own, *a)
+    )
+    digits_features.train_digits_features(steps=4)
+    assert used == pytest.approx([0.0015 * (1 + math.cos(math.pi * k / 4)) for k in range(4)], rel=1e-12)
 
 
 def test_noise_is_not_taken_for_a_digit():

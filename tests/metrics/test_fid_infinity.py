@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
+from diffbench.metrics._frechet import Normal
+from diffbench.metrics._intervals import canonical_order
 from diffbench.metrics.fid import fid, moments
-from diffbench.metrics.fid_infinity import FidInfinity, _curve, _intercept_weights, fid_infinity
+from diffbench.metrics.fid_infinity import SEED, FidInfinity, _curve, _intercept_weights, fid_infinity
 
 D = 24
 SCALE = np.exp(-np.arange(D) / 12)
@@ -34,17 +36,34 @@ def test_weights_are_the_intercept_of_least_squares():
 
 def test_curve_starts_at_fid_and_is_the_mean_over_blocks():
     x, y = drawn(1, 200, 0.2, 1.1), drawn(2, 300, 0, 1)
-    curve = _curve(x, *moments(y), 3)
+    curve = _curve(x, Normal.of_images(y), 3)
     assert curve[0] == pytest.approx(fid(x, y), rel=1e-9)
     assert curve[0] < curve[1] < curve[2]
     assert fid_infinity(x, y) == pytest.approx(_intercept_weights(3) @ curve, rel=1e-12)
     assert fid_infinity(x, y, points=2) == pytest.approx(2 * curve[0] - curve[1], rel=1e-12)
 
 
+def test_curve_counts_directions_of_a_billionth_of_the_largest_variance():
+    draws, scale = np.random.default_rng(0), np.r_[1.0, np.full(5, 3e-5)]
+    x, y = 1.1 * draws.standard_normal((60, 6)) * scale, draws.standard_normal((80, 6)) * scale
+    root = (y - y.mean(axis=0)) / np.sqrt(len(y) - 1)
+
+    def exact(block: np.ndarray) -> float:
+        own, difference = (block - block.mean(axis=0)) / np.sqrt(len(block) - 1), block.mean(axis=0) - y.mean(axis=0)
+        return (difference @ difference + (own**2).sum() + (root**2).sum()) - 2 * np.linalg.svd(
+            own @ root.T, compute_uv=False
+        ).sum()
+
+    order, generator = canonical_order(x), np.random.Generator(np.random.PCG64(SEED))
+    blocks = [np.array_split(order[generator.permutation(60)], k) for k in (1, 2)]
+    expected = [np.mean([exact(x[block]) for block in some]) for some in blocks]
+    np.testing.assert_allclose(_curve(x, Normal.of_images(y), 2), expected, rtol=0, atol=1e-13)
+
+
 def test_of_repeated_points_of_one_dimension():
     # Every block of equal images but for position: mean 3 from 1, no variance, hence 4 + 1 at each n.
     x, mu, sigma = np.full((12, 1), 3.0), np.array([1.0]), np.eye(1)
-    np.testing.assert_allclose(_curve(x, mu, sigma, 3), 5, rtol=1e-12)
+    np.testing.assert_allclose(_curve(x, Normal.of_moments(mu, sigma), 3), 5, rtol=1e-12)
 
 
 def test_neither_the_order_of_images_nor_a_global_seed_matters():
@@ -64,7 +83,7 @@ def test_stored_moments_are_a_reference():
 def test_is_nearer_to_the_true_distance_than_fid(shift, spread):
     n, trials = 300, 60
     samples = [drawn(i, n, shift, spread) for i in range(trials)]
-    plain = np.array([_curve(x, REFERENCE["mu"], REFERENCE["sigma"], 1)[0] for x in samples])
+    plain = np.array([_curve(x, Normal.of_moments(*REFERENCE.values()), 1)[0] for x in samples])
     extrapolated = np.array([FidInfinity()({"pool": x}, REFERENCE).value for x in samples])
     truth = true_distance(shift, spread)
     bias, left = plain.mean() - truth, extrapolated.mean() - truth
@@ -81,7 +100,7 @@ def test_bias_of_fid_is_halved_by_twice_the_images_and_that_of_fid_infinity_stay
 
 
 def fid_at(seed: int, n: int) -> np.ndarray:
-    curve = _curve(drawn(seed, n, 0.0, 1.2), REFERENCE["mu"], REFERENCE["sigma"], 3)
+    curve = _curve(drawn(seed, n, 0.0, 1.2), Normal.of_moments(*REFERENCE.values()), 3)
     return np.array([curve[0], _intercept_weights(3) @ curve])
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
+from diffbench.base.records import NORMAL_95
+from diffbench.metrics import inception_score as module
 from diffbench.metrics.classified import Classified
 from diffbench.metrics.inception_score import InceptionScore, inception_score
 
@@ -51,6 +53,31 @@ def test_settings_without_sense_are_refused():
         InceptionScore(shuffle_seed=1)
     with pytest.raises(UserError, match="5 images, but 6 are needed"):
         inception_score(np.zeros((5, 2)), splits=3)
+
+
+@pytest.mark.parametrize(
+    ("n", "classes", "settings", "chunks"),
+    [
+        (40, 7, {}, [slice(0, 40)]),
+        (30, 200, {}, [slice(0, 30)]),
+        (41, 7, {"splits": 3}, [slice(0, 13), slice(13, 27), slice(27, 41)]),
+        (42, 7, {"chunk": 20}, [slice(0, 20), slice(20, 40), slice(40, 42)]),
+    ],
+)
+def test_the_standard_error_is_that_of_scores_without_one_image(n, classes, settings, chunks, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK_ENTRIES", 5 * classes)
+    logits = 3 * np.random.default_rng(0).standard_normal((n, classes))
+    variance = 0.0
+    for chunk in (logits[part] for part in chunks):
+        # Two images without one are one image, whose score is 1.
+        without = [inception_score(rest) if len(rest) > 1 else 1.0 for rest in leave_one_out(chunk)]
+        variance += (len(chunk) - 1) * np.var(without) / len(chunks) ** 2
+    estimate = InceptionScore(**settings)({"logits": logits}, {})
+    assert (estimate.high - estimate.value) / NORMAL_95 == pytest.approx(np.sqrt(variance), rel=1e-9)
+
+
+def leave_one_out(logits: np.ndarray) -> list[np.ndarray]:
+    return [np.delete(logits, i, axis=0) for i in range(len(logits))]
 
 
 @pytest.mark.parametrize("kind", ["soft", "one-hot"])

@@ -13,7 +13,7 @@ NAMES = plugins.names("protocols")
 
 def identity(part, name, **changed):
     options = {
-        metric: dataclasses.asdict(plugins.configure(plugins.load("metrics", metric), part.metric_options(metric), ""))
+        metric: dataclasses.asdict(plugins.configure(plugins.load("metrics", metric), part.metric_settings(metric), ""))
         for metric in part.metrics
     }
     given = {
@@ -36,7 +36,7 @@ def test_is_data_with_a_source_and_metrics_that_its_extractor_serves(name):
     extractor = plugins.configure(plugins.load("extractors", entry.pop("name")), entry, "extractor")
     part.require(resize=extractor.resize)
     for metric in part.metrics:
-        metric = plugins.configure(plugins.load("metrics", metric), part.metric_options(metric), metric)
+        metric = plugins.configure(plugins.load("metrics", metric), part.metric_settings(metric), metric)
         assert metric.features in extractor.features
 
 
@@ -64,6 +64,18 @@ def test_settings_of_metrics_are_in_the_id():
     assert len(ids) == 4
     found = identity(plugins.load("protocols", "adm")(), "adm", num_reference=50_000)
     assert found["precision.num_reference"] == 10_000 and found["inception_score.chunk"] == 5000
+
+
+def test_settings_of_an_entry_are_laid_over_the_protocols_own_and_stand_in_the_id():
+    part = plugins.load("protocols", "torch_fidelity")
+    entry = {"settings": {"kid": {"subset_size": 50}}}
+    changed = plugins.configure(part, entry, "protocols.a")
+    assert changed.metric_settings("kid") == {"subsets": 100, "subset_size": 50}
+    assert identity(changed, "a")["kid.subset_size"] == 50 and identity(part(), "a")["kid.subset_size"] == 1000
+    logits = plugins.configure(part, {"settings": {"fid": {"features": "logits"}}}, "protocols.a")
+    assert identity(logits, "a")["fid.features"] == "logits" and "fid.features" not in identity(part(), "a")
+    with pytest.raises(UserError, match="settings: of 'kidd', which is not among the metrics"):
+        plugins.configure(part, {"settings": {"kidd": {}}}, "protocols.a")
 
 
 def test_published_protocols_are_what_the_papers_code_does():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffbench.base.artifacts import loaded_versions
+from diffbench.base.artifacts import versions_of
 from diffbench.base.codehash import code_hash
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, described, load, module_of
@@ -347,7 +347,7 @@ def test_a_schedulers_own_clipping_is_off_unless_asked_for():
 def test_its_code_and_its_version_are_recorded():
     assert module_of("samplers", "diffusers:DDIMScheduler") == "diffbench.samplers._diffusers"
     assert code_hash(["diffbench.samplers._diffusers"]) != code_hash(["diffbench.samplers.ddim"])
-    assert loaded_versions()["diffusers"]
+    assert versions_of({"sampler": {"name": "diffusers:DDIMScheduler"}})["diffusers"]
 
 
 def test_it_is_imported_only_where_it_is_used():

@@ -96,8 +96,13 @@ PAIRS = {
         "DPMSolverMultistepScheduler",
         {"solver_order": 3, "lower_order_final": False},
     ),
-    "UniPC-2, bh2": ("unipc", {}, "UniPCMultistepScheduler", {}),
-    "UniPC-3, bh2": ("unipc", {"predictor_order": 3}, "UniPCMultistepScheduler", {"solver_order": 3}),
+    "UniPC-2, bh2": ("unipc", {"count_clean_step": True}, "UniPCMultistepScheduler", {}),
+    "UniPC-3, bh2": (
+        "unipc",
+        {"predictor_order": 3, "count_clean_step": True},
+        "UniPCMultistepScheduler",
+        {"solver_order": 3},
+    ),
     "Euler": ("euler", {}, "EulerDiscreteScheduler", {}),
     "DPM-Solver 2": ("dpm_solver", {"order": 2}, "KDPM2DiscreteScheduler", {}),
     "Heun": ("heun", {}, "HeunDiscreteScheduler", {}),
@@ -157,7 +162,10 @@ def test_bh1_agrees_down_to_the_last_noisy_level(data, order):
     """diffusers' bh1 has no step to the clean level: it gives 0 times infinity there."""
     chain, denoiser, x_T = Diffusion().chain("25"), denoiser_of(data, "linear"), draws(data, torch.float64)[100]
     options = {"solver_type": "bh1", "solver_order": order, "final_sigmas_type": "sigma_min"}
-    samplers = part("diffusers:UniPCMultistepScheduler", **options), part("unipc", b="bh1", predictor_order=order)
+    samplers = (
+        part("diffusers:UniPCMultistepScheduler", **options),
+        part("unipc", b="bh1", predictor_order=order, count_clean_step=True),
+    )
     found, expected = ([state.x for state in sampler(denoiser, chain, x_T, None)][-2] for sampler in samplers)
     assert said(f"UniPC-{order}, bh1, {data}", apart(found, expected)) < AGREES
 

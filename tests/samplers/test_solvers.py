@@ -1,11 +1,15 @@
 """Each solver's own equation, number by number, on a denoiser that says the same or what is written down for it."""
 
+import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from diffbench.base.errors import UserError
+from diffbench.commands._oracle_data import mixture
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.diffusion.process import Chain, Level, respaced_chain
@@ -30,6 +34,7 @@ torch.set_num_threads(1)
 NOISE = torch.tensor([4.0, 2.0, 1.0, 0.5], dtype=torch.float64)
 CHAIN = Chain((1 + NOISE**2).rsqrt(), NOISE * (1 + NOISE**2).rsqrt())
 H = math.log(2)
+SDE = Path(__file__).parents[3] / "shared" / "reference_sde"
 X_T = torch.tensor([[[[1.5]]]], dtype=torch.float64)
 
 
@@ -177,10 +182,66 @@ def test_a_correction_is_a_langevin_step():
     plain = states(PredictorCorrector(snr=1e-9), said, noise=lambda i: draws.append(i) or z)[0].x
     found = states(PredictorCorrector(snr=0.1), said, noise=lambda i: z)[0].x
     sigma = float(CHAIN.sigmas[1])
-    length = 2 * (0.1 * sigma) ** 2
+    # alpha_i = 1 - beta_i of the step from level 2, where alpha^2 is 1/2, to level 1, where it is 1/5.
+    length = 2 * (1 / 5) / (1 / 2) * (0.1 * sigma) ** 2
     expected = plain - length / sigma * 0.5 * plain + math.sqrt(2 * length) * 2
     torch.testing.assert_close(found, expected, rtol=1e-7, atol=0)
     assert draws == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_correction_where_the_variance_explodes_has_no_alpha():
+    chain, z = Chain(torch.ones(3).double(), torch.tensor([4.0, 2.0, 1.0]).double()), torch.full_like(X_T, 2.0)
+
+    def said(x, level, condition=None):
+        return Prediction(0.1 * x, 0.5 * x, variance_fraction=torch.zeros_like(x))
+
+    plain, found = (states(PredictorCorrector(snr=r), said, chain, noise=lambda i: z)[0].x for r in (1e-9, 0.1))
+    # sigma 2: of length 0.08, the score is -0.25 x.
+    torch.testing.assert_close(found, plain - 0.08 * 0.25 * plain + 0.4 * 2, rtol=1e-7, atol=0)
+
+
+@pytest.mark.skipif(not SDE.exists(), reason="no reference vectors of score models beside the repository")
+@pytest.mark.parametrize("name", ["sde_vp_00", "sde_vp_01", "sde_ve_00", "sde_ve_01"])
+def test_a_correction_is_that_of_score_sde(name):
+    """yang-song/score_sde_pytorch's annealed Langevin corrector, float32: its step is 2 alpha_i (r sigma)^2 long."""
+    with np.load(SDE / f"{name}.npz") as file:
+        data = {key: file[key] for key in file.files}
+    config = json.loads(str(data["config"]))
+    for t, x, z, expected in zip(data["t"], data["x_t"], data["step_noise"], data["corrector:ald"], strict=True):
+        found = corrected(level_and_alpha(config, data, float(t)), float(t), config, x, z)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+def level_and_alpha(config, data, t):
+    """The level at time t, and alpha_i of the grid of N levels there."""
+    if config["process"] == "ve":
+        sigma = config["sigma_min"] * (config["sigma_max"] / config["sigma_min"]) ** t
+        return 1.0, sigma, 1.0
+    low, high = config["beta_min"], config["beta_max"]
+    integral = low * t + (high - low) * t**2 / 2
+    k = int(np.float32(t) * np.float32(config["N"] - 1))
+    return math.exp(-integral / 2), math.sqrt(-math.expm1(-integral)), 1 - float(data["discrete_betas"][k])
+
+
+def corrected(level, t, config, x_t, z):
+    """One correction of x_t: the step before is told to arrive there, and the level behind makes beta_i the grid's."""
+    alpha, sigma, alpha_i = level
+    alphas = torch.tensor([alpha * 0.9, alpha, alpha / math.sqrt(alpha_i)], dtype=torch.float64)
+    chain = Chain(alphas, torch.tensor([sigma, sigma, sigma / 2], dtype=torch.float64))
+    x_t, z = (torch.from_numpy(array).double()[None] for array in (x_t, z))
+    asked = []
+
+    def said(x, level, condition=None):
+        asked.append(x)
+        if len(asked) == 1:
+            return Prediction(x_t / chain.x_0_coefficient[0], x, variance_fraction=torch.zeros_like(x))
+        h, last = (x, 0.05 * 999 * t) if config["process"] == "vp" else (x / math.sqrt(1 + sigma**2), math.log(sigma))
+        eps = 0.4 * h + 0.2 * torch.tanh(h.roll(1, 3)) + 0.1 * math.sin(last)
+        return Prediction(x, eps, variance_fraction=torch.zeros_like(x))
+
+    sampler = PredictorCorrector(snr=config["snr"])
+    state = next(iter(sampler(said, chain, torch.zeros_like(x_t), lambda i: z if i == 1 else torch.zeros_like(z))))
+    return state.x[0].numpy()
 
 
 def test_plms_and_pndm_weigh_the_last_four():
@@ -224,6 +285,57 @@ def test_unipc_corrects_where_it_arrived():
     second = sigma[2] / sigma[1] * corrected - alpha[2] * b * lam[1]
     assert math.isclose(float(found[0].x), float(predicted)) and math.isclose(float(found[1].x), float(second))
     assert len(curve.asked) == 4
+
+
+RELEASED = {
+    (2, "bh1"): [0.35675706554035386, -0.8192207009096656, 0.8323172444376489, 0.6815734086343446],
+    (2, "bh2"): [0.30099914747970813, -0.578402339727341, 0.6711128171690711, 0.5463027826025634],
+    (3, "bh1"): [0.35656202814259697, -0.8195467660330201, 0.8320033140831822, 0.6815019971356335],
+    (3, "bh2"): [0.30333043592644976, -0.6247632109435004, 0.6877805280658925, 0.5635658832441203],
+}
+"""The end of wl-zhao/UniPC@cf9de85, uni_pc.py: data_prediction, multistep, logSNR, 5 steps from t = 1 to 1e-3 of its linear
+schedule, lower_order_final, float64, on the oracle's mixture from x_T = (0.3, -1.2) and (1, 0.7)."""
+STARTS = torch.tensor([[[[0.3, -1.2]]], [[[1.0, 0.7]]]], dtype=torch.float64)
+
+
+def authors_chain() -> Chain:
+    """The six levels between which those five steps go; ours has one more, to the clean level."""
+    noise = torch.logspace(math.log10(152.1669702839461), math.log10(0.010485992786703322), 6, dtype=torch.float64)
+    return Chain((1 + noise**2).rsqrt(), noise * (1 + noise**2).rsqrt())
+
+
+@pytest.mark.parametrize(("order", "b"), RELEASED)
+def test_unipc_ends_as_the_authors_code_does(order, b):
+    *_, last_noisy, _ = states(Unipc(order, b), mixture().denoiser(), authors_chain(), STARTS)
+    expected = torch.tensor(RELEASED[order, b], dtype=torch.float64).reshape(STARTS.shape)
+    torch.testing.assert_close(last_noisy.x, expected, rtol=0, atol=1e-10)
+
+
+def test_unipc_lowers_the_order_of_the_last_steps_between_noisy_levels():
+    def used(sampler, steps):
+        return [sampler.used(i, steps) for i in range(steps)]
+
+    assert used(Unipc(), 6) == [1, 2, 2, 2, 1, 1]
+    assert used(Unipc(3), 7) == [1, 2, 3, 3, 2, 1, 1]
+    assert used(Unipc(3), 3) == [1, 1, 1] and used(Unipc(), 1) == [1]
+    assert used(Unipc(lower_order_final=False), 6) == [1, 2, 2, 2, 2, 2]
+    assert used(Unipc(count_clean_step=True), 6) == [1, 2, 2, 2, 2, 1]
+    assert used(Unipc(3, count_clean_step=True), 7) == [1, 2, 3, 3, 3, 2, 1]
+    with pytest.raises(ValueError, match="no effect without lower_order_final"):
+        Unipc(lower_order_final=False, count_clean_step=True)
+
+
+def test_unipc_of_five_steps_is_nearer_to_the_exact_flow_by_the_authors_rule():
+    """Where few steps end at the cosine schedule's last noise, whose step is the longest but one."""
+    data, chain = GaussianDenoiser(0.0, 0.25), respaced_chain("cosine", 1000, "5")
+    x_T = torch.linspace(-2, 2, 9, dtype=torch.float64).reshape(-1, 1, 1, 1)
+    exact = data.flow(x_T, chain.level(0), chain.level(5))
+
+    def error(sampler):
+        return float(((states(sampler, data, chain, x_T)[-1].x - exact) ** 2).mean().sqrt())
+
+    assert error(Unipc()) < 0.65 * error(Unipc(count_clean_step=True))
+    assert error(Unipc(3)) < 0.65 * error(Unipc(3, count_clean_step=True))
 
 
 @pytest.mark.parametrize("spacing", ["2", "10", "karras5"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 FEATURES = 1e-4
 
@@ -85,7 +86,9 @@ class Base(torch.nn.Module):
         return self.layers((x - 128) / 128)
 
 
-def test_clean_fid_clean(agreement, ours, files, photos, inception_weights, tmp_path, monkeypatch):
+@pytest.fixture
+def clean_fid(inception_weights, tmp_path, monkeypatch):
+    """clean-fid with our weights: features of a folder in its mode `clean`."""
     from cleanfid import features
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
@@ -101,9 +104,33 @@ def test_clean_fid_clean(agreement, ours, files, photos, inception_weights, tmp_
     monkeypatch.setattr(
         features, "InceptionV3W", lambda path, download, resize_inside: original(str(folder), False, resize_inside)
     )
-    theirs = clean_fid_features(files, "clean")
+    return lambda folder: clean_fid_features(folder, "clean")
+
+
+def test_clean_fid_clean(agreement, ours, files, photos, clean_fid):
     size = f"{photos.shape[1]} px"
-    agreement.near(f"features, {size}", "clean-fid, clean", ours["clean"]["pool"], theirs, FEATURES)
+    agreement.near(f"features, {size}", "clean-fid, clean", ours["clean"]["pool"], clean_fid(files), FEATURES)
+
+
+def test_clean_fid_clean_on_pictures_of_several_sizes(agreement, clean_fid, inception_weights, tmp_path):
+    """A folder of photographs, each resized by itself, through our file of images of several sizes."""
+    from diffbench.commands._image_sets import Wanted, image_file
+    from diffbench.extractors.inception import Inception
+    from diffbench.stages.extract import write_features
+
+    draws = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for k in range(5):
+        height, width = draws.integers(20, 60, 2)
+        pixels = draws.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels[..., 0] if k == 2 else pixels).save(tmp_path / f"photos/{k}.png")
+    packed = image_file(tmp_path / "photos", tmp_path / "cache", Wanted(any_size=True)).file
+    network = Inception(path=str(inception_weights), resize="clean", micro_batch=5).network()
+    write_features(network, packed, tmp_path / "f.npz", {})
+    with np.load(tmp_path / "f.npz") as ours:
+        agreement.near(
+            "features, several sizes", "clean-fid, clean", ours["pool"], clean_fid(tmp_path / "photos"), FEATURES
+        )
 
 
 def test_its_resize_is_not_another_ones(ours):

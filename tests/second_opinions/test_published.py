@@ -34,7 +34,7 @@ def test_adms_golden_line(tmp_path):
     from diffbench.commands.measure import measure, protocol_of
 
     weights, samples, reference = (FOLDER / name for name in FILES)
-    part = protocol_of("adm", reference)
-    records = measure(samples, reference, part, "adm", out=tmp_path / "s.json", cache=tmp_path, weights=weights)
-    found = {item["metric"]: item["value"] for item in records}
+    part = protocol_of("adm", str(reference))
+    given = {"label": "published", "out": tmp_path / "s.json", "cache": tmp_path, "weights": weights}
+    found = {item["metric"]: item["value"] for item in measure(samples, reference, part, "adm", **given).records}
     assert found == {name: pytest.approx(value, abs=limit) for name, (value, limit) in GOLDEN.items()}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.artifacts import read_provenance, sha256, write_provenance, write_recorded
 from diffbench.stages.bound import bound, main, spread
 
 torch.set_num_threads(1)
@@ -74,7 +74,7 @@ def test_images_that_are_flipped_in_training_are_coded_as_they_are(specs, weight
         shutil.copy(data / "test.npz", path)
         facts = json.loads((data / "test.npz.json").read_text())
         facts["facts"]["flip"] = flip
-        path.with_name(f"{path.name}.json").write_text(json.dumps(facts))
+        write_recorded(path.with_name(f"{path.name}.json"), facts)
         bound(specs("bound"), weights, path, tmp_path / f"terms_{flip}.npz", device="cpu")
         return arrays(tmp_path / f"terms_{flip}.npz")
 
@@ -84,7 +84,7 @@ def test_images_that_are_flipped_in_training_are_coded_as_they_are(specs, weight
     mirrored = tmp_path / "mirrored.npz"
     images = arrays(data / "test.npz")["arr_0"]
     save_npz(mirrored, {"arr_0": images[:, :, ::-1]})
-    shutil.copy(data / "test.npz.json", f"{mirrored}.json")
+    write_provenance(mirrored, spec={}, facts=read_provenance(data / "test.npz")["facts"])
     bound(specs("bound"), weights, mirrored, tmp_path / "terms_mirrored.npz", device="cpu")
     other = arrays(tmp_path / "terms_mirrored.npz")
     assert (other["bits_per_dim"] != unflipped["bits_per_dim"]).all()
@@ -136,10 +136,11 @@ def test_mistakes_are_one_line(specs, weights, data, tmp_path, failing):
 
     assert "no.npz: no such file" in failing(main, call(weights, tmp_path / "no.npz"))
     assert "no.safetensors: no such file" in failing(main, call(tmp_path / "no.safetensors", data / "test.npz"))
-    shutil.copy(f"{weights}.json", tmp_path / "w.safetensors.json")
     (tmp_path / "w.safetensors").write_bytes(weights.read_bytes()[:1000])
+    write_provenance(tmp_path / "w.safetensors", spec={}, facts=read_provenance(weights)["facts"])
     said = failing(main, call(tmp_path / "w.safetensors", data / "test.npz"))
     assert "w.safetensors: not a whole safetensors file" in said
     (tmp_path / "cut.npz").write_bytes((data / "test.npz").read_bytes()[:1000])
+    write_provenance(tmp_path / "cut.npz", spec={})
     assert "cut.npz: not a whole .npz file" in failing(main, call(weights, tmp_path / "cut.npz"))
     assert not (tmp_path / "t.npz").exists()

@@ -64,3 +64,65 @@ def test_the_bound_takes_the_images_own_labels(conditional_weights, specs, data,
     write_provenance(tmp_path / "bare.npz", spec={}, facts={})
     with pytest.raises(UserError, match="needs labels"):
         bound(spec, conditional_weights, tmp_path / "bare.npz", tmp_path / "terms2.npz", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def unequal(tmp_path_factory, specs):
+    """Weights of a class-conditional model of digits of three classes, 81 : 9 : 0, and the folder that they lie in."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    from diffbench.stages.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("unequal")
+    images, labels = load_digits(return_X_y=True)
+    for label, count in ((0, 81), (1, 9)):
+        for split, chosen in (("train", slice(0, count)), ("test", slice(count, count + 5))):
+            (folder / "in" / split / str(label)).mkdir(parents=True)
+            for k, pixels in enumerate(images[labels == label][chosen]):
+                grey = np.rint(pixels.reshape(8, 8) * 255 / 16).astype(np.uint8)
+                Image.fromarray(grey).save(folder / "in" / split / str(label) / f"{k}.png")
+    dataset = {"name": "folder", "path": str(folder / "in"), "channels": 1}
+    prepare({"dataset": dataset}, out_train=folder / "train.npz", out_test=folder / "test.npz")
+    path = folder / "weights.safetensors"
+    train(conditional(specs("train")), folder / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "c")
+    return path
+
+
+def labels_drawn(spec, weights, tmp_path, **changes):
+    spec = conditional(spec) | {"spacings": ["2"], "num_images": 200} | changes
+    spec["sampling"]["micro_batch"] = 100
+    sample_sets(spec, weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
+    return np.array(read_member(tmp_path / "a.npz", "arr_1"))
+
+
+def test_counts_of_classes_go_from_the_data_into_the_weights(unequal):
+    recorded = [read_provenance(unequal.parent / name)["facts"]["class_counts"] for name in ("train.npz", "test.npz")]
+    assert recorded == [[81, 9], [5, 5]]
+    assert read_provenance(unequal)["facts"]["class_counts"] == [81, 9]
+
+
+def test_labels_as_in_the_data_have_its_shares(unequal, specs, tmp_path, capsys):
+    drawn = labels_drawn(specs("sample"), unequal, tmp_path, labels="as_in_data")
+    place = Stream(0, "label").integers(torch.arange(200), 0, 90).numpy()
+    assert np.array_equal(drawn, place >= 81)
+    assert 165 <= (drawn == 0).sum() <= 193  # of 180, three standard deviations
+    assert "classes have" not in capsys.readouterr().err
+    fewer = labels_drawn(specs("sample"), unequal, tmp_path, labels="as_in_data", num_images=7)
+    assert np.array_equal(fewer, drawn[:7])
+    for labels in ("iid", "balanced"):
+        assert (labels_drawn(specs("sample"), unequal, tmp_path, labels=labels) == 0).sum() < 120
+        said = capsys.readouterr().err
+        assert "classes have 9 to 81 training images" in said and "40% of them would be others in the data" in said
+
+
+def test_weights_that_record_no_counts_are_one_line(unequal, specs, tmp_path):
+    provenance = json.loads((unequal.parent / f"{unequal.name}.json").read_text())
+    del provenance["facts"]["class_counts"]
+    weights = tmp_path / unequal.name
+    weights.write_bytes(unequal.read_bytes())
+    (tmp_path / f"{unequal.name}.json").write_text(json.dumps(provenance))
+    with pytest.raises(UserError, match="labels: as_in_data needs the class_counts of the training images"):
+        labels_drawn(specs("sample"), weights, tmp_path, labels="as_in_data")
+    with pytest.raises(UserError, match="'sorted' is not allowed; allowed: iid, balanced, as_in_data"):
+        labels_drawn(specs("sample"), unequal, tmp_path, labels="sorted")

@@ -38,7 +38,7 @@ def pictures(tmp_path):
 @contextmanager
 def cuts(folder, entry=ENTRY, data="train.npz"):
     images, labels = read_member(folder / data, "arr_0"), read_member(folder / data, "arr_1")
-    with cutting(entry, folder, images, labels, folder / data) as cut:
+    with cutting({**entry, "path": str(folder / "pictures")}, images, labels, folder / data) as cut:
         yield cut, images
 
 
@@ -95,7 +95,7 @@ def test_images_that_are_not_square_are_refused(tmp_path):
     images = read_member(tmp_path / "train.npz", "arr_0")
     with (
         pytest.raises(UserError, match="random crops are squares, and images of 9x12 are not"),
-        cutting(entry, tmp_path, images, None, tmp_path / "train.npz"),
+        cutting(entry, images, None, tmp_path / "train.npz"),
     ):
         pass
 
@@ -103,7 +103,7 @@ def test_images_that_are_not_square_are_refused(tmp_path):
 def test_a_data_set_without_pictures_is_refused(tmp_path):
     with (
         pytest.raises(UserError, match="dataset digits: keeps no pictures to cut from"),
-        cutting({"name": "digits"}, tmp_path, np.zeros((1, 8, 8, 1), np.uint8), None, tmp_path / "train.npz"),
+        cutting({"name": "digits"}, np.zeros((1, 8, 8, 1), np.uint8), None, tmp_path / "train.npz"),
     ):
         pass
 
@@ -118,7 +118,14 @@ def trained(pictures, smoke, tmp_path):
         spec |= {} if dataset is None else {"dataset": dataset}
         out, log = tmp_path / "weights.safetensors", tmp_path / "log.csv"
         given = ["--spec", json.dumps(spec), "--data", str(pictures / "train.npz"), "--device", "cpu"]
-        given += ["--held-out", str(pictures / held_out), "--root", str(pictures), "--cache", str(tmp_path / "cache")]
+        given += [
+            "--held-out",
+            str(pictures / held_out),
+            "--pictures",
+            str(pictures / "pictures"),
+            "--cache",
+            str(tmp_path / "cache"),
+        ]
         main([*given, "--out", str(out), "--log-csv", str(log)])
         found = torch.cat([tensor.flatten().double() for tensor in load_file(out).values()])
         return found, log.read_text().splitlines()[0]

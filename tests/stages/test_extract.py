@@ -9,9 +9,11 @@ import pytest
 from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.artifacts import read_provenance, sha256
 from diffbench.base.errors import UserError
+from diffbench.base.mixed_sizes import write_mixed
 from diffbench.extractors.digits_features import DigitsFeatures
-from diffbench.stages import extract as stage
-from diffbench.stages.extract import extract, main, stored_statistics, write_features
+from diffbench.stages import _image_file
+from diffbench.stages._image_file import PixelHash, image_set, moments_digests, stored_features, stored_statistics
+from diffbench.stages.extract import extract, full_size, main, write_features
 
 SPEC = {"extractor": {"name": "digits_features"}, "threads": 1}
 
@@ -42,7 +44,7 @@ def test_features_of_several_files_with_provenance(data, tmp_path):
 
 def test_reading_in_chunks_changes_nothing(data, tmp_path, monkeypatch):
     extract(SPEC, [data / "test.npz"], [tmp_path / "a.npz"], device="cpu")
-    monkeypatch.setattr(stage, "CHUNK", 128)
+    monkeypatch.setattr(_image_file, "CHUNK", 128)
     extract(SPEC, [data / "test.npz"], [tmp_path / "b.npz"], device="cpu")
     assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
 
@@ -92,7 +94,8 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     for n in (2_000, 40_000):
         images_file(tmp_path / "images.npz", n)
         tracemalloc.start()
-        assert write_features(Halves(), tmp_path / "images.npz", tmp_path / "f.npz", {}) == n
+        found = write_features(Halves(), tmp_path / "images.npz", tmp_path / "f.npz", {})
+        assert found["num_images"] == n and "moments" not in found
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0] + 100_000, peaks
@@ -116,6 +119,80 @@ def test_stored_statistics_travel_with_the_images_where_they_are_of_these_featur
     assert stored_statistics(path) == {}
 
 
+def test_each_pair_of_stored_statistics_counts_by_itself(tmp_path):
+    path, out = tmp_path / "batch.npz", tmp_path / "f.npz"
+    own = moments_of(Halves()(images_file(path, 500))["pool"].astype(np.float64))
+    images_file(path, 500, **own)
+    stored = stored_statistics(path)
+    assert set(stored) == {"mu", "sigma"} and stored_features(path) == ["pool"]
+    found = write_features(Halves(), path, out, stored)
+    assert set(arrays(out)) == {"pool", "mu", "sigma"} and set(found["moments"]) == {"pool"}
+    # The same moments in another byte order or type are the same; others are not.
+    swapped = {name: values.astype(">f8") for name, values in own.items()}
+    assert moments_digests(swapped) == found["moments"] != moments_digests({**own, "mu": own["mu"] + 1})
+    for half, absent in (("mu", "sigma"), ("sigma", "mu")):
+        images_file(path, 500, **{half: own[half]})
+        with pytest.raises(UserError, match=f"stores {half} without {absent}"):
+            stored_statistics(path)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"mu": np.zeros((2, 2)), "sigma": np.eye(2)},
+        {"mu": np.zeros(2), "sigma": np.eye(3)},
+        {"mu": np.zeros(2, "U1"), "sigma": np.eye(2)},
+        {"mu": np.zeros(0), "sigma": np.zeros((0, 0))},
+        {"mu": np.float64(1), "sigma": np.eye(1)},
+    ],
+)
+def test_arrays_that_are_no_mean_and_covariance_are_one_line(tmp_path, stored):
+    images_file(tmp_path / "a.npz", 5, **stored)
+    with pytest.raises(UserError, match="no mean and covariance of 'pool'"):
+        stored_statistics(tmp_path / "a.npz")
+
+
+def test_the_pixels_hash_is_of_the_images_alone():
+    images = np.random.default_rng(0).integers(0, 256, (30, 4, 6, 3), dtype=np.uint8)
+    images[10:20] = images[10:20, ..., :1]  # grey ones among them
+
+    def hashed(*pieces):
+        found = PixelHash()
+        for piece in pieces:
+            found.add(piece)
+        return found.hexdigest()
+
+    whole = hashed(images)
+    assert whole == hashed(images[:7], images[7:13], images[13:]) == hashed(list(images)) == hashed(images.copy("F"))
+    assert hashed(images[10:20]) == hashed(images[10:20, ..., :1])
+    assert whole != hashed(images[::-1]) and whole != hashed(images.reshape(30, 6, 4, 3))
+    assert whole != hashed(images[:29]) and whole != hashed(images ^ 1)
+
+
+@pytest.mark.parametrize("facts", [7, [8], {"full_size": "8x8"}, {"full_size": [8]}, {"full_size": [8, -8]}])
+def test_a_record_of_wrong_types_is_one_line(tmp_path, facts):
+    images_file(tmp_path / "a.npz", 5)
+    (tmp_path / "a.npz.json").write_text(json.dumps({"facts": facts}))
+    with pytest.raises(UserError, match=r"a\.npz\.json: "):
+        full_size(tmp_path / "a.npz")
+
+
+class Widths:
+    """A network that takes images of several sizes: an image's width, and its mean."""
+
+    def __call__(self, images):
+        return {"pool": np.array([[image.shape[1], image.mean()] for image in images], np.float32)}
+
+
+def test_images_of_several_sizes_keep_their_order(tmp_path):
+    sizes = [(4, 2 + k % 7, 1) for k in range(150)]
+    images = [np.full(size, k, np.uint8) for k, size in enumerate(sizes)]
+    write_mixed(tmp_path / "mixed.npz", sizes, images)
+    found = write_features(Widths(), tmp_path / "mixed.npz", tmp_path / "f.npz", {})
+    assert found["num_images"] == 150
+    assert np.array_equal(arrays(tmp_path / "f.npz")["pool"], [[size[1], k] for k, size in enumerate(sizes)])
+
+
 @pytest.mark.parametrize("wrong", ["mean", "dimensions"])
 def test_a_reference_of_another_protocol_is_refused(tmp_path, wrong):
     path, out = tmp_path / "batch.npz", tmp_path / "f.npz"
@@ -130,7 +207,7 @@ def test_a_reference_of_another_protocol_is_refused(tmp_path, wrong):
 def test_statistics_without_images_have_no_known_protocol(tmp_path):
     save_npz(tmp_path / "stats.npz", {"mu": np.zeros(2), "sigma": np.eye(2)})
     with pytest.raises(UserError, match="holds statistics without images, so their protocol is unknown"):
-        stored_statistics(tmp_path / "stats.npz")
+        image_set(tmp_path / "stats.npz")
 
 
 def test_numbers_of_files_and_missing_weights(data, tmp_path, failing):

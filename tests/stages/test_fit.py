@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.artifacts import read_provenance, sha256, write_provenance
 from diffbench.stages.extract import extract
 from diffbench.stages.fit import fit, main
 
@@ -44,5 +44,6 @@ def test_mistakes_are_one_line(data, tmp_path, failing):
     assert "extractor digits_features brings its own weights" in failing(main, call(own))
     with np.load(data / "train.npz") as content:
         save_npz(tmp_path / "unlabelled.npz", {"arr_0": content["arr_0"]})
+    write_provenance(tmp_path / "unlabelled.npz", spec={})
     assert "the data set has no labels" in failing(main, call(source=tmp_path / "unlabelled.npz"))
     assert not (tmp_path / "w").exists()

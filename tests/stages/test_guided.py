@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from diffbench.base.arrays import read_member
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.artifacts import read_provenance, sha256, write_recorded
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition
 from diffbench.diffusion.parameterization import Prediction
@@ -144,7 +144,7 @@ def test_a_classifier_of_other_data_is_one_line(guided_spec, weights, classifier
     shutil.copy(classifier, path)
     provenance = json.loads((classifier.parent / f"{classifier.name}.json").read_text())
     provenance["facts"][key] = value
-    (tmp_path / "other.safetensors.json").write_text(json.dumps(provenance))
+    write_recorded(tmp_path / "other.safetensors.json", provenance)
     said = failing(main, arguments(guided_spec(1.0), weights, path, tmp_path / "a.npz"))
     assert f"{path}: a classifier of another data set: {words}" in said
 
@@ -155,7 +155,7 @@ def test_a_classifier_whose_images_nobody_recorded_guides(guided_spec, weights, 
     shutil.copy(classifier, path)
     provenance = json.loads((classifier.parent / f"{classifier.name}.json").read_text())
     del provenance["facts"]["images_sha256"]
-    (tmp_path / "released.safetensors.json").write_text(json.dumps(provenance))
+    write_recorded(tmp_path / "released.safetensors.json", provenance)
     found = sampled(guided_spec(30.0), weights, path, tmp_path / "a.npz", tmp_path)
     assert np.array_equal(found, sampled(guided_spec(30.0), weights, classifier, tmp_path / "b.npz", tmp_path))
 

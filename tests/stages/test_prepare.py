@@ -30,6 +30,7 @@ def test_digits_with_facts(tmp_path):
         "levels": 17,
         "flip": False,
         "num_classes": 10,
+        "class_counts": np.bincount(labels).tolist(),
         "images_sha256": hashlib.sha256(images.tobytes()).hexdigest(),
         "uniform_bits_per_dim": pytest.approx(np.log2(17)),
         "histogram_bits_per_dim": pytest.approx(2.425, abs=1e-3),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, described, load
 from diffbench.stages import sample as stage
@@ -95,16 +95,33 @@ KILLED = """
 import os, signal, sys
 import diffbench.stages.sample as stage
 from diffbench.base.command import run_stage
-moment, saved, count = sys.argv.pop(1), stage.save_npz, 0
-def save(path, arrays):
-    global count
-    count += 1
-    if count == int(moment):
-        os.kill(os.getpid(), signal.SIGKILL)
-    saved(path, arrays)
-stage.save_npz = save
+moment, count = sys.argv.pop(1), 0
+def killed_at_its_moment(write):
+    def counted(*given):
+        global count
+        count += 1
+        if count == int(moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(*given)
+    return counted
+# Micro-batches are saved whole, and a set is written piece by piece.
+stage.save_npz, stage.writing_npz = map(killed_at_its_moment, (stage.save_npz, stage.writing_npz))
 run_stage(stage.main, sys.argv[1:])
 """
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:300], lambda b: b[:250] + bytes([b[250] ^ 8]) + b[251:]])
+def test_a_damaged_micro_batch_is_sampled_again(sampled, specs, weights, tmp_path, damage, monkeypatch):
+    given = [str(a) for a in arguments(specs("sample"), weights, tmp_path)]
+    subprocess.run([sys.executable, "-c", KILLED, "4", *given], capture_output=True)
+    (shard,) = (tmp_path / "cache").rglob("3.npz")
+    shard.write_bytes(damage(shard.read_bytes()))
+    starts, original = [], stage.sample
+    monkeypatch.setattr(stage, "sample", lambda *a, **k: starts.append((len(a[2]), k["index"][0])) or original(*a, **k))
+    main(given)
+    assert starts == [(3, 3), (2, 0), (2, 3), (2, 6)]
+    for name in ("p3.npz", "p3.npz.json", "p2.npz", "p2.npz.json"):
+        assert sha256(tmp_path / name) == sha256(sampled / name)
 
 
 # Three micro-batches and the set itself are four files a set: the third micro-batch, the first set, the second's first.
@@ -159,7 +176,7 @@ def copied(weights, folder, content=None, tensors=None):
         path.write_bytes(content)
     else:
         save_file(tensors, path)
-    shutil.copy(f"{weights}.json", f"{path}.json")
+    write_provenance(path, spec={}, facts=read_provenance(weights)["facts"])
     return path
 
 
@@ -228,12 +245,13 @@ def test_the_error_of_x_0_comes_from_the_bound_and_goes_with_samplers_that_need_
     analytic = specs("sample", spacings=["3"]) | {"sampler": {"name": "analytic_ancestral"}}
     with pytest.raises(UserError, match="--terms"):
         call(analytic, weights, tmp_path, "a.npz")
-    (tmp_path / "terms.npz.json").write_text(json.dumps({"inputs": {"weights": sha256(weights)}}))
-    np.savez(tmp_path / "terms.npz", timesteps=np.array([[0, 5, 9]] * 2), x_0_mse=np.array([[0.01, 0.1, 0.3]] * 2))
-    given = {"device": "cpu", "cache": tmp_path, "terms": tmp_path / "terms.npz"}
+    terms = tmp_path / "terms.npz"
+    np.savez(terms, timesteps=np.array([[0, 5, 9]] * 2), x_0_mse=np.array([[0.01, 0.1, 0.3]] * 2))
+    write_provenance(terms, spec={}, inputs=checked({"weights": weights}))
+    given = {"device": "cpu", "cache": tmp_path, "terms": terms}
     sample_sets(analytic, weights, [tmp_path / "a.npz"], **given)
     assert set(read_provenance(tmp_path / "a.npz")["inputs"]) == {"weights", "terms"}
-    (tmp_path / "terms.npz.json").write_text(json.dumps({"inputs": {"weights": "another"}}))
+    write_provenance(terms, spec={}, inputs=checked({"weights": __file__}, foreign=["weights"]))
     with pytest.raises(UserError, match="the bound of other weights"):
         sample_sets(analytic, weights, [tmp_path / "c.npz"], **given)
     with pytest.raises(UserError, match="only with them"):

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.artifacts import (
+    checked,
+    provenance_path,
+    read_provenance,
+    sha256,
+    write_provenance,
+    write_recorded,
+)
 from diffbench.base.errors import UserError
 from diffbench.base.records import read_records
 from diffbench.metrics.fid import Fid
@@ -32,7 +39,7 @@ def features(path, seed, num_images=80, sha="a" * 64, resize="none"):
     pool, logits = draw.normal(size=(num_images, 6)), draw.normal(size=(num_images, 10))
     save_npz(path, {"pool": pool.astype(np.float32), "logits": logits.astype(np.float32)})
     facts = {"weights_sha256": sha, "num_images": num_images, "resize": resize}
-    write_provenance(path, spec={}, inputs={"images": __file__}, facts=facts)
+    write_provenance(path, spec={}, inputs=checked({"images": __file__}, foreign=["images"]), facts=facts)
     return path
 
 
@@ -43,8 +50,7 @@ def terms(path, num_images=9, split="test", seed=0, weights="w" * 64, data="d" *
     save_npz(path, {"vlb": vlb, "width": width, "prior": prior, "x_0_mse": mse, "bits_per_dim": prior + vlb @ width})
     facts = {"num_images": num_images, "of": 50, "levels": 17, "split": split}
     write_provenance(path, spec={}, facts=facts | ({"uniform_bits_per_dim": 4.0} if split == "test" else {}))
-    sidecar = path.with_name(f"{path.name}.json")
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"inputs": {"weights": weights, "data": data}}))
+    write_recorded(provenance_path(path), read_provenance(path) | {"inputs": {"weights": weights, "data": data}})
     return vlb, width, prior, mse
 
 
@@ -52,10 +58,25 @@ def call(*more, spec=SPEC, out):
     return [str(a) for a in ("--spec", json.dumps(spec), *more, "--out", out)]
 
 
+def test_a_reference_file_is_named_by_its_images_and_each_frechet_distance_by_the_moments_it_takes(tmp_path):
+    own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1, 90)
+    facts = {"weights_sha256": "a" * 64, "num_images": 90, "resize": "none", "pixels_sha256": "1234567890" + "0" * 54}
+    spec = {**SPEC, "protocol": {**PROTOCOL, "reference": "batch.npz", "metrics": ["fid", "precision"]}}
+    found = {}
+    for name, moments in (("own", {}), ("stored", {"pool": "f" * 64}), ("others", {"spatial": "e" * 64})):
+        images = checked({"images": __file__}, foreign=["images"])
+        write_provenance(other, spec={}, inputs=images, facts=facts | {"moments": moments})
+        main(call("--features", own, "--reference", other, spec=spec, out=tmp_path / "scores.json"))
+        found[name] = read_records([tmp_path / "scores.json"])[0]["protocol"]
+    assert ";reference=file:90@12345678;" in found["own"] and "moments" not in found["own"]
+    assert found["stored"] == found["own"] + ";fid.moments=stored@ffffffff" and found["others"] == found["own"]
+
+
 def test_every_metric_of_the_protocol_with_interval_id_and_cost(tmp_path):
     own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1, 90)
     samples = tmp_path / "s.npz.json"
-    samples.write_text(json.dumps({"facts": {"nfe": 4.0, "flops_per_evaluation": 1000}}))
+    cost = {"nfe": 4.0, "flops_per_evaluation": 1000}
+    write_recorded(samples, {"sha256": sha256(__file__), "facts": cost})
     out = tmp_path / "scores.json"
     main(call("--features", own, "--reference", other, "--samples-provenance", samples, out=out))
     found = {item["metric"]: item for item in read_records([out])}
@@ -124,7 +145,7 @@ def test_the_training_split_beside_the_test_split(tmp_path):
     assert (test["num_images"], train["num_images"], gap["num_images"]) == (9, 25, None)
     assert (
         "split=train@dddddddd;n=25;" in train["protocol"]
-        and gap["protocol"] == f"{train['protocol']} - {test['protocol']}"
+        and gap["protocol"] == f"{test['protocol']} - {train['protocol']}"
     )
     assert np.isclose(gap["value"], test["value"] - train["value"])
     margins = [item["high"] - item["value"] for item in (test, train, gap)]
@@ -143,6 +164,8 @@ def test_bounds_that_do_not_belong_together(tmp_path, failing):
     assert "give one file of the test split" in said("train") and "give one file" in said("test", "test")
     assert "of different weights; not comparable: weights" in said("test", "other")
     save_npz(tmp_path / "train.npz", {"width": np.array([1, 4, 5])})
+    facts = read_provenance(tmp_path / "train.npz")
+    write_recorded(tmp_path / "train.npz.json", facts | {"sha256": sha256(tmp_path / "train.npz")})
     assert "not comparable: strata" in said("test", "train")
     assert not (tmp_path / "b.json").exists()
 
@@ -194,6 +217,7 @@ def test_mistakes_are_one_line(tmp_path, failing):
     assert "no.npz: no such file" in failing(main, call("--features", no, "--reference", own, out=tmp_path / "s"))
     assert "no.npz: no such file" in failing(main, call("--terms", no, spec={"row": ROW}, out=tmp_path / "s"))
     own.write_bytes(own.read_bytes()[:400])
+    write_recorded(provenance_path(own), read_provenance(own) | {"sha256": sha256(own)})
     assert "f.npz: not a whole" in failing(main, call("--features", own, "--reference", own, out=tmp_path / "s"))
 
 
@@ -210,7 +234,10 @@ def test_files_of_other_stages_are_refused_by_name(tmp_path):
     for given, message in (
         (("--features", tmp_path / "t.npz", "--reference", other), "t.npz.json: records no 'weights_sha256'"),
         (("--terms", own), "f.npz.json: records no 'split'"),
-        (("--features", own, "--reference", other, "--samples-provenance", f"{own}.json"), "records no 'nfe'"),
+        (
+            ("--features", own, "--reference", other, "--samples-provenance", f"{own}.json"),
+            "f.npz.json: of other samples than those whose features",
+        ),
     ):
         with pytest.raises(UserError, match=message):
             main(call(*given, out=tmp_path / "s.json"))

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.artifacts import read_provenance, sha256, write_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, record, write_records
 from diffbench.stages.tabulate import main
@@ -18,6 +18,12 @@ SPEC = json.dumps({"benchmark": "digits", "table": {"name": "table2"}})
 def row(model="ddpm", sampler="ddim", steps=10, seed=0):
     keys = {"benchmark": "digits", "model": model, "sampler": sampler, "steps": steps, "guidance_scale": None}
     return {**keys, "train_seed": seed, "sample_seed": seed, "num_images": 500}
+
+
+def scored(path, records):
+    """Write a score file with the record that the score stage writes beside it."""
+    write_records(path, records)
+    write_provenance(path, spec={})
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def scores(tmp_path):
         "bound": [record(row(sampler=None, steps=None), "nll_bits_per_dim", "b", Estimate.normal(3.0, 0.02))],
     }
     for name, records in contents.items():
-        write_records(tmp_path / f"{name}.json", records)
+        scored(tmp_path / f"{name}.json", records)
     return [str(tmp_path / f"{name}.json") for name in contents]
 
 
@@ -65,7 +71,7 @@ def test_same_bytes_again_whatever_the_runs_cost(tmp_path, scores):
 
 def test_seeds_stay_apart_in_the_numbers(tmp_path):
     for seed in (0, 1):
-        write_records(tmp_path / f"{seed}.json", [record(row(seed=seed), "fid", "p", Estimate.exact(5.0 + seed))])
+        scored(tmp_path / f"{seed}.json", [record(row(seed=seed), "fid", "p", Estimate.exact(5.0 + seed))])
     _, metrics = call(tmp_path, [str(tmp_path / "0.json"), str(tmp_path / "1.json")])
     keys = list(json.loads(metrics.read_text())["ddpm"]["ddim"])
     assert keys == ["10 train_seed=0 sample_seed=0", "10 train_seed=1 sample_seed=1"]
@@ -102,6 +108,7 @@ def terms(tmp_path):
     arrays |= {"curve_rate": np.array([[2.0, 1.0], [4.0, 1.0], [6.0, 1.0]]), "curve_x_0_mse": np.full((3, 2), 0.01)}
     arrays |= {"curve_psnr": np.full((3, 2), 20.0), "curve_ssim": np.full((3, 2), 0.5)}
     save_npz(tmp_path / "terms.npz", arrays)
+    write_provenance(tmp_path / "terms.npz", spec={})
     return tmp_path / "terms.npz"
 
 
@@ -127,12 +134,13 @@ def test_a_table_of_terms_is_not_made_from_scores(tmp_path, scores):
 
 
 def test_missing_damaged_and_empty_scores(tmp_path, scores):
-    with pytest.raises(UserError, match="nowhere.json: no such file of scores"):
+    with pytest.raises(UserError, match="nowhere.json: no such file"):
         call(tmp_path, [*scores, str(tmp_path / "nowhere.json")])
     (tmp_path / "bad.json").write_text("{")
+    write_provenance(tmp_path / "bad.json", spec={})
     with pytest.raises(UserError, match="bad.json: not a file of scores"):
         call(tmp_path, [str(tmp_path / "bad.json")])
-    write_records(tmp_path / "empty.json", [])
+    scored(tmp_path / "empty.json", [])
     with pytest.raises(UserError, match="no scores to put into the table"):
         call(tmp_path, [str(tmp_path / "empty.json")])
     assert not (tmp_path / "table2.csv").exists()

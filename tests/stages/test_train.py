@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import digest, exclusive, read_provenance, sha256, write_provenance
+from diffbench.base.artifacts import digest, exclusive, read_provenance, sha256, write_provenance, write_recorded
 from diffbench.base.errors import UserError
 from diffbench.stages.train import main, train
 from diffbench.training.checkpoints import Checkpoints
@@ -69,7 +69,7 @@ from diffbench.stages.train import main
 moment, written, count = sys.argv.pop(1), Path.write_bytes, 0
 def write_bytes(path, content):
     global count
-    count += "checkpoint.pt" in path.name
+    count += ".pt." in path.name
     if count == 3 and moment == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     if count == 3 and moment == "during":
@@ -90,9 +90,34 @@ def test_killed_and_started_again_ends_with_equal_bytes(weights, specs, data, tm
         subprocess.run([sys.executable, "-c", KILLED, moment, *call], capture_output=True).returncode == -signal.SIGKILL
     )
     assert not (tmp_path / "weights.safetensors").exists() and not (tmp_path / "log.csv").exists()
-    (checkpoint,) = (tmp_path / "cache").rglob("checkpoint.pt")
-    assert torch.load(checkpoint, weights_only=True)["step"] == {"before": 2, "during": 2, "after": 3}[moment]
+    *_, newest = sorted((tmp_path / "cache").rglob("*-*.pt"))
+    assert torch.load(newest, weights_only=True)["step"] == {"before": 2, "during": 2, "after": 3}[moment]
     main(call)
+    for name in ("weights.safetensors", "weights.safetensors.json", "log.csv"):
+        assert sha256(tmp_path / name) == sha256(weights.parent / name)
+
+
+def flipped(content):
+    return content[:2000] + bytes([content[2000] ^ 1]) + content[2001:]
+
+
+@pytest.mark.parametrize("damage", [flipped, lambda content: content[:2000], lambda content: b""])
+@pytest.mark.parametrize("damaged", [1, 2], ids=["newest", "both"])
+def test_a_damaged_checkpoint_is_set_aside_and_the_bytes_are_those_of_an_undisturbed_run(
+    weights, specs, data, tmp_path, capsys, damage, damaged
+):
+    call = [str(a) for a in arguments(specs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
+    subprocess.run([sys.executable, "-c", KILLED, "after", *call], capture_output=True)
+    found = sorted((tmp_path / "cache").rglob("*-*.pt"), reverse=True)
+    assert [path.name[:9] for path in found] == ["000000003", "000000002"]
+    for path in found[:damaged]:
+        path.write_bytes(damage(path.read_bytes()))
+    main(call)
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("diffbench: ")]
+    assert len(said) == damaged and all("a damaged checkpoint, set aside" in line for line in said)
+    assert said[-1].endswith(
+        ("training goes on from the checkpoint before", "training goes on from the start")[damaged - 1]
+    )
     for name in ("weights.safetensors", "weights.safetensors.json", "log.csv"):
         assert sha256(tmp_path / name) == sha256(weights.parent / name)
 
@@ -115,7 +140,7 @@ def test_another_spec_or_flip_does_not_take_up_a_checkpoint(specs, data, tmp_pat
     flipped.write_bytes((data / "train.npz").read_bytes())
     recorded = read_provenance(data / "train.npz")
     recorded["facts"]["flip"] = not recorded["facts"]["flip"]
-    (tmp_path / "flipped.npz.json").write_text(json.dumps(recorded))
+    write_recorded(tmp_path / "flipped.npz.json", recorded)
     train(spec, flipped, tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
     assert steps == [None, 2, None, None]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.records import read_records
 from diffbench.base.sizes import enlarged, shrunk
@@ -229,6 +229,7 @@ def test_pairs_are_scored_image_by_image(small, data, tmp_path):
     truth, given = (np.array(read_member(path, "arr_0"))[:9] for path in (data / "test.npz", small / "test_4.npz"))
     own = np.clip(truth.astype(int) + 2, 0, 255).astype(np.uint8)
     low_res_file(tmp_path / "own.npz", own)
+    write_provenance(tmp_path / "own.npz", spec={}, inputs=checked({"low_res": small / "test_4.npz"}))
     row = dict.fromkeys(("model", "sampler", "steps", "guidance_scale", "train_seed", "sample_seed", "num_images"))
     spec = {"rounding": "truncate", "row": {"benchmark": "smoke", **row}}
     score_pairs(spec, tmp_path / "own.npz", data / "test.npz", small / "test_4.npz", tmp_path / "s.json")
@@ -239,5 +240,8 @@ def test_pairs_are_scored_image_by_image(small, data, tmp_path):
     images = (f"reference=test@{sha256(data / 'test.npz')[:8]}", f"low_res=test_4@{sha256(small / 'test_4.npz')[:8]}")
     assert found["psnr"]["protocol"].startswith(f"pairs;{images[0]};{images[1]};rounding=truncate")
     low_res_file(tmp_path / "floats.npz", given / 255)
+    low_res_file(tmp_path / "other.npz", given)
+    with pytest.raises(UserError, match=r"own\.npz: not upsampled from .*other\.npz, but from another version of it"):
+        score_pairs(spec, tmp_path / "own.npz", data / "test.npz", tmp_path / "other.npz", tmp_path / "s.json")
     with pytest.raises(UserError, match=r"floats\.npz: arr_0 is float64"):
         score_pairs(spec, tmp_path / "own.npz", data / "test.npz", tmp_path / "floats.npz", tmp_path / "s.json")

@@ -289,6 +289,39 @@ def test_the_learning_rate_warms_up_and_falls():
     assert math.isclose(learning_rate(falling, 100), 0.2)
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # (step + 1) / 3 of 0.01, then all of it.
+        ({"warmup_steps": 3}, [0.01 / 3, 0.02 / 3, 0.01, 0.01, 0.01]),
+        # 1 - step / 5 between 0.01 and 0.
+        (
+            {"warmup_steps": 0, "final_learning_rate": 0.0, "annealing": "linear"},
+            [0.01, 0.008, 0.006, 0.004, 0.002],
+        ),
+        # Both: 2 / 4, 3 / 4, ... of the half cosine between 0.01 and 0.001.
+        (
+            {"warmup_steps": 4, "final_learning_rate": 0.1},
+            [min(1, (k + 1) / 4) * (0.001 + 0.0045 * (1 + math.cos(math.pi * k / 5))) for k in range(5)],
+        ),
+    ],
+    ids=["warm-up", "linear", "warm-up and cosine"],
+)
+def test_each_step_is_taken_at_its_own_rate(settings, expected):
+    """What the optimiser holds while it moves the weights, also after a checkpoint."""
+    used, settings = [], Training(steps=5, batch_size=4, learning_rate=0.01, **settings)
+    run = trainer(settings, hybrid=False)
+    run._optimiser.register_step_pre_hook(lambda adam, *_: used.append([group["lr"] for group in adam.param_groups]))
+    for _ in range(3):
+        run.advance()
+    again = trainer(settings, hybrid=False)
+    again.restore(run.state())
+    again._optimiser.register_step_pre_hook(lambda adam, *_: used.append([group["lr"] for group in adam.param_groups]))
+    for _ in range(2):
+        again.advance()
+    assert used == [[pytest.approx(rate, rel=1e-12)] for rate in expected]
+
+
 def test_gradients_are_clipped_and_weights_move_at_the_rate():
     # Adam's first step is the rate times the gradient's sign, whatever its size.
     run = trainer(Training(steps=4, batch_size=4, learning_rate=1e-2, warmup_steps=4), hybrid=False)

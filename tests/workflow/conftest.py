@@ -152,6 +152,12 @@ def only_upsampling(config: dict[str, Any]) -> None:
     config["runs"] = [run for run in content["runs"] if "adm_u" in run["models"]]
 
 
+@pytest.fixture(scope="session")
+def checkout() -> Callable[[Path], Tree]:
+    """A function that makes a checkout without results in a folder."""
+    return fresh_tree
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Tree:
     """A checkout without results."""

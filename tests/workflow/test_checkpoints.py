@@ -88,7 +88,7 @@ def test_they_are_sampled_and_bounded_and_nothing_is_trained(tree):
     assert "0 train, 1 convert, 3 sample, 2 bound" in planned
     shown = yaml.safe_load(tree.run(sys.executable, "-m", "diffbench.cli", "check", "--resolved").stdout)
     assert shown["models"]["adm"]["network"]["head_channels"] == 8 and "training" not in shown["models"]["adm"]
-    assert shown["models"]["mine"]["checkpoint"] == "mine.pt"
+    assert shown["models"]["mine"]["checkpoint"] == str(tree.root / "mine.pt")
     tree.snakemake("results/table2.csv")
     with open(tree.root / "results/table2.csv") as file:
         rows = {row["model"]: row for row in csv.DictReader(file)}

@@ -3,20 +3,20 @@
 
 rule bound:
     input:
-        weights=weights_of_model,
+        weights=lambda w: graph.model(w.model, int(w.train_seed)).path,
         data="results/data/{split}.npz",
-        provenance=lambda w: provenance_of(weights_of_model(w), f"results/data/{w.split}.npz"),
+        provenance=lambda w: records(graph.model(w.model, int(w.train_seed)), graph.data(w.split)),
     output:
         terms="results/terms/{model}/train{train_seed}/{split}.npz",
         provenance="results/terms/{model}/train{train_seed}/{split}.npz.json",
     log:
         "results/logs/bound/{model}/train{train_seed}/{split}.log",
     params:
-        spec=lambda w: identity(bench.bound_job(w.model, w.split), "bound"),
+        spec=lambda w: text_of(graph.terms(w.model, int(w.train_seed), w.split).spec),
     threads: bench.execution.threads
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.bound --spec {params.spec:q} --weights {input.weights:q}"
-        " --data {input.data:q} --out {output.terms:q} --device {bench.execution.device}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.bound --spec {params.spec:q}"
+        " --weights {input.weights:q} --data {input.data:q} --out {output.terms:q}"
+        ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-from functools import cache
 from pathlib import Path
 
 STARTED = time.time()
@@ -23,12 +22,13 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # Stages that find this process gone end too, so that no orphan writes where the next run works.
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
-from diffbench.base.artifacts import sha256
-from diffbench.base.codehash import code_hash
-from diffbench.base.benchmark import REAL, Job
+from diffbench.base.artifacts import spec_digest
 from diffbench.base.config import load_benchmark
 from diffbench.base.devices import chosen_device
+from diffbench.base.entries import REAL
 from diffbench.base.errors import UserError
+from diffbench.base.graph import Artifact, Graph, place_of
+from diffbench.base.places import home_of, other_configuration, remember_configuration
 from diffbench.base.plugins import module_of
 
 
@@ -39,20 +39,24 @@ def stop(message):
     sys.exit(2)
 
 
-def benchmark_of_config():
-    """Return the validated benchmark: of DIFFBENCH_CONFIG, of --configfile, or the default, --config laid over it.
+def files_of_config():
+    """Return the files that say what the benchmark is: DIFFBENCH_CONFIG's, those of --configfile, or the default.
 
     Snakemake's own reader takes 010 for 8, --config's nested numbers for texts, and runs Python that a file holds. So
     files are read again here, and one that DIFFBENCH_CONFIG names is read here alone.
     """
-    settings = [str(setting) for setting in workflow.config_settings.config_args or ()]
     named = os.environ.get("DIFFBENCH_CONFIG")
     if named and workflow.overwrite_configfiles:
         raise UserError(f"DIFFBENCH_CONFIG names {named}, and --configfile another benchmark; give one")
     if named:
         os.environ["DIFFBENCH_CONFIG"] = str(Path(named).absolute())  # for jobs that start elsewhere
-    files = [named] if named else workflow.overwrite_configfiles or [DEFAULT]
-    return load_benchmark(*map(os.path.relpath, files), settings=settings)
+    return [named] if named else workflow.overwrite_configfiles or [DEFAULT]
+
+
+def benchmark_of_config():
+    """Return the validated benchmark, --config laid over it."""
+    settings = [str(setting) for setting in workflow.config_settings.config_args or ()]
+    return load_benchmark(*map(os.path.relpath, files_of_config()), settings=settings)
 
 
 def require_writable(folder):
@@ -68,11 +72,21 @@ def require_writable(folder):
 # The default benchmark's results are at home; any other has a tree, records and locks of its own.
 try:
     bench = benchmark_of_config()
-    HOME = Path.cwd() if bench.name == "digits" else ROOT / "runs" / bench.name
+    HOME = home_of(bench.name, ROOT)
     for folder in (HOME, HOME / "results", HOME / ".snakemake"):
         require_writable(folder)
 except UserError as error:
     stop(error)
+
+# Two files that name one benchmark would replace each other's results. A comparison's file lies in the tree itself.
+CONFIGURED_BY = Path(files_of_config()[-1]).absolute()
+OF_COMPARISON = CONFIGURED_BY.is_relative_to(HOME / "results" / "compared")
+other = None if OF_COMPARISON else other_configuration(HOME, CONFIGURED_BY, bench.name)
+if other is not None:
+    stop(
+        f"{CONFIGURED_BY}: benchmark: '{bench.name}' is the name of {other} too, whose results lie in {HOME}; "
+        "give one of them another name"
+    )
 
 if "DIFFBENCH_CONFIG" in os.environ:
 
@@ -80,7 +94,7 @@ if "DIFFBENCH_CONFIG" in os.environ:
         "DIFFBENCH_CONFIG",
 
 
-if bench.name != "digits":
+if HOME != Path.cwd():
 
     workdir: str(HOME)
 
@@ -126,36 +140,40 @@ if linked.is_file() and not linked.is_symlink() and not os.access(linked, os.W_O
 DEVICE = bench.execution.device
 GPU = int((chosen_device("auto").type if DEVICE == "auto" else DEVICE) == "cuda")
 
+# Where the data set is read from; nothing for one that ships with a package.
+DATA = str(bench.data_path or "")
 
-@cache
-def code_of(modules):
-    """Return the hash of modules and of the weights that ship beside them under their name."""
-    beside = [(ROOT / module.replace(".", "/")).with_suffix(".safetensors") for module in modules]
-    return "+".join(
-        [
-            code_hash(modules, ROOT),
-            *(sha256(path)[:16] for path in beside if path.is_file()),
-        ]
-    )
+graph = Graph(bench, HOME, ROOT, notice=lambda line: sys.stderr.write(f"diffbench: {line}\n"))
+try:
+    graph.read_foreign()
+except UserError as error:
+    stop(error)
 
 
-def identity(job, *stages):
-    """Return all that a job's output depends on besides its inputs, as one text in a fixed order.
+def text_of(spec):
+    """Return a spec as one text in a fixed order, since Snakemake compares parameters as a set of values.
 
-    One text, since Snakemake compares parameters as a set of values.
+    It holds the digests of all that is upstream: a file in the middle of the graph that is gone is no reason for
+    Snakemake to run anything, so what rests on it must be seen to be out of date by itself.
     """
-    modules = tuple(f"diffbench.stages.{stage}" for stage in stages) + tuple(job.modules)
-    return json.dumps({**job.spec, "code": code_of(modules)}, sort_keys=True)
+    return json.dumps(spec, sort_keys=True)
+
+
+def paths(artifacts):
+    """Return the paths of artifacts: of one, of several, or nothing of None."""
+    if artifacts is None:
+        return []
+    return artifacts.path if isinstance(artifacts, Artifact) else [made.path for made in artifacts]
+
+
+def records(*artifacts):
+    """Return the paths of the records of artifacts, of those that have one."""
+    return [made.record for made in artifacts if made is not None and made.spec is not None]
 
 
 def provenance_of(*paths):
     """Return the paths of the `.json` beside artifacts."""
     return [f"{path}.json" for path in paths]
-
-
-def data_of(split, size):
-    """Return the path of a split of the data set at a height of so many pixels, None for its own."""
-    return f"results/data/{split}.npz" if size is None else f"results/data/{split}_{size}.npz"
 
 
 def one_of(places):
@@ -169,34 +187,9 @@ def scale_of(row):
     return None if guidance is None else guidance.part.scale
 
 
-def from_project(path):
-    """Return where a path of a configuration is: a relative one starts at the project's folder, not the benchmark's."""
-    return ROOT / Path(path).expanduser()
-
-
 def entry_of(row):
     """Return the name of the entry in the configuration whose sample set a row, or wildcards, name."""
     return row.model.partition("@")[0]
-
-
-def place_of(row):
-    """Return the folder of a sample set, below samples/, features/<extractor>/ and scores/<protocol>/."""
-    return f"{row.model}/train{row.train_seed}/{row.sampler}/sample{row.sample_seed}"
-
-
-def tree_of(row):
-    """Return where a sample set, its features and its scores lie: with the table's, or, of a comparison, apart.
-
-    A comparison may ask for another number of images, which paths of the table's sets do not name.
-    """
-    if (place_of(row), row.steps, row.num_images) in IN_TABLE:
-        return "results"
-    return f"results/compared/n{row.num_images}"
-
-
-def path_of(row):
-    """Return the path of a sample set."""
-    return f"{tree_of(row)}/samples/{place_of(row)}/{row.steps}.npz"
 
 
 def grouped(rows):
@@ -206,7 +199,7 @@ def grouped(rows):
     """
     together = {}
     for row in rows:
-        tree = tree_of(row)
+        tree = graph.tree_of(row)
         apart = None if bench.execution.group_steps and tree == "results" else row.steps
         together.setdefault((tree, place_of(row), apart), set()).add(row.steps)
     jobs = {}
@@ -237,11 +230,16 @@ def print_reasons_of_failure():
 
 # The table's rows, and with them the sample sets that upsamplers start from.
 ROWS, SETS = bench.sample_sets(), bench.sampled_sets()
-IN_TABLE = {(place_of(row), row.steps, row.num_images) for row in SETS}
 
 # What a comparison asks for beside the table, and those of its sets that the table does not hold.
 ASKED, APART = bench.compared_sets(), bench.sets_apart()
-ROW_AT = {(tree_of(row), place_of(row), row.steps): row for row in (*SETS, *APART)}
+ROW_AT = {(graph.tree_of(row), place_of(row), row.steps): row for row in (*SETS, *APART)}
+
+
+def row_at(tree, wildcards, steps):
+    """Return the row that wildcards name, below a tree, at a number of steps."""
+    place = "{0.model}/train{0.train_seed}/{0.sampler}/sample{0.sample_seed}".format(wildcards)
+    return ROW_AT[tree, place, int(steps)]
 
 
 wildcard_constraints:

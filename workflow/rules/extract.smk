@@ -1,24 +1,6 @@
 """Features of sample sets, together as they were sampled, and of the real images of both splits."""
 
 
-def weights_of(wildcards):
-    """Return the file of an extractor's weights: trained by this workflow, or the one that it names; else nothing."""
-    if bench.needs_weights(wildcards.extractor):
-        return f"results/extractors/{wildcards.extractor}.safetensors"
-    path = getattr(bench.extractors[wildcards.extractor][1], "path", None)
-    if path is None:
-        return []
-    file = from_project(path)
-    if not file.is_file():
-        stop(f"extractors.{wildcards.extractor}.path: {path}: no such file")
-    return os.path.relpath(file)
-
-
-def extract_spec(wildcards):
-    """Return what an extraction depends on besides its files."""
-    return identity(bench.extract_job(wildcards.extractor), "extract")
-
-
 def extracted_places():
     """Return {(tree, steps): places} as `grouped`, each place below its extractor's name."""
     jobs = {}
@@ -29,10 +11,21 @@ def extracted_places():
     return jobs
 
 
+def extracted_by(tree, steps):
+    """Return the function that gives the spec of an extraction from sample sets."""
+    return lambda w: text_of(
+        graph.extract_spec(w.extractor, [graph.samples(row_at(tree, w, count)) for count in steps])
+    )
+
+
+SPLITS = [graph.data("train"), graph.data("test")]
+
+
 rule extract_real:
     input:
-        images=["results/data/train.npz", "results/data/test.npz"],
-        weights=weights_of,
+        images=paths(SPLITS),
+        provenance=records(*SPLITS),
+        weights=lambda w: paths(graph.extractor(w.extractor)),
     output:
         features=[
             "results/features/{extractor}/real/train.npz",
@@ -45,34 +38,36 @@ rule extract_real:
     log:
         "results/logs/extract/{extractor}/real.log",
     params:
-        spec=extract_spec,
+        spec=lambda w: text_of(graph.extract_spec(w.extractor, SPLITS)),
     threads: bench.execution.threads
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; weights={input.weights:q}; exec {sys.executable} -m diffbench.stages.extract --spec {params.spec:q}"
-        ' ${{weights:+--weights "$weights"}} --images {input.images:q} --out {output.features:q}'
-        ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'
+        "log={log:q}; weights={input.weights:q}; exec {sys.executable:q} -m diffbench.stages.extract"
+        ' --spec {params.spec:q} ${{weights:+--weights "$weights"}} --images {input.images:q}'
+        " --out {output.features:q} --device {bench.execution.device}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 rule extract_reference:
     input:
-        images=lambda w: from_project(bench.protocols[w.protocol][1].reference_file),
-        weights=weights_of,
+        images=lambda w: graph.reference_images(w.protocol, f"reference_{w.protocol}").path,
+        weights=lambda w: paths(graph.extractor(w.extractor)),
     output:
         features="results/features/{extractor}/real/reference_{protocol}.npz",
         provenance="results/features/{extractor}/real/reference_{protocol}.npz.json",
     log:
         "results/logs/extract/{extractor}/reference_{protocol}.log",
     params:
-        spec=extract_spec,
+        spec=lambda w: text_of(graph.real_features(w.protocol, f"reference_{w.protocol}").spec),
     threads: bench.execution.threads
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; weights={input.weights:q}; exec {sys.executable} -m diffbench.stages.extract --spec {params.spec:q}"
-        ' ${{weights:+--weights "$weights"}} --images {input.images:q} --out {output.features:q}'
-        ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'
+        "log={log:q}; weights={input.weights:q}; exec {sys.executable:q} -m diffbench.stages.extract"
+        ' --spec {params.spec:q} ${{weights:+--weights "$weights"}} --images {input.images:q}'
+        " --out {output.features:q} --device {bench.execution.device}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 for (tree, steps), places in extracted_places().items():
@@ -87,21 +82,21 @@ for (tree, steps), places in extracted_places().items():
         input:
             images=samples,
             provenance=provenance_of(*samples),
-            weights=weights_of,
+            weights=lambda w: paths(graph.extractor(w.extractor)),
         output:
             features=features,
             provenance=provenance_of(*features),
         log:
             f"{tree}/logs/extract/{{extractor}}/{place}{label}.log",
         params:
-            spec=extract_spec,
+            spec=extracted_by(tree, steps),
         wildcard_constraints:
             extractor=one_of(places),
         threads: bench.execution.threads
         resources:
             gpu=GPU,
         shell:
-            "log={log:q}; weights={input.weights:q}; exec {sys.executable} -m diffbench.stages.extract"
+            "log={log:q}; weights={input.weights:q}; exec {sys.executable:q} -m diffbench.stages.extract"
             ' --spec {params.spec:q} ${{weights:+--weights "$weights"}} --images {input.images:q}'
             " --out {output.features:q} --device {bench.execution.device}"
             ' --run-record "${{log%.log}}.run.json" 2> "$log"'

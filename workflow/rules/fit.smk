@@ -12,9 +12,8 @@ rule fit:
     log:
         "results/logs/fit/{extractor}.log",
     params:
-        spec=lambda w: identity(bench.fit_job(w.extractor), "fit"),
+        spec=lambda w: text_of(graph.extractor(w.extractor).spec),
     threads: bench.execution.threads
     shell:
-        "exec {sys.executable} -m diffbench.stages.fit --spec {params.spec:q} --data {input.train:q}"
-        " --held-out {input.test:q} --out {output.weights:q}"
-        " --run-record results/logs/fit/{wildcards.extractor}.run.json 2> {log:q}"
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.fit --spec {params.spec:q} --data {input.train:q}"
+        ' --held-out {input.test:q} --out {output.weights:q} --run-record "${{log%.log}}.run.json" 2> "$log"'

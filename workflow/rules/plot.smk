@@ -1,13 +1,11 @@
 """Pictures of what the numbers are about; the one that is drawn from the table is made with it (tabulate.smk)."""
 
 
-def figure_job(name, labels=(), title=""):
-    """Return what a figure depends on besides its files; no title: the figure's own."""
+def figure_spec(name, labels=(), title="", **sources):
+    """Return what a figure depends on; no title: the figure's own. sources: the artifacts that it is drawn from."""
     own = {"title": title} if title else {}
-    return Job(
-        {"figure": {"name": name, **own}, "labels": list(labels)},
-        (module_of("figures", name),),
-    )
+    spec = {"figure": {"name": name, **own}, "labels": list(labels)}
+    return graph.made_from(spec, ["plot"], [module_of("figures", name)], **sources)
 
 
 def shown_rows(model):
@@ -28,106 +26,113 @@ def shown_as(row):
     return f"{row.sampler}, {steps}" + ("" if scale is None else f", scale {scale:g}")
 
 
+def samples_figure(model):
+    """Return the artifacts that a model's picture is drawn from, real images first, and its spec."""
+    real = graph.data("test", bench.models[model].size)
+    images = [graph.samples(row) for row in shown_rows(model)]
+    labels = [shown_as(row) for row in shown_rows(model)]
+    return real, images, figure_spec("samples", labels, real=real, images=images)
+
+
+# The bound of every model, of its first training seed.
 FIRST_TERMS = {}
 for model, seed in bench.bounded_models():
-    FIRST_TERMS.setdefault(model, f"results/terms/{model}/train{seed}/test.npz")
+    FIRST_TERMS.setdefault(model, graph.terms(model, seed, "test"))
 
 
 rule samples_figure:
     input:
-        real=lambda w: data_of("test", bench.models[w.model].size),
-        images=lambda w: [f"results/samples/{place_of(row)}/{row.steps}.npz" for row in shown_rows(w.model)],
+        real=lambda w: samples_figure(w.model)[0].path,
+        images=lambda w: paths(samples_figure(w.model)[1]),
+        provenance=lambda w: records(samples_figure(w.model)[0], *samples_figure(w.model)[1]),
     output:
         figure="results/figures/samples_{model}.png",
         provenance="results/figures/samples_{model}.png.json",
     log:
         "results/logs/plot/samples_{model}.log",
     params:
-        spec=lambda w: identity(
-            figure_job(
-                "samples",
-                [shown_as(row) for row in shown_rows(w.model)],
-            ),
-            "plot",
-        ),
+        spec=lambda w: text_of(samples_figure(w.model)[2]),
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --real {input.real:q}"
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.plot --spec {params.spec:q} --real {input.real:q}"
         ' --images {input.images:q} --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 def before_and_after():
-    """Return {label: file}, the first sample set of every upsampler below the images that it started from."""
-    files = {}
+    """Return {label: artifact}, the first sample set of every upsampler below the images that it started from."""
+    found = {}
     seen = set()
     for row in UPSAMPLING:
         model = bench.variant(row.model)
         if model.low_res is None or row.model in seen:
             continue
         seen.add(row.model)
-        real = model.low_res.model == REAL
-        below = bench.low_res_set(row)
-        small = (
-            data_of("test", model.low_size)
-            if real
-            else f"results/samples/{place_of(below)}/{below.steps}.npz"
-        )
-        files[f"{row.model}, given"] = small
-        files[f"{row.model}, upsampled"] = f"results/samples/{place_of(row)}/{row.steps}.npz"
-        if real:
-            files[f"{row.model}, true"] = data_of("test", model.size)
-    return files
+        found[f"{row.model}, given"] = graph.low_res(row)
+        found[f"{row.model}, upsampled"] = graph.samples(row)
+        if model.low_res.model == REAL:
+            found[f"{row.model}, true"] = graph.data("test", model.size)
+    return found
 
 
 UPSAMPLING = bench.upsampling_rows()
+BEFORE_AND_AFTER = before_and_after()
+UPSAMPLING_FIGURE = figure_spec("upsampling", BEFORE_AND_AFTER, images=list(BEFORE_AND_AFTER.values()))
+RATE_DISTORTION_FIGURE = figure_spec("rate_distortion", FIRST_TERMS, terms=list(FIRST_TERMS.values()))
 
 
 rule upsampling_figure:
     input:
-        images=list(before_and_after().values()),
+        images=paths(BEFORE_AND_AFTER.values()),
+        provenance=records(*BEFORE_AND_AFTER.values()),
     output:
         figure="results/figures/upsampling.png",
         provenance="results/figures/upsampling.png.json",
     log:
         "results/logs/plot/upsampling.log",
     params:
-        spec=identity(figure_job("upsampling", before_and_after()), "plot"),
+        spec=text_of(UPSAMPLING_FIGURE),
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --images {input.images:q}"
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.plot --spec {params.spec:q} --images {input.images:q}"
         ' --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 rule rate_distortion_figure:
     input:
-        terms=list(FIRST_TERMS.values()),
+        terms=paths(FIRST_TERMS.values()),
+        provenance=records(*FIRST_TERMS.values()),
     output:
         figure="results/figures/rate_distortion.png",
         provenance="results/figures/rate_distortion.png.json",
     log:
         "results/logs/plot/rate_distortion.log",
     params:
-        spec=identity(figure_job("rate_distortion", FIRST_TERMS), "plot"),
+        spec=text_of(RATE_DISTORTION_FIGURE),
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --terms {input.terms:q}"
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.plot --spec {params.spec:q} --terms {input.terms:q}"
         ' --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+
+
+def progressive_spec(model):
+    """Return the spec of a model's progressive reconstructions."""
+    return figure_spec(
+        "progressive", title=f"{model}: test images as their bits arrive", terms=[FIRST_TERMS[model]]
+    )
 
 
 rule progressive_figure:
     input:
-        terms=lambda w: FIRST_TERMS[w.model],
+        terms=lambda w: FIRST_TERMS[w.model].path,
+        provenance=lambda w: FIRST_TERMS[w.model].record,
     output:
         figure="results/figures/progressive_{model}.png",
         provenance="results/figures/progressive_{model}.png.json",
     log:
         "results/logs/plot/progressive_{model}.log",
     params:
-        spec=lambda w: identity(
-            figure_job("progressive", title=f"{w.model}: test images as their bits arrive"),
-            "plot",
-        ),
+        spec=lambda w: text_of(progressive_spec(w.model)),
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.plot --spec {params.spec:q} --terms {input.terms:q}"
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.plot --spec {params.spec:q} --terms {input.terms:q}"
         ' --out {output.figure:q} --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -1,7 +1,8 @@
 """The data set, prepared once."""
 
 
-# A relative path in a configuration is seen from the project's folder, not from the benchmark's.
+# What the data are read from is no input, since a clone that pulled the prepared files need not have it: the hash of its
+# content is part of the spec.
 rule prepare:
     output:
         train="results/data/train.npz",
@@ -10,9 +11,9 @@ rule prepare:
     log:
         "results/logs/prepare/prepare.log",
     params:
-        spec=identity(bench.prepare_job(), "prepare"),
+        spec=text_of(graph.prepare_spec),
     localrule: True
     shell:
-        "home=$PWD; cd {ROOT:q}; exec {sys.executable} -m diffbench.stages.prepare --spec {params.spec:q}"
-        ' --out-train "$home"/{output.train:q} --out-test "$home"/{output.test:q}'
-        ' --run-record "$home"/results/logs/prepare/prepare.run.json 2> "$home"/{log:q}'
+        "path={DATA:q}; exec {sys.executable:q} -m diffbench.stages.prepare --spec {params.spec:q}"
+        ' ${{path:+--path "$path"}} --out-train {output.train:q} --out-test {output.test:q}'
+        " --run-record results/logs/prepare/prepare.run.json 2> {log:q}"

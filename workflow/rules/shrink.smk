@@ -11,11 +11,11 @@ rule shrink:
     log:
         "results/logs/shrink/{split}_{size}.log",
     params:
-        spec=lambda w: identity(bench.shrink_job(int(w.size)), "shrink"),
+        spec=lambda w: text_of(graph.data(w.split, int(w.size)).spec),
     wildcard_constraints:
         split="train|test",
         size=r"\d+",
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.shrink --spec {params.spec:q} --data {input.data:q}"
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.shrink --spec {params.spec:q} --data {input.data:q}"
         ' --out {output.data:q} --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -1,90 +1,77 @@
 """The tables, numbers for `dvc metrics show`, and the figures that are drawn from tables."""
 
 
-def table_job(table, figure):
-    """Return what a table and its figure depend on besides the scores."""
-    spec = {
-        "benchmark": bench.name,
-        "table": {"name": table},
-        "figure": {"name": figure},
-    }
-    return Job(spec, (module_of("tables", table), module_of("figures", figure)))
+def table_spec(table, figure=None, options={}, beside={}, **sources):
+    """Return what a table, and the figure that is drawn from it, depend on.
 
-
-def scores_of(rows):
-    """Return the scores of sample sets, and of real images under those of their protocols that the table has."""
-    held = {protocol for row in ROWS for protocol in row.protocols}
-    return [
-        *dict.fromkeys(
-            f"results/scores/{protocol}/real.json"
-            for row in rows
-            for protocol in row.protocols
-            if protocol in held
-        ),
-        *(
-            f"{tree_of(row)}/scores/{protocol}/{place_of(row)}/{row.steps}.json"
-            for row in rows
-            for protocol in row.protocols
-        ),
-        *(
-            f"{tree_of(row)}/scores/pairs/{place_of(row)}/{row.steps}.psnr.json"
-            for row in rows
-            if bench.upsamples_real(row)
-        ),
-    ]
-
-
-def bounds_of(models):
-    """Return the scores of models themselves, for every training seed."""
-    return [f"results/scores/bound/{model}/train{seed}.json" for model, seed in models]
+    options: the table's own. beside: more of the spec. sources: the artifacts that the table is made from.
+    """
+    spec = {"benchmark": bench.name, "table": {"name": table, **options}, **beside}
+    modules = [module_of("tables", table)]
+    if figure is None:
+        return graph.made_from(spec, ["tabulate"], modules, **sources)
+    modules.append(module_of("figures", figure))
+    return graph.made_from(spec | {"figure": {"name": figure}}, ["tabulate", "plot"], modules, **sources)
 
 
 GUIDED = [row for row in ROWS if bench.variant(row.model).guidance is not None]
+BOUNDED = bench.bounded_models()
+TEST_TERMS = [graph.terms(model, seed, "test") for model, seed in BOUNDED]
+RATE_DISTORTION = table_spec(
+    "rate_distortion",
+    beside={
+        "rows": [{"benchmark": bench.name, "model": model, "train_seed": seed} for model, seed in BOUNDED]
+    },
+    terms=TEST_TERMS,
+)
 
 
 rule rate_distortion_table:
     input:
-        terms=[f"results/terms/{model}/train{seed}/test.npz" for model, seed in bench.bounded_models()],
+        terms=paths(TEST_TERMS),
+        provenance=records(*TEST_TERMS),
     output:
         table="results/rate_distortion.csv",
         provenance=provenance_of("results/rate_distortion.csv"),
     log:
         "results/logs/tabulate/rate_distortion.log",
     params:
-        spec=identity(
-            Job(
-                {
-                    "table": {"name": "rate_distortion"},
-                    "rows": [
-                        {"benchmark": bench.name, "model": model, "train_seed": seed}
-                        for model, seed in bench.bounded_models()
-                    ],
-                },
-                (module_of("tables", "rate_distortion"),),
-            ),
-            "tabulate",
-        ),
+        spec=text_of(RATE_DISTORTION),
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q}"
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q}"
         " --terms {input.terms:q} --out {output.table:q}"
         ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
-# The other figures and the other table are inputs so that who asks for this one gets them too; it is not computed
-# from them.
+# The figures and the other table that who asks for this one gets too. It is not computed from them, but it names them:
+# one that is gone or out of date makes this rule run.
+BESIDE = [
+    *(
+        Artifact(f"results/figures/samples_{model}.png", spec_digest(samples_figure(model)[2]))
+        for model in dict.fromkeys(map(entry_of, ROWS))
+    ),
+    *(
+        Artifact(f"results/figures/progressive_{model}.png", spec_digest(progressive_spec(model)))
+        for model in FIRST_TERMS
+    ),
+    *(
+        [
+            Artifact("results/figures/rate_distortion.png", spec_digest(RATE_DISTORTION_FIGURE)),
+            Artifact("results/rate_distortion.csv", spec_digest(RATE_DISTORTION)),
+        ]
+        if FIRST_TERMS
+        else []
+    ),
+]
+TABLE2 = [*graph.scores_of(ROWS), *graph.bounds()]
+
+
 rule table2:
     input:
-        scores=[
-            *scores_of(ROWS),
-            *bounds_of(bench.bounded_models()),
-        ],
-        figures=[
-            *(f"results/figures/samples_{model}.png" for model in dict.fromkeys(map(entry_of, ROWS))),
-            *(f"results/figures/progressive_{model}.png" for model in FIRST_TERMS),
-            "results/figures/rate_distortion.png",
-        ],
-        curves="results/rate_distortion.csv",
+        scores=paths(TABLE2),
+        provenance=records(*TABLE2),
+        beside=paths(BESIDE),
     output:
         table="results/table2.csv",
         metrics="results/metrics.json",
@@ -93,40 +80,36 @@ rule table2:
     log:
         "results/logs/tabulate/table2.log",
     params:
-        spec=identity(table_job("table2", "fid_vs_steps"), "tabulate", "plot"),
+        spec=text_of(table_spec("table2", "fid_vs_steps", scores=TABLE2, beside_it=BESIDE)),
     localrule: True
     shell:
-        "log={log:q}; {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
+        "log={log:q}; {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
         " --out {output.table:q} {output.metrics:q} --logs results/logs --cost results/cost.csv"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable} -m diffbench.stages.plot'
+        ' --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable:q} -m diffbench.stages.plot'
         " --spec {params.spec:q} --table {output.table:q} --out {output.figure:q}"
         ' --run-record results/logs/plot/fid_vs_steps.run.json 2>> "$log"'
+
+
+TABLE3 = [*graph.scores_of([row for row in ROWS if row not in GUIDED]), *graph.bounds()]
 
 
 # What each choice of a model is worth; asked for by its own name, since it is about grids (digits_grid.yaml).
 rule table3:
     input:
-        scores=[
-            *scores_of([row for row in ROWS if row not in GUIDED]),
-            *bounds_of(bench.bounded_models()),
-        ],
+        scores=paths(TABLE3),
+        provenance=records(*TABLE3),
     output:
         table="results/table3.csv",
         provenance=provenance_of("results/table3.csv"),
     log:
         "results/logs/tabulate/table3.log",
     params:
-        spec=identity(
-            Job(
-                {"benchmark": bench.name, "table": {"name": "table3", "models": bench.ablations()}},
-                (module_of("tables", "table3"),),
-            ),
-            "tabulate",
-        ),
+        spec=text_of(table_spec("table3", options={"models": bench.ablations()}, scores=TABLE3)),
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
-        ' --out {output.table:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q}"
+        " --scores {input.scores:q} --out {output.table:q}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 # What guidance buys, over its scales; only where a model is guided.
@@ -134,7 +117,8 @@ if GUIDED:
 
     rule table4:
         input:
-            scores=scores_of(GUIDED),
+            scores=paths(graph.scores_of(GUIDED)),
+            provenance=records(*graph.scores_of(GUIDED)),
         output:
             table="results/table4.csv",
             figure="results/figures/guidance_tradeoff.png",
@@ -142,37 +126,34 @@ if GUIDED:
         log:
             "results/logs/tabulate/table4.log",
         params:
-            spec=identity(table_job("table4", "guidance_tradeoff"), "tabulate", "plot"),
+            spec=text_of(table_spec("table4", "guidance_tradeoff", scores=graph.scores_of(GUIDED))),
         localrule: True
         shell:
-            "log={log:q}; {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
-            ' --out {output.table:q} --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable}'
+            "log={log:q}; {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q}"
+            " --scores {input.scores:q} --out {output.table:q}"
+            ' --run-record "${{log%.log}}.run.json" 2> "$log" && exec {sys.executable:q}'
             " -m diffbench.stages.plot --spec {params.spec:q} --table {output.table:q} --out {output.figure:q}"
             ' --run-record results/logs/plot/guidance_tradeoff.run.json 2>> "$log"'
 
 
 # What upsampling buys, alone and on top of other models' samples; only where a model is an upsampler.
 if UPSAMPLING:
+    TABLE5_FIGURE = [Artifact("results/figures/upsampling.png", spec_digest(UPSAMPLING_FIGURE))]
 
     rule table5:
         input:
-            scores=scores_of(UPSAMPLING),
-            figure="results/figures/upsampling.png",
+            scores=paths(graph.scores_of(UPSAMPLING)),
+            provenance=records(*graph.scores_of(UPSAMPLING)),
+            beside=paths(TABLE5_FIGURE),
         output:
             table="results/table5.csv",
             provenance="results/table5.csv.json",
         log:
             "results/logs/tabulate/table5.log",
         params:
-            spec=identity(
-                Job(
-                    {"benchmark": bench.name, "table": {"name": "table5"}},
-                    (module_of("tables", "table5"),),
-                ),
-                "tabulate",
-            ),
+            spec=text_of(table_spec("table5", scores=graph.scores_of(UPSAMPLING), beside_it=TABLE5_FIGURE)),
         localrule: True
         shell:
-            "log={log:q}; exec {sys.executable} -m diffbench.stages.tabulate --spec {params.spec:q}"
+            "log={log:q}; exec {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q}"
             " --scores {input.scores:q} --out {output.table:q}"
             ' --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -3,8 +3,8 @@
 
 rule train:
     input:
-        data=lambda w: data_of("train", bench.models[w.model].size),
-        provenance=lambda w: provenance_of(data_of("train", bench.models[w.model].size)),
+        data=lambda w: graph.data("train", bench.models[w.model].size).path,
+        provenance=lambda w: graph.data("train", bench.models[w.model].size).record,
     output:
         weights="results/models/{model}/train{train_seed}/weights.safetensors",
         log_csv="results/models/{model}/train{train_seed}/log.csv",
@@ -15,25 +15,26 @@ rule train:
     log:
         "results/logs/train/{model}/train{train_seed}.log",
     params:
-        spec=lambda w: identity(bench.train_job(w.model, int(w.train_seed)), "train"),
+        spec=lambda w: text_of(graph.model(w.model, int(w.train_seed)).spec),
     threads: bench.execution.threads
     priority: 1  # the longest jobs first
     resources:
         gpu=GPU,
     shell:
-        "exec {sys.executable} -m diffbench.stages.train --spec {params.spec:q} --data {input.data:q}"
-        " --root {ROOT:q} --out {output.weights:q} --log-csv {output.log_csv:q} --device {bench.execution.device}"
+        "log={log:q}; path={DATA:q}; exec {sys.executable:q} -m diffbench.stages.train --spec {params.spec:q}"
+        ' --data {input.data:q} ${{path:+--pictures "$path"}} --out {output.weights:q}'
+        " --log-csv {output.log_csv:q} --device {bench.execution.device}"
         " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
-        " --run-record results/logs/train/{wildcards.model}/train{wildcards.train_seed}.run.json 2> {log:q}"
+        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
 rule train_classifier:
     input:
-        data=lambda w: data_of("train", bench.classifiers[w.classifier].size),
+        data=lambda w: graph.data("train", bench.classifiers[w.classifier].size).path,
         # For the log alone. Both splits come from one job, so that what changes one trains the classifier again anyway.
-        held_out=lambda w: data_of("test", bench.classifiers[w.classifier].size),
-        provenance=lambda w: provenance_of(
-            *(data_of(split, bench.classifiers[w.classifier].size) for split in ("train", "test"))
+        held_out=lambda w: graph.data("test", bench.classifiers[w.classifier].size).path,
+        provenance=lambda w: records(
+            *(graph.data(split, bench.classifiers[w.classifier].size) for split in ("train", "test"))
         ),
     output:
         weights="results/classifiers/{classifier}/train{train_seed}/weights.safetensors",
@@ -45,14 +46,14 @@ rule train_classifier:
     log:
         "results/logs/train_classifier/{classifier}/train{train_seed}.log",
     params:
-        spec=lambda w: identity(bench.train_classifier_job(w.classifier, int(w.train_seed)), "train"),
+        spec=lambda w: text_of(graph.classifier(w.classifier, int(w.train_seed)).spec),
     threads: bench.execution.threads
     priority: 1
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; exec {sys.executable} -m diffbench.stages.train --spec {params.spec:q} --data {input.data:q}"
-        " --held-out {input.held_out:q} --root {ROOT:q} --out {output.weights:q} --log-csv {output.log_csv:q}"
-        " --device {bench.execution.device}"
+        "log={log:q}; path={DATA:q}; exec {sys.executable:q} -m diffbench.stages.train --spec {params.spec:q}"
+        ' --data {input.data:q} --held-out {input.held_out:q} ${{path:+--pictures "$path"}} --out {output.weights:q}'
+        " --log-csv {output.log_csv:q} --device {bench.execution.device}"
         " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
         ' --run-record "${{log%.log}}.run.json" 2> "$log"'

@@ -1,0 +1,64 @@
+"""Images of several sizes in one `.npz`: their pixels one after another, and the size of each.
+
+Protocols that resize each picture by itself take such sets; all others want `arr_0`, whose images are of one size.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from diffbench.base.arrays import load_member, member_names, read_header, stream_pieces, writing_npz
+from diffbench.base.errors import UserError
+
+PIXELS, SIZES = "pixels", "sizes"
+"""The file's arrays: all bytes, and one (height, width, channels) an image."""
+
+MOST = 2**24
+"""Images of one file."""
+
+LONGEST_SIDE = 2**20
+"""Pixels."""
+
+Image = UInt8[np.ndarray, "height width channel"]
+
+
+def write_mixed(path: Path, sizes: Sequence[tuple[int, int, int]], images: Iterable[Image]) -> None:
+    """Write images of the sizes given, one after another."""
+    lengths = np.prod(np.array(sizes, np.int64), axis=1)
+    with writing_npz(path) as writer:
+        writer.add(SIZES, np.array(sizes, np.int64))
+        with writer.member(PIXELS, (int(lengths.sum()),), np.uint8) as pixels:
+            for image in images:
+                pixels.write(image.reshape(-1))
+
+
+def is_mixed(path: Path) -> bool:
+    """Return whether a file holds images of several sizes."""
+    return set(member_names(path)) == {PIXELS, SIZES}
+
+
+def mixed_sizes(path: Path) -> Int[np.ndarray, "images 3"]:
+    """Return height, width and channels of each image. Raises: UserError where they do not add up to the pixels."""
+    header, pixels = read_header(path, SIZES), read_header(path, PIXELS)
+    if header.dtype != np.int64 or len(header.shape) != 2 or header.shape[1] != 3 or pixels.dtype != np.uint8:
+        raise UserError(f"{path}: {SIZES} is {header} and {PIXELS} {pixels}, no set of images; make it again")
+    if not 0 < header.shape[0] <= min(MOST, pixels.size):
+        raise UserError(f"{path}: {header.shape[0]} sizes for {pixels.size} bytes of pixels; make it again")
+    sizes = load_member(path, SIZES)
+    # Sides within bounds keep the products in 64 bits, and float64 keeps their sum.
+    fitting = (sizes > 0).all() and (sizes <= LONGEST_SIDE).all()
+    if not fitting or pixels.shape != (int(sizes.prod(axis=1).astype(np.float64).sum()),):
+        raise UserError(f"{path}: the sizes of its images do not add up to its {pixels.size} bytes; make it again")
+    return sizes
+
+
+def stream_mixed(path: Path, chunk: int) -> Iterator[list[Image]]:
+    """Yield the images in lists of `chunk`, in memory for so many. Raises: UserError as `mixed_sizes`."""
+    sizes = mixed_sizes(path)
+    pieces = stream_pieces(path, PIXELS, (int(np.prod(size)) for size in sizes))
+    for start in range(0, len(sizes), chunk):
+        yield [next(pieces).reshape(tuple(map(int, size))) for size in sizes[start : start + chunk]]
+    for _ in pieces:  # its end compares the checksum
+        pass

@@ -1,0 +1,176 @@
+"""What a file of images holds, known from its headers before any work, and its images in pieces."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diffbench.base.arrays import Header, load_member, member_names, read_header, stream_member
+from diffbench.base.errors import UserError
+from diffbench.base.mixed_sizes import is_mixed, mixed_sizes, stream_mixed
+from diffbench.metrics._features import STORED_MOMENTS
+
+CHUNK = 1024
+"""Images read at a time; a multiple of the extractors' micro-batch, so that it does not move their borders."""
+
+FEWEST = 64
+"""The same at least: a micro-batch. Images that have a size each, as photographs do, are read so many at a time."""
+
+LARGEST_PIECE = 2**29
+"""Bytes read at a time, where that many are more than `FEWEST` images."""
+
+LARGEST_FEATURE = 4096
+"""Dimensions of a stored mean, above which no extractor's features are."""
+
+CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A file's images: how many, and of which size; size None where each has its own."""
+
+    num_images: int
+    channels: int
+    size: tuple[int, int] | None
+    has_labels: bool
+
+    def __str__(self) -> str:
+        size = "several sizes" if self.size is None else f"{self.size[1]}x{self.size[0]}"
+        return f"{self.num_images} images of {size}, {self.channels} channel{'s' if self.channels > 1 else ''}"
+
+
+def image_set(path: Path) -> ImageSet:
+    """Return what a file of images holds: `arr_0`, uint8 NHWC, with its labels `arr_1`, or images of several sizes.
+
+    Raises: UserError where it holds anything else.
+    """
+    held = member_names(path)
+    if is_mixed(path):
+        sizes = mixed_sizes(path)
+        return ImageSet(len(sizes), int(sizes[0, 2]), None, False)
+    if "arr_0" not in held and {"mu", "sigma"} & set(held):
+        raise UserError(f"{path}: holds statistics without images, so their protocol is unknown; give the images too")
+    if "arr_0" not in held and held:
+        raise UserError(f"{path}: no array 'arr_0', which holds the images, but {', '.join(held[:6])}; rename it")
+    header = read_header(path, "arr_0")
+    _require_images(path, header)
+    has_labels = "arr_1" in held
+    if has_labels:
+        _require_labels(path, header.shape[0])
+    n, height, width, channels = header.shape
+    return ImageSet(n, channels, (height, width), has_labels)
+
+
+def chunks(path: Path) -> Iterator[np.ndarray | list[np.ndarray]]:
+    """Yield a file's images in pieces, as lists where each has its own size. Raises: UserError as `image_set`."""
+    if image_set(path).size is None:
+        yield from stream_mixed(path, FEWEST)
+    else:
+        size = math.prod(read_header(path, "arr_0").shape[1:])
+        yield from stream_member(path, "arr_0", min(CHUNK, max(FEWEST, LARGEST_PIECE // size // FEWEST * FEWEST)))
+
+
+def labels_of(path: Path) -> np.ndarray | None:
+    """Return the labels of a file's images, or None. Raises: UserError as `image_set`."""
+    return load_member(path, "arr_1") if image_set(path).has_labels else None
+
+
+def stored_features(path: Path) -> list[str]:
+    """Return the features whose mean and covariance a file stores. Raises: UserError where a pair is not whole."""
+    held, found = member_names(path), []
+    for feature, pair in STORED_MOMENTS.items():
+        there = [name for name in pair if name in held]
+        if len(there) == 1:
+            (absent,) = set(pair) - set(there)
+            raise UserError(f"{path}: stores {there[0]} without {absent}; add it, or remove {there[0]}")
+        if there:
+            _require_moments(path, feature, *pair)
+            found.append(feature)
+    return found
+
+
+def stored_statistics(path: Path) -> dict[str, np.ndarray]:
+    """Return the means and covariances that a reference stores of features of a larger set, as ADM's batches do.
+
+    Each feature's pair counts by itself; of other files, none. Raises: UserError where a pair is not whole.
+    """
+    return {name: load_member(path, name) for feature in stored_features(path) for name in STORED_MOMENTS[feature]}
+
+
+def moments_digests(stored: dict[str, np.ndarray]) -> dict[str, str]:
+    """Return the hash of each feature's stored mean and covariance, by the feature's name."""
+    return {
+        feature: hashlib.sha256(b"".join(np.asarray(stored[name], "<f8").tobytes() for name in pair)).hexdigest()
+        for feature, pair in STORED_MOMENTS.items()
+        if set(pair) <= set(stored)
+    }
+
+
+class PixelHash:
+    """The hash of images by their sizes and bytes, whatever file they are in and however they are read in pieces.
+
+    An image of three equal channels counts as grey: that is how pictures without colour are shown in colour.
+    """
+
+    def __init__(self) -> None:
+        self._hashed, self._shape = hashlib.sha256(), None
+
+    def add(self, images: np.ndarray | list[np.ndarray]) -> None:
+        """Count the next images."""
+        if isinstance(images, list):
+            for image in images:
+                self.add(image[None])
+            return
+        if images.shape[-1] == 1:
+            self._update(images)
+            return
+        for image in images:
+            grey = bool((image == image[..., :1]).all())
+            self._update(image[None, ..., :1] if grey else image[None])
+
+    def hexdigest(self) -> str:
+        """Return the hash in hexadecimal."""
+        return self._hashed.hexdigest()
+
+    def _update(self, images: np.ndarray) -> None:
+        if images.shape[1:] != self._shape:
+            self._shape = images.shape[1:]
+            self._hashed.update(f"{self._shape}\0".encode())
+        self._hashed.update(np.ascontiguousarray(images).data)
+
+
+def _require_images(path: Path, header: Header) -> None:
+    if header.dtype != np.uint8 or len(header.shape) != 4:
+        raise UserError(
+            f"{path}: arr_0 is {header}, wanted uint8 images (n, height, width, channels); "
+            "convert them to bytes, 0 to 255, first"
+        )
+    n, height, _, channels = header.shape
+    if height in CHANNELS and channels not in (*CHANNELS, 4):
+        raise UserError(f"{path}: arr_0 is {header}, channels first; save images.transpose(0, 2, 3, 1)")
+    if header.fortran:
+        raise UserError(f"{path}: arr_0 is in Fortran order; save np.ascontiguousarray(images)")
+    if not n:
+        raise UserError(f"{path}: holds no images")
+    if 0 in header.shape:
+        raise UserError(f"{path}: arr_0 is {header}, images without a pixel")
+
+
+def _require_labels(path: Path, num_images: int) -> None:
+    labels = read_header(path, "arr_1")
+    if labels.shape != (num_images,) or labels.dtype.kind not in "iu":
+        raise UserError(
+            f"{path}: arr_1 is {labels}, where labels are whole numbers, one for each of the {num_images} images; "
+            "remove it, or save each set of images in a file of its own"
+        )
+
+
+def _require_moments(path: Path, feature: str, mean: str, covariance: str) -> None:
+    mu, sigma = read_header(path, mean), read_header(path, covariance)
+    d = mu.shape[0] if mu.shape else 0
+    numbers = mu.dtype.kind in "fiu" and sigma.dtype.kind in "fiu"
+    if mu.shape != (d,) or sigma.shape != (d, d) or not 0 < d <= LARGEST_FEATURE or not numbers:
+        raise UserError(f"{path}: {mean} is {mu} and {covariance} {sigma}, no mean and covariance of '{feature}'")
