@@ -15,7 +15,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.names import require_names
 from diffbench.base.plugins import nearest
 
-MOST_MODELS = 10_000
+MOST_MODELS = 1_000
 AXES = ("parameterization", "objective", "variance", "schedule")
 
 

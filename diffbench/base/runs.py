@@ -13,7 +13,8 @@ from diffbench.base.guidance import check_labels, check_scales
 from diffbench.base.plugins import configure, nearest
 from diffbench.base.protocols import metric_of
 
-MOST_ROWS = 100_000
+MOST_ROWS = 5_000
+"""Of all runs together; the command that makes a table is given fewer."""
 
 
 def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
@@ -28,9 +29,6 @@ def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
     for name in ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols"):
         if not getattr(run, name):
             raise UserError(f"runs[{i}].{name}: must not be empty")
-    lists = (run.models, run.samplers, run.steps, run.train_seeds, run.sample_seeds, run.guidance_scales or (1,))
-    if (rows := math.prod(map(len, lists))) > MOST_ROWS:
-        raise UserError(f"runs[{i}]: {rows} rows; at most {MOST_ROWS} are made in one run")
     return run
 
 
@@ -38,6 +36,8 @@ def check_runs(benchmark: Benchmark) -> None:
     """Refuse runs that name what does not exist, or ask for what cannot be."""
     if not any(run.in_table for run in benchmark.runs):
         raise UserError("runs: every one has in_table false, which leaves no table; leave it out of one")
+    if (rows := sum(map(_rows, benchmark.runs))) > MOST_ROWS:
+        raise UserError(f"runs: {rows} rows; at most {MOST_ROWS} are made by one benchmark")
     for i, run in enumerate(benchmark.runs):
         where = f"runs[{i}]"
         for name, known in (
@@ -66,6 +66,12 @@ def check_runs(benchmark: Benchmark) -> None:
         if not row.protocols:
             where = f"models: low_res of {row.model}: steps"
             _check_steps(benchmark, where, row.model, row.sampler, row.steps)
+
+
+def _rows(run: Run) -> int:
+    """Return how many rows a run asks for at most."""
+    lists = (run.models, run.samplers, run.steps, run.train_seeds, run.sample_seeds, run.guidance_scales or (1,))
+    return math.prod(map(len, lists))
 
 
 def _check_num_images(where: str, num_images: int, protocol: Any) -> None:

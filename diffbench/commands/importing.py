@@ -247,7 +247,12 @@ def _network_folder(folder: Path, weights: str | None) -> Path:
         if weights == "raw":
             raise UserError(f"{folder}: weights: raw, and it holds the average alone ({AVERAGE})")
         return average
-    return raw if raw.is_dir() else folder
+    own = raw if raw.is_dir() else folder
+    if weights == "ema" and own.resolve().name == "unet" and (own.resolve().parent / AVERAGE).is_dir():
+        raise UserError(f"{own}: weights: ema, and these are the last ones; import {own.resolve().parent / AVERAGE}")
+    if weights == "raw" and own.resolve().name == AVERAGE:
+        raise UserError(f"{own}: weights: raw, and this is the average")
+    return own
 
 
 def _weights_in(own: Path) -> str:

@@ -61,6 +61,9 @@ def test_the_average_is_taken_where_there_is_one_and_the_record_is_true(checkpoi
     assert imported(checkpoint, tmp_path, "weights: raw\n") == (1.0, "raw")
     assert imported(checkpoint / "unet", tmp_path) == (1.0, "raw")
     assert imported(checkpoint / "unet_ema", tmp_path) == (2.0, "ema")
+    for name, weights in (("unet", "ema"), ("unet_ema", "raw")):
+        with pytest.raises(UserError, match=f"weights: {weights}, and th"):
+            imported(checkpoint / name, tmp_path, f"weights: {weights}\n")
 
 
 def test_a_folder_of_one_network_is_recorded_as_what_it_is(checkpoint, tmp_path):
