@@ -100,7 +100,7 @@ def check(
     samplers = {
         name: benchmark.sample_job(next(iter(models)), name, [], 0, 0).spec["sampler"] for name in benchmark.samplers
     }
-    content = {"benchmark": benchmark.name, **benchmark.prepare_job().spec}
+    content = {"benchmark": benchmark.name, "dataset": described(benchmark.dataset, benchmark.dataset_name)}
     content |= {"classifiers": classifiers, "models": models, "samplers": samplers}
     for key in ("sampling", "bound", "execution"):
         content[key] = dataclasses.asdict(getattr(benchmark, key))

@@ -52,6 +52,10 @@ def _json(text: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError(f"not JSON ({error})") from None
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    except RecursionError:
+        raise argparse.ArgumentTypeError(
+            "not JSON that can be read: too many lists and maps inside each other"
+        ) from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("must be a JSON object")
     return value

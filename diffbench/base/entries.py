@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
 
+LARGEST_BATCH = 2**16
+"""Images that are held at once; more would fill the memory before anything is known to be wrong."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -22,6 +25,8 @@ class Sampling:
     def __post_init__(self):
         if self.micro_batch < 1:
             raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
+        if self.micro_batch > LARGEST_BATCH:
+            raise ValueError(f"micro_batch must be at most {LARGEST_BATCH}, not {self.micro_batch}")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Bound:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be positive, not {value}")
+        for name in ("reconstructions", "micro_batch"):
+            if getattr(self, name) > LARGEST_BATCH:
+                raise ValueError(f"{name} must be at most {LARGEST_BATCH}, not {getattr(self, name)}")
         if self.num_images == 1:
             raise ValueError("num_images must be at least 2: a standard error needs two")
         if self.timesteps == 1:

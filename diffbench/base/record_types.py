@@ -74,7 +74,7 @@ def require_score(record: Mapping[str, Any], source: Path) -> None:
     """Raise UserError where a tidy record lacks a key, or holds another type there than `record` writes."""
     for key in (*SCORE, "value", "low", "high"):
         if key not in record:
-            raise UserError(f"{source}: a record lacks '{key}'; not a file of scores")
+            raise UserError(f"{source}: a record lacks {key}; not a file of scores")
     _require({key: record[key] for key in SCORE}, SCORE, f"{source}: a record's ")
     for key in ("value", "low", "high"):
         number = record[key]

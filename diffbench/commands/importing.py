@@ -24,6 +24,9 @@ from diffbench.stages.convert import write_weights
 FOLDER = Path("checkpoints")
 """Where imported weights lie, if nothing else is asked."""
 
+SAME = "is_the_published_file"
+"""In a record's source: true or false where the file's published sha256 is known."""
+
 AVERAGE = "unet_ema"
 """The folder in which diffusers' training scripts keep the average of a network's weights."""
 
@@ -93,7 +96,7 @@ def import_checkpoint(
     if entry.sha256 is not None and sha256(file) != entry.sha256:
         file.unlink()
         raise UserError(f"{entry.url}: not the published bytes (sha256 is not {entry.sha256}); download it again")
-    target = _write(meaning_of_released(entry), file, out or FOLDER / f"{entry.name}.safetensors")
+    target = _write(_of_file(entry, file), file, out or FOLDER / f"{entry.name}.safetensors")
     file.unlink()
     return target
 
@@ -133,9 +136,16 @@ def meaning_of_released(entry: Released) -> Meaning:
     return Meaning(spec, facts)
 
 
+def _of_file(entry: Released, file: Path) -> Meaning:
+    """Return what a file of published flags means, and whether it is known to be the published one."""
+    meaning = meaning_of_released(entry)
+    same = "unknown sha256" if entry.sha256 is None else sha256(file) == entry.sha256
+    return dataclasses.replace(meaning, facts={**meaning.facts, "source": {**meaning.facts["source"], SAME: same}})
+
+
 def _meaning_of_file(path: Path, name: str | None, spec_file: Path | None) -> Meaning:
     if name is not None:
-        return meaning_of_released(released(name))
+        return _of_file(released(name), path)
     if spec_file is not None:
         return meaning_of_yaml(spec_file)
     like = f"--as {path.stem}" if path.stem in REGISTRY else "--as NAME (see --list)"

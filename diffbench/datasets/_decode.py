@@ -74,7 +74,7 @@ def decoded(
         if noticed is not None:
             _notice(image, source, where, noticed)
         image.load()
-        if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+        if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise UserError(f"{where}: has transparent pixels; flatten it onto a background")
         if noticed is not None and channels == 1 and _has_colour(image):
             noticed.note(LUMA, where)
@@ -84,11 +84,16 @@ def decoded(
 
 
 def header(source: bytes, where: str, noticed: Noticed | None = None) -> Header:
-    """Return what a picture's header states, without decoding it. Raises: UserError as `decoded` where it tells."""
+    """Return what a picture's header states; only one with a palette is decoded.
+
+    Raises: UserError as `decoded`, as far as the header tells.
+    """
     with _opened(io.BytesIO(source), where) as image:
         if noticed is not None:
             _notice(image, source, where, noticed)
-        return Header(image.height, image.width, image.mode in GREY)
+        # Grey pictures in a format of palettes alone (GIF) are grey; which colours a palette's pixels use, they tell.
+        grey = image.mode in GREY or image.mode in ("P", "PA") and not _has_colour(image)
+        return Header(image.height, image.width, grey)
 
 
 def header_shape(source: bytes | IO[bytes], channels: int, where: str) -> tuple[int, int, int]:
@@ -151,7 +156,7 @@ def _bits(image: Image.Image, start: bytes) -> int:
         return max(_numbers(image.tag_v2.get(BITS_PER_SAMPLE, 1)))  # type: ignore[attr-defined]
     if image.format == "PPM":
         # Pillow scales pixels of another largest value than 255 by its decoder's second argument.
-        arguments = image.tile[0][3]
+        arguments = image.tile[0][3]  # type: ignore[attr-defined]
         return arguments[1].bit_length() if isinstance(arguments, tuple) and isinstance(arguments[1], int) else 8
     return 8
 

@@ -103,9 +103,13 @@ class Imagenet:
         held = set(self._tree.folders)
         if {"val", "validation"} <= held:
             raise UserError(f"{self._tree.root}: holds val and validation; which of the two is meant? Remove the other")
-        found: dict[SplitName, str] = {"train": "train"} if "train" in held else {}
-        test = next((name for name in TEST_NAMES if name in held), None)
-        return found if test is None else found | {"test": test}
+        splits: tuple[SplitName, ...] = ("train", "test")
+        found: dict[SplitName, str] = {}
+        for split in splits:
+            there = [name for name in _names(split) if name in held]
+            if there:
+                found[split] = there[0]
+        return found
 
     @cached_property
     def _class_names(self) -> list[str]:

@@ -16,6 +16,7 @@ import io
 import pickle
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -29,6 +30,9 @@ from diffbench.base.arrays import Bytes
 from diffbench.base.artifacts import sha256
 from diffbench.base.errors import UserError
 from diffbench.extractors._microbatches import MICRO_BATCH, Extract, Images, in_micro_batches, rgb
+
+PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""sha256 of torch-fidelity's file, whose name has its first eight digits; others who pin the file state it whole."""
 
 SIDE = 299
 """Pixels across, of what the network sees."""
@@ -91,20 +95,29 @@ class Inception:
 
 
 def _downloaded() -> Path:
-    """Return the file in torch's hub folder where torch-fidelity keeps its weights, fetched if missing."""
+    """Return the file in torch's hub folder where torch-fidelity keeps its weights, fetched if missing.
+
+    Raises: UserError where it cannot be downloaded, or is not the published file.
+    """
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     target = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
     if not target.is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(target), progress=False)
-        except OSError as error:
+            # Only bytes of this hash get the file's name.
+            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(target), hash_prefix=PUBLISHED, progress=False)
+        except (OSError, RuntimeError, HTTPException) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
                 f"Inception weights cannot be downloaded ({reason}); fetch {target.name} elsewhere and set "
                 "'path' of extractor 'inception'"
             ) from error
+    if (found := sha256(target)) != PUBLISHED:
+        raise UserError(
+            f"{target}: not the published Inception weights (sha256 {found[:8]}..., not {PUBLISHED[:8]}...); remove it "
+            "to download it again, or set 'path' of extractor 'inception' to use other weights"
+        )
     return target
 
 

@@ -63,6 +63,9 @@ def empty_figure(width: int = WIDTH, height: int = 1000) -> Figure:
     return Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH), layout=None)
 
 
+LONGEST_SIDE = 2**15
+"""Pixels; matplotlib draws fewer than 2^16, and a table of many rows must not fail at its figure."""
+
 LONGEST_NOTE = 128
 """Characters of small print that fit into the width of a figure."""
 
@@ -87,6 +90,10 @@ def plain_log_ticks(axes: Axes, low: float, high: float) -> None:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; equal figures give equal bytes (no date, no software version in the file)."""
+    """Write a figure as PNG; equal figures give equal bytes (no date, no software version in the file).
+
+    One that is longer than LONGEST_SIDE is drawn smaller.
+    """
+    dots = min(DOTS_PER_INCH, LONGEST_SIDE / max(figure.get_size_inches()))
     with styled():
-        figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(path, format="png", dpi=dots, metadata={"Software": None})

@@ -87,43 +87,43 @@ def _resolved(squares: Float[np.ndarray, " n"]) -> bool:
 
 
 def factor_of(covariance: Matrix) -> Factor:
-    """Return L with L L' = covariance, without the features that are constant.
+    """Return L with L L' = covariance: Cholesky's, or where rounding leaves the matrix singular, one from eigenvalues.
 
-    Features are brought to variance 1 first: what rounding hides is then relative to each feature's own scale, not to
-    the largest one's. Raises: UserError where the matrix is not symmetric or has a negative eigenvalue.
+    Raises: UserError where the matrix is not symmetric or has a negative eigenvalue.
     """
     variances = covariance.diagonal()
-    varying = np.flatnonzero(variances)
-    scale = np.sqrt(np.abs(variances[varying]))
-    correlation = covariance[np.ix_(varying, varying)] / np.outer(scale, scale)
-    asymmetry = float(np.abs(correlation - correlation.T).max(initial=0.0))
-    if (variances < 0).any() or asymmetry > NOT_A_COVARIANCE:
+    allowed = NOT_A_COVARIANCE * variances.max(initial=0.0)
+    if variances.min(initial=0.0) < -allowed or np.abs(covariance - covariance.T).max(initial=0.0) > allowed:
         raise UserError("not a covariance: a variance is negative, or the matrix is not symmetric; make it again")
-    root = _root(correlation)
-    factor = np.zeros((len(covariance), root.shape[1]))
-    factor[varying] = scale[:, None] * root
-    return factor
-
-
-def _root(correlation: Matrix) -> Factor:
-    """Return Cholesky's factor, or where the matrix is singular but for rounding, one from its eigenvalues.
-
-    What rounding leaves of an eigenvalue 0 is of either sign, so that the most negative one tells how large such noise
-    is. Positive ones of that size are noise too: their roots would be 1e-8, not 1e-16, of the largest.
-    """
     try:
-        root = np.linalg.cholesky(correlation)
-        if (root.diagonal() ** 2).min(initial=1.0) > len(root) * EPS:
+        root = np.linalg.cholesky(covariance)
+        # A pivot is what is left of a variance given the features before it; rounding alone leaves d eps of it.
+        if (root.diagonal() ** 2 > len(variances) * EPS * variances).all():
             return root
     except np.linalg.LinAlgError:
         pass
-    values, vectors = np.linalg.eigh(correlation)
-    if values[0] < -NOT_A_COVARIANCE * values[-1]:
-        raise UserError(
-            f"not a covariance: an eigenvalue is {values[0]:.2g} where features have variance 1; make it again"
-        )
-    kept = values > 2 * max(-values[0], EPS * values[-1])
-    return vectors[:, kept] * np.sqrt(values[kept])
+    return _factor_by_eigenvalues(covariance)
+
+
+def _factor_by_eigenvalues(covariance: Matrix) -> Factor:
+    """Return a factor of a singular covariance, whose constant features have rows of zeros.
+
+    Features are brought to variance 1 first, so that rounding is relative to each one's own scale. What it leaves of an
+    eigenvalue 0 is of either sign: the most negative one tells how large such noise is. Positive ones of that size are
+    noise too, and their roots would be 1e-8, not 1e-16, of the largest.
+    """
+    variances = covariance.diagonal()
+    varying = np.flatnonzero(variances > 0)
+    scale = np.sqrt(variances[varying])
+    values, vectors = np.linalg.eigh(covariance[np.ix_(varying, varying)] / np.outer(scale, scale))
+    lowest, highest = values.min(initial=0.0), values.max(initial=0.0)
+    shared = np.abs(covariance[variances <= 0]).max(initial=0.0)
+    if lowest < -NOT_A_COVARIANCE * highest or shared > NOT_A_COVARIANCE * variances.max(initial=0.0):
+        raise UserError("not a covariance: it has a negative eigenvalue; make it again")
+    kept = values > 2 * max(-lowest, EPS * highest)
+    factor = np.zeros((len(covariance), int(kept.sum())))
+    factor[varying] = scale[:, None] * vectors[:, kept] * np.sqrt(values[kept])
+    return factor
 
 
 def _distance(one: Normal, other: Normal, roots: Float[np.ndarray, " n"]) -> float:

@@ -53,7 +53,10 @@ def test_shared_arguments():
     assert (given.spec, given.run_record, given.device) == ({"a": [1]}, "r.json", "auto")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--spec", "{"], ["--spec", "[1]"], ["--spec", "{}", "--device", "tpu"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--spec", "{"], ["--spec", "[1]"], ["--spec", '{"a": ' + "[" * 100_000], ["--spec", "{}", "--device", "tpu"]],
+)
 def test_a_bad_command_line_ends_with_2(arguments, capsys):
     parser = stage_parser("x")
     add_device(parser)

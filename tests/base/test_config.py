@@ -294,6 +294,8 @@ def test_an_extractor_that_a_protocol_names_is_a_name_too():
         (setting("models", "ddpm", "timesteps", value=10**12), "timesteps must be at most 1000000"),
         (setting("models", "ddpm", "training", "steps", value=10**30), "too large; whole numbers are below 2^63"),
         (setting("models", "ddpm", "training", "learning_rate", value=10**400), "too large"),
+        (setting("sampling", value={"micro_batch": 10**9}), "sampling: micro_batch must be at most 65536"),
+        (setting("bound", value={"micro_batch": 10**9}), "bound: micro_batch must be at most 65536"),
         (setting("runs", 0, "sample_seeds", value=list(range(100_000))), "rows; at most 100000 are made in one run"),
     ],
 )

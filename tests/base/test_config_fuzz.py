@@ -66,7 +66,7 @@ def checked(content, folder):
     return None
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=st.lists(st.tuples(st.sampled_from(places(SMOKE)), ODD), min_size=1, max_size=2))
 def test_an_odd_value_anywhere_is_accepted_or_one_line(tmp_path, changes):
     content = copy.deepcopy(SMOKE)

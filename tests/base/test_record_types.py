@@ -108,7 +108,7 @@ runs: [{models: [theirs], samplers: [ddim], steps: [5], num_images: 20, protocol
 """
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=st.lists(st.tuples(st.sampled_from(places(CONTENT)), ODD), min_size=1, max_size=2))
 def test_an_odd_record_beside_a_checkpoint_is_used_or_refused_in_one_line(artifact, monkeypatch, changes):
     monkeypatch.chdir(artifact.parent)
@@ -132,7 +132,7 @@ def test_an_odd_record_beside_a_checkpoint_is_used_or_refused_in_one_line(artifa
 SCORE = record(ROW, "fid", "p", Estimate(1.0, 0.5, 1.5))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     changes=st.dictionaries(st.sampled_from(sorted(SCORE)), ODD, min_size=1, max_size=2),
     left=st.none() | st.sampled_from(sorted(SCORE)),

@@ -66,6 +66,7 @@ def test_a_released_file_becomes_an_artifact(name, tmp_path):
     assert facts["shape"] == [16, 16, 3] and facts["levels"] == 256 and facts["num_classes"] == 1000
     assert facts.get("low_size") == spec.get("low_size") == entry.low_size
     assert facts["source"]["flags"] == entry.flags and facts["source"]["url"] == entry.url
+    assert facts["source"]["is_the_published_file"] == "unknown sha256"
     # The download was no artifact and is gone.
     assert list((tmp_path / ".cache/released").iterdir()) == []
     if entry.kind == "classifier":
@@ -83,6 +84,15 @@ def test_a_file_at_hand_and_the_flags_of_a_name(tmp_path):
     held = load_file(out)
     assert all(tensor.dtype == torch.float32 for tensor in held.values())
     assert torch.equal(held["ema.out.2.bias"], state["out.2.bias"].float())
+
+
+def test_a_file_of_the_same_flags_is_not_recorded_as_the_published_one(tmp_path, monkeypatch):
+    torch.save(state_of("256x256_diffusion_uncond"), tmp_path / "mine.pt")
+    for known, same in ((sha256(tmp_path / "mine.pt"), True), ("0" * 64, False), (None, "unknown sha256")):
+        entry = dataclasses.replace(REGISTRY["256x256_diffusion_uncond"], sha256=known)
+        monkeypatch.setitem(REGISTRY, entry.name, entry)
+        out = import_checkpoint("mine.pt", name=entry.name)
+        assert read_provenance(out)["facts"]["source"]["is_the_published_file"] == same
 
 
 SPEC = {

@@ -243,6 +243,19 @@ def test_an_orientation_tag_is_counted_once_and_not_applied(kind):
     assert noticed.notes() == ["1 turned by an orientation tag, which is not applied"]
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_upright_and_its_header_says_so(orientation):
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+    upright = {
+        1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1],
+        5: pixels.T, 6: np.rot90(pixels, -1), 7: pixels[::-1, ::-1].T, 8: np.rot90(pixels),
+    }[orientation]  # fmt: skip
+    content = saved(Image.fromarray(pixels), "TIFF", tiffinfo={274: orientation})
+    noticed = Noticed()
+    assert np.array_equal(decoded(content, 1, "x", noticed=noticed)[..., 0], upright)
+    assert header_shape(content, 1, "x") == (*upright.shape, 1) and noticed.notes() == []
+
+
 def test_cmyk_becomes_rgb_without_a_profile_and_is_counted():
     inks = Image.new("CMYK", (2, 2))
     inks.putdata([(0, 0, 0, 0), (255, 0, 0, 0), (0, 100, 0, 50), (0, 0, 0, 255)])
@@ -265,6 +278,17 @@ def test_colour_that_becomes_grey_is_counted_and_grey_in_three_channels_is_not()
         decoded(content, 1, where, noticed=noticed)
         decoded(content, 3, where, noticed=noticed)
     assert noticed.notes() == ["2 in colour, reduced to their luma"]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "BMP", "TIFF"])
+def test_a_palette_of_greys_is_grey(kind):
+    image = Image.fromarray(GREYS).convert("P")
+    assert header(saved(image, kind), "x").grey
+    palette = [255, 0, 0] + [value for grey in range(1, 256) for value in (grey,) * 3]
+    image.putpalette(palette)  # only the pixel of 0 is red now
+    assert not header(saved(image, kind), "x").grey
+    image.paste(7, (0, 0, 2, 2))
+    assert header(saved(image, kind), "x").grey
 
 
 def test_a_moving_picture_is_its_first_frame_and_is_counted():

@@ -49,3 +49,22 @@ def test_a_failed_download_names_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     with pytest.raises(UserError, match=r"cannot be downloaded \(Name or service not known\); .* set 'path'[^\n]*$"):
         Inception().network()
+
+
+def test_other_bytes_under_the_published_name_are_refused_and_taken_by_path(torch_home, inception_weights, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+    with pytest.raises(UserError, match=r"6726825d.pth: not the published Inception weights \(sha256 [^\n]*'path'"):
+        Inception().weights_sha256()
+    assert Inception(path=str(inception_weights)).weights_sha256() == sha256(inception_weights)
+
+
+def test_a_download_of_other_bytes_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    from torch_fidelity import feature_extractor_inceptionv3
+
+    theirs = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
+    theirs.write_bytes(b"other bytes")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(feature_extractor_inceptionv3, "URL_INCEPTION_V3", theirs.as_uri())
+    with pytest.raises(UserError, match=r"cannot be downloaded \(invalid hash value [^\n]*"):
+        Inception().network()
+    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]

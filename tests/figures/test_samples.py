@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from diffbench.base.errors import UserError
-from diffbench.figures._style import save_png
+from diffbench.figures._style import empty_figure, save_png
 from diffbench.figures.samples import Samples, image_row
 
 
@@ -34,3 +34,10 @@ def test_wrong_input_is_named(images):
         Samples()({})
     with pytest.raises(ValueError, match="columns: 0"):
         Samples(columns=0)
+
+
+def test_a_figure_of_more_rows_than_a_picture_can_be_high_is_drawn_smaller(tmp_path):
+    for height, expected in ((70_000, 2**15), (2**15, 2**15), (900, 900)):
+        save_png(empty_figure(width=100, height=height), tmp_path / "a.png")
+        with Image.open(tmp_path / "a.png") as picture:
+            assert picture.size[1] == expected

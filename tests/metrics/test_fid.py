@@ -183,8 +183,13 @@ def test_equal_sets_are_at_distance_0(kind):
 
 @pytest.mark.parametrize(
     "sigma",
-    [np.diag([1.0, -0.5]), np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([[1.0, 0.5], [0.0, 1.0]])],
-    ids=["negative variance", "correlation above 1", "not symmetric"],
+    [
+        np.diag([1.0, -0.5]),
+        np.array([[1.0, 2.0], [2.0, 1.0]]),
+        np.array([[1.0, 0.5], [0.0, 1.0]]),
+        np.array([[0.0, 0.5], [0.5, 1.0]]),
+    ],
+    ids=["negative variance", "correlation above 1", "not symmetric", "a constant that varies with another"],
 )
 def test_a_matrix_that_is_no_covariance_is_refused(sigma):
     x = np.random.default_rng(0).standard_normal((20, 2))

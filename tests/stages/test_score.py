@@ -145,7 +145,7 @@ def test_the_training_split_beside_the_test_split(tmp_path):
     assert (test["num_images"], train["num_images"], gap["num_images"]) == (9, 25, None)
     assert (
         "split=train@dddddddd;n=25;" in train["protocol"]
-        and gap["protocol"] == f"{train['protocol']} - {test['protocol']}"
+        and gap["protocol"] == f"{test['protocol']} - {train['protocol']}"
     )
     assert np.isclose(gap["value"], test["value"] - train["value"])
     margins = [item["high"] - item["value"] for item in (test, train, gap)]
