@@ -327,7 +327,7 @@ def _require_size(header: Header, held: int, path: Path | str, name: str) -> Non
 def _whole(stream: IO[bytes], header: Header, path: Path | str, name: str) -> np.ndarray:
     """Return the array of a header from the next bytes of a stream, without a second copy in memory."""
     data = np.empty(header.size, np.uint8)
-    filled, view = 0, memoryview(data)
+    filled, view = 0, data.data
     while filled < len(data):
         count = stream.readinto(view[filled : filled + BLOCK])  # type: ignore[attr-defined]
         if not count:

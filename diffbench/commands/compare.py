@@ -150,7 +150,7 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, str | None]]:
     """Return a table's rows as texts, of CSV as it is written here or by a spreadsheet.
 
     A spreadsheet may put a byte order mark before the head, and semicolons or tabs between cells; the numbers then have

@@ -516,7 +516,9 @@ def test_a_damaged_file_in_the_cache_is_made_again(digits, monkeypatch, capsys, 
         content[len(content) // 2 if part == "file" else 0] ^= 1
         path.write_bytes(content)
     monkeypatch.setattr("sys.argv", ["diffbench", *map(str, given)])
-    cli.main()
+    with pytest.raises(SystemExit) as leaving:
+        cli.main()
+    assert not leaving.value.code
     assert "was damaged, and is made again" in capsys.readouterr().err
     assert Path("pictures.classifier.json").read_bytes() == first
     # Whole again: the third time nothing is made.
