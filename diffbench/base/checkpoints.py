@@ -29,7 +29,7 @@ def found_file(path: Path) -> Path | None:
     """Return the absolute path of a file, None where there is none."""
     try:
         return path.absolute() if path.is_file() else None
-    except ValueError:  # a zero byte
+    except (OSError, ValueError):  # a name that is too long, or has a zero byte
         return None
 
 

@@ -11,5 +11,6 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: object = ""):
-        text, half = str(message), LONGEST // 2
+        # What it quotes may hold line breaks.
+        text, half = " ".join(str(message).split()), LONGEST // 2
         super().__init__(text if len(text) <= LONGEST else f"{text[:half]} [...] {text[-half:]}")

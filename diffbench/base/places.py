@@ -7,6 +7,7 @@ from typing import Any
 
 from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.errors import UserError
+from diffbench.base.user_path import user_path
 from diffbench.base.yaml_file import read_yaml
 
 DEFAULT_NAME = "digits"
@@ -64,7 +65,7 @@ def located(content: Any, folder: Path) -> Any:
         return content
 
     def absolute(path: Any) -> Any:
-        return str(folder / Path(path).expanduser()) if isinstance(path, str) and path else path
+        return str(folder / user_path(path)) if isinstance(path, str) and path else path
 
     def checkpoint(value: Any) -> Any:
         return {**value, "path": absolute(value["path"])} if _has(value, "path") else absolute(value)

@@ -87,7 +87,11 @@ def read_layers(
     """
     content: Any = {}
     for path in files:
-        content = laid_over(content, placed(read_yaml(path), path))
+        own = read_yaml(path)
+        try:
+            content = laid_over(content, placed(own, path))
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
     for setting in settings:
         key, found, text = setting.partition("=")
         if not found:

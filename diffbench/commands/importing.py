@@ -12,6 +12,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.json_file import read_json_map
 from diffbench.base.names import weights_under
 from diffbench.base.plugins import chosen, configure, described, nearest
+from diffbench.base.user_path import user_path
 from diffbench.base.yaml_file import read_yaml
 from diffbench.commands._diffusers_layout import diffusion_of, published_names, unet_of
 from diffbench.commands._download import download
@@ -77,7 +78,7 @@ def import_checkpoint(
     source: a name of the registry, to be downloaded, or a file, or a folder in diffusers' layout. name: the registry's
     entry whose flags a file has. spec_file: a YAML of flags. Raises: UserError; what stood at `out` then stays.
     """
-    path = Path(source).expanduser()
+    path = user_path(source)
     if name is not None and spec_file is not None:
         raise UserError("--as and --spec: both say what the weights mean; give one")
     if path.is_dir():

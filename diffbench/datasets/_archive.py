@@ -2,12 +2,12 @@
 
 import pickle
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from diffbench.base.errors import UserError
+from diffbench.base.user_path import user_path
 from diffbench.datasets._parquet import parquet_files, parquet_split, require_equal_names
 from diffbench.datasets._split import MissingDataError, Split, SplitName, checked_labels, split_of_arrays
 
@@ -31,7 +31,7 @@ def parquet_or_archive(
 
     Raises: UserError naming the folder where neither can be read.
     """
-    folder = Path(path).expanduser()
+    folder = user_path(path)
     if not folder.is_dir() and not download:
         raise MissingDataError(f"{folder}: no such folder; set the data set's 'path', or 'download: true'")
     by_split = {name: parquet_files(folder, name) for name in ("train", "test")}

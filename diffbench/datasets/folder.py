@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from diffbench.base.errors import UserError
+from diffbench.base.user_path import user_path
 from diffbench.datasets._crop import halved_then_bicubic
 from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import LABELS, SUFFIXES, PictureTree, class_of
@@ -151,7 +152,7 @@ class Folder:
 
     @cached_property
     def _tree(self) -> PictureTree:
-        return PictureTree(Path(self.path).expanduser())
+        return PictureTree(user_path(self.path))
 
     @cached_property
     def _has_splits(self) -> bool:

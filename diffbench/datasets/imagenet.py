@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from diffbench.base.errors import UserError
+from diffbench.base.user_path import user_path
 from diffbench.datasets._crop import halved_then_bicubic
 from diffbench.datasets._parquet import parquet_files, parquet_split, require_equal_names
 from diffbench.datasets._pictures import PictureTree, class_of
@@ -49,7 +50,7 @@ class Imagenet:
 
     def open(self, split: SplitName) -> Split:
         """Return the images and labels of "train" or "test"; UserError names what cannot be read."""
-        root = Path(self.path).expanduser()
+        root = user_path(self.path)
         crop = partial(halved_then_bicubic, size=self.size)
         files = self._parquet(root, split)
         if files:
@@ -76,7 +77,7 @@ class Imagenet:
 
     def source_files(self) -> list[Path]:
         """Return the files whose content decides what the images and labels are."""
-        root = Path(self.path).expanduser()
+        root = user_path(self.path)
         parquet = [file for split in ("train", "test") for file in self._parquet(root, split)]
         return parquet or self._tree.source_files
 
@@ -95,7 +96,7 @@ class Imagenet:
 
     @cached_property
     def _tree(self) -> PictureTree:
-        return PictureTree(Path(self.path).expanduser())
+        return PictureTree(user_path(self.path))
 
     @cached_property
     def _folders(self) -> dict[SplitName, str]:

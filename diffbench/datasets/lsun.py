@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from diffbench.base.arrays import Bytes
+from diffbench.base.user_path import user_path
 from diffbench.datasets._crop import boxed
 from diffbench.datasets._decode import decoded
 from diffbench.datasets._lmdb import Database
@@ -62,7 +63,7 @@ class Lsun:
         return [file for file in files if file.is_file()]
 
     def _folder(self, split: SplitName) -> Path:
-        return Path(self.path).expanduser() / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
+        return user_path(self.path) / f"{self.category}_{'train' if split == 'train' else 'val'}_lmdb"
 
     def _chunks(self, database: Database, folder: Path, noticed: Noticed) -> Iterator[Bytes]:
         piece: list[np.ndarray] = []

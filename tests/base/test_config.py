@@ -241,6 +241,13 @@ def test_a_file_that_is_no_benchmark_is_one_line(tmp_path, text, message):
     assert said.startswith(f"{path}: ") and message in said and "\n" not in said
 
 
+def test_a_path_that_no_file_has_names_the_benchmark(tmp_path):
+    path = tmp_path / "b.yaml"
+    path.write_text("dataset: {name: folder, path: ~no_such_user/x}\n")
+    with pytest.raises(UserError, match=rf"^{path}: ~no_such_user/x: no user of that name"):
+        load_benchmark(path)
+
+
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"none\.yaml: cannot be read \(No such file or directory\)"):
         load_benchmark(tmp_path / "none.yaml")

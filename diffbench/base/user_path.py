@@ -1,0 +1,23 @@
+"""Paths as people write them, with `~` for a home folder."""
+
+import os
+from pathlib import Path
+
+from diffbench.base.errors import UserError
+
+LONGEST_NAME, LONGEST_PATH = 255, 4095
+"""Bytes that file systems take."""
+
+
+def user_path(text: Path | str) -> Path:
+    """Return a path, its `~` or `~name` replaced. Raises: UserError where no file can have it."""
+    if "\0" in str(text):
+        raise UserError(f"{str(text)!r}: no name of a file has a zero byte")
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(f"{text}: no user of that name, whose home folder it would be in") from None
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH:
+        raise UserError(f"{str(text)[:40]}...: longer than a name of a file can be ({LONGEST_NAME} bytes)")
+    return path
