@@ -24,7 +24,6 @@ class Classifier(Protocol):
     manifold: int = 10_000
     splits: int = 1
 
-    version: ClassVar[int] = 1
     extractor_entry: ClassVar[Mapping[str, Any]] = {"name": "digits_features"}
     resize: ClassVar[str] = "none"
     source: ClassVar[str] = "Dhariwal and Nichol 2021, section 2.2, with the extractor exchanged"

@@ -88,7 +88,7 @@ def test_every_metric_of_the_protocol_with_interval_id_and_cost(tmp_path):
         images = sha256(__file__)[:8]
         assert fields.pop("reference") == f"train:90@{images}" and "seed" not in fields
         assert fields == {
-            "protocol": "classifier@1",
+            "protocol": "classifier@2",
             "extractor": "digits_features@aaaaaaaa",
             "resize": "none",
             "rounding": "truncate",
