@@ -18,6 +18,7 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/guard.smk"
 
 
 rule all:

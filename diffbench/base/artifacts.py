@@ -95,6 +95,15 @@ def spec_digest(spec: Mapping[str, Any]) -> str:
     return digest(spec)[:16]
 
 
+def foreign_digest(content: str, record: Mapping[str, Any] | None) -> str:
+    """Return the digest of a file that no job of ours made: of its content and of the facts in a record beside it.
+
+    content: its SHA-256. The facts of imported weights say what they were made for, and decide how they are sampled.
+    """
+    about = content if record is None else digest([content, record["facts"]])
+    return FOREIGN + about[:16]
+
+
 def spec_of_one(spec: Mapping[str, Any], source: str, position: int) -> dict[str, Any]:
     """Return a job's spec as one of its outputs records it: of a list under `upstream`, only what that one comes from.
 
@@ -196,7 +205,7 @@ def require_upstream(path: Path, expected: str, record: Mapping[str, Any] | None
     record: the file's. found: its own SHA-256, which tells a file that no job of ours made.
     """
     if expected.startswith(FOREIGN):
-        agrees = f"{FOREIGN}{found[:16]}" == expected
+        agrees = foreign_digest(found, record) == expected
     else:
         agrees = record is not None and spec_digest(record["spec"]) == expected
     if not agrees:

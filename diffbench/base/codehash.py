@@ -23,14 +23,16 @@ EXCLUDED = frozenset({"diffbench.base.progress", "diffbench.base.codehash", "dif
 def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
     """Return a hash (16 hexadecimal digits) of modules and of what they import from the package or beside themselves.
 
-    modules: dotted names, e.g. the stage's module and the modules of the parts that a job chose by name.
+    modules: dotted names, e.g. the stage's module and the modules of the parts that a job chose by name. The package of
+    such a part counts also where it is installed; what it imports of other packages does not.
     """
+    named = frozenset(name.split(".")[0] for name in modules)
     root = Path(root)
     found: dict[str, Path] = {}
     pending = list(modules)
     while pending:
         name = pending.pop()
-        path = None if name in found else _source(name, str(root))
+        path = None if name in found else _source(name, str(root), named)
         if path is None:
             continue
         found[name] = path
@@ -45,8 +47,8 @@ def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
     return total.hexdigest()[:16]
 
 
-def _source(name: str, root: str) -> Path | None:
-    """Return the file of a module below `root` or the working directory, else None: a library is not hashed."""
+def _source(name: str, root: str, named: frozenset[str]) -> Path | None:
+    """Return the file of a module below `root`, the working directory or a named package; None for other libraries."""
     for folder in dict.fromkeys((root, str(Path.cwd()))):
         stem = Path(folder, *name.split("."))
         for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
@@ -54,18 +56,19 @@ def _source(name: str, root: str) -> Path | None:
                 return candidate
     if name.split(".")[0] in sys.stdlib_module_names or name.startswith("diffbench"):
         return None
-    return _importable_project(name)
+    return _importable_project(name, name.split(".")[0] in named)
 
 
 @cache
-def _importable_project(name: str) -> Path | None:
-    """Return the file of a module of the user's own elsewhere on the path; installed libraries do not count."""
+def _importable_project(name: str, installed_too: bool) -> Path | None:
+    """Return the file of a module of the user's own elsewhere on the path, or of an installed one where it counts."""
     # The top-level name first: to find a dotted name, Python imports what stands before the dot.
     top = name.split(".")[0]
     try:
         found = importlib.util.find_spec(top)
         places = [] if found is None else [found.origin or "", *(found.submodule_search_locations or [])]
-        if not any(places) or any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places):
+        installed = any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places)
+        if not any(places) or (installed and not installed_too):
             return None
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):

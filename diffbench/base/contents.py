@@ -9,14 +9,18 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from diffbench.base.artifacts import sha256
 from diffbench.base.errors import UserError
 
 SETTLED = 2 * 10**9
 """Nanoseconds after which a file's time tells a later change; a younger file is hashed again each time."""
+
+ABSENT = "absent"
+"""In the place of a hash, where nothing was there to be hashed: a data set that is yet to be downloaded."""
 
 TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)"
 
@@ -55,7 +59,7 @@ def content_of(path: Path, files: Iterable[Path] | None = None) -> str | None:
     if not path.exists():
         return None
     try:
-        with closing(_remembered()) as known, known:
+        with closing(_remembered()) as known:
             if path.is_file():
                 return _hash(path, known)
             total = hashlib.sha256()
@@ -66,15 +70,30 @@ def content_of(path: Path, files: Iterable[Path] | None = None) -> str | None:
         raise UserError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None
 
 
+def source_of(dataset: Any) -> str | None:
+    """Return the hash of what a data set is read from, None where nothing is there, or it ships with a package.
+
+    A data set may say which files count (`source_files`): a note beside the pictures changes nothing.
+    Raises: UserError naming what cannot be read.
+    """
+    path = getattr(dataset, "path", None)
+    if not isinstance(path, str) or not Path(path).exists():
+        return None
+    counted = getattr(dataset, "source_files", None)
+    files = None if counted is None else counted()
+    return None if files == [] else content_of(Path(path), files)
+
+
 def _remembered() -> sqlite3.Connection:
     """Return the store of hashes, one in memory where the user's cannot be written or read."""
     path = memory()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        known = sqlite3.connect(path, timeout=60)
+        # Each entry is written by itself: a run that hashes for an hour holds up no other, and loses nothing if killed.
+        known = sqlite3.connect(path, timeout=5, isolation_level=None)
         known.execute(TABLE)
     except (OSError, sqlite3.Error):
-        known = sqlite3.connect(":memory:")
+        known = sqlite3.connect(":memory:", isolation_level=None)
         known.execute(TABLE)
     return known
 
@@ -84,10 +103,13 @@ def _hash(file: Path, known: sqlite3.Connection) -> str:
     # The time of the last change of the inode cannot be set back, as that of the content can.
     state = f"{held.st_size} {held.st_mtime_ns} {held.st_ctime_ns} {held.st_dev} {held.st_ino}"
     place = str(file.absolute())
-    found = known.execute("SELECT sha256 FROM files WHERE path = ? AND state = ?", (place, state)).fetchone()
-    if found is not None:
-        return found[0]
+    # Whatever ails the memory (read-only, busy, damaged), the hash can be had without it.
+    with suppress(sqlite3.Error):
+        found = known.execute("SELECT sha256 FROM files WHERE path = ? AND state = ?", (place, state)).fetchone()
+        if found is not None:
+            return found[0]
     content = sha256(file)
     if time.time_ns() - held.st_ctime_ns > SETTLED:
-        known.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (place, state, content))
+        with suppress(sqlite3.Error):
+            known.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (place, state, content))
     return content

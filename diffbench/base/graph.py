@@ -10,7 +10,6 @@ import ast
 import base64
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,10 +17,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import FOREIGN, sha256, spec_digest
+from diffbench.base.artifacts import (
+    FOREIGN,
+    foreign_digest,
+    provenance_path,
+    read_provenance,
+    sha256,
+    spec_digest,
+)
 from diffbench.base.benchmark import Benchmark, Job, SampleSet
 from diffbench.base.codehash import PACKAGE_ROOT, code_hash
-from diffbench.base.contents import content_of
+from diffbench.base.contents import ABSENT, content_of, source_of
 from diffbench.base.entries import REAL
 
 ROW_KEYS = ("model", "sampler", "steps", "guidance_scale", "train_seed", "sample_seed", "num_images")
@@ -85,15 +91,27 @@ class Graph:
     def prepare_spec(self) -> Spec:
         """What both splits are prepared by: the data set's options, and the content of what they are read from."""
         spec = self._spec(self.benchmark.prepare_job(), "prepare")
-        source = self.benchmark.data_path
-        # What a download brings is checked by its publisher's own hash, and is not here at the first start.
-        if source is None or getattr(self.benchmark.dataset, "download", False):
+        source, made = self.benchmark.data_path, "results/data/train.npz"
+        if source is None:
             return spec
-        # A data set may say which files count: a note beside the pictures changes nothing.
-        counted = getattr(self.benchmark.dataset, "source_files", None) if source.exists() else None
-        made = self.home / "results/data/train.npz"
-        found = self._content(source, made, lambda held: held["source"], None if counted is None else counted())
-        return spec | {"source": found}
+        found = source_of(self.benchmark.dataset)
+        if found is not None and found == self._read_then(made):
+            # At the first start a download was not here yet: what it brought is what the spec of then is of.
+            found = self._recorded_source(made)
+        elif found is None:
+            found = self._remembered(source, made, lambda held: held["source"])
+        return spec | {"source": found or ABSENT}
+
+    def _recorded_source(self, made: str) -> str | None:
+        with suppress(StopIteration, LookupError, TypeError):
+            return next(self._recorded_specs(self.home / made))["source"]
+        return None
+
+    def _read_then(self, made: str) -> str | None:
+        """Return the hash of what a preparation found when it had read it, as its record holds it."""
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            return json.loads(Path(f"{self.home / made}.json").read_text())["facts"]["source"]
+        return None
 
     def read_foreign(self) -> None:
         """Hash what others made. Raises: UserError naming the file or folder that cannot be read."""
@@ -281,6 +299,22 @@ class Graph:
         """Return the scores of all models themselves."""
         return [self.bound_scores(*pair) for pair in self.benchmark.bounded_models()]
 
+    def everything(self) -> list[Artifact]:
+        """Return every artifact but tables and figures; those of upsamplers and comparisons are included."""
+        benchmark = self.benchmark
+        rows = benchmark.all_sets()
+        found = [self.data(split, size) for split in ("train", "test") for size in (None, *benchmark.shrunk_sizes())]
+        found += [made for name in benchmark.extractors if (made := self.extractor(name)) is not None]
+        found += [self.model(*pair) for pair in benchmark.used_models()]
+        found += [self.classifier(*pair) for pair in benchmark.used_classifiers()]
+        found += [self.terms(*pair, split) for pair in benchmark.bounded_models() for split in benchmark.bound.splits]
+        found += [self.samples(row) for row in rows]
+        for row in rows:
+            found += [self.features(benchmark.extractor_of(name), row) for name in row.protocols]
+        found += [self.reference(name) for row in rows for name in row.protocols]
+        found += [*self.scores_of(rows), *self.bounds()]
+        return [made for made in {made.path: made for made in found}.values() if made.spec is not None]
+
     def made_from(self, spec: Mapping[str, Any], stages: Sequence[str], modules: Sequence[str], **sources: Any) -> Spec:
         """Return the spec of a table or a figure; sources: the artifacts that it is made from, by their argument."""
         return self._spec(Job(dict(spec), tuple(modules)), *stages, **sources)
@@ -319,46 +353,29 @@ class Graph:
     def _foreign(self, path: Path, made: str | None = None, source: str = "") -> Artifact:
         """Return a file that no job makes. made, source: an artifact whose record remembers its content, and where."""
 
-        def recorded(held: Mapping[str, Any]) -> str:
-            return held["upstream"][source].removeprefix(FOREIGN)
-
-        found = self._content(path, None if made is None else self.home / made, recorded)
-        return Artifact(self.place(path), FOREIGN + found[:16])
+        content = self._once(("content", path), lambda: content_of(path))
+        if content is not None:
+            record = read_provenance(path) if provenance_path(path).is_file() else None
+            return Artifact(self.place(path), foreign_digest(content, record))
+        held = None if made is None else self._remembered(path, made, lambda spec: spec["upstream"][source])
+        return Artifact(self.place(path), held or f"{FOREIGN}absent")
 
     def place(self, path: Path) -> str:
         """Return a foreign path as the workflow names it: relative inside the project, which may be moved."""
         inside = any(path.is_relative_to(folder) for folder in (self.home, self.root))
         return os.path.relpath(path, self.home) if inside else str(path)
 
-    def _content(
-        self,
-        path: Path,
-        made: Path | None,
-        recorded: Callable[[Mapping[str, Any]], str],
-        files: Sequence[Path] | None = None,
-    ) -> str:
-        return self._once(("content", path), lambda: self._content_now(path, made, recorded, files))
-
-    def _content_now(
-        self,
-        path: Path,
-        made: Path | None,
-        recorded: Callable[[Mapping[str, Any]], str],
-        files: Sequence[Path] | None,
-    ) -> str:
-        """Return the hash of what lies at a path; where nothing does, the one that a record holds, else `absent`."""
-        found = content_of(path, files)
-        if found is not None:
-            return found
-        for spec in () if made is None else self._recorded_specs(made):
+    def _remembered(self, path: Path, made: str, recorded: Callable[[Mapping[str, Any]], str]) -> str | None:
+        """Return what the record of an artifact remembers of a foreign path that is not here, None if nothing."""
+        for spec in self._recorded_specs(self.home / made):
             try:
-                remembered = recorded(spec)
-            except (LookupError, TypeError, AttributeError):
+                held = recorded(spec)
+            except (LookupError, TypeError):
                 continue
-            if re.fullmatch("[0-9a-f]{16,64}", remembered):
+            if isinstance(held, str) and not held.endswith("absent"):
                 self._notice(f"{path} is not here; what was made from it stands, by the hash that was recorded then")
-                return remembered
-        return "absent"
+                return held
+        return None
 
     def _recorded_specs(self, made: Path) -> Iterator[Any]:
         """Yield the spec in an artifact's record and, for a clone without the artifact, the one in Snakemake's own."""

@@ -2,10 +2,12 @@
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from diffbench.base.contents import files_below
 from diffbench.base.errors import UserError
 from diffbench.base.user_path import user_path
 from diffbench.datasets._parquet import parquet_files, parquet_split, require_equal_names
@@ -16,6 +18,16 @@ Opener = Callable[[str, bool, bool], Any]
 
 FAILURES = (RuntimeError, OSError, ValueError, AssertionError, EOFError, KeyError, pickle.UnpicklingError)
 """What torchvision raises for an archive that is missing or altered, and for a download that failed."""
+
+
+def source_files(path: str, archive: str) -> list[Path]:
+    """Return the files that both splits come from: parquet where `path` holds some, otherwise torchvision's archive.
+
+    archive: the folder, below `path`, in which torchvision keeps its files.
+    """
+    folder = user_path(path)
+    parquet = [file for name in ("train", "test") for file in parquet_files(folder, name)]
+    return parquet or [file for file in files_below(folder / archive) if file.is_file()]
 
 
 def parquet_or_archive(

@@ -8,9 +8,10 @@ without saying so.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
-from diffbench.datasets._archive import parquet_or_archive
+from diffbench.datasets._archive import parquet_or_archive, source_files
 from diffbench.datasets._split import Split, SplitName
 
 
@@ -27,6 +28,10 @@ class Cifar10:
     levels: ClassVar[int] = 256
     num_classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
+
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides what the images and labels are."""
+        return source_files(self.path, "cifar-10-batches-py")
 
     def open(self, split: SplitName) -> Split:
         """Return the images and labels of "train" or "test"; UserError names the file that cannot be read."""

@@ -4,9 +4,10 @@ Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
-from diffbench.datasets._archive import parquet_or_archive
+from diffbench.datasets._archive import parquet_or_archive, source_files
 from diffbench.datasets._split import Split, SplitName
 
 
@@ -22,6 +23,10 @@ class Mnist:
     flip: ClassVar[bool] = False
     num_classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
+
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides what the images and labels are."""
+        return source_files(self.path, "MNIST")
 
     def open(self, split: SplitName) -> Split:
         """Return the images and labels of "train" or "test"; UserError names the file that cannot be read."""

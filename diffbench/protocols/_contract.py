@@ -28,8 +28,8 @@ class Protocol:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict, kw_only=True)
 
     version: ClassVar[int] = 2
-    """Raised whenever a formula changes a number. 2: Frechet distances keep directions below 7e-7 of the largest, colour
-    stays colour against a grey reference, and the Inception Score's interval is the jackknife's."""
+    """Raised whenever a formula changes a number. 2: Frechet distances keep directions below 7e-7 of the largest,
+    colour stays colour against a grey reference, and the Inception Score's interval is the jackknife's."""
     num_images: ClassVar[int | None] = None
     """Images that published scores have; a score of another number says so in its id."""
     rounding: ClassVar[str | None] = None

@@ -20,6 +20,7 @@ from diffbench.base.arrays import NpzWriter, read_member, writing_npz
 from diffbench.base.artifacts import run_record, write_provenance
 from diffbench.base.classes import class_counts
 from diffbench.base.command import run_stage, stage_parser
+from diffbench.base.contents import ABSENT, source_of
 from diffbench.base.errors import UserError
 from diffbench.datasets._split import Split
 from diffbench.metrics._baseline_codes import histogram_code, uniform_code
@@ -46,6 +47,9 @@ def prepare(
         raise UserError(f"dataset {name}: training images are {train.shape}, test images {test.shape}; make them equal")
     with writing_npz(out_train) as train_writer, writing_npz(out_test) as test_writer:
         hashes = {"train": _write(train_writer, train), "test": _write(test_writer, test)}
+    source = source_of(dataset)
+    if spec.get("source", ABSENT) not in (ABSENT, source):
+        raise UserError(f"dataset {name}: {dataset.path} changed while it was read; give the same command again")
     # What coding the test split costs without any model, beside which the models' bits per dimension are read.
     codes = {
         "uniform_bits_per_dim": uniform_code(dataset.levels),
@@ -63,6 +67,7 @@ def prepare(
             "num_classes": dataset.num_classes,
             "class_counts": class_counts(images.labels, dataset.num_classes),
             "images_sha256": hashes[split],
+            **({} if source is None else {"source": source}),
             **codes,
         }
         write_provenance(path, spec={**spec, "split": split}, facts=facts[split])

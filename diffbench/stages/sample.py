@@ -20,6 +20,7 @@ from diffbench.base.artifacts import (
     exclusive,
     run_record,
     upstream_of,
+    versions_of,
     write_provenance,
 )
 from diffbench.base.classes import LABEL_RULES, unlike_uniform
@@ -80,6 +81,8 @@ def sample_sets(
     chosen = chosen_device(device)
     # What a shard holds has changed once: those of before are not this job's.
     identity = {"spec": {**spec, "spacings": None}, **inputs.sha256, "device": chosen.type, "shard": 2}
+    # Half of a set by one version of torch and half by another would be a set of neither.
+    identity["versions"] = versions_of(spec)
     told = unlike_uniform(inputs.records["weights"]["facts"].get("class_counts"))
     labelled = is_conditional(spec) or spec.get("classifier")
     if told and labelled and low_res is None and spec.get("labels") != "as_in_data":

@@ -20,6 +20,7 @@ from diffbench.base.artifacts import (
     replacing,
     run_record,
     upstream_of,
+    versions_of,
     write_provenance,
 )
 from diffbench.base.command import add_device, run_stage, stage_parser
@@ -69,7 +70,8 @@ def train(
         training_data = replace(training_data, held_out=_data_of(spec, held_out, flip=False))
     # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
     seen = {name: inputs.sha256.get(name) for name in ("data", "held_out")} | {"facts": facts}
-    key = digest({"spec": spec, **seen, "device": chosen.type})[:24]
+    # Half of a training by one version of torch and half by another would be a training by neither.
+    key = digest({"spec": spec, **seen, "device": chosen.type, "versions": versions_of(spec)})[:24]
     with ExitStack() as stack:
         folder = stack.enter_context(exclusive(cache / "train" / key))
         if spec["training"].get("random_crop"):

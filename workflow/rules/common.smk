@@ -1,5 +1,7 @@
 """What the rules share: the benchmark, where it runs, what identifies a job, and which jobs make which sample sets."""
 
+import ast
+import base64
 import fcntl
 import json
 import os
@@ -22,7 +24,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # Stages that find this process gone end too, so that no orphan writes where the next run works.
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
-from diffbench.base.artifacts import spec_digest
+from diffbench.base.artifacts import checked, spec_digest
 from diffbench.base.config import load_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.entries import REAL

@@ -44,8 +44,13 @@ rule rate_distortion_table:
         ' --run-record "${{log%.log}}.run.json" 2> "$log"'
 
 
-# The figures and the other table that who asks for this one gets too. It is not computed from them, but it names them:
-# one that is gone or out of date makes this rule run.
+UPSAMPLED = graph.scores_of(UPSAMPLING)
+TABLE4 = table_spec("table4", "guidance_tradeoff", scores=graph.scores_of(GUIDED)) if GUIDED else None
+TABLE5_FIGURE = Artifact("results/figures/upsampling.png", spec_digest(UPSAMPLING_FIGURE))
+TABLE5 = table_spec("table5", scores=UPSAMPLED, beside_it=[TABLE5_FIGURE]) if UPSAMPLING else None
+
+# The figures and the other tables that who asks for this one gets too. It is not computed from them, but it names them:
+# one that is gone or out of date makes this rule run, so that no table stands beside another of other settings.
 BESIDE = [
     *(
         Artifact(f"results/figures/samples_{model}.png", spec_digest(samples_figure(model)[2]))
@@ -63,14 +68,17 @@ BESIDE = [
         if FIRST_TERMS
         else []
     ),
+    *([Artifact("results/table4.csv", spec_digest(TABLE4))] if TABLE4 else []),
+    *([Artifact("results/table5.csv", spec_digest(TABLE5))] if TABLE5 else []),
 ]
-TABLE2 = [*graph.scores_of(ROWS), *graph.bounds()]
+TABLE2_SCORES = [*graph.scores_of(ROWS), *graph.bounds()]
+TABLE2 = table_spec("table2", "fid_vs_steps", scores=TABLE2_SCORES, beside_it=BESIDE)
 
 
 rule table2:
     input:
-        scores=paths(TABLE2),
-        provenance=records(*TABLE2),
+        scores=paths(TABLE2_SCORES),
+        provenance=records(*TABLE2_SCORES),
         beside=paths(BESIDE),
     output:
         table="results/table2.csv",
@@ -80,7 +88,7 @@ rule table2:
     log:
         "results/logs/tabulate/table2.log",
     params:
-        spec=text_of(table_spec("table2", "fid_vs_steps", scores=TABLE2, beside_it=BESIDE)),
+        spec=text_of(TABLE2),
     localrule: True
     shell:
         "log={log:q}; {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q} --scores {input.scores:q}"
@@ -90,21 +98,22 @@ rule table2:
         ' --run-record results/logs/plot/fid_vs_steps.run.json 2>> "$log"'
 
 
-TABLE3 = [*graph.scores_of([row for row in ROWS if row not in GUIDED]), *graph.bounds()]
+TABLE3_SCORES = [*graph.scores_of([row for row in ROWS if row not in GUIDED]), *graph.bounds()]
+TABLE3 = table_spec("table3", options={"models": bench.ablations()}, scores=TABLE3_SCORES)
 
 
 # What each choice of a model is worth; asked for by its own name, since it is about grids (digits_grid.yaml).
 rule table3:
     input:
-        scores=paths(TABLE3),
-        provenance=records(*TABLE3),
+        scores=paths(TABLE3_SCORES),
+        provenance=records(*TABLE3_SCORES),
     output:
         table="results/table3.csv",
         provenance=provenance_of("results/table3.csv"),
     log:
         "results/logs/tabulate/table3.log",
     params:
-        spec=text_of(table_spec("table3", options={"models": bench.ablations()}, scores=TABLE3)),
+        spec=text_of(TABLE3),
     localrule: True
     shell:
         "log={log:q}; exec {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q}"
@@ -126,7 +135,7 @@ if GUIDED:
         log:
             "results/logs/tabulate/table4.log",
         params:
-            spec=text_of(table_spec("table4", "guidance_tradeoff", scores=graph.scores_of(GUIDED))),
+            spec=text_of(TABLE4),
         localrule: True
         shell:
             "log={log:q}; {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q}"
@@ -138,20 +147,19 @@ if GUIDED:
 
 # What upsampling buys, alone and on top of other models' samples; only where a model is an upsampler.
 if UPSAMPLING:
-    TABLE5_FIGURE = [Artifact("results/figures/upsampling.png", spec_digest(UPSAMPLING_FIGURE))]
 
     rule table5:
         input:
-            scores=paths(graph.scores_of(UPSAMPLING)),
-            provenance=records(*graph.scores_of(UPSAMPLING)),
-            beside=paths(TABLE5_FIGURE),
+            scores=paths(UPSAMPLED),
+            provenance=records(*UPSAMPLED),
+            beside=TABLE5_FIGURE.path,
         output:
             table="results/table5.csv",
             provenance="results/table5.csv.json",
         log:
             "results/logs/tabulate/table5.log",
         params:
-            spec=text_of(table_spec("table5", scores=graph.scores_of(UPSAMPLING), beside_it=TABLE5_FIGURE)),
+            spec=text_of(TABLE5),
         localrule: True
         shell:
             "log={log:q}; exec {sys.executable:q} -m diffbench.stages.tabulate --spec {params.spec:q}"

@@ -1,0 +1,66 @@
+"""What stands in the tree and is of other settings, code or data, though Snakemake would not make it again.
+
+Snakemake judges by its own records (.snakemake/metadata). Where they are missing (results that were copied, a pull without
+them), were written anew (--touch), or are not asked (--rerun-triggers mtime), an old table would stand under a new
+configuration. The record beside each artifact says what it is really of.
+"""
+
+TABLES = [
+    Artifact("results/table2.csv", spec_digest(TABLE2)),
+    Artifact("results/table3.csv", spec_digest(TABLE3)),
+    *(made for made in BESIDE),
+]
+
+
+def asked(*options):
+    """Return whether the command has one of these options; Snakemake's own settings are not there yet."""
+    return any(word.split("=")[0] in options for word in sys.argv)
+
+
+def outdated():
+    """Return the paths of artifacts whose own record is of another spec, and that Snakemake takes for good."""
+    by_records = not asked("--rerun-triggers")
+    found = []
+    for made in (*graph.everything(), *TABLES):
+        spec = recorded_spec(made.record)
+        if spec is not None and spec_digest(spec) != made.digest and not (by_records and will_run(made)):
+            found.append(made.path)
+    return found
+
+
+def recorded_spec(record):
+    """Return the spec in a record, None where there is no record, or none that can be read: a stage will say so."""
+    try:
+        return json.loads(Path(record).read_text())["spec"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def will_run(made):
+    """Return whether Snakemake's own record of an outdated artifact tells it to make it again."""
+    held = Path(".snakemake/metadata", base64.urlsafe_b64encode(made.path.encode()).decode())
+    try:
+        texts = json.loads(held.read_text())["params"]
+        specs = [json.loads(ast.literal_eval(text)) for text in texts]
+    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
+        return False
+    # The job's spec may be of several outputs; what it is made from and by is the same for all of them.
+    return all(spec_digest(spec) != made.digest for spec in specs)
+
+
+OUTDATED = [] if asked("--forceall", "-F") else outdated()
+if OUTDATED:
+    more = f" and {len(OUTDATED) - 1} more" if len(OUTDATED) > 1 else ""
+    stop(
+        f"{HOME}: {OUTDATED[0]}{more} are of other settings, code or data than this configuration, and Snakemake's records "
+        "(.snakemake/metadata) do not show it: they are missing, or --touch or --rerun-triggers made them so; bring the "
+        "records back (dvc checkout), or make all again with --forceall"
+    )
+
+try:
+    # An edited table is asked for and there, so Snakemake has nothing to do.
+    if not asked("--forceall", "-F", "--force", "-f", "--forcerun", "-R"):
+        tables = {made.path for made in TABLES if made.path.endswith(".csv") and Path(made.path).is_file()}
+        checked({table: table for table in tables if recorded_spec(f"{table}.json")})
+except UserError as error:
+    stop(error)
