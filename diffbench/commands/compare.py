@@ -17,7 +17,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import checked
+from diffbench.base.artifacts import checked, read_recorded
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import load, names, nearest
 from diffbench.base.records import NORMAL_95, ROW_KEYS, Estimate, read_records, record
@@ -33,9 +33,14 @@ SEEDS = ("train_seed", "sample_seed")
 
 
 class Sourced(dict[str, Any]):
-    """A record that knows its file, for messages."""
+    """A record that knows its file and, where that lies in a tree with tables of scores, what vouches for it.
+
+    sha256: the file's. tables: for each table of the tree, the hashes of the scores that it was made from.
+    """
 
     source: Path | None = None
+    sha256: str = ""
+    tables: Sequence[frozenset[str]] = ()
 
 
 def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], varies: Sequence[str] = ()) -> str:
@@ -84,15 +89,49 @@ def records_of(results: Path) -> list[dict[str, Any]]:
     if results.suffix.lower() == ".csv":
         return _of_table(results)
     paths = _files_of_scores(results) if results.is_dir() else [results]
+    # A file that a person names is taken as it is; below a folder, the tables of its tree vouch for it or do not.
+    known = tables_of(paths) if results.is_dir() else {}
+    # Scores that somebody sent come without a record.
+    inputs = checked({str(path): path for path in paths}, foreign=[str(path) for path in paths if path not in known])
     found: list[dict[str, Any]] = []
     for path in paths:
         for item in read_records([path]):
             sourced = Sourced(item)
-            sourced.source = path
+            sourced.source, sourced.sha256, sourced.tables = path, inputs.sha256[str(path)], known.get(path, ())
             found.append(sourced)
-    # Scores that somebody sent come without a record.
-    checked({str(path): path for path in paths}, foreign=list(map(str, paths)))
     return found
+
+
+def tables_of(paths: Sequence[Path]) -> dict[Path, Sequence[frozenset[str]]]:
+    """Return, of files that lie in a tree with tables of scores, the hashes of the scores that each table was made from.
+
+    Files of other places are left out: scores alone, as a clone may have pulled them, or of no tree.
+    Raises: UserError where the record of a table is damaged.
+    """
+    trees: dict[Path, Sequence[frozenset[str]]] = {}
+    found = {}
+    for path in paths:
+        tree = _tree_of(path)
+        if tree is not None and tree not in trees:
+            trees[tree] = _tables(tree)
+        if tree is not None and trees[tree]:
+            found[path] = trees[tree]
+    return found
+
+
+def _tree_of(path: Path) -> Path | None:
+    """Return the folder of results that a file of scores lies in: beside the table's, or apart, of a comparison."""
+    for folder in path.absolute().parents:
+        if folder.name == "scores":
+            apart = folder.parent.parent.name == "compared"
+            return folder.parents[2] if apart else folder.parent
+    return None
+
+
+def _tables(tree: Path) -> list[frozenset[str]]:
+    sources = [*tree.glob("*.csv.json"), *tree.glob("compared/*/table.csv.json")]
+    recorded = [read_recorded(source) for source in sorted(sources)]
+    return [frozenset(made["inputs"].values()) for made in recorded if made["facts"].get("given", {}).get("scores")]
 
 
 def _files_of_scores(results: Path) -> list[Path]:
@@ -262,8 +301,28 @@ def _judged(
     varies: Sequence[str],
     differences: Mapping[tuple[Any, Any], Estimate] | None = None,
 ) -> Verdict:
+    _require_vouched([item for item in (*one, *other) if isinstance(item, Sourced)])
     _require_one_protocol(one[0], other[0], metric, varies)
     return paired(one, other, higher_is_better=_higher_is_better(metric), differences=differences)
+
+
+def _require_vouched(records: Sequence[Sourced]) -> None:
+    """Raise UserError where no table of a tree was made from all the scores that are compared.
+
+    A run that was killed, or an entry that was taken out of the YAML, leaves scores of an older configuration beside new
+    ones, each whole by itself.
+    """
+    within = [item for item in records if item.tables]
+    if not within:
+        return
+    nearest_table = max(within[0].tables, key=lambda table: sum(item.sha256 in table for item in within))
+    for item in within:
+        if item.sha256 not in nearest_table:
+            raise UserError(
+                f"{item.source}: no table of its results was made from this file and the scores beside it, so another "
+                "configuration may have made it; run the benchmark to its end: the same snakemake command, with this "
+                "row among the YAML's runs"
+            )
 
 
 def _row(

@@ -1,6 +1,8 @@
 """Samplers laid over a benchmark, and what is made of their scores; the workflow runs in the slow tests."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ from diffbench.base.arrays import save_npz
 from diffbench.base.artifacts import write_provenance
 from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
+from diffbench.base.places import CONFIGURATION, remember_configuration
 from diffbench.base.records import Estimate, record
+from diffbench.commands import compare_samplers as command
 from diffbench.commands._answers import Pairs, answered, report, write_answers
 from diffbench.commands._question import Question, laid_over
 from diffbench.metrics.fid import Fid
@@ -213,6 +217,56 @@ def test_one_seed_is_paired_by_image_where_features_are_at_hand(content, tmp_pat
     assert answer.verdict.difference.value == pytest.approx(joined.verdict.difference.value)
     widths = [one.verdict.difference.high - one.verdict.difference.low for one in (answer, joined)]
     assert widths[0] < widths[1] / 2
+
+
+# -- whose tree of results it is
+
+DIFFBENCH = Path(sys.executable).with_name("diffbench")
+ASKED = ("--candidate", "ddim", "--baseline", "ancestral", "--models", "ddpm", "--steps", "4")
+
+
+def written(path, content, eta):
+    """A file of the benchmark whose results lie where the command is given."""
+    samplers = content["samplers"] | {"ddim": {"name": "ddim", "eta": eta}}
+    path.write_text(yaml.safe_dump(content | {"benchmark": "digits", "samplers": samplers}))
+    return path
+
+
+def files_below(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_file_of_the_benchmarks_name_is_refused_before_any_work(content, tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    remember_configuration(tree, written(tmp_path / "first.yaml", content, 0.0))
+    second = written(tmp_path / "second.yaml", content, 0.5)
+    before = files_below(tmp_path)
+    command = [DIFFBENCH, "compare", *ASKED, "--configfile", second]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=120)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"second.yaml: benchmark: 'digits' is the name of {tmp_path}/first.yaml too" in line
+    assert f"whose results lie in {tree}; give one of them another name" in line
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("noted", [None, "first.yaml"])
+def test_a_comparison_notes_its_file_only_in_a_tree_that_has_no_note(content, tmp_path, monkeypatch, noted):
+    monkeypatch.chdir(tmp_path)
+    # A copy that says the same is no other file, and the note stays the first one's.
+    for name in ("first.yaml", "copy.yaml"):
+        written(tmp_path / name, content, 0.0)
+    if noted:
+        remember_configuration(tmp_path, tmp_path / noted)
+
+    def no_workflow(*given, **options):
+        raise UserError("the workflow was started")
+
+    monkeypatch.setattr(command, "make", no_workflow)
+    with pytest.raises(UserError, match="the workflow was started"):
+        command.compare_samplers(Path("copy.yaml"), asked(steps=(4,)))
+    assert (tmp_path / CONFIGURATION).read_text().strip() == (noted or "copy.yaml")
 
 
 # -- the command line
