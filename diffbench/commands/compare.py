@@ -32,15 +32,16 @@ PLACE = ("model", "sampler", "steps")
 SEEDS = ("train_seed", "sample_seed")
 
 
-class Sourced(dict[str, Any]):
-    """A record that knows its file and, where that lies in a tree with tables of scores, what vouches for it.
+Tables = tuple[frozenset[str], ...]
+"""The tables of a tree, each as the hashes of the scores that it was made from."""
 
-    sha256: the file's. tables: for each table of the tree, the hashes of the scores that it was made from.
-    """
+
+class Sourced(dict[str, Any]):
+    """A record that knows its file, that file's hash and, where it lies in a tree with tables of scores, these."""
 
     source: Path | None = None
     sha256: str = ""
-    tables: Sequence[frozenset[str]] = ()
+    tables: Tables = ()
 
 
 def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], varies: Sequence[str] = ()) -> str:
@@ -80,7 +81,7 @@ def compared(
     return _judged(one, other, metric, varies, differences)
 
 
-def records_of(results: Path) -> list[dict[str, Any]]:
+def records_of(results: Path) -> Sequence[dict[str, Any]]:
     """Return the records below a folder of results, of a file of scores, or of a table.
 
     Of a folder, `scores` where it has one; hidden folders, such as caches, and JSON of other kinds are left alone.
@@ -90,25 +91,27 @@ def records_of(results: Path) -> list[dict[str, Any]]:
         return _of_table(results)
     paths = _files_of_scores(results) if results.is_dir() else [results]
     # A file that a person names is taken as it is; below a folder, the tables of its tree vouch for it or do not.
-    known = tables_of(paths) if results.is_dir() else {}
-    # Scores that somebody sent come without a record.
-    inputs = checked({str(path): path for path in paths}, foreign=[str(path) for path in paths if path not in known])
-    found: list[dict[str, Any]] = []
+    known = _tables_of(paths) if results.is_dir() else {}
+    found: list[Sourced] = []
     for path in paths:
         for item in read_records([path]):
             sourced = Sourced(item)
-            sourced.source, sourced.sha256, sourced.tables = path, inputs.sha256[str(path)], known.get(path, ())
+            sourced.source, sourced.tables = path, known.get(path, ())
             found.append(sourced)
+    # Scores that somebody sent come without a record.
+    inputs = checked({str(path): path for path in paths}, foreign=[str(path) for path in paths if path not in known])
+    for item in found:
+        item.sha256 = inputs.sha256[str(item.source)]
     return found
 
 
-def tables_of(paths: Sequence[Path]) -> dict[Path, Sequence[frozenset[str]]]:
-    """Return, of files that lie in a tree with tables of scores, the hashes of the scores that each table was made from.
+def _tables_of(paths: Sequence[Path]) -> dict[Path, Tables]:
+    """Return, of files that lie in a tree with tables of scores, what its tables were made from.
 
     Files of other places are left out: scores alone, as a clone may have pulled them, or of no tree.
     Raises: UserError where the record of a table is damaged.
     """
-    trees: dict[Path, Sequence[frozenset[str]]] = {}
+    trees: dict[Path, Tables] = {}
     found = {}
     for path in paths:
         tree = _tree_of(path)
@@ -128,10 +131,11 @@ def _tree_of(path: Path) -> Path | None:
     return None
 
 
-def _tables(tree: Path) -> list[frozenset[str]]:
+def _tables(tree: Path) -> Tables:
     sources = [*tree.glob("*.csv.json"), *tree.glob("compared/*/table.csv.json")]
     recorded = [read_recorded(source) for source in sorted(sources)]
-    return [frozenset(made["inputs"].values()) for made in recorded if made["facts"].get("given", {}).get("scores")]
+    of_scores = [made for made in recorded if (made["facts"].get("given") or {}).get("scores")]
+    return tuple(frozenset(made["inputs"].values()) for made in of_scores)
 
 
 def _files_of_scores(results: Path) -> list[Path]:
@@ -309,20 +313,19 @@ def _judged(
 def _require_vouched(records: Sequence[Sourced]) -> None:
     """Raise UserError where no table of a tree was made from all the scores that are compared.
 
-    A run that was killed, or an entry that was taken out of the YAML, leaves scores of an older configuration beside new
-    ones, each whole by itself.
+    A run that was killed, or an entry that was taken out of the YAML, leaves scores of an older configuration beside
+    new ones, each whole by itself.
     """
-    within = [item for item in records if item.tables]
-    if not within:
-        return
-    nearest_table = max(within[0].tables, key=lambda table: sum(item.sha256 in table for item in within))
-    for item in within:
-        if item.sha256 not in nearest_table:
-            raise UserError(
-                f"{item.source}: no table of its results was made from this file and the scores beside it, so another "
-                "configuration may have made it; run the benchmark to its end: the same snakemake command, with this "
-                "row among the YAML's runs"
-            )
+    for tables in {item.tables for item in records}:
+        within = [item for item in records if item.tables == tables]
+        most = max(tables, key=lambda table: sum(item.sha256 in table for item in within), default=None)
+        for item in within:
+            if most is not None and item.sha256 not in most:
+                raise UserError(
+                    f"{item.source}: no table of its tree was made from this file and the others that are compared, so "
+                    "they may be of two configurations; run the benchmark to its end (the same snakemake command, with "
+                    "this row among the YAML's runs), or compare samplers by --candidate and --baseline"
+                )
 
 
 def _row(
