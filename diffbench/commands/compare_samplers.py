@@ -1,5 +1,6 @@
 """Samplers against a baseline, on the same weights and the same noise: what is missing is made through the workflow."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -47,11 +48,13 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     make(targets, folder / "benchmark.yaml", cores=cores, log=folder / "snakemake.log")
     made = read_provenance(folder / "table.csv")
     pairs = Pairs(laid.benchmark, home, made["spec"]["sets"])
-    scores = [home / path for path in made["inputs"]]
-    checked({str(path): path for path in scores})
-    answers = answered(read_records(scores), laid, question.metrics, pairs)
-    write_answers(folder / "verdicts.csv", answers)
-    paths = [folder / "verdicts.csv", *(home / target for target in targets)]
+    inputs = checked({path: home / path for path in made["inputs"]})
+    answers = answered(read_records(inputs.paths.values()), laid, question.metrics, pairs)
+    # A record names inputs by their places in the tree, which are the same on every machine.
+    inputs = dataclasses.replace(inputs, paths={place: Path(place) for place in inputs.paths})
+    asked = {"benchmark": laid.benchmark.name, "question": dataclasses.asdict(question)}
+    verdicts = write_answers(folder, answers, spec=asked, inputs=inputs)
+    paths = [verdicts, *(home / target for target in targets)]
     return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)
 
 
