@@ -17,7 +17,7 @@ from diffbench import cli
 from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.artifacts import sha256, write_provenance
 from diffbench.base.records import read_records
-from diffbench.commands import measure
+from diffbench.commands import _image_sets, measure
 from diffbench.commands._image_sets import Wanted, image_file
 from diffbench.metrics.fid import frechet_distance, moments
 from diffbench.stages import extract as stage
@@ -526,6 +526,23 @@ def test_a_file_that_changes_while_it_is_read_leaves_no_features(digits, monkeyp
     monkeypatch.setattr(owner, name, original)
     Path("samples.npz").write_bytes(whole)
     run(monkeypatch, capsys, *given)
+
+
+def test_pictures_that_change_while_they_are_read_are_not_kept(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    images = np.array(read_member("samples.npz", "arr_0"))
+    write_pictures(digits / "pictures", images)
+    given = ("measure", "pictures", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    original = _image_sets.writing_npz
+
+    def changed(path):
+        write_pictures(digits / "pictures", images // 2)
+        return original(path)
+
+    monkeypatch.setattr(_image_sets, "writing_npz", changed)
+    said = run(monkeypatch, capsys, *given, expect=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("diffbench: pictures: its pictures changed")]
+    assert "measure again once nothing writes them" in line and not list(digits.glob(".cache/*/*.npz*"))
 
 
 def test_features_of_other_images_in_the_cache_are_not_taken(digits, monkeypatch, capsys):
