@@ -112,7 +112,7 @@ def _features_of(
     nobody knows what these features are of.
     """
     inputs = {"images": sha256(images)} | ({"weights": key["weights"]} if weights else {})
-    path = cache / "features" / f"{digest(key | {'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
+    path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
     if _stands(path, inputs, extractor, weights):
         return path
     extract(key["spec"], [images], [path], weights=weights, device=device)
