@@ -18,6 +18,9 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, student_quantile
 
+FILE = "verdicts.csv"
+"""What `diffbench compare` concludes on samplers: the one artifact in a tree that no job of the workflow makes."""
+
 FEWEST_SEEDS = 3
 """Seeds from which on their spread is worth an interval: with two, Student's quantile is 12.7."""
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import checked, replacing
+from diffbench.base.artifacts import Inputs, checked, replacing, way_out, write_provenance
 from diffbench.base.benchmark import Benchmark
+from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
 from diffbench.base.records import Estimate
-from diffbench.base.verdicts import Verdict
+from diffbench.base.verdicts import FILE, Verdict
 from diffbench.commands._question import Laid
 from diffbench.commands.compare import compared
 from diffbench.metrics._pairs import Influence, influence_on_fid, paired_difference
@@ -40,7 +41,7 @@ class Answer:
 class Pairs:
     """Differences of Frechet distances between sets from the same noise, paired image by image.
 
-    sets: where each set's features lie, and those of its reference, below `home`.
+    sets: where each set's scores lie, its features, and those of its reference, below `home`.
     """
 
     benchmark: Benchmark
@@ -84,7 +85,7 @@ class Pairs:
         if key not in self._known:
             protocol = self.benchmark.protocols[item["protocol"]][1]
             options = protocol.metric_settings(metric)
-            files = checked({name: self.home / item[name] for name in ("features", "reference")})
+            files = self._of_scores(item)
             generated, reference = (
                 {name: read_member(path, name) for name in member_names(path)} for path in files.paths.values()
             )
@@ -93,6 +94,19 @@ class Pairs:
             reference[chosen.features] = real[: protocol.reference_images(len(real))]
             self._known[key] = influence_on_fid(chosen, generated, reference)
         return self._known[key]
+
+    def _of_scores(self, item: Mapping[str, Any]) -> Inputs:
+        """Return a set's features and their reference, those that its scores are of.
+
+        Raises: UserError where they are others, though whole by themselves: an interval of theirs is not the score's.
+        """
+        files = checked({name: self.home / item[name] for name in ("scores", "features", "reference")})
+        scored = files.records["scores"]["inputs"]
+        for name in ("features", "reference"):
+            if scored[name] != files.sha256[name]:
+                path = files.paths[name]
+                raise UserError(f"{path}: is not what {item['scores']} was made from; {way_out(path)}")
+        return files.only("features", "reference")
 
 
 def answered(
@@ -134,8 +148,12 @@ COLUMNS = (
 )
 
 
-def write_answers(path: Path, answers: Sequence[Answer]) -> None:
-    """Write the verdicts as CSV, a row each."""
+def write_answers(folder: Path, answers: Sequence[Answer], *, spec: Mapping[str, Any], inputs: Inputs) -> Path:
+    """Return the file of the verdicts, CSV with a row each, after it was written with its record.
+
+    spec: the question. inputs: the scores, by their places.
+    """
+    path = folder / FILE
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -150,6 +168,8 @@ def write_answers(path: Path, answers: Sequence[Answer]) -> None:
             for side, costs in (("candidate", answer.candidate_costs), ("baseline", answer.baseline_costs)):
                 row |= {f"{side}_{cost}": f"{value:g}" for cost, value in costs.items()}
             writer.writerow(row)
+    write_provenance(path, spec=spec, inputs=inputs)
+    return path
 
 
 def report(answers: Sequence[Answer]) -> str:

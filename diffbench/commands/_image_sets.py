@@ -76,7 +76,8 @@ def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Image
         said += f"; {seen.coloured} in colour, reduced to their luma, for the extractor takes grey only"
     code = code_hash(["diffbench.datasets._pictures", "diffbench.base.mixed_sizes"])
     packed = cache / "pictures" / f"{digest([seen.digest, channels, code])[:24]}.npz"
-    if whole(packed) is None:
+    found = whole(packed)
+    if found is None or found["facts"].get("read") != seen.digest:
         if len(set(seen.sizes)) > 1:
             sizes = [(*size, channels) for size in seen.sizes]
             write_mixed(packed, sizes, (tree.picture(name, channels, None) for name in names))
@@ -87,7 +88,13 @@ def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Image
             ):
                 for chunk in tree.chunks(names, channels, None):
                     images.write(chunk)
-        write_provenance(packed, spec={"channels": channels, "code": code}, facts={"pictures": len(names)})
+        if _seen(tree, names, wanted).digest != seen.digest:
+            packed.unlink()
+            raise UserError(
+                f"{path}: its pictures changed while they were read; measure again once nothing writes them"
+            )
+        facts = {"pictures": len(names), "read": seen.digest}
+        write_provenance(packed, spec={"channels": channels, "code": code}, facts=facts)
     return Images(packed, said)
 
 

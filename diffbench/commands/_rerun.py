@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from diffbench.base import verdicts
 from diffbench.base.artifacts import provenance_path, read_provenance, sha256
 from diffbench.base.codehash import PACKAGE_ROOT
 
@@ -32,6 +33,8 @@ def made_again(home: Path, good: Mapping[Path, Recorded], count: int, seed: int)
     stages: dict[str, list[Path]] = {}
     again, foreign = Again(), 0
     for path, recorded in good.items():
+        if path.name == verdicts.FILE:
+            continue  # verdicts are given by a command, not made by a stage
         if _is_at_hand(home, recorded):
             stages.setdefault(stage_of(path, recorded), []).append(path)
         else:

@@ -1,12 +1,20 @@
 """Samplers against a baseline, on the same weights and the same noise: what is missing is made through the workflow."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
 from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.benchmark import Benchmark
 from diffbench.base.errors import UserError
-from diffbench.base.places import folder_of, home_of, located
+from diffbench.base.places import (
+    CONFIGURATION,
+    folder_of,
+    home_of,
+    located,
+    other_configuration,
+    remember_configuration,
+)
 from diffbench.base.records import read_records
 from diffbench.base.yaml_file import read_yaml, write_yaml
 from diffbench.commands._answers import Pairs, answered, report, write_answers
@@ -24,9 +32,12 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     laid = laid_over(located(read_yaml(config), folder_of(config)), question, str(config))
     home = home_of(laid.benchmark.name)
     folder = home / "results/compared" / laid.name
+    _require_own_tree(home, config, laid.benchmark.name)
     _tell_what_is_missing(laid.benchmark, home)
     with replacing(folder / "benchmark.yaml") as temporary:
         temporary.write_text(write_yaml(laid.content))
+    if not (home / CONFIGURATION).is_file():
+        remember_configuration(home, config.absolute())
     targets = [f"results/compared/{laid.name}/table.csv"]
     if any(
         "fid" in laid.benchmark.protocols[name][1].metrics
@@ -37,12 +48,27 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     make(targets, folder / "benchmark.yaml", cores=cores, log=folder / "snakemake.log")
     made = read_provenance(folder / "table.csv")
     pairs = Pairs(laid.benchmark, home, made["spec"]["sets"])
-    scores = [home / path for path in made["inputs"]]
-    checked({str(path): path for path in scores})
-    answers = answered(read_records(scores), laid, question.metrics, pairs)
-    write_answers(folder / "verdicts.csv", answers)
-    paths = [folder / "verdicts.csv", *(home / target for target in targets)]
+    inputs = checked({path: home / path for path in made["inputs"]})
+    answers = answered(read_records(inputs.paths.values()), laid, question.metrics, pairs)
+    # A record names inputs by their places in the tree, which are the same on every machine.
+    inputs = dataclasses.replace(inputs, paths={place: Path(place) for place in inputs.paths})
+    asked = {"benchmark": laid.benchmark.name, "question": dataclasses.asdict(question)}
+    verdicts = write_answers(folder, answers, spec=asked, inputs=inputs)
+    paths = [verdicts, *(home / target for target in targets)]
     return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)
+
+
+def _require_own_tree(home: Path, config: Path, name: str) -> None:
+    """Raise UserError where another file configured the tree of results under this name.
+
+    The workflow cannot see it: it is given the comparison's file, which lies in the tree itself.
+    """
+    other = other_configuration(home, config, name)
+    if other is not None:
+        raise UserError(
+            f"{config.absolute()}: benchmark: '{name}' is the name of {other} too, whose results lie in {home}; "
+            "give one of them another name"
+        )
 
 
 def _tell_what_is_missing(benchmark: Benchmark, home: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import digest, read_provenance, require_files, sha256, versions_of
+from diffbench.base.artifacts import digest, provenance_path, read_provenance, require_files, sha256, versions_of
 from diffbench.base.codehash import code_hash
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
@@ -74,12 +74,7 @@ def measure(
         "device": chosen_device(device).type,
         "versions": versions_of(spec),
     }
-    features = []
-    for images in (samples, reference):
-        path = cache / "features" / f"{digest(key | {'images': sha256(images), 'size': full_size(images)})[:24]}.npz"
-        if not _stands(path, extractor, weights):
-            extract(spec, [images], [path], weights=weights, device=device)
-        features.append(path)
+    features = [_features_of(images, cache, key, extractor, weights, device) for images in (samples, reference)]
     row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}
     asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
     score_features(asked, features[0], features[1], out)
@@ -108,10 +103,33 @@ def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
     return Wanted(channels, bool(getattr(extractor, "any_size", False)))
 
 
-def _stands(features: Path, extractor: Any, weights: Path | None) -> bool:
-    """Return whether features in the cache are whole, and of the weights that the extractor has now."""
+def _features_of(
+    images: Path, cache: Path, key: Mapping[str, Any], extractor: Any, weights: Path | None, device: str
+) -> Path:
+    """Return the features of a file's images in the cache, extracted where they are not there.
+
+    key: all that they depend on beside the images. Raises: UserError where a file changed while it was read, so that
+    nobody knows what these features are of.
+    """
+    inputs = {"images": sha256(images)} | ({"weights": key["weights"]} if weights else {})
+    path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
+    if _stands(path, inputs, extractor, weights):
+        return path
+    extract(key["spec"], [images], [path], weights=weights, device=device)
+    # The extraction hashed the files itself and then opened them once more.
+    read = {"images": images} | ({"weights": weights} if weights else {})
+    for name, file in read.items():
+        if {read_provenance(path)["inputs"][name], sha256(file)} != {inputs[name]}:
+            provenance_path(path).unlink()
+            path.unlink()
+            raise UserError(f"{file}: changed while it was read; measure again once nothing writes it")
+    return path
+
+
+def _stands(features: Path, inputs: Mapping[str, str], extractor: Any, weights: Path | None) -> bool:
+    """Return whether features in the cache are whole, of these inputs, and of weights that the extractor has now."""
     found = whole(features)
-    if found is None:
+    if found is None or found["inputs"] != inputs:
         return False
     try:
         return found["facts"]["weights_sha256"] == extractor.weights_sha256(weights)

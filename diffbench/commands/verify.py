@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from diffbench.base import verdicts
 from diffbench.base.artifacts import TREE, difference, provenance_path, read_provenance, sha256, way_out
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
@@ -16,8 +17,8 @@ from diffbench.stages.tabulate import tabulate
 KINDS = (".npz", ".safetensors", ".csv", ".json", ".png")
 """Endings of artifacts."""
 
-UNRECORDED = ("README.md", "cost.csv", "verdicts.csv", "benchmark.yaml")
-"""Files of a tree that have no record: what differs from run to run, and answers that `compare` gives anew."""
+UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml")
+"""Files of a tree that have no record: what differs from run to run, and the question that `compare` was given."""
 
 
 @dataclass
@@ -96,7 +97,7 @@ def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]
                 recorded = read_provenance(path)
                 expected, *_ = (recorded[key] for key in ("sha256", "inputs", "places", "spec", "facts"))
             except UserError as error:
-                report.bad.append(str(error))
+                report.bad.append(str(error).replace(way_out(path), _again(tree, path)))
                 continue
             if path not in held:
                 absent.append(path)
@@ -106,13 +107,20 @@ def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]
             if found == expected:
                 good[path] = recorded
             else:
-                report.bad.append(f"{tree.shown(path)}: {difference(found, expected)}; {way_out(tree.shown(path))}")
+                report.bad.append(f"{tree.shown(path)}: {difference(found, expected)}; {_again(tree, path)}")
     known = set(tree.records)
     for path in tree.artifacts:
         if path not in known and path != tree.results / "metrics.json":
-            report.bad.append(f"{tree.shown(path)}: has no record beside it; {way_out(tree.shown(path))}")
+            report.bad.append(f"{tree.shown(path)}: has no record beside it; {_again(tree, path)}")
     _note(report, "artifacts that records name are absent here", [tree.shown(path) for path in absent])
     return good
+
+
+def _again(tree: Tree, path: Path) -> str:
+    """Return how an artifact is made again: verdicts by the command that gave them, all else by the workflow."""
+    if path.name == verdicts.FILE:
+        return "ask `diffbench compare --candidate ... --baseline ...` again, or remove it and its record"
+    return way_out(tree.shown(path))
 
 
 def _compare_inputs(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: Report) -> None:
@@ -129,8 +137,7 @@ def _compare_inputs(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: 
             # A damaged input is a finding of its own, and not that of all that was made from it before.
             if wanted not in (_recorded_hash(source), hashed(source)):
                 report.bad.append(
-                    f"{tree.shown(path)}: was made from another version of its {name}, {place}; "
-                    f"{way_out(tree.shown(path))}"
+                    f"{tree.shown(path)}: was made from another version of its {name}, {place}; {_again(tree, path)}"
                 )
     _note(report, "inputs that records name are absent here", sorted(absent))
     if foreign:
@@ -155,7 +162,7 @@ def _compare_tables(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: 
             continue
         metrics = tree.results / "metrics.json" if path == tree.results / "table2.csv" else None
         for line in _differences(path, metrics, recorded["spec"], given):
-            report.bad.append(f"{tree.shown(path)}: {line}; {way_out(tree.shown(path))}")
+            report.bad.append(f"{tree.shown(path)}: {line}; {_again(tree, path)}")
 
 
 def _differences(

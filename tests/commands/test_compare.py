@@ -1,6 +1,9 @@
 """Two rows of a folder of results: found, refused where they do not compare, and told."""
 
 import csv
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from diffbench.cli import app
 from diffbench.commands.compare import compare, compared, protocol_fields, records_of
 from diffbench.stages.tabulate import tabulate
 
+DIFFBENCH = Path(sys.executable).with_name("diffbench")
 PROTOCOL = "extractor=digits_features@7a8108d6;resize=none;rounding=truncate;n=500;reference=train:1297;version=1"
 FIDS = {("ddpm", 25): (7.2, 7.1, 7.4), ("iddpm", 25): (4.0, 4.0, 4.1), ("iddpm", 10): (5.6, 5.1, 5.8)}
 
@@ -282,8 +286,98 @@ def test_edited_scores_and_tables_are_refused(results, name):
     with pytest.raises(UserError, match=rf"{name}: is not what its record says .* snakemake --cores all -f results/"):
         compare(asked, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
     path.with_name(f"{path.name}.json").unlink()
+    if path != asked:
+        # Scores beside a table are the workflow's, which writes a record of each.
+        with pytest.raises(UserError, match=rf"{name}.json: missing; run the stage that makes .*{name} again"):
+            compare(asked, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+        (results / "table2.csv.json").unlink()
     # Without a record it is somebody's file, and its numbers are what it says: (7.3 + 7.1 + 7.4) / 3.
     assert "7.267" in compare(asked, "iddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+
+
+# -- trees that hold scores of two configurations
+
+PLACE = "scores/digits/iddpm/train1/ancestral/sample0/25.json"
+
+
+def scores_below(results):
+    return sorted(path for path in (results / "scores").rglob("*.json") if not path.name.endswith(".json.json"))
+
+
+def tabulated(results, paths, name="table2.csv"):
+    """Write a table of some scores, with the record that says so."""
+    (results / name).parent.mkdir(parents=True, exist_ok=True)
+    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=results / name)
+
+
+def rescore(path):
+    """Make scores anew, with their record, as a job of another configuration does."""
+    path.write_text(path.read_text().replace("4.0", "1.0"))
+    write_provenance(path, spec={"eta": 0.5})
+
+
+def asked(*arguments):
+    command = [DIFFBENCH, "compare", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_tree_that_was_made_again_in_part_gives_no_verdict(results):
+    tabulated(results, scores_below(results))
+    expected = compare(results, *ROWS, metrics=["fid"])
+    rescore(results / PLACE)  # the job before the one that was killed: the table is still that of the old scores
+    done = asked(*ROWS, "--results", results)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and done.stdout == "" and PLACE in line
+    assert "no table of its tree was made from this file" in line and "the same snakemake command" in line
+    # Rows that do not need it are compared as before, and the run to its end mends all.
+    other = compare(results, "iddpm/ancestral/10", "ddpm/ancestral/25", metrics=["fid"])
+    assert other.startswith("fid (lower is better): iddpm/ancestral/10 is better")
+    tabulated(results, scores_below(results))
+    assert compare(results, *ROWS, metrics=["fid"]) != expected
+
+
+@pytest.mark.parametrize("named", ["results/scores", "results/scores/digits", "."])
+def test_a_tree_is_known_by_whatever_folder_it_is_named(results, tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    tabulated(results, scores_below(results))
+    compare(Path(named), *ROWS, metrics=["fid"])
+    rescore(results / PLACE)
+    with pytest.raises(UserError, match=f"{PLACE}: no table of its tree"):
+        compare(Path(named), *ROWS, metrics=["fid"])
+
+
+def test_scores_of_an_entry_that_was_removed_are_not_compared(results):
+    """The table was made again without the model; another question's table, older, still names its scores."""
+    old = scores_below(results)
+    tabulated(results, [path for path in old if "/iddpm/" in str(path)], "compared/a_vs_b_123456/table.csv")
+    tabulated(results, [path for path in old if "/iddpm/" not in str(path)])
+    assert "is not resolved" in compare(results, "ddpm/ancestral/25", "ddpm/ancestral/25", metrics=["fid"])
+    with pytest.raises(UserError, match="with this row among the YAML's runs"):
+        compare(results, *ROWS, metrics=["fid"])
+    tabulated(results, old, "compared/c_vs_d_123456/table.csv")
+    assert compare(results, *ROWS, metrics=["fid"])
+
+
+def test_sets_of_a_comparison_are_vouched_for_by_its_table(results):
+    apart = results / "compared/n500"
+    apart.mkdir(parents=True)
+    (results / "scores").rename(apart / "scores")
+    tabulated(results, scores_below(apart), "compared/a_vs_b_123456/table.csv")
+    assert compare(apart, *ROWS, metrics=["fid"])
+    rescore(apart / PLACE)
+    with pytest.raises(UserError, match="or compare samplers by --candidate and --baseline"):
+        compare(apart, *ROWS, metrics=["fid"])
+
+
+def test_scores_alone_and_a_file_that_is_named_itself_need_no_table(results):
+    expected = compare(results, *ROWS, metrics=["fid"])
+    (results / f"{PLACE}.json").unlink()
+    of_terms = results / "rate_distortion.csv"  # a table, and of no scores
+    of_terms.write_text("made of terms")
+    write_provenance(of_terms, spec={}, facts={"given": {"scores": [], "terms": ["a.npz"]}})
+    assert compare(results, *ROWS, metrics=["fid"]) == expected
+    tabulated(results, [path for path in scores_below(results) if path != results / PLACE])
+    assert "is not resolved" in compare(None, str(results / PLACE), str(results / PLACE), metrics=["fid"])
 
 
 def test_a_row_beside_itself_is_not_resolved(results, tmp_path):

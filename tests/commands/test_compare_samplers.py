@@ -1,6 +1,9 @@
 """Samplers laid over a benchmark, and what is made of their scores; the workflow runs in the slow tests."""
 
 import csv
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +12,12 @@ import yaml
 
 from diffbench import cli
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import write_provenance
+from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
 from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate, record
+from diffbench.base.places import CONFIGURATION, remember_configuration
+from diffbench.base.records import Estimate, record, write_records
+from diffbench.commands import compare_samplers as command
 from diffbench.commands._answers import Pairs, answered, report, write_answers
 from diffbench.commands._question import Question, laid_over
 from diffbench.metrics.fid import Fid
@@ -180,15 +185,24 @@ def test_the_report_says_values_difference_verdict_and_cost(answers):
 
 
 def test_the_verdicts_are_a_table(answers, tmp_path):
-    write_answers(tmp_path / "verdicts.csv", answers)
-    with open(tmp_path / "verdicts.csv") as file:
+    (tmp_path / "25.json").write_text("{}")
+    write_provenance(tmp_path / "25.json", spec={})
+    inputs = checked({"scores": tmp_path / "25.json"})
+    path = write_answers(tmp_path, answers, spec={"question": "which"}, inputs=inputs)
+    assert path == tmp_path / "verdicts.csv"
+    made = read_provenance(path)
+    assert made["inputs"] == {"scores": sha256(tmp_path / "25.json")} and made["sha256"] == sha256(path)
+    assert made["spec"] == {"question": "which"}
+    with open(path) as file:
         (row,) = csv.DictReader(file)
     assert row["outcome"] == "better" and float(row["difference_high"]) < 0
     assert (row["candidate_nfe"], row["baseline_nfe"], row["candidate_classifier_evaluations"]) == ("7", "4", "3")
     assert row["baseline_classifier_evaluations"] == ""
 
 
-def test_one_seed_is_paired_by_image_where_features_are_at_hand(content, tmp_path):
+@pytest.fixture
+def paired_sets(content, tmp_path):
+    """What a comparison of two sets from the same noise starts from: the question, records, and files with records."""
     laid = laid_over(content, asked("ddim", "ancestral", steps=(4,)), "smoke.yaml")
     draws = np.random.default_rng(0)
     shared = draws.standard_normal((60, 4))
@@ -201,18 +215,92 @@ def test_one_seed_is_paired_by_image_where_features_are_at_hand(content, tmp_pat
         save_npz(tmp_path / f"{sampler}.npz", {"pool": values})
         write_provenance(tmp_path / f"{sampler}.npz", spec={})
         found = Fid()({"pool": values}, reference)
-        records += [
+        own = [
             {**item, "value": found.value, "low": found.low, "high": found.high} if item["metric"] == "fid" else item
             for item in scores("ddpm", sampler, 4, (0.0,), 4)
         ]
+        write_records(tmp_path / f"{sampler}.json", own)
+        inputs = checked({"features": tmp_path / f"{sampler}.npz", "reference": tmp_path / "real.npz"})
+        write_provenance(tmp_path / f"{sampler}.json", spec={}, inputs=inputs)
+        records += own
         place = {"model": "ddpm", "sampler": sampler, "steps": 4, "train_seed": 0, "sample_seed": 0}
-        sets.append({**place, "protocol": "digits", "features": f"{sampler}.npz", "reference": "real.npz"})
+        files = {"scores": f"{sampler}.json", "features": f"{sampler}.npz", "reference": "real.npz"}
+        sets.append({**place, "protocol": "digits", **files})
+    return laid, records, Pairs(laid.benchmark, tmp_path, sets)
+
+
+def test_one_seed_is_paired_by_image_where_features_are_at_hand(paired_sets):
+    laid, records, pairs = paired_sets
     (joined,) = answered(records, laid, ["fid"])
-    (answer,) = answered(records, laid, ["fid"], Pairs(laid.benchmark, tmp_path, sets))
+    (answer,) = answered(records, laid, ["fid"], pairs)
     assert answer.verdict.method == "paired image by image"
     assert answer.verdict.difference.value == pytest.approx(joined.verdict.difference.value)
     widths = [one.verdict.difference.high - one.verdict.difference.low for one in (answer, joined)]
     assert widths[0] < widths[1] / 2
+
+
+@pytest.mark.parametrize("name", ["ancestral.npz", "real.npz", "ddim.json"])
+def test_an_interval_of_features_that_no_score_is_of_is_refused(paired_sets, tmp_path, name):
+    """A file that is whole by itself, with its record, but another than the score was made from."""
+    laid, records, pairs = paired_sets
+    other = "ancestral.json" if name == "ddim.json" else "ddim.npz"
+    for end in ("", ".json"):
+        shutil.copy(tmp_path / f"{other}{end}", tmp_path / f"{name}{end}")
+    with pytest.raises(UserError) as caught:
+        answered(records, laid, ["fid"], pairs)
+    said = str(caught.value)
+    blamed, score = ("ddim.npz", "ddim.json") if name == "ddim.json" else (name, "")
+    assert f"{blamed}: is not what {score}" in said and "was made from; remove it" in said and "\n" not in said
+
+
+# -- whose tree of results it is
+
+DIFFBENCH = Path(sys.executable).with_name("diffbench")
+ASKED = ("--candidate", "ddim", "--baseline", "ancestral", "--models", "ddpm", "--steps", "4")
+
+
+def written(path, content, eta):
+    """A file of the benchmark whose results lie where the command is given."""
+    samplers = content["samplers"] | {"ddim": {"name": "ddim", "eta": eta}}
+    path.write_text(yaml.safe_dump(content | {"benchmark": "digits", "samplers": samplers}))
+    return path
+
+
+def files_below(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_file_of_the_benchmarks_name_is_refused_before_any_work(content, tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    remember_configuration(tree, written(tmp_path / "first.yaml", content, 0.0))
+    second = written(tmp_path / "second.yaml", content, 0.5)
+    before = files_below(tmp_path)
+    command = [DIFFBENCH, "compare", *ASKED, "--configfile", second]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=120)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"second.yaml: benchmark: 'digits' is the name of {tmp_path}/first.yaml too" in line
+    assert f"whose results lie in {tree}; give one of them another name" in line
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("noted", [None, "first.yaml"])
+def test_a_comparison_notes_its_file_only_in_a_tree_that_has_no_note(content, tmp_path, monkeypatch, noted):
+    monkeypatch.chdir(tmp_path)
+    # A copy that says the same is no other file, and the note stays the first one's.
+    for name in ("first.yaml", "copy.yaml"):
+        written(tmp_path / name, content, 0.0)
+    if noted:
+        remember_configuration(tmp_path, tmp_path / noted)
+
+    def no_workflow(*given, **options):
+        raise UserError("the workflow was started")
+
+    monkeypatch.setattr(command, "make", no_workflow)
+    with pytest.raises(UserError, match="the workflow was started"):
+        command.compare_samplers(Path("copy.yaml"), asked(steps=(4,)))
+    assert (tmp_path / CONFIGURATION).read_text().strip() == (noted or "copy.yaml")
 
 
 # -- the command line

@@ -17,8 +17,10 @@ from diffbench import cli
 from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.artifacts import sha256, write_provenance
 from diffbench.base.records import read_records
+from diffbench.commands import _image_sets, measure
 from diffbench.commands._image_sets import Wanted, image_file
 from diffbench.metrics.fid import frechet_distance, moments
+from diffbench.stages import extract as stage
 from diffbench.stages.prepare import prepare
 from diffbench.tables.table2 import COLUMNS
 
@@ -501,6 +503,58 @@ def test_a_changed_file_at_the_same_path_is_measured_anew(digits, monkeypatch, c
     assert os.stat("samples.npz").st_size == state.st_size
     run(monkeypatch, capsys, "measure", "samples.npz", *given)
     assert scores_of("samples.npz.classifier.json")["fid"] != before["fid"]
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_a_file_that_changes_while_it_is_read_leaves_no_features(digits, monkeypatch, capsys, when):
+    """Between the hash that names the features and the extraction, or between the extraction's own hash and its end."""
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    whole, images = Path("samples.npz").read_bytes(), np.array(read_member("samples.npz", "arr_0"))
+    owner, name = (measure, "extract") if when == "before" else (stage, "write_features")
+    original = getattr(owner, name)
+
+    def changed(*arguments, **options):
+        save_npz("samples.npz", {"arr_0": images // 2})
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, changed)
+    said = run(monkeypatch, capsys, *given, expect=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("diffbench: ")]
+    assert line == "diffbench: samples.npz: changed while it was read; measure again once nothing writes it"
+    assert not list(digits.glob(".cache/features/*.npz*")) and not list(digits.glob("*.classifier.json"))
+    monkeypatch.setattr(owner, name, original)
+    Path("samples.npz").write_bytes(whole)
+    run(monkeypatch, capsys, *given)
+
+
+def test_pictures_that_change_while_they_are_read_are_not_kept(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    images = np.array(read_member("samples.npz", "arr_0"))
+    write_pictures(digits / "pictures", images)
+    given = ("measure", "pictures", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    original = _image_sets.writing_npz
+
+    def changed(path):
+        write_pictures(digits / "pictures", images // 2)
+        return original(path)
+
+    monkeypatch.setattr(_image_sets, "writing_npz", changed)
+    said = run(monkeypatch, capsys, *given, expect=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("diffbench: pictures: its pictures changed")]
+    assert "measure again once nothing writes them" in line and not list(digits.glob(".cache/*/*.npz*"))
+
+
+def test_features_of_other_images_in_the_cache_are_not_taken(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
+    run(monkeypatch, capsys, *given)
+    first = Path("samples.npz.classifier.json").read_bytes()
+    one, other = sorted(features_in(digits))
+    for end in ("", ".json"):
+        shutil.copy(f"{one}{end}", f"{other}{end}")
+    run(monkeypatch, capsys, *given)
+    assert Path("samples.npz.classifier.json").read_bytes() == first
 
 
 @pytest.mark.parametrize("kind", ["features", "pictures"])

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.artifacts import provenance_path, read_provenance, sha256, write_recorded
+from diffbench.base.artifacts import checked, provenance_path, read_provenance, sha256, write_recorded
 from diffbench.base.command import run_stage
 from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
-from diffbench.commands._rerun import ARGUMENTS, stage_of
+from diffbench.commands._answers import write_answers
+from diffbench.commands._rerun import ARGUMENTS, made_again, stage_of
 from diffbench.commands.verify import verify
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
@@ -237,6 +238,40 @@ def test_a_tree_may_lie_anywhere_and_be_named_by_its_folder(tree, tmp_path):
     shutil.copytree(tree, tmp_path / "copied")
     assert verify(tmp_path / "copied").bad == verify(tmp_path).bad == []
     assert verify(tmp_path / "copied").notes == verify(tmp_path).notes == []
+
+
+VERDICTS = "results/compared/ddim_vs_ancestral_123456/verdicts.csv"
+
+
+@pytest.fixture
+def verdicts(tree):
+    """The file of a comparison's verdicts, as `diffbench compare` writes it, in the tree."""
+    scores = f"results/scores/own/{SAMPLES.replace('.npz', '.json')}"
+    return write_answers(Path(VERDICTS).parent, [], spec={"question": {}}, inputs=checked({scores: scores}))
+
+
+def test_verdicts_that_were_edited_or_are_of_older_scores_are_said(tree, verdicts):
+    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 19
+    whole = verdicts.read_text()
+    verdicts.write_text(whole + "fid,adm_g,2,ddim,ancestral,better\n")
+    (line,) = verify(tree).bad
+    assert line.startswith(f"{VERDICTS}: is not what its record says") and "ask `diffbench compare" in line
+    verdicts.write_text(whole)
+    scores = tree / KINDS["scores"]
+    scores.write_text(scores.read_text() + "\n")
+    write_recorded(provenance_path(scores), read_provenance(scores) | {"sha256": sha256(scores)})
+    (line,) = [line for line in verify(tree).bad if line.startswith(VERDICTS)]
+    assert "was made from another version of its results/scores/own/" in line and "snakemake" not in line
+    flip(provenance_path(verdicts))
+    (line,) = [line for line in verify(tree).bad if line.startswith(VERDICTS)]
+    assert line.startswith(f"{VERDICTS}.json: ") and "ask `diffbench compare" in line and "snakemake" not in line
+    provenance_path(verdicts).unlink()
+    assert f"{VERDICTS}: has no record beside it" in "\n".join(verify(tree).bad)
+
+
+def test_verdicts_are_not_made_again_by_a_stage(tree, verdicts):
+    again = made_again(Path(), {verdicts: read_provenance(verdicts)}, 1, 0)
+    assert again.bad == again.notes == []
 
 
 def test_made_again_in_a_scratch_folder(tree):

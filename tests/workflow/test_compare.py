@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from diffbench.base.artifacts import read_provenance
+
 TUTORIAL = Path(__file__).parents[2] / "docs/own_sampler.md"
 
 BROKEN = """
@@ -81,6 +83,9 @@ def test_only_what_is_missing_is_made_and_the_table_stays_as_it_is(small):
     ]
     (folder,) = (small.root / "results/compared").glob("two_step.TwoStep_vs_ddim_*")
     assert (folder / "fid_vs_nfe.png").stat().st_size > 1000
+    made = read_provenance(folder / "verdicts.csv")
+    assert made["places"] == {place: place for place in made["inputs"]} and len(made["places"]) == 5
+    assert made["spec"]["question"]["candidates"] == ["two_step.TwoStep"]
     with open(folder / "verdicts.csv") as file:
         rows = list(csv.DictReader(file))
     assert [(row["steps"], row["candidate_nfe"], row["baseline_nfe"]) for row in rows] == [

@@ -4,12 +4,13 @@ FIDS = [row for row in ASKED if any("fid" in bench.protocols[name][1].metrics fo
 
 
 def compared_sets():
-    """Return what a comparison reads: every set that it asks for, and where its features and their reference are."""
+    """Return what a comparison reads: every set that it asks for, and where its scores and what they are of lie."""
     keys = ("model", "sampler", "steps", "train_seed", "sample_seed")
     return [
         {key: getattr(row, key) for key in keys}
         | {
             "protocol": name,
+            "scores": graph.scores(name, row).path,
             "features": graph.features(bench.extractor_of(name), row).path,
             "reference": graph.reference(name).path,
         }
