@@ -81,7 +81,7 @@ def test_public_functions_can_be_imported():
     [
         ("attention_resolutions: [4]", "attention_resolutions: [5]", "no feature map is 5 pixels wide; allowed: 8, 4"),
         ("heads: 4", "heads: 5", "models.ddpm.network: 5 heads do not divide a layer"),
-        ("dataset: {name: digits}", "dataset: {name: folder, path: nowhere}", "dataset: nowhere"),
+        ("dataset: {name: digits}", "dataset: {name: folder, path: nowhere}", "/nowhere: no such folder"),
     ],
 )
 def test_check_builds_the_networks_for_the_data(root, tmp_path, old, new, said):
@@ -98,7 +98,9 @@ def test_a_benchmark_whose_data_are_not_here_yet_is_checked_all_the_same(root, t
     text = (root / "workflow/config/smoke.yaml").read_text().replace("[4]", "[14]")
     config.write_text(text.replace("dataset: {name: digits}", "dataset: {name: mnist, path: nowhere}"))
     done = diffbench("check", config, cwd=root)
-    assert done.returncode == 0 and "note: the data are not here yet (nowhere: no such folder" in done.stderr
+    assert (
+        done.returncode == 0 and f"note: the data are not here yet ({tmp_path}/nowhere: no such folder" in done.stderr
+    )
 
 
 def test_check_counts_the_images_to_upsample_and_looks_for_references(root, tmp_path):
@@ -108,7 +110,9 @@ def test_check_counts_the_images_to_upsample_and_looks_for_references(root, tmp_
     config = tmp_path / "upsampled.yaml"
     config.write_text(yaml.safe_dump(content))
     done = diffbench("check", config, cwd=root)
-    assert done.returncode == 0 and "protocols.labelled.reference: nowhere.npz is not here yet" in done.stderr
+    assert (
+        done.returncode == 0 and f"protocols.labelled.reference: {tmp_path}/nowhere.npz is not here yet" in done.stderr
+    )
     content["runs"][0]["num_images"] = 501
     config.write_text(yaml.safe_dump(content))
     done = diffbench("check", config, cwd=root)

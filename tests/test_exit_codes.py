@@ -42,7 +42,7 @@ def test_help_and_what_is_done_is_0(tmp_path, arguments):
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["check", "--nothing"], "No such option"),
         (["conform"], "Missing argument"),
-        (["compare", "a/b/1", "c/d/1"], "results: no such file of scores"),
+        (["compare", "a/b/1", "c/d/1"], "no folder 'results' here"),
         (["oracle", "--sampler", "nowhere.Nothing"], "nowhere"),
         (["import", "nowhere.pt"], "nowhere.pt"),
         (
@@ -109,6 +109,8 @@ def test_ctrl_c_is_130_and_one_line(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A test run in the background of a shell has it ignored, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "begun\n"
     time.sleep(0.2)

@@ -146,6 +146,8 @@ def hit(tree, stage: str, means: str, delay: float, command: Sequence[str] = COM
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # A test run in the background of a shell has it ignored, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while running(tree, stage) is None:
         if process.poll() is not None:
