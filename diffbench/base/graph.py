@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.artifacts import (
-    FOREIGN,
     foreign_digest,
     provenance_path,
     read_provenance,
@@ -29,6 +28,7 @@ from diffbench.base.benchmark import Benchmark, Job, SampleSet
 from diffbench.base.codehash import PACKAGE_ROOT, code_hash
 from diffbench.base.contents import ABSENT, content_of, source_of
 from diffbench.base.entries import REAL
+from diffbench.base.errors import UserError
 
 ROW_KEYS = ("model", "sampler", "steps", "guidance_scale", "train_seed", "sample_seed", "num_images")
 
@@ -134,7 +134,7 @@ class Graph:
             return self._artifact(f"results/extractors/{name}.safetensors", spec)
         path = getattr(part, "path", None)
         made = f"results/features/{name}/real/train.npz"
-        return None if path is None else self._foreign(Path(path), made, "weights")
+        return None if path is None else self._foreign(Path(path), f"extractors.{name}.path", made, "weights")
 
     def model(self, name: str, seed: int) -> Artifact:
         """Return the weights that a model is sampled with: trained, converted, or imported with their record."""
@@ -144,15 +144,16 @@ class Graph:
             job = self.benchmark.train_job(entry.name, seed)
             return self._artifact(path, self._spec(job, "train", data=self.data("train", entry.size)))
         if given.facts is not None:
-            return self._foreign(Path(given.file))
-        sources = {"checkpoint": self._foreign(Path(given.file)), "data": self.data("train", entry.size)}
+            return self._foreign(Path(given.file), f"models.{entry.name}.checkpoint")
+        checkpoint = self._foreign(Path(given.file), f"models.{entry.name}.checkpoint")
+        sources = {"checkpoint": checkpoint, "data": self.data("train", entry.size)}
         return self._artifact(path, self._spec(self.benchmark.convert_job(entry.name), "convert", **sources))
 
     def classifier(self, name: str, seed: int) -> Artifact:
         """Return the weights of a classifier of noisy images."""
         entry = self.benchmark.classifiers[name]
         if entry.checkpoint is not None:
-            return self._foreign(Path(entry.checkpoint.file))
+            return self._foreign(Path(entry.checkpoint.file), f"classifiers.{name}.checkpoint")
         sources = {"data": self.data("train", entry.size), "held_out": self.data("test", entry.size)}
         spec = self._spec(self.benchmark.train_classifier_job(name, seed), "train", **sources)
         return self._artifact(f"results/classifiers/{name}/train{seed}/weights.safetensors", spec)
@@ -223,7 +224,7 @@ class Graph:
             return self.data(split)
         file = self.benchmark.protocols[protocol][1].reference_file
         made = f"results/features/{self.benchmark.extractor_of(protocol)}/real/{split}.npz"
-        return self._foreign(file, made, "images")
+        return self._foreign(file, f"protocols.{protocol}.reference", made, "images")
 
     def real_features(self, protocol: str, split: str) -> Artifact:
         """Return the features of a split's images, or of a protocol's own reference, by a protocol's extractor."""
@@ -350,15 +351,19 @@ class Graph:
             self._codes[modules] = "+".join([code_hash(modules, self.root), *shipped])
         return self._codes[modules]
 
-    def _foreign(self, path: Path, made: str | None = None, source: str = "") -> Artifact:
-        """Return a file that no job makes. made, source: an artifact whose record remembers its content, and where."""
+    def _foreign(self, path: Path, where: str, made: str | None = None, source: str = "") -> Artifact:
+        """Return a file that no job makes. made, source: an artifact whose record remembers its content, and as what.
 
+        where: its place in the configuration. Raises: UserError where it is neither here nor remembered.
+        """
         content = self._once(("content", path), lambda: content_of(path))
         if content is not None:
             record = read_provenance(path) if provenance_path(path).is_file() else None
             return Artifact(self.place(path), foreign_digest(content, record))
         held = None if made is None else self._remembered(path, made, lambda spec: spec["upstream"][source])
-        return Artifact(self.place(path), held or f"{FOREIGN}absent")
+        if held is None:
+            raise UserError(f"{where}: {path}: no such file")
+        return Artifact(self.place(path), held)
 
     def place(self, path: Path) -> str:
         """Return a foreign path as the workflow names it: relative inside the project, which may be moved."""
