@@ -45,6 +45,21 @@ def row_of(model: str, **known: Any) -> dict[str, Any]:
     return dict.fromkeys(ROW_KEYS) | {"model": model} | known
 
 
+def snakemake_specs(home: Path, path: str) -> list[Spec]:
+    """Return the specs that Snakemake's own record of a file holds: one, or none where it has no record of it.
+
+    Its name is the path in base64, cut into folders where it is longer than a name may be.
+    """
+    name = base64.urlsafe_b64encode(path.encode()).decode()
+    pieces = [name[start : start + 254] for start in range(0, len(name), 254)]
+    folders = [f"@{piece}" for piece in pieces[:-1]]
+    try:
+        texts = json.loads((home / ".snakemake/metadata").joinpath(*folders, pieces[-1]).read_text())["params"]
+        return [json.loads(ast.literal_eval(text)) for text in texts]
+    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
+        return []
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A file, relative to the benchmark's home, and the digest of what it comes from. spec: None if no job made it."""
@@ -386,10 +401,7 @@ class Graph:
         """Yield the spec in an artifact's record and, for a clone without the artifact, the one in Snakemake's own."""
         with suppress(OSError, ValueError, LookupError, TypeError):
             yield json.loads(Path(f"{made}.json").read_text())["spec"]
-        name = base64.urlsafe_b64encode(str(made.relative_to(self.home)).encode()).decode()
-        with suppress(OSError, ValueError, LookupError, TypeError, SyntaxError):
-            held = json.loads((self.home / ".snakemake/metadata" / name).read_text())
-            yield json.loads(ast.literal_eval(held["params"][0]))
+        yield from snakemake_specs(self.home, str(made.relative_to(self.home)))
 
 
 def _key(row: SampleSet) -> tuple[str, int, int]:

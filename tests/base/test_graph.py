@@ -10,7 +10,7 @@ import yaml
 
 from diffbench.base.artifacts import spec_digest, spec_of_one
 from diffbench.base.config import parse_benchmark
-from diffbench.base.graph import Graph
+from diffbench.base.graph import Graph, snakemake_specs
 from diffbench.base.places import located
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
@@ -165,6 +165,24 @@ def test_absent_data_stand_by_what_was_recorded(pictures):
     assert line.startswith(str(pictures / "pictures")) and "is not here" in line
     record.unlink()
     assert everything(graph(of_pictures, pictures)) != everything(before)
+
+
+@pytest.mark.parametrize(
+    "path", ["results/table2.csv", f"results/samples/{'m' * 64}@0.5/train0/{'s' * 64}/sample0/250.npz.json"]
+)
+def test_snakemakes_record_is_found_where_snakemake_keeps_it(tmp_path, path):
+    """A long path's record lies in a folder, which Snakemake's own code names."""
+    from snakemake.persistence.file import FilePersistence
+
+    folder = tmp_path / ".snakemake/metadata"
+    folder.mkdir(parents=True)
+
+    place = FilePersistence.__new__(FilePersistence)
+    place._max_len = None
+    record = Path(place._record_path(str(folder), path))
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps({"params": [repr(json.dumps({"eta": 0.5}))]}))
+    assert snakemake_specs(tmp_path, path) == [{"eta": 0.5}] and snakemake_specs(tmp_path, "results/none") == []
 
 
 def test_a_foreign_file_is_named_within_the_project_if_it_lies_there(tmp_path):

@@ -1,7 +1,5 @@
 """What the rules share: the benchmark, where it runs, what identifies a job, and which jobs make which sample sets."""
 
-import ast
-import base64
 import fcntl
 import json
 import os
@@ -29,7 +27,7 @@ from diffbench.base.config import load_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.entries import REAL
 from diffbench.base.errors import UserError
-from diffbench.base.graph import Artifact, Graph, place_of
+from diffbench.base.graph import Artifact, Graph, place_of, snakemake_specs
 from diffbench.base.places import home_of, other_configuration, remember_configuration
 from diffbench.base.plugins import module_of
 

@@ -38,17 +38,14 @@ def recorded_spec(record):
 
 def will_run(made):
     """Return whether Snakemake's own record of an outdated artifact tells it to make it again."""
-    held = Path(".snakemake/metadata", base64.urlsafe_b64encode(made.path.encode()).decode())
-    try:
-        texts = json.loads(held.read_text())["params"]
-        specs = [json.loads(ast.literal_eval(text)) for text in texts]
-    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
-        return False
+    specs = snakemake_specs(HOME, made.path)
     # The job's spec may be of several outputs; what it is made from and by is the same for all of them.
-    return all(spec_digest(spec) != made.digest for spec in specs)
+    return bool(specs) and all(spec_digest(spec) != made.digest for spec in specs)
 
 
-OUTDATED = [] if asked("--forceall", "-F") else outdated()
+# A job that an executor started, and commands that make nothing, are no runs.
+NO_RUN = ("--mode", "--unlock", "--delete-all-output")
+OUTDATED = [] if asked("--forceall", "-F", *NO_RUN) else outdated()
 if OUTDATED:
     more = f" and {len(OUTDATED) - 1} more" if len(OUTDATED) > 1 else ""
     stop(
@@ -59,7 +56,7 @@ if OUTDATED:
 
 try:
     # An edited table is asked for and there, so Snakemake has nothing to do.
-    if not asked("--forceall", "-F", "--force", "-f", "--forcerun", "-R"):
+    if not asked("--forceall", "-F", "--force", "-f", "--forcerun", "-R", *NO_RUN):
         tables = {made.path for made in TABLES if made.path.endswith(".csv") and Path(made.path).is_file()}
         checked({table: table for table in tables if recorded_spec(f"{table}.json")})
 except UserError as error:
