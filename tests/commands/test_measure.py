@@ -110,7 +110,7 @@ def test_adms_batches_are_scored_against_what_they_store(tmp_path, inception_wei
 
 def test_protocols_are_printed_with_what_they_fix(monkeypatch, capsys):
     said = run(monkeypatch, capsys, "protocols")
-    for word in ("adm (version 1)", "ddpm", "clean_fid", "torch_fidelity", "classifier", "50000", "never as bytes"):
+    for word in ("adm (version 2)", "ddpm", "clean_fid", "torch_fidelity", "classifier", "50000", "never as bytes"):
         assert word in said
     said = run(monkeypatch, capsys, "protocols", "adm")
     assert "inception_score (chunk = 5000)" in said and "ddpm" not in said
