@@ -12,7 +12,15 @@ import torch
 from safetensors.torch import load_file
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import digest, exclusive, read_provenance, sha256, write_provenance, write_recorded
+from diffbench.base.artifacts import (
+    digest,
+    exclusive,
+    read_provenance,
+    sha256,
+    versions_of,
+    write_provenance,
+    write_recorded,
+)
 from diffbench.base.errors import UserError
 from diffbench.stages.train import main, train
 from diffbench.training.checkpoints import Checkpoints
@@ -150,7 +158,7 @@ def test_a_second_writer_is_refused(specs, data, tmp_path, failing):
     recorded = read_provenance(source)
     facts = {name: recorded["facts"][name] for name in ("shape", "levels", "num_classes", "flip")}
     seen = {"data": recorded["sha256"], "held_out": None, "facts": facts}
-    key = digest({"spec": spec, **seen, "device": "cpu"})[:24]
+    key = digest({"spec": spec, **seen, "device": "cpu", "versions": versions_of(spec)})[:24]
     with exclusive(tmp_path / "cache/train" / key):
         assert "another process is at work there" in failing(main, arguments(spec, source, tmp_path))
     assert not (tmp_path / "weights.safetensors").exists()
