@@ -29,8 +29,7 @@ from diffbench.base.codehash import PACKAGE_ROOT, code_hash
 from diffbench.base.contents import ABSENT, content_of, source_of
 from diffbench.base.entries import REAL
 from diffbench.base.errors import UserError
-
-ROW_KEYS = ("model", "sampler", "steps", "guidance_scale", "train_seed", "sample_seed", "num_images")
+from diffbench.base.records import ROW_KEYS
 
 Spec = dict[str, Any]
 
@@ -42,7 +41,19 @@ def place_of(row: SampleSet) -> str:
 
 def row_of(model: str, **known: Any) -> dict[str, Any]:
     """Return what identifies a row of the tables, null where a coordinate does not apply."""
-    return dict.fromkeys(ROW_KEYS) | {"model": model} | known
+    return {key: None for key in ROW_KEYS if key != "benchmark"} | {"model": model} | known
+
+
+def glanced(record: Path) -> dict[str, Any]:
+    """Return what a record says, nothing where it is missing or no map: the stage that reads it will say what is wrong.
+
+    Its digest is not looked at, so that a start of the workflow reads hundreds of them in no time.
+    """
+    with suppress(OSError, ValueError, RecursionError):
+        held = json.loads(record.read_text())
+        if isinstance(held, dict):
+            return held
+    return {}
 
 
 def snakemake_specs(home: Path, path: str) -> list[Spec]:
@@ -124,9 +135,8 @@ class Graph:
 
     def _read_then(self, made: str) -> str | None:
         """Return the hash of what a preparation found when it had read it, as its record holds it."""
-        with suppress(OSError, ValueError, LookupError, TypeError):
-            return json.loads(Path(f"{self.home / made}.json").read_text())["facts"]["source"]
-        return None
+        facts = glanced(self.home / f"{made}.json").get("facts")
+        return facts.get("source") if isinstance(facts, dict) else None
 
     def read_foreign(self) -> None:
         """Hash what others made. Raises: UserError naming the file or folder that cannot be read."""
@@ -353,7 +363,7 @@ class Graph:
     def _artifact(self, path: str, spec: Spec) -> Artifact:
         return Artifact(path, spec_digest(spec), spec)
 
-    def _once(self, key: Any, make: Callable[[], Artifact]) -> Artifact:
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
@@ -371,14 +381,18 @@ class Graph:
 
         where: its place in the configuration. Raises: UserError where it is neither here nor remembered.
         """
-        content = self._once(("content", path), lambda: content_of(path))
-        if content is not None:
-            record = read_provenance(path) if provenance_path(path).is_file() else None
-            return Artifact(self.place(path), foreign_digest(content, record))
-        held = None if made is None else self._remembered(path, made, lambda spec: spec["upstream"][source])
-        if held is None:
+        found = self._once(("foreign", path), lambda: self._digest_of(path))
+        if found is None and made is not None:
+            found = self._remembered(path, made, lambda spec: spec["upstream"][source])
+        if found is None:
             raise UserError(f"{where}: {path}: no such file")
-        return Artifact(self.place(path), held)
+        return Artifact(self.place(path), found)
+
+    def _digest_of(self, path: Path) -> str | None:
+        content = content_of(path)
+        if content is None:
+            return None
+        return foreign_digest(content, read_provenance(path) if provenance_path(path).is_file() else None)
 
     def place(self, path: Path) -> str:
         """Return a foreign path as the workflow names it: relative inside the project, which may be moved."""
@@ -392,15 +406,15 @@ class Graph:
                 held = recorded(spec)
             except (LookupError, TypeError):
                 continue
-            if isinstance(held, str) and not held.endswith("absent"):
+            if isinstance(held, str) and held != ABSENT:
                 self._notice(f"{path} is not here; what was made from it stands, by the hash that was recorded then")
                 return held
         return None
 
     def _recorded_specs(self, made: Path) -> Iterator[Any]:
         """Yield the spec in an artifact's record and, for a clone without the artifact, the one in Snakemake's own."""
-        with suppress(OSError, ValueError, LookupError, TypeError):
-            yield json.loads(Path(f"{made}.json").read_text())["spec"]
+        if "spec" in (record := glanced(provenance_path(made))):
+            yield record["spec"]
         yield from snakemake_specs(self.home, str(made.relative_to(self.home)))
 
 

@@ -1,10 +1,10 @@
 """JSON that others wrote, read with care: a bounded file, and no key twice."""
 
 import json
-import stat
 from pathlib import Path
 from typing import Any
 
+from diffbench.base.bounded_file import read_bounded
 from diffbench.base.errors import UserError
 
 LARGEST = 2**22
@@ -13,15 +13,7 @@ LARGEST = 2**22
 
 def read_json_map(path: Path) -> dict[str, Any]:
     """Return the map that a JSON file holds. Raises: UserError naming the file where it holds none."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: not a file")
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(content) > LARGEST:
-        raise UserError(f"{path}: longer than {LARGEST} bytes, the most that is read")
+    content = read_bounded(path, LARGEST)
     try:
         value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique)
     except UserError as error:

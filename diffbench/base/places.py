@@ -55,6 +55,16 @@ def other_configuration(home: Path, file: Path, name: str) -> Path | None:
     return Path(os.path.normpath(other)) if claims and not same else None
 
 
+def require_own_tree(home: Path, file: Path, name: str) -> None:
+    """Raise UserError where another file configured a tree of results and still names its benchmark."""
+    other = other_configuration(home, file, name)
+    if other is not None:
+        raise UserError(
+            f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results lie in {home}; "
+            "give one of them another name"
+        )
+
+
 def located(content: Any, folder: Path) -> Any:
     """Return a benchmark's content with every path of a file or a folder in it made absolute.
 

@@ -7,7 +7,6 @@ merge keys (`<<`) and aliases, no key twice, no tags. A number that readers of Y
 
 import math
 import re
-import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -27,6 +26,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.representer import SafeRepresenter
 
+from diffbench.base.bounded_file import read_bounded
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import WHOLE_LIMIT
 
@@ -309,16 +309,7 @@ def _short(text: str) -> str:
 def _text_of(path: Path) -> str:
     if "\0" in str(path):
         raise UserError(f"{str(path)!r}: cannot be read: a name has no zero byte")
-    try:
-        # Of a pipe that nobody writes to, or a device, there is no end.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: not a file")
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(content) > LARGEST:
-        raise UserError(f"{path}: longer than {LARGEST} bytes, the most that is read")
+    content = read_bounded(path, LARGEST)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import provenance_path, read_provenance, sha256
+from diffbench.base.artifacts import checked, provenance_path
 from diffbench.base.errors import UserError
 
 
@@ -17,10 +17,7 @@ def whole(path: Path) -> dict[str, Any] | None:
     if not (path.is_file() and provenance_path(path).is_file()):
         return None
     try:
-        found = read_provenance(path)
-        if found["sha256"] == sha256(path):
-            return found
-    except UserError:  # the record itself is damaged
-        pass
-    sys.stderr.write(f"diffbench: note: {path} was damaged, and is made again\n")
-    return None
+        return checked({"file": path}).records["file"]
+    except UserError:
+        sys.stderr.write(f"diffbench: note: {path} was damaged, and is made again\n")
+        return None

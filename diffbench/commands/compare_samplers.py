@@ -12,8 +12,8 @@ from diffbench.base.places import (
     folder_of,
     home_of,
     located,
-    other_configuration,
     remember_configuration,
+    require_own_tree,
 )
 from diffbench.base.records import read_records
 from diffbench.base.yaml_file import read_yaml, write_yaml
@@ -32,7 +32,8 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     laid = laid_over(located(read_yaml(config), folder_of(config)), question, str(config))
     home = home_of(laid.benchmark.name)
     folder = home / "results/compared" / laid.name
-    _require_own_tree(home, config, laid.benchmark.name)
+    # The workflow cannot see it: it is given the comparison's file, which lies in the tree itself.
+    require_own_tree(home, config, laid.benchmark.name)
     _tell_what_is_missing(laid.benchmark, home)
     with replacing(folder / "benchmark.yaml") as temporary:
         temporary.write_text(write_yaml(laid.content))
@@ -56,19 +57,6 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     verdicts = write_answers(folder, answers, spec=asked, inputs=inputs)
     paths = [verdicts, *(home / target for target in targets)]
     return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)
-
-
-def _require_own_tree(home: Path, config: Path, name: str) -> None:
-    """Raise UserError where another file configured the tree of results under this name.
-
-    The workflow cannot see it: it is given the comparison's file, which lies in the tree itself.
-    """
-    other = other_configuration(home, config, name)
-    if other is not None:
-        raise UserError(
-            f"{config.absolute()}: benchmark: '{name}' is the name of {other} too, whose results lie in {home}; "
-            "give one of them another name"
-        )
 
 
 def _tell_what_is_missing(benchmark: Benchmark, home: Path) -> None:

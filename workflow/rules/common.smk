@@ -27,8 +27,8 @@ from diffbench.base.config import load_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.entries import REAL
 from diffbench.base.errors import UserError
-from diffbench.base.graph import Artifact, Graph, place_of, snakemake_specs
-from diffbench.base.places import home_of, other_configuration, remember_configuration
+from diffbench.base.graph import Artifact, Graph, glanced, place_of, snakemake_specs
+from diffbench.base.places import home_of, remember_configuration, require_own_tree
 from diffbench.base.plugins import module_of
 
 
@@ -78,15 +78,14 @@ try:
 except UserError as error:
     stop(error)
 
-# Two files that name one benchmark would replace each other's results. A comparison's file lies in the tree itself.
+# A comparison's file lies in the tree itself.
 CONFIGURED_BY = Path(files_of_config()[-1]).absolute()
 OF_COMPARISON = CONFIGURED_BY.is_relative_to(HOME / "results" / "compared")
-other = None if OF_COMPARISON else other_configuration(HOME, CONFIGURED_BY, bench.name)
-if other is not None:
-    stop(
-        f"{CONFIGURED_BY}: benchmark: '{bench.name}' is the name of {other} too, whose results lie in {HOME}; "
-        "give one of them another name"
-    )
+try:
+    if not OF_COMPARISON:
+        require_own_tree(HOME, CONFIGURED_BY, bench.name)
+except UserError as error:
+    stop(error)
 
 if "DIFFBENCH_CONFIG" in os.environ:
 

@@ -8,7 +8,7 @@ configuration. The record beside each artifact says what it is really of.
 TABLES = [
     Artifact("results/table2.csv", spec_digest(TABLE2)),
     Artifact("results/table3.csv", spec_digest(TABLE3)),
-    *(made for made in BESIDE),
+    *BESIDE,
 ]
 
 
@@ -22,18 +22,10 @@ def outdated():
     by_records = not asked("--rerun-triggers")
     found = []
     for made in (*graph.everything(), *TABLES):
-        spec = recorded_spec(made.record)
+        spec = glanced(Path(made.record)).get("spec")
         if spec is not None and spec_digest(spec) != made.digest and not (by_records and will_run(made)):
             found.append(made.path)
     return found
-
-
-def recorded_spec(record):
-    """Return the spec in a record, None where there is no record, or none that can be read: a stage will say so."""
-    try:
-        return json.loads(Path(record).read_text())["spec"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
 
 
 def will_run(made):
@@ -58,6 +50,6 @@ try:
     # An edited table is asked for and there, so Snakemake has nothing to do.
     if not asked("--forceall", "-F", "--force", "-f", "--forcerun", "-R", *NO_RUN):
         tables = {made.path for made in TABLES if made.path.endswith(".csv") and Path(made.path).is_file()}
-        checked({table: table for table in tables if recorded_spec(f"{table}.json")})
+        checked({table: table for table in tables if "spec" in glanced(Path(f"{table}.json"))})
 except UserError as error:
     stop(error)
