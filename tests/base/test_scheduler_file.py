@@ -49,7 +49,8 @@ def test_a_file_gives_what_the_sampler_is_and_check_says_what_is_left_out(file, 
     assert (part.solver_order, part.use_karras_sigmas, part.final_sigmas_type) == (3, True, "zero")
     same = {"name": found.name, "use_karras_sigmas": True, "solver_order": 3, "off_grid": "interpolate"}
     assert sampler(same).part == part
-    (tmp_path / "x.yaml").write_text(write_yaml(benchmark({"config": file, "off_grid": "nearest"})))
+    named = benchmark({"config": file, "off_grid": "nearest"}) | {"benchmark": "of_a_file"}
+    (tmp_path / "x.yaml").write_text(write_yaml(named))
     command = [Path(sys.executable).parent / "diffbench", "check", "x.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr.count(": note: ") == 1
