@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from diffbench.base.config import load_benchmark
 from diffbench.base.devices import make_deterministic
 from diffbench.base.plugins import load, names
 from diffbench.base.seeds import Stream
+from diffbench.benchmark.load import load_benchmark
 from diffbench.diffusion.denoiser import ClippedDenoiser, ModelDenoiser
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.samplers._batches import sample

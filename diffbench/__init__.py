@@ -32,7 +32,7 @@ PUBLIC = {
     "PipelineUnet": "diffbench.diffusion.pipeline_unet",
     "sample": "diffbench.samplers._batches",
     "State": "diffbench.samplers._contract",
-    "load_benchmark": "diffbench.base.config",
+    "load_benchmark": "diffbench.benchmark.load",
 }
 
 __all__ = sorted(PUBLIC)  # noqa: PLE0605  (names are those of PUBLIC)

@@ -32,8 +32,8 @@ def check(
     ] = False,
 ) -> None:
     """Validate a benchmark: every name, type and number, before any work."""
-    from diffbench.base.config import load_benchmark
-    from diffbench.base.places import home_of, other_configuration
+    from diffbench.benchmark.load import load_benchmark
+    from diffbench.benchmark.places import home_of, other_configuration
 
     benchmark = load_benchmark(config)
     other = other_configuration(home_of(benchmark.name), config, benchmark.name)
@@ -166,7 +166,7 @@ def plan(
     workers: Annotated[int, typer.Option(min=1, help="jobs side by side")] = os.cpu_count() or 1,
 ) -> None:
     """Print jobs, network evaluations, FLOPs, disk and expected time of a benchmark."""
-    from diffbench.base.config import load_benchmark
+    from diffbench.benchmark.load import load_benchmark
     from diffbench.commands.plan import plan as planned
 
     benchmark = load_benchmark(config)
@@ -184,8 +184,8 @@ def _data_shape(benchmark):  # noqa: ANN001, ANN202  (a Benchmark; imported late
 @app.command()
 def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, or folders of them")]) -> None:
     """Compare with recorded outputs of the published code: one line a file, exit code 1 where an array is off."""
-    from diffbench.commands.conform import conform as compared
-    from diffbench.commands.conform import reference_files
+    from diffbench.commands.conform.run import conform as compared
+    from diffbench.commands.conform.run import reference_files
 
     failed = unreadable = 0
     for path in reference_files(paths):
@@ -208,7 +208,7 @@ def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, o
 def protocols(names: Annotated[list[str] | None, typer.Argument(help="which; all without")] = None) -> None:
     """Print what scores mean: extractor, resize, rounding, n, reference and settings of every protocol."""
     from diffbench.base.plugins import names as parts
-    from diffbench.commands.measure import protocols_text
+    from diffbench.commands.measure.run import protocols_text
 
     typer.echo(protocols_text(names or parts("protocols")))
 
@@ -246,9 +246,9 @@ def measure(
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
     """Score somebody's samples against reference images under a published protocol, without a model of ours."""
-    from diffbench.commands import _before_measuring as before
-    from diffbench.commands import measure as command
-    from diffbench.commands._image_sets import image_file, reference_file
+    from diffbench.commands.measure import before
+    from diffbench.commands.measure import run as command
+    from diffbench.commands.measure.image_sets import image_file, reference_file
 
     if not samples.exists():
         raise UserError(f"{samples}: no such file")
@@ -293,7 +293,7 @@ def oracle(
     out: Annotated[Path, typer.Option(help="folder for oracle.csv, oracle_claims.csv and oracle.png")] = Path("oracle"),
 ) -> None:
     """Measure samplers and bounds on data whose answers are known; exit code 1 where a verdict is unexpected."""
-    from diffbench.commands.oracle import oracle as proved
+    from diffbench.commands.oracle.run import oracle as proved
 
     report, as_expected = proved(sampler or [], out)
     typer.echo(report)
@@ -341,7 +341,7 @@ def compare(
     }  # fmt: skip
     given = [option for option, value in of_samplers.items() if value not in (None, [])]
     if not given:
-        from diffbench.commands.compare import compare as verdicts
+        from diffbench.commands.compare.run import compare as verdicts
 
         if a is None or b is None:
             raise UserError(
@@ -356,7 +356,7 @@ def compare(
     if not candidate or baseline is None:
         missing = "--candidate" if not candidate else "--baseline"
         raise UserError(f"compare: {missing} is missing; --candidate and --baseline name samplers, such as ddim")
-    from diffbench.commands.compare_samplers import Question, compare_samplers
+    from diffbench.commands.compare_samplers.run import Question, compare_samplers
 
     question = Question(
         candidates=tuple(dict.fromkeys(candidate)),
@@ -400,7 +400,7 @@ def import_(
 ) -> None:
     """Make weights that others released an artifact of ours, to be named as a model's `checkpoint`."""
     if listed:
-        from diffbench.commands._released import listing
+        from diffbench.commands.importing.released import listing
 
         if source is not None:
             raise UserError(f"--list: prints all; leave {source} out")
@@ -408,7 +408,7 @@ def import_(
         return
     if source is None:
         raise UserError("import: say what: a released name (see --list), a file of weights, or a diffusers folder")
-    from diffbench.commands.importing import import_checkpoint
+    from diffbench.commands.importing.run import import_checkpoint
 
     if out is not None and out.suffix != ".safetensors":
         raise UserError(f"--out: {out} must end in .safetensors")
@@ -433,7 +433,7 @@ def verify(
     seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, each stage in turn")] = 0,
 ) -> None:
     """Compare every artifact, record and table with what was recorded; exit code 1 where one differs."""
-    from diffbench.commands.verify import verify as verified
+    from diffbench.commands.verify.run import verify as verified
 
     report = verified(results, rerun=rerun, seed=seed)
     typer.echo(report)

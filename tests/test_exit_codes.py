@@ -87,7 +87,7 @@ def test_the_oracle_of_a_sampler_that_lies_about_its_order_is_1(tmp_path):
 def test_what_a_command_leaves_with_is_what_the_process_leaves_with(tmp_path):
     """The oracle's way out without its minutes: the verdicts are given."""
     program = (
-        "import sys; from diffbench import cli; import diffbench.commands.oracle as oracle\n"
+        "import sys; from diffbench import cli; import diffbench.commands.oracle.run as oracle\n"
         "oracle.oracle = lambda samplers, out: ('report', VERDICT)\n"
         "cli.main()"
     )

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from diffbench.base.entries import REAL
 from diffbench.base.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
+REAL = "real"
+"""The name under which real images stand where a model's would: among the rows of a table, in a cascade."""
+
 BENCHMARK = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffbench.base.benchmark import Benchmark, SampleSet
 from diffbench.base.devices import chosen_device, make_deterministic
-from diffbench.base.entries import Model, NoisyClassifier
 from diffbench.base.sizes import shrunk_shape
+from diffbench.benchmark.benchmark import Benchmark, SampleSet
+from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.diffusion.progressive import points
 
 BACKWARD = 3

@@ -6,6 +6,7 @@ from typing import Any
 import pandas
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import REAL
 
 WHOLE = (
     *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
@@ -20,7 +21,6 @@ TEXT = (
 )
 """Columns of names."""
 
-REAL = "real"
 """The row of held-out real images, scored as a sample set: the floor that every model is read against."""
 
 

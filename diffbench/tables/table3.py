@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import pandas
 from scipy.special import stdtrit
 
+from diffbench.base.names import REAL
 from diffbench.base.records import NORMAL_95
-from diffbench.tables._rows import REAL, framed, ordered
+from diffbench.tables._rows import framed, ordered
 
 SCORES = ("fid", "inception_score")
 """Measured under a protocol; each has an interval."""

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import pandas
 
+from diffbench.base.names import REAL
 from diffbench.base.records import ROW_KEYS
-from diffbench.tables._rows import REAL, fill, framed, ordered
+from diffbench.tables._rows import fill, framed, ordered
 
 SCORES = ("fid", "inception_score", "precision", "recall", "classification_accuracy")
 """Measured under a protocol; each has an interval."""

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diffbench.base.artifacts import read_provenance, write_provenance
-from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
 from diffbench.base.record_types import require_provenance
 from diffbench.base.records import Estimate, read_records, record, write_records
 from diffbench.base.yaml_file import read_yaml
+from diffbench.benchmark.load import parse_benchmark
 
 ROW = {
     "benchmark": "b", "model": "m", "sampler": "s", "steps": 5, "guidance_scale": None, "train_seed": 0,

@@ -11,7 +11,7 @@ from diffbench.base.artifacts import write_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.records import ROW_KEYS, Estimate, record, write_records
 from diffbench.cli import app
-from diffbench.commands.compare import compare, compared, protocol_fields, records_of
+from diffbench.commands.compare.run import compare, compared, protocol_fields, records_of
 from diffbench.stages.tabulate import tabulate
 
 DIFFBENCH = Path(sys.executable).with_name("diffbench")

@@ -13,13 +13,13 @@ import yaml
 from diffbench import cli
 from diffbench.base.arrays import save_npz
 from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
-from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
-from diffbench.base.places import CONFIGURATION, remember_configuration
 from diffbench.base.records import Estimate, record, write_records
-from diffbench.commands import compare_samplers as command
-from diffbench.commands._answers import Pairs, answered, report, write_answers
-from diffbench.commands._question import Question, laid_over
+from diffbench.benchmark.load import parse_benchmark
+from diffbench.benchmark.places import CONFIGURATION, remember_configuration
+from diffbench.commands.compare_samplers import run as command
+from diffbench.commands.compare_samplers.answers import Pairs, answered, report, write_answers
+from diffbench.commands.compare_samplers.question import Question, laid_over
 from diffbench.metrics.fid import Fid
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"

@@ -10,10 +10,10 @@ import torch
 
 from diffbench.base.arrays import save_npz
 from diffbench.base.errors import UserError
-from diffbench.commands._comparison import compare
-from diffbench.commands._conform_network import NETWORK_TOLERANCE, published_network
-from diffbench.commands._conform_process import MATHEMATICS_TOLERANCE
-from diffbench.commands.conform import conform, reference_files
+from diffbench.commands.conform.closeness import compare
+from diffbench.commands.conform.network import NETWORK_TOLERANCE, published_network
+from diffbench.commands.conform.process import MATHEMATICS_TOLERANCE
+from diffbench.commands.conform.run import conform, reference_files
 from diffbench.networks.unet import Unet
 
 torch.set_num_threads(1)

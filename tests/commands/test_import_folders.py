@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.json_file import read_json_map
-from diffbench.commands._diffusers_layout import diffusion_of, published_names, unet_of
-from diffbench.commands.importing import import_checkpoint
+from diffbench.commands.importing.diffusers_layout import diffusion_of, published_names, unet_of
+from diffbench.commands.importing.run import import_checkpoint
 
 CONFIG = {
     "sample_size": 8, "in_channels": 3, "out_channels": 3, "block_out_channels": (16, 32), "layers_per_block": 1,

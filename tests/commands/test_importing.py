@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.artifacts import read_provenance, sha256, write_provenance
 from diffbench.base.errors import UserError
-from diffbench.commands import _released
-from diffbench.commands._released import REGISTRY
-from diffbench.commands.importing import import_checkpoint, meaning_of_released
+from diffbench.commands.importing import released as _released
+from diffbench.commands.importing.released import REGISTRY
+from diffbench.commands.importing.run import import_checkpoint, meaning_of_released
 from diffbench.stages._model import build_classifier, build_network, load_classifier, load_model
 from diffbench.stages.sample import sample_sets
 

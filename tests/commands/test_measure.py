@@ -17,8 +17,9 @@ from diffbench import cli
 from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.artifacts import sha256, write_provenance
 from diffbench.base.records import read_records
-from diffbench.commands import _image_sets, measure
-from diffbench.commands._image_sets import Wanted, image_file
+from diffbench.commands.measure import image_sets
+from diffbench.commands.measure import run as measure
+from diffbench.commands.measure.image_sets import Wanted, image_file
 from diffbench.metrics.fid import frechet_distance, moments
 from diffbench.stages import extract as stage
 from diffbench.stages.prepare import prepare
@@ -67,7 +68,7 @@ def test_the_cache_knows_its_code_and_the_size_that_images_are_enlarged_to(digit
     run(monkeypatch, capsys, *given)
     before = set((digits / ".cache/features").glob("*.npz"))
     with monkeypatch.context() as patched:
-        patched.setattr("diffbench.commands.measure.code_hash", lambda modules: "another")
+        patched.setattr("diffbench.commands.measure.run.code_hash", lambda modules: "another")
         run(patched, capsys, *given)
     after = set((digits / ".cache/features").glob("*.npz"))
     assert len(before) == 2 and before < after and len(after) == 4
@@ -246,7 +247,7 @@ def no_extraction(monkeypatch):
     def called(*arguments, **options):
         raise AssertionError("the extraction began")
 
-    monkeypatch.setattr("diffbench.commands.measure.extract", called)
+    monkeypatch.setattr("diffbench.commands.measure.run.extract", called)
 
 
 @pytest.mark.parametrize(
@@ -533,13 +534,13 @@ def test_pictures_that_change_while_they_are_read_are_not_kept(digits, monkeypat
     images = np.array(read_member("samples.npz", "arr_0"))
     write_pictures(digits / "pictures", images)
     given = ("measure", "pictures", "--reference", "reference.npz", "--protocol", "classifier", "--threads", 1)
-    original = _image_sets.writing_npz
+    original = image_sets.writing_npz
 
     def changed(path):
         write_pictures(digits / "pictures", images // 2)
         return original(path)
 
-    monkeypatch.setattr(_image_sets, "writing_npz", changed)
+    monkeypatch.setattr(image_sets, "writing_npz", changed)
     said = run(monkeypatch, capsys, *given, expect=2)
     (line,) = [line for line in said.splitlines() if line.startswith("diffbench: pictures: its pictures changed")]
     assert "measure again once nothing writes them" in line and not list(digits.glob(".cache/*/*.npz*"))

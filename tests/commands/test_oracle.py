@@ -13,14 +13,14 @@ import torch
 
 from diffbench.base import plugins
 from diffbench.base.errors import UserError
-from diffbench.commands import _oracle_bound_claims as bound
-from diffbench.commands import _oracle_runs
-from diffbench.commands import _oracle_sampling_claims as sampling
-from diffbench.commands._oracle_claims import Claim
-from diffbench.commands._oracle_data import LOG_SNR, Stack, oracle_chain, spectra
-from diffbench.commands._oracle_runs import measured_order, run_samplers
-from diffbench.commands._samplers import entry_of
-from diffbench.commands.oracle import oracle, order_claims, printed
+from diffbench.commands.oracle import bound_claims as bound
+from diffbench.commands.oracle import runs as _oracle_runs
+from diffbench.commands.oracle import sampling_claims as sampling
+from diffbench.commands.oracle.claims import Claim
+from diffbench.commands.oracle.data import LOG_SNR, Stack, oracle_chain, spectra
+from diffbench.commands.oracle.run import oracle, order_claims, printed
+from diffbench.commands.oracle.runs import measured_order, run_samplers
+from diffbench.commands.sampler_option import entry_of
 from diffbench.diffusion.gaussians import Gaussian, gaussian_frechet
 from diffbench.diffusion.process import respaced_chain
 from diffbench.samplers._outcome import exact_outcome
@@ -241,7 +241,7 @@ def test_precision_rises_where_the_paper_says_that_it_falls():
 
 def test_a_verdict_that_turned_is_exit_code_1(few, tmp_path, monkeypatch):
     wrong = Claim("DDPM-7", "x", "s", "m", "t", holds=False, expected=True)
-    monkeypatch.setattr("diffbench.commands.oracle.FAMILIES", [lambda: iter([wrong])])
+    monkeypatch.setattr("diffbench.commands.oracle.run.FAMILIES", [lambda: iter([wrong])])
     report, as_expected = oracle(["ddim"], tmp_path)
     assert not as_expected and "NOT AS EXPECTED" in report
     table = pandas.read_csv(tmp_path / "oracle_claims.csv")

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from diffbench.base.config import load_benchmark
+from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.plan import flops_per_row, job_counts, plan, plan_models
 from diffbench.networks.unet import Unet
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffbench.base.config import load_benchmark
 from diffbench.base.sizes import shrunk_shape
+from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.plan import job_counts, plan_models
 
 ROOT = Path(__file__).parents[2]

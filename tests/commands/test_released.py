@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffbench.base.config import load_benchmark
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import described
-from diffbench.commands._released import ALL, REGISTRY, listing, released
-from diffbench.commands.importing import meaning_of_released
+from diffbench.benchmark.load import load_benchmark
+from diffbench.commands.importing.released import ALL, REGISTRY, listing, released
+from diffbench.commands.importing.run import meaning_of_released
 from diffbench.stages._model import build_classifier, build_network
 
 CONFIGS = Path(__file__).parents[2] / "workflow/config"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.commands._samplers import LONGEST, as_entry, parsed
+from diffbench.commands.sampler_option import LONGEST, as_entry, parsed
 
 KNOWN = {"ancestral": {}, "ddim": {"eta": 0.0}, "mine": {"name": "own.Sampler", "churn": 3}}
 

@@ -13,11 +13,11 @@ import yaml
 
 from diffbench.base.artifacts import checked, provenance_path, read_provenance, sha256, write_recorded
 from diffbench.base.command import run_stage
-from diffbench.base.config import parse_benchmark
 from diffbench.base.errors import UserError
-from diffbench.commands._answers import write_answers
-from diffbench.commands._rerun import ARGUMENTS, made_again, stage_of
-from diffbench.commands.verify import verify
+from diffbench.benchmark.load import parse_benchmark
+from diffbench.commands.compare_samplers.answers import write_answers
+from diffbench.commands.verify.rerun import ARGUMENTS, made_again, stage_of
+from diffbench.commands.verify.run import verify
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 DIFFBENCH = Path(sys.executable).with_name("diffbench")

@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from diffbench.base.verdicts import _joined
+from diffbench.comparison.verdicts import _joined
 from diffbench.metrics.coverage import Coverage
 from diffbench.metrics.density import Density
 from diffbench.metrics.fid import Fid

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from diffbench.base.config import load_benchmark
 from diffbench.base.errors import UserError
 from diffbench.base.sizes import shrunk_shape
+from diffbench.benchmark.load import load_benchmark
 from diffbench.networks._blocks import attend, timestep_embedding
 from diffbench.networks.super_resolution import SuperResolution
 from diffbench.networks.unet import Unet

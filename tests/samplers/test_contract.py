@@ -13,7 +13,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.images import truncated
 from diffbench.base.plugins import configure, load, names
 from diffbench.base.seeds import Stream
-from diffbench.commands._oracle_data import mixture
+from diffbench.commands.oracle.data import mixture
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.gaussians import Gaussian, GaussianDenoiser
 from diffbench.diffusion.process import Chain, respaced_chain

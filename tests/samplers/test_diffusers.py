@@ -352,7 +352,7 @@ def test_its_code_and_its_version_are_recorded():
 
 def test_it_is_imported_only_where_it_is_used():
     program = (
-        "import sys; from diffbench.base.config import load_benchmark; import diffbench.stages.sample; "
+        "import sys; from diffbench.benchmark.load import load_benchmark; import diffbench.stages.sample; "
         "load_benchmark('workflow/config/smoke.yaml'); assert 'diffusers' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from diffbench.base.plugins import configure, load
-from diffbench.commands._oracle_data import mixture
+from diffbench.commands.oracle.data import mixture
 from diffbench.diffusion.denoiser import ClippedDenoiser, Diffusion, ModelDenoiser
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.process import Level

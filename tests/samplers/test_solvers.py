@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from diffbench.base.errors import UserError
-from diffbench.commands._oracle_data import mixture
+from diffbench.commands.oracle.data import mixture
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.diffusion.process import Chain, Level, respaced_chain

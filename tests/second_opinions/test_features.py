@@ -114,7 +114,7 @@ def test_clean_fid_clean(agreement, ours, files, photos, clean_fid):
 
 def test_clean_fid_clean_on_pictures_of_several_sizes(agreement, clean_fid, inception_weights, tmp_path):
     """A folder of photographs, each resized by itself, through our file of images of several sizes."""
-    from diffbench.commands._image_sets import Wanted, image_file
+    from diffbench.commands.measure.image_sets import Wanted, image_file
     from diffbench.extractors.inception import Inception
     from diffbench.stages.extract import write_features
 

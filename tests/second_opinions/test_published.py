@@ -31,7 +31,7 @@ GOLDEN = {
     reason="needs the published Inception weights and ADM's batches in the folder DIFFBENCH_PUBLISHED",
 )
 def test_adms_golden_line(tmp_path):
-    from diffbench.commands.measure import measure, protocol_of
+    from diffbench.commands.measure.run import measure, protocol_of
 
     weights, samples, reference = (FOLDER / name for name in FILES)
     part = protocol_of("adm", str(reference))

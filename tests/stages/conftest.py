@@ -10,7 +10,7 @@ SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 
 @pytest.fixture(scope="session")
 def smoke():
-    from diffbench.base.config import load_benchmark
+    from diffbench.benchmark.load import load_benchmark
 
     return load_benchmark(SMOKE)
 

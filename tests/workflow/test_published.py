@@ -2,7 +2,7 @@
 
 import pytest
 
-from diffbench.base.config import load_benchmark
+from diffbench.benchmark.load import load_benchmark
 
 from .conftest import ROOT
 

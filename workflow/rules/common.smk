@@ -23,12 +23,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.artifacts import checked, spec_digest
-from diffbench.base.config import load_benchmark
+from diffbench.benchmark.load import load_benchmark
 from diffbench.base.devices import chosen_device
-from diffbench.base.entries import REAL
+from diffbench.base.names import REAL
 from diffbench.base.errors import UserError
-from diffbench.base.graph import Artifact, Graph, glanced, place_of, snakemake_specs
-from diffbench.base.places import home_of, remember_configuration, require_own_tree
+from diffbench.benchmark.graph import Artifact, Graph, glanced, place_of, snakemake_specs
+from diffbench.benchmark.places import home_of, remember_configuration, require_own_tree
 from diffbench.base.plugins import module_of
 
 

@@ -1,0 +1,1 @@
+"""The benchmark: what a YAML file means, as entries, rows, jobs and the paths of results."""

@@ -1,0 +1,172 @@
+"""What a configuration says of checkpoints, weights that are not trained here: what they record, and what cannot be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.artifacts import provenance_path, read_provenance
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure
+from diffbench.base.sizes import shrunk_shape
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.entries import Checkpoint, Model, NoisyClassifier
+
+TRAINING_KEYS = ("objective", "training")
+PART_KEYS = ("network", "objective")
+"""Keys whose value may be a part's name alone."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an entry's `checkpoint` may say, if it is more than a path; key: as Checkpoint's."""
+
+    path: str
+    key: str | None = None
+
+
+def found_file(path: Path) -> Path | None:
+    """Return the absolute path of a file, None where there is none."""
+    try:
+        return path.absolute() if path.is_file() else None
+    except (OSError, ValueError):  # a name that is too long, or has a zero byte
+        return None
+
+
+def adopted(
+    entry: Mapping[str, Any], where: str, diffusion_keys: Sequence[str]
+) -> tuple[dict[str, Any], Checkpoint | None]:
+    """Return an entry, completed by what stands beside its checkpoint, and the checkpoint; None where it has none.
+
+    A file without a record beside it (a network of one's own, saved by whatever trained it) is described by the entry.
+    diffusion_keys: of the process, that such an entry may have.
+    Raises: UserError for a file that is not there, and where entry and record contradict each other.
+    """
+    given = entry.get("checkpoint")
+    if given is None:
+        return dict(entry), None
+    asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
+    path = Path(asked.path)
+    file = found_file(path)
+    if file is None:
+        raise UserError(
+            f"{where}.checkpoint: {path}: no such file; `diffbench import --list` names what can be downloaded"
+        )
+    if not provenance_path(file).is_file():
+        return _own(entry, where, path), Checkpoint(asked.path, str(file), asked.key)
+    if asked.key is not None:
+        raise UserError(f"{where}.checkpoint.key: {path} was imported and holds a model's tensors alone; leave it out")
+    provenance = read_provenance(file)
+    recorded, facts = _recorded(provenance["spec"], diffusion_keys), provenance["facts"]
+    for key in ("shape", "levels", "num_classes"):
+        facts[key]  # noqa: B018  (names the file where it is another stage's)
+    own = {
+        key: {"name": entry[key]} if key in PART_KEYS and isinstance(entry[key], str) else entry[key] for key in entry
+    }
+    for key in (*recorded, *TRAINING_KEYS):
+        if key not in own:
+            continue
+        if key not in recorded:
+            raise UserError(f"{where}.{key}: {path} records none; leave it out, nothing is trained here")
+        _agree(own[key], recorded[key], f"{where}.{key}", path)
+    completed = {**own, **{key: _completed(recorded[key], own.get(key)) for key in recorded}}
+    return completed, Checkpoint(asked.path, str(file), facts=dict(facts))
+
+
+def _own(entry: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
+    for key in TRAINING_KEYS:
+        if key in entry:
+            raise UserError(f"{where}.{key}: has no place beside 'checkpoint', which trains nothing; leave it out")
+    if "network" not in entry:
+        raise UserError(
+            f"{where}.checkpoint: no {provenance_path(path)} beside it says what it is; make it with "
+            "`diffbench import`, or give 'network', 'schedule' and the rest here"
+        )
+    return dict(entry)
+
+
+def _recorded(spec: Mapping[str, Any], diffusion_keys: Sequence[str]) -> dict[str, Any]:
+    """Return what a provenance's spec says in the words of an entry."""
+    found = {"network": dict(spec["network"])}
+    found |= {key: spec["diffusion"][key] for key in diffusion_keys if key in spec["diffusion"]}
+    return found | {key: spec[key] for key in (*TRAINING_KEYS, "low_size", "weights") if key in spec}
+
+
+def _agree(given: Any, recorded: Any, where: str, path: Path) -> None:
+    """Refuse a given value that a record contradicts; of maps, only what is given counts."""
+    if isinstance(given, Mapping) and isinstance(recorded, Mapping):
+        for key in given:
+            if key in recorded:
+                _agree(given[key], recorded[key], f"{where}.{key}", path)
+    elif _plain(given) != _plain(recorded):
+        raise UserError(f"{where}: {given!r}, and {path}.json records {recorded!r}; leave it out")
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _completed(recorded: Any, given: Any) -> Any:
+    """Return a record with what is given besides, which configure then accepts or refuses."""
+    if not (isinstance(given, Mapping) and isinstance(recorded, Mapping)):
+        return recorded
+    return {**given, **{key: _completed(recorded[key], given.get(key)) for key in recorded}}
+
+
+def check_checkpoints(benchmark: Benchmark) -> None:
+    """Refuse checkpoints of other data than the benchmark's, and what one training cannot give. Raises: UserError."""
+    recorded = [
+        (f"{section}.{item.name}.checkpoint", item, item.checkpoint.facts)
+        for section, entries in (("models", benchmark.models), ("classifiers", benchmark.classifiers))
+        for item in entries.values()
+        if item.checkpoint is not None and item.checkpoint.facts is not None
+    ]
+    data = _data_of(benchmark.dataset) if recorded else None
+    if data is not None:
+        for where, item, facts in recorded:
+            _check_data(item, facts, data, where)
+    seeds: dict[str, set[int]] = {}
+    for row in benchmark.sampled_sets():
+        model = benchmark.variant(row.model)
+        if model.checkpoint is None:
+            continue
+        found = seeds.setdefault(model.of, set())
+        found.add(row.train_seed)
+        if len(found) > 1:
+            raise UserError(
+                f"runs: {row.model} with train_seeds {sorted(found)}: its checkpoint is one training, and several "
+                "seeds would repeat it; give it a run with one"
+            )
+        # Smaller images are enlarged before they are scored, to a size that only a record of this data set tells.
+        facts = model.checkpoint.facts
+        if row.protocols and model.size is not None and facts is not None and "full_size" not in facts:
+            raise UserError(
+                f"runs: {row.model} makes images of {model.size} pixels, which this data set cannot score; "
+                "use it as an upsampler's low_res, or take a data set of its own size"
+            )
+
+
+def _data_of(dataset: Any) -> dict[str, Any] | None:
+    """Return the facts of the data set, None where the data are not here yet."""
+    try:
+        shape = getattr(dataset, "shape", None) or dataset.open("test").shape
+        return {"shape": tuple(shape), "levels": dataset.levels, "num_classes": dataset.num_classes}
+    except UserError:
+        return None
+
+
+def _check_data(item: Model | NoisyClassifier, facts: Mapping[str, Any], data: Mapping[str, Any], where: str) -> None:
+    height, width, channels = data["shape"]
+    try:
+        channels, height, width = shrunk_shape((channels, height, width), item.size)
+    except UserError as error:
+        raise UserError(f"{where.removesuffix('checkpoint')}size: {error}") from None
+    wanted, found = (height, width, channels), tuple(facts["shape"])
+    if found != wanted:
+        sizes = ["x".join(map(str, shape)) for shape in (found, wanted)]
+        advice = "; add 'size' to a model that an upsampler starts from" if item.size is None else ""
+        raise UserError(f"{where}: made for images of {sizes[0]}, and here they are {sizes[1]}{advice}")
+    takes_labels = isinstance(item, NoisyClassifier) or getattr(item.network, "class_conditional", False)
+    for key, words in (("levels", "grey levels"), ("num_classes", "classes")):
+        if (key == "levels" or takes_labels) and facts[key] != data[key]:
+            raise UserError(f"{where}: made for {facts[key]} {words}, and the data set has {data[key]}")

@@ -1,0 +1,270 @@
+"""The one loader and validator of a benchmark's YAML: named entries in, the parts' dataclasses and job specs out.
+
+The Snakefile, the stages and `diffbench check` all call it. Every mistake is one line that names the place, the value
+and what is allowed.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.errors import UserError
+from diffbench.base.names import require_benchmark, require_names, weights_under
+from diffbench.base.plugins import chosen, configure, nearest, stated
+from diffbench.base.yaml_file import read_layers
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.cascades import check_cascades, low_res_of, sizes_of
+from diffbench.benchmark.checkpoints import adopted, check_checkpoints
+from diffbench.benchmark.entries import Bound, Execution, Model, SamplerEntry, Sampling
+from diffbench.benchmark.grid import SenselessError, check_combination, expanded
+from diffbench.benchmark.guidance import (
+    check_guidance,
+    classifier_of,
+    guidance_of,
+    labels_of,
+    only_sampled,
+    sampled_otherwise,
+    weights_of,
+)
+from diffbench.benchmark.last_jobs import check_last_jobs
+from diffbench.benchmark.places import folder_of, located
+from diffbench.benchmark.protocols import extractors_of
+from diffbench.benchmark.runs import check_runs, run_of
+from diffbench.benchmark.scheduler_file import with_file
+from diffbench.diffusion.denoiser import Diffusion
+from diffbench.training.settings import Training
+
+DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
+OFF_GRID = ("refuse", "nearest", "interpolate")
+BETWEEN = ("karras", "log_snr")
+"""Time grids whose levels are not the training chain's."""
+SAMPLED_KEYS = ("guidance", "labels", "weights", "low_res")
+"""Keys of a model that concern its sampling alone."""
+OWN_KEYS = ("base", "of", "network", "checkpoint", "objective", "training", "size", "low_size")
+MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
+
+
+def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmark:
+    """Return the benchmark of a YAML file, or of several that are laid over each other.
+
+    settings: texts KEY=VALUE, laid over all files. Raises: UserError naming file, key and what is allowed.
+    """
+    source = " with ".join([*map(str, files), *(["--config"] if settings else [])])
+    content = read_layers(files, settings, placed=lambda held, file: located(held, folder_of(file)))
+    return parse_benchmark(content, source)
+
+
+def parse_benchmark(content: Any, source: str) -> Benchmark:
+    """Return the benchmark of a parsed file, its paths located. source: its name, for messages. Raises: UserError."""
+    try:
+        return _parse(content)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def _parse(content: Any) -> Benchmark:
+    sections = ("benchmark", "dataset", "models", "samplers", "protocols", "extractors", "runs")
+    allowed = (*sections, "grids", "classifiers", "sampling", "bound", "execution")
+    if not isinstance(content, Mapping):
+        raise UserError(f"a benchmark is a map with the keys {', '.join(allowed)}")
+    for key in content:
+        if key not in allowed:
+            raise UserError(f"unknown key '{key}'; {nearest(key, allowed)}")
+    for key in ("benchmark", "dataset", "models", "samplers", "protocols", "runs"):
+        if key not in content:
+            raise UserError(f"'{key}' is missing")
+    require_benchmark(content["benchmark"])
+
+    dataset_name, dataset = chosen("datasets", content["dataset"], "dataset")
+    models, grids, left_out = _models(content)
+    given = _map(content, "classifiers") if "classifiers" in content else {}
+    classifiers = {key: classifier_of(key, entry) for key, entry in given.items()}
+    samplers = {key: _sampler(key, entry) for key, entry in _map(content, "samplers").items()}
+    protocols = {
+        key: chosen("protocols", entry, f"protocols.{key}", default="classifier")
+        for key, entry in _map(content, "protocols").items()
+    }
+    benchmark = Benchmark(
+        name=content["benchmark"],
+        dataset=dataset,
+        dataset_name=dataset_name,
+        models=models,
+        samplers=samplers,
+        protocols=protocols,
+        runs=tuple(run_of(i, entry, grids) for i, entry in enumerate(_list(content, "runs"))),
+        sampling=configure(Sampling, stated(content.get("sampling")), "sampling"),
+        bound=configure(Bound, stated(content.get("bound")), "bound"),
+        execution=configure(Execution, stated(content.get("execution")), "execution"),
+        extractors=extractors_of(content, protocols),
+        classifiers=classifiers,
+        left_out=left_out,
+    )
+    _check_random_crops(benchmark)
+    check_guidance(benchmark)
+    check_cascades(benchmark)
+    check_runs(benchmark)
+    check_checkpoints(benchmark)
+    check_last_jobs(benchmark)
+    return benchmark
+
+
+def _map(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content[key]
+    if not isinstance(value, Mapping) or not value:
+        raise UserError(f"{key}: must be a map of named entries")
+    require_names(value, key)
+    return value
+
+
+def _list(content: Mapping[str, Any], key: str) -> Sequence[Any]:
+    if not isinstance(content[key], list) or not content[key]:
+        raise UserError(f"{key}: must be a list of runs")
+    return content[key]
+
+
+def _sampler(key: str, entry: Any) -> SamplerEntry:
+    where = f"samplers.{key}"
+    entry = stated(entry)
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")
+    options, left_out = with_file(entry, where)
+    grid, off_grid = options.pop("spacing", "uniform"), options.pop("off_grid", "refuse")
+    if not isinstance(grid, str) or not grid:
+        raise UserError(
+            f"{where}.spacing: {grid!r} is not a text; write uniform, 'karras rho=7', or sections '10,15,20'"
+        )
+    if off_grid not in OFF_GRID:
+        raise UserError(f"{where}.off_grid: {off_grid!r} is not allowed; {nearest(off_grid, OFF_GRID)}")
+    name, part = chosen("samplers", options, where, default=key)
+    if not callable(part):
+        raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
+    found = SamplerEntry(name, part, grid, off_grid, left_out)
+    if found.adaptive and "spacing" in entry:
+        raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
+    if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):
+        asks = f"{name} asks for" if getattr(part, "leaves_grid", False) else f"spacing {grid} has"
+        raise UserError(
+            f"{where}: {asks} noise levels between those that a model is trained at; say which timestep stands for "
+            "them: off_grid: interpolate (a fractional one) or off_grid: nearest"
+        )
+    return found
+
+
+def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the models' entries with `base` and `of` followed: maps merge by key, lists and scalars replace.
+
+    Raises: UserError for a base that does not exist and for a cycle.
+    """
+
+    def resolve(key: str, chain: tuple[str, ...]) -> dict[str, Any]:
+        if key in chain:
+            raise UserError(f"models.{chain[0]}: base goes in a circle ({' -> '.join((*chain, key))})")
+        entry = stated(entries[key])
+        if not isinstance(entry, Mapping):
+            raise UserError(f"models.{key}: must be a map")
+        if "of" in entry:
+            return sampled_otherwise(key, entry, entries, SAMPLED_KEYS, lambda of: resolve(of, (*chain, key)))
+        base = entry.get("base")
+        if base is None:
+            return dict(entry)
+        if not isinstance(base, str) or base not in entries:
+            raise UserError(f"models.{key}.base: no model '{base}'; {nearest(base, entries)}")
+        own = {name: value for name, value in entry.items() if name != "base"}
+        inherited = resolve(base, (*chain, key))
+        if "of" in inherited:
+            only_sampled(f"models.{key}", list(own), SAMPLED_KEYS)
+        return merged(inherited, own)
+
+    return {key: resolve(key, ()) for key in entries}
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return base with `over` laid on it: nested maps merge by key, everything else replaces.
+
+    A map that names another part than the base's replaces it: one part's options mean nothing to the other.
+    """
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        own = result[key].get("name") if both else None
+        alike = both and (own is None or value.get("name", own) == own)
+        result[key] = merged(result[key], value) if alike else value
+    return result
+
+
+def _models(content: Mapping[str, Any]) -> tuple[dict[str, Model], dict[str, tuple[str, ...]], dict[str, str]]:
+    """Return all models, the names that each grid makes, and why the rest of its combinations was left out."""
+    entries, members = expanded(_map(content, "models"), _map(content, "grids") if "grids" in content else {})
+    grid_of = {name: grid for grid, names in members.items() for name in names}
+    models, left_out = {}, {}
+    for key, entry in resolved_models(entries).items():
+        where = f"grids.{grid_of[key]}: {key}" if key in grid_of else f"models.{key}"
+        try:
+            models[key] = _model(key, entry, where)
+        except SenselessError as error:
+            if key not in grid_of:
+                raise
+            left_out[key] = str(error).removeprefix(f"{where}: ")
+    grids = {grid: tuple(name for name in names if name in models) for grid, names in members.items()}
+    for grid, names in grids.items():
+        if not names:
+            raise UserError(f"grids.{grid}: no combination is left; {left_out[members[grid][0]]}")
+    return models, grids, left_out
+
+
+def _model(key: str, entry: dict[str, Any], where: str) -> Model:
+    for name in entry:
+        if name not in MODEL_KEYS:
+            raise UserError(f"{where}: unknown key '{name}'; {nearest(name, MODEL_KEYS)}")
+    entry, checkpoint = adopted(entry, where, DIFFUSION_KEYS)
+    network_name, network = chosen("networks", entry.get("network"), f"{where}.network", default="unet")
+    size, low_size = sizes_of(entry, network_name, network, where)
+    if getattr(type(network), "needs", None) and not low_size:
+        raise UserError(f"{where}.network: {network_name} needs {type(network).needs}; as a model, use unet")
+    # What nobody recorded of a checkpoint stays unknown; of what is trained here, a default fills it in.
+    known = {key for key in ("objective", "training") if checkpoint is None or key in entry}
+    objective_name, objective = "", None
+    if "objective" in known:
+        objective_name, objective = chosen("objectives", entry.get("objective", "simple"), f"{where}.objective")
+    diffusion_options = {name: entry[name] for name in DIFFUSION_KEYS if name in entry}
+    diffusion = configure(Diffusion, diffusion_options, where)
+    training = None
+    if "training" in known:
+        training = configure(Training, stated(entry.get("training")), f"{where}.training")
+    # Of a file without a record nobody knows that its weights are an average.
+    own = checkpoint is not None and checkpoint.facts is None
+    weights = weights_of(entry, where, default=weights_under(checkpoint.key) if own else "ema")
+    if objective is not None:
+        check_combination(objective, objective_name, diffusion, where)
+    guidance = guidance_of(entry, where)
+    return Model(
+        key,
+        network,
+        network_name,
+        diffusion,
+        objective,
+        objective_name,
+        training,
+        weights,
+        of=entry.get("of", key),
+        guidance=guidance,
+        labels=labels_of(entry, network, guidance, where) if low_size is None else None,
+        size=size,
+        low_size=low_size,
+        low_res=low_res_of(entry, low_size, where),
+        checkpoint=checkpoint,
+    )
+
+
+def _check_random_crops(benchmark: Benchmark) -> None:
+    """Raise UserError where training cuts pictures at random, and the data set has images alone."""
+    if getattr(type(benchmark.dataset), "has_pictures", False):
+        return
+    entries = {f"models.{name}": model for name, model in benchmark.models.items()}
+    entries |= {f"classifiers.{name}": classifier for name, classifier in benchmark.classifiers.items()}
+    for where, entry in entries.items():
+        if entry.checkpoint is None and entry.training.random_crop:
+            raise UserError(
+                f"{where}.training.random_crop: data set {benchmark.dataset_name} has no picture files to cut from; "
+                "leave it out"
+            )

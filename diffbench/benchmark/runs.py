@@ -1,0 +1,123 @@
+"""Runs of a benchmark's file: blocks of the table, and whether what they ask for can be had."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure, nearest
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.entries import Run
+from diffbench.benchmark.guidance import check_labels, check_scales
+from diffbench.benchmark.protocols import metric_of
+
+MOST_ROWS = 5_000
+"""Of all runs together; the command that makes a table is given fewer."""
+
+
+def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
+    """Return a run, the grids among its models replaced by what they make."""
+    if not isinstance(entry, Mapping):
+        raise UserError(f"runs[{i}]: must be a map")
+    run = configure(Run, entry, f"runs[{i}]")
+    named = (name for item in run.models for name in grids.get(item, (item,)))
+    run = replace(run, models=tuple(dict.fromkeys(named)))
+    if run.num_images < 2:
+        raise UserError(f"runs[{i}].num_images: {run.num_images} is too few; a sample set needs at least 2 images")
+    for name in ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols"):
+        if not getattr(run, name):
+            raise UserError(f"runs[{i}].{name}: must not be empty")
+    return run
+
+
+def check_runs(benchmark: Benchmark) -> None:
+    """Refuse runs that name what does not exist, or ask for what cannot be."""
+    if not any(run.in_table for run in benchmark.runs):
+        raise UserError("runs: every one has in_table false, which leaves no table; leave it out of one")
+    if (rows := sum(map(_rows, benchmark.runs))) > MOST_ROWS:
+        raise UserError(f"runs: {rows} rows; at most {MOST_ROWS} are made by one benchmark")
+    for i, run in enumerate(benchmark.runs):
+        where = f"runs[{i}]"
+        for name, known in (
+            ("models", benchmark.models),
+            ("samplers", benchmark.samplers),
+            ("protocols", benchmark.protocols),
+        ):
+            for item in getattr(run, name):
+                if name == "models" and item in benchmark.left_out:
+                    raise UserError(f"{where}.models: {item}: {benchmark.left_out[item]}")
+                if item not in known:
+                    raise UserError(f"{where}.{name}: no {name.removesuffix('s')} '{item}'; {nearest(item, known)}")
+        check_scales(benchmark, run, where)
+        check_labels(benchmark, run, where)
+        for model in run.models:
+            for sampler, steps in product(run.samplers, run.steps):
+                _check_steps(benchmark, f"{where}.steps", model, sampler, steps)
+        for protocol in run.protocols:
+            part = benchmark.protocols[protocol][1]
+            _check_num_images(f"{where}.num_images", run.num_images, part)
+            try:
+                part.require(resize=part.resize, rounding=benchmark.sampling.rounding)
+            except UserError as error:
+                raise UserError(f"{where}.protocols: {protocol}: {error}; set sampling.rounding") from None
+    for row in benchmark.all_sets():
+        if not row.protocols:
+            where = f"models: low_res of {row.model}: steps"
+            _check_steps(benchmark, where, row.model, row.sampler, row.steps)
+
+
+def _rows(run: Run) -> int:
+    """Return how many rows a run asks for at most."""
+    lists = (run.models, run.samplers, run.steps, run.train_seeds, run.sample_seeds, run.guidance_scales or (1,))
+    return math.prod(map(len, lists))
+
+
+def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
+    """Refuse sample sets too small for a metric before they are made."""
+    needs = {name: getattr(metric_of(protocol, name, where), "fewest", 3) for name in protocol.metrics}
+    most = max(needs, key=needs.__getitem__)
+    if num_images < needs[most]:
+        raise UserError(f"{where}: {num_images} is too few; this protocol's metric {most} needs at least {needs[most]}")
+
+
+def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, steps: int) -> None:
+    diffusion, entry = benchmark.models[model].diffusion, benchmark.samplers[sampler]
+    if entry.off_grid != "refuse" and (diffusion.parameterization == "mu" or diffusion.variance == "learned_diagonal"):
+        raise UserError(
+            f"{where}: {model} with {sampler}: mu-prediction and a learned diagonal variance mean nothing between the "
+            "training chain's levels; leave this sampler out, or train eps, x_0 or v with another variance"
+        )
+    own = benchmark.models[benchmark.models[model].of]
+    if entry.needs_error and (own.size is not None or own.low_size is not None):
+        raise UserError(
+            f"{where}: {entry.name} needs the model's bound, and models of other sizes have none; leave it out"
+        )
+    guidance = benchmark.models[model].guidance
+    if entry.needs_error and (guidance is not None or not benchmark.sampling.clip_x_0):
+        raise UserError(
+            f"{where}: {entry.name} takes the error of x_0 from the bound, which is measured unguided and clipped; "
+            "leave it out where models are guided, and set sampling.clip_x_0: true"
+        )
+    if entry.needs_error and "train" not in benchmark.bound.splits:
+        raise UserError(f"{where}: {entry.name} needs the bound of training images; add train to bound.splits")
+    if entry.adaptive:
+        return
+    where = f"{where}: {model} with {sampler}"
+    # One step would start at the cleanest level, t = 0, from pure noise.
+    if not 2 <= steps <= diffusion.timesteps:
+        raise UserError(
+            f"{where}: {steps} steps asked of a chain of {diffusion.timesteps}; allowed: 2 to {diffusion.timesteps}"
+        )
+    try:
+        length = len(diffusion.chain(entry.spacing(steps)))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    if length != steps:
+        raise UserError(f"{where}: spacing '{entry.grid}' takes {length} steps, not {steps}")
+    if diffusion.variance == "learned_diagonal" and steps != diffusion.timesteps:
+        raise UserError(
+            f"{where}: variance learned_diagonal is of the training chain's own steps; "
+            f"sample with all {diffusion.timesteps}, or use learned_range"
+        )

@@ -1,0 +1,1 @@
+"""`diffbench compare A B ...`: verdicts between rows of tables."""

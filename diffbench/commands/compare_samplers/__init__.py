@@ -1,0 +1,1 @@
+"""`diffbench compare-samplers`: a candidate sampler and its baselines on one model, image by image."""

@@ -1,0 +1,73 @@
+"""Samplers against a baseline, on the same weights and the same noise: what is missing is made through the workflow."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from diffbench.base.artifacts import checked, read_provenance, replacing
+from diffbench.base.errors import UserError
+from diffbench.base.records import read_records
+from diffbench.base.yaml_file import read_yaml, write_yaml
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.places import (
+    CONFIGURATION,
+    folder_of,
+    home_of,
+    located,
+    remember_configuration,
+    require_own_tree,
+)
+from diffbench.commands.compare_samplers.answers import Pairs, answered, report, write_answers
+from diffbench.commands.compare_samplers.question import Question, laid_over
+from diffbench.commands.compare_samplers.workflow import make
+
+
+def compare_samplers(config: Path, question: Question, *, cores: str = "all") -> str:
+    """Return the comparison as text, after its table, verdicts (CSV) and figure were written.
+
+    Raises: UserError, before any work where the question makes no sense.
+    """
+    if cores != "all" and not (cores.isdecimal() and int(cores)):
+        raise UserError(f"--cores {cores}: is neither a number of processes nor all")
+    laid = laid_over(located(read_yaml(config), folder_of(config)), question, str(config))
+    home = home_of(laid.benchmark.name)
+    folder = home / "results/compared" / laid.name
+    # The workflow cannot see it: it is given the comparison's file, which lies in the tree itself.
+    require_own_tree(home, config, laid.benchmark.name)
+    _tell_what_is_missing(laid.benchmark, home)
+    with replacing(folder / "benchmark.yaml") as temporary:
+        temporary.write_text(write_yaml(laid.content))
+    if not (home / CONFIGURATION).is_file():
+        remember_configuration(home, config.absolute())
+    targets = [f"results/compared/{laid.name}/table.csv"]
+    if any(
+        "fid" in laid.benchmark.protocols[name][1].metrics
+        for row in laid.benchmark.compared_sets()
+        for name in row.protocols
+    ):
+        targets.append(f"results/compared/{laid.name}/fid_vs_nfe.png")
+    make(targets, folder / "benchmark.yaml", cores=cores, log=folder / "snakemake.log")
+    made = read_provenance(folder / "table.csv")
+    pairs = Pairs(laid.benchmark, home, made["spec"]["sets"])
+    inputs = checked({path: home / path for path in made["inputs"]})
+    answers = answered(read_records(inputs.paths.values()), laid, question.metrics, pairs)
+    # A record names inputs by their places in the tree, which are the same on every machine.
+    inputs = dataclasses.replace(inputs, paths={place: Path(place) for place in inputs.paths})
+    asked = {"benchmark": laid.benchmark.name, "question": dataclasses.asdict(question)}
+    verdicts = write_answers(folder, answers, spec=asked, inputs=inputs)
+    paths = [verdicts, *(home / target for target in targets)]
+    return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)
+
+
+def _tell_what_is_missing(benchmark: Benchmark, home: Path) -> None:
+    """Say on stderr what will be trained first, since that may take days."""
+    asked = benchmark.compared_sets()
+    used = {(benchmark.variant(row.model).of, row.train_seed) for row in asked}
+    for model, seed in benchmark.trained_models():
+        weights = home / f"results/models/{model}/train{seed}/weights.safetensors"
+        if (model, seed) in used and not weights.is_file():
+            sys.stderr.write(f"diffbench: {model}, train seed {seed}, has no weights yet: it will be trained first\n")
+
+
+def _shortest(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,80 @@
+"""Does this code compute what the published code computes? Compares it with recorded outputs of the latter.
+
+A file holds either a small network (weights, inputs and output) or one diffusion process evaluated with a formula in
+the network's place.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from diffbench.base.arrays import member_names, read_member
+from diffbench.base.errors import UserError
+from diffbench.commands.conform.closeness import Comparison, compare
+from diffbench.commands.conform.network import conform_network
+from diffbench.commands.conform.process import conform_mathematics
+from diffbench.diffusion.spacings import respaced
+
+
+def conform(path: Path) -> list[Comparison]:
+    """Return the comparison of every array in a file.
+
+    Raises: UserError where it is not a file of the format, or holds nothing to compare: it would pass whatever we do.
+    """
+    found = _comparisons(path)
+    if not found:
+        raise UserError(f"{path}: holds nothing to compare")
+    return found
+
+
+def _comparisons(path: Path) -> list[Comparison]:
+    if path.suffix == ".json":
+        return conform_respacing(path)
+    if "config" not in member_names(path):
+        raise UserError(f"{path}: not a reference file, it has no array 'config'")
+    try:
+        config = json.loads(str(read_member(path, "config")[()]))
+        if "kind" in config:
+            return conform_network(path, config)
+        return list(conform_mathematics(path, config))
+    except UserError:
+        raise
+    except KeyError as error:
+        raise UserError(f"{path}: the reference file lacks {error}") from None
+    except (ValueError, TypeError, IndexError, AttributeError, ZeroDivisionError, RuntimeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{path}: not a file of the format ({reason})") from None
+
+
+def reference_files(paths: list[Path]) -> list[Path]:
+    """Return the files to compare: those given, and the .npz and .json files of folders given."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted([*path.glob("*.npz"), *path.glob("*.json")])
+            if not inside:
+                raise UserError(f"{path}: no .npz or .json file in this folder")
+            found += inside
+        elif path.suffix not in (".npz", ".json"):
+            kind = "neither .npz nor .json" if path.exists() else "no such file or folder"
+            raise UserError(f"{path}: {kind}")
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise UserError(f"{path}: no such file or folder")
+    return found
+
+
+def conform_respacing(path: Path) -> list[Comparison]:
+    """Return the comparison of kept timesteps: a JSON map from "T|spacing" to a list."""
+    results = []
+    try:
+        content = dict(json.loads(path.read_text()))
+        recorded = [(key, *key.split("|"), kept) for key, kept in content.items()]
+        named = [(key, int(timesteps), spacing, kept) for key, timesteps, spacing, kept in recorded]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a map of 'T|spacing' to the timesteps kept ({error})") from None
+    for key, timesteps, spacing, kept in named:
+        results.append(compare(key, np.array(respaced(timesteps, spacing)), np.array(kept), 0.0))
+    return results

@@ -1,0 +1,1 @@
+"""`diffbench import`: weights made elsewhere, with the record that the workflow needs."""

@@ -1,0 +1,262 @@
+"""Weights that others released, as an artifact of ours: downloaded or read, described, checked and written."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from diffbench.base.artifacts import checked, sha256
+from diffbench.base.errors import UserError
+from diffbench.base.json_file import read_json_map
+from diffbench.base.names import weights_under
+from diffbench.base.plugins import chosen, configure, described, nearest
+from diffbench.base.user_path import user_path
+from diffbench.base.yaml_file import read_yaml
+from diffbench.benchmark.load import DIFFUSION_KEYS
+from diffbench.commands.importing.diffusers_layout import diffusion_of, published_names, unet_of
+from diffbench.commands.importing.download import download
+from diffbench.commands.importing.released import REGISTRY, Released, released
+from diffbench.commands.published_flags import published_diffusion, published_part
+from diffbench.diffusion.denoiser import Diffusion
+from diffbench.stages._foreign import read_held, read_state
+from diffbench.stages.convert import write_weights
+
+FOLDER = Path("checkpoints")
+"""Where imported weights lie, if nothing else is asked."""
+
+SAME = "is_the_published_file"
+"""In a record's source: true or false where the file's published sha256 is known."""
+
+AVERAGE = "unet_ema"
+"""The folder in which diffusers' training scripts keep the average of a network's weights."""
+
+DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a file of flags says beside the network and the process: of the data, and of the file.
+
+    shape: height, width and channels of the images. num_classes: of the data, null without labels. low_size: what an
+    upsampler is given. weights: an average (ema) or the last weights (raw); null: what the file says. key: where the
+    tensors stand in a file that holds more.
+    """
+
+    shape: tuple[int, int, int] | None = None
+    num_classes: int | None = None
+    levels: int = 256
+    low_size: int | None = None
+    weights: Literal["ema", "raw"] | None = None
+    key: str | None = None
+
+    def __post_init__(self):
+        sizes = (*(self.shape or ()), self.num_classes or 1, self.low_size or 1)
+        if min(sizes) < 1 or self.levels < 2:
+            raise ValueError("shape, num_classes and low_size are positive, and levels at least 2")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a file's weights mean: a job's spec, the facts of the data as training records them, and the file's key."""
+
+    spec: dict[str, Any]
+    facts: dict[str, Any]
+    key: str | None = None
+
+
+def import_checkpoint(
+    source: str,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    spec_file: Path | None = None,
+    cache: Path = Path(".cache"),
+) -> Path:
+    """Write weights as safetensors with their provenance, and return where.
+
+    source: a name of the registry, to be downloaded, or a file, or a folder in diffusers' layout. name: the registry's
+    entry whose flags a file has. spec_file: a YAML of flags. Raises: UserError; what stood at `out` then stays.
+    """
+    path = user_path(source)
+    if name is not None and spec_file is not None:
+        raise UserError("--as and --spec: both say what the weights mean; give one")
+    if path.is_dir():
+        if name is not None:
+            raise UserError(f"--as: {path} is a folder in diffusers' layout, which describes itself; leave it out")
+        return _import_folder(path, spec_file, out or FOLDER / f"{path.resolve().name}.safetensors")
+    if path.is_file():
+        meaning = _meaning_of_file(path, name, spec_file)
+        return _write(meaning, path, out or FOLDER / f"{path.stem}.safetensors")
+    if name is not None or spec_file is not None or path.name != source:
+        raise UserError(f"{path}: no such file or folder")
+    entry = released(source)
+    file = cache / "released" / entry.file
+    if not file.is_file():
+        download(entry.url, file, otherwise=f"`diffbench import {entry.file} --as {entry.name}`")
+    if entry.sha256 is not None and sha256(file) != entry.sha256:
+        file.unlink()
+        raise UserError(f"{entry.url}: not the published bytes (sha256 is not {entry.sha256}); download it again")
+    target = _write(_of_file(entry, file), file, out or FOLDER / f"{entry.name}.safetensors")
+    file.unlink()
+    return target
+
+
+def _write(meaning: Meaning, file: Path, out: Path) -> Path:
+    key, state = read_held(file, meaning.key)
+    # What nobody says is an average is not recorded as one.
+    spec = meaning.spec if meaning.spec["weights"] else meaning.spec | {"weights": weights_under(key)}
+    inputs = checked({"checkpoint": file}, foreign=["checkpoint"])
+    write_weights(spec, state, file, out, inputs=inputs, facts=meaning.facts)
+    return out
+
+
+def meaning_of_released(entry: Released) -> Meaning:
+    """Return what the weights of a published file mean."""
+    network_name, network = published_part(entry.kind, entry.flags, entry.size)
+    diffusion = published_diffusion(entry.kind, entry.flags)
+    spec: dict[str, Any] = {
+        "network": described(network, network_name),
+        "diffusion": dataclasses.asdict(diffusion),
+        # Averages, but for the classifiers, of which none was kept.
+        "weights": "raw" if entry.kind == "classifier" else "ema",
+    }
+    facts: dict[str, Any] = {"shape": [entry.size, entry.size, 3], "levels": 256, "num_classes": entry.num_classes}
+    for place in (spec, facts) if entry.low_size is not None else ():
+        place["low_size"] = entry.low_size
+    if entry.objective is not None:
+        spec["objective"] = described(chosen("objectives", entry.objective, entry.name)[1], entry.objective["name"])
+    facts["source"] = {
+        "name": entry.name,
+        "url": entry.url,
+        "family": entry.family,
+        "data": entry.data,
+        "class_order": entry.class_order,
+        "flags": dict(entry.flags),
+    }
+    return Meaning(spec, facts)
+
+
+def _of_file(entry: Released, file: Path) -> Meaning:
+    """Return what a file of published flags means, and whether it is known to be the published one."""
+    meaning = meaning_of_released(entry)
+    same = "unknown sha256" if entry.sha256 is None else sha256(file) == entry.sha256
+    return dataclasses.replace(meaning, facts={**meaning.facts, "source": {**meaning.facts["source"], SAME: same}})
+
+
+def _meaning_of_file(path: Path, name: str | None, spec_file: Path | None) -> Meaning:
+    if name is not None:
+        return _of_file(released(name), path)
+    if spec_file is not None:
+        return meaning_of_yaml(spec_file)
+    like = f"--as {path.stem}" if path.stem in REGISTRY else "--as NAME (see --list)"
+    raise UserError(f"{path}: weights do not say what they mean; add {like} or --spec FILE.yaml")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path}: must be a map")
+    allowed = ("network", "objective", *DIFFUSION_KEYS, *(field.name for field in dataclasses.fields(Data)))
+    for key in content:
+        if key not in allowed:
+            raise UserError(f"{path}: unknown key '{key}'; {nearest(key, allowed)}")
+    return dict(content)
+
+
+def _data_of(content: Mapping[str, Any], where: str) -> Data:
+    keys = [field.name for field in dataclasses.fields(Data) if field.name in content]
+    return configure(Data, {key: content[key] for key in keys}, where)
+
+
+def meaning_of_yaml(path: Path) -> Meaning:
+    """Return what a YAML of flags says: a model's or classifier's entry, and the `shape` and `num_classes` of its data.
+
+    Raises: UserError naming file, key and what is allowed.
+    """
+    content, where = _read_yaml(path), str(path)
+    network_name, network = chosen("networks", content.get("network"), f"{where}: network", default="unet")
+    data = _data_of(content, where)
+    if data.shape is None:
+        raise UserError(f"{where}: 'shape' is missing; write [height, width, channels] of the images")
+    if getattr(type(network), "upsamples", False) != (data.low_size is not None):
+        raise UserError(f"{where}: low_size goes with network super_resolution, and only with it")
+    process = {key: content[key] for key in DIFFUSION_KEYS if key in content}
+    diffusion = configure(Diffusion, process, where)
+    spec: dict[str, Any] = {
+        "network": described(network, network_name),
+        "diffusion": dataclasses.asdict(diffusion),
+        "weights": data.weights,
+    }
+    if "objective" in content:
+        objective_name, objective = chosen("objectives", content["objective"], f"{where}: objective")
+        spec["objective"] = described(objective, objective_name)
+    facts = {"shape": list(data.shape), "levels": data.levels, "num_classes": data.num_classes}
+    for place in (spec, facts) if data.low_size is not None else ():
+        place["low_size"] = data.low_size
+    return Meaning(spec, facts, data.key)
+
+
+def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
+    """Write the weights of a UNet2DModel: config.json, its weights and, at hand, the scheduler's configuration."""
+    given = {} if spec_file is None else _read_yaml(spec_file)
+    data = _data_of(given, str(spec_file))
+    own = _network_folder(folder, data.weights)
+    config_file = own / "config.json"
+    settings, shape = unet_of(read_json_map(config_file), config_file)
+    for key in ("network", "shape", "low_size", "key"):
+        if key in given:
+            raise UserError(f"{spec_file}: {key}: {config_file} says that; leave it out")
+    files = {"config": config_file}
+    asked = {key: given[key] for key in DIFFUSION_KEYS if key in given}
+    schedulers = (folder / "scheduler_config.json", folder / "scheduler" / "scheduler_config.json")
+    scheduler = next((file for file in schedulers if file.is_file()), None)
+    if scheduler is not None:
+        files["scheduler"] = scheduler
+        diffusion = diffusion_of(read_json_map(scheduler), scheduler)
+        for key, value in asked.items():
+            if getattr(diffusion, key) != value:
+                raise UserError(f"{spec_file}: {key} {value}, and {scheduler} says {getattr(diffusion, key)}")
+    elif asked:
+        diffusion = configure(Diffusion, asked, str(spec_file))
+    else:
+        raise UserError(f"{folder}: no scheduler_config.json; say schedule, timesteps and variance in --spec FILE.yaml")
+    weights = next((own / name for name in DIFFUSERS_WEIGHTS if (own / name).is_file()), None)
+    if weights is None:
+        raise UserError(f"{own}: neither {' nor '.join(DIFFUSERS_WEIGHTS)}")
+    spec = {
+        "network": described(settings, "unet"),
+        "diffusion": dataclasses.asdict(diffusion),
+        "weights": data.weights or _weights_in(own),
+    }
+    state = published_names(read_state(weights), settings, weights)
+    classes = {} if "label_emb.weight" not in state else {"num_classes": (*state["label_emb.weight"].shape, 0)[0]}
+    facts = {"shape": list(shape), "levels": data.levels, "num_classes": data.num_classes} | classes
+    files["checkpoint"] = weights
+    write_weights(spec, state, weights, out, inputs=checked(files, foreign=list(files)), facts=facts)
+    return out
+
+
+def _network_folder(folder: Path, weights: str | None) -> Path:
+    """Return where the network is in a folder of diffusers: the average's place where there is one, unless not asked.
+
+    weights: as Data's. Raises: UserError where an average is asked for beside last weights, and is not there.
+    """
+    # A pipeline keeps network and scheduler in folders of their own; its training scripts keep the average beside.
+    raw, average = folder / "unet", folder / AVERAGE
+    if average.is_dir() and (weights != "raw" or not raw.is_dir()):
+        if weights == "raw":
+            raise UserError(f"{folder}: weights: raw, and it holds the average alone ({AVERAGE})")
+        return average
+    own = raw if raw.is_dir() else folder
+    if weights == "ema" and own.resolve().name == "unet" and (own.resolve().parent / AVERAGE).is_dir():
+        raise UserError(f"{own}: weights: ema, and these are the last ones; import {own.resolve().parent / AVERAGE}")
+    if weights == "raw" and own.resolve().name == AVERAGE:
+        raise UserError(f"{own}: weights: raw, and this is the average")
+    return own
+
+
+def _weights_in(own: Path) -> str:
+    """Return which weights a network's folder holds, as far as names tell: diffusers marks what is no average."""
+    marked = any(own.glob("diffusion_pytorch_model.non_ema.*"))
+    return "ema" if marked or own.resolve().name == AVERAGE else "raw"

@@ -1,0 +1,1 @@
+"""`diffbench measure`: the scores of images or features from anywhere."""

@@ -1,0 +1,178 @@
+"""What `measure` refuses before any work: options that mean nothing, places that cannot be written, too few images."""
+
+import dataclasses
+import errno
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.artifacts import UNWRITABLE, provenance_path, read_provenance, sha256
+from diffbench.base.errors import UserError
+from diffbench.benchmark.protocols import metric_of
+from diffbench.commands.measure.image_sets import Wanted, channels_of
+from diffbench.commands.sampler_option import parsed
+from diffbench.protocols._contract import Protocol
+from diffbench.stages._image_file import CHANNELS, ImageSet
+
+PROBE = 2**16
+"""Bytes written to see whether a place can be written: more than the records of a measurement."""
+
+
+def settings_of(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the settings of metrics that texts such as `kid.subset_size=50` give. Raises: UserError."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        place, equals, value = text.partition("=")
+        metric, dot, key = place.strip().partition(".")
+        if not (equals and dot and metric and key and value.strip()):
+            raise UserError(f"--set {text}: write METRIC.KEY=VALUE, such as kid.subset_size=50")
+        if key in found.get(metric, {}):
+            raise UserError(f"--set {text}: {place} is given twice")
+        found.setdefault(metric, {}).update(parsed(f"{metric} {key}={value.strip()}", "--set")[1])
+    return found
+
+
+def label_of(samples: Path, asked: str | None) -> str:
+    """Return what stands in the place of a model's name: as asked, else the samples' own.
+
+    Raises: UserError for a label that `diffbench compare` could not take.
+    """
+    if asked is None:
+        return printable(samples.resolve().name)
+    odd = sorted(set(asked) & set("/=@"))
+    if odd or not asked.strip() or asked != printable(asked):
+        raise UserError(f"--label '{printable(asked)}': must be a word without /, = and @, by which rows are named")
+    return asked
+
+
+def printable(text: str) -> str:
+    """Return a text with the bytes of file names that are not UTF-8 written out, as \\xdf."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def require_writable(place: Path, option: str, *, is_folder: bool) -> None:
+    """Raise UserError, naming the option that chooses another place, where a file cannot be written there."""
+    folder = place if is_folder else place.parent
+    try:
+        if not is_folder and place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE))
+            probe.flush()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{place}: cannot be written ({reason}); choose another place by {option}") from error
+
+
+def rounding_of(samples: Path, asked: str | None) -> str:
+    """Return how floats became bytes: as asked, else as the record beside samples of ours says, else unknown.
+
+    Raises: UserError where the two contradict each other.
+    """
+    if asked not in (None, "truncate", "round", "unknown"):
+        raise UserError(f"--rounding {asked}: is not allowed; allowed: truncate, round, unknown")
+    recorded = None
+    if provenance_path(samples).is_file():
+        found = read_provenance(samples)
+        if found.get("sha256") == sha256(samples):
+            recorded = _inner(_inner(found, "spec"), "sampling").get("rounding")
+    if recorded and asked not in (None, recorded):
+        raise UserError(f"--rounding {asked}: {provenance_path(samples)} says '{recorded}'; leave the option out")
+    return recorded or asked or "unknown"
+
+
+def _inner(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = record.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def require_apart(out: Path, *kept: Path) -> None:
+    """Raise UserError where the records, or the provenance beside them, would replace an input or its provenance."""
+    held = {place.resolve() for path in kept for place in (path, provenance_path(path))}
+    for place in (out, provenance_path(out)):
+        if place.resolve() in held:
+            raise UserError(f"--out {out}: {place} is an input, or the provenance of one; choose another name")
+
+
+@contextmanager
+def naming_cache(cache: Path) -> Iterator[None]:
+    """Name --cache in the message where what goes wrong is that its disk is full or may not be written."""
+    try:
+        yield
+    except UserError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in UNWRITABLE and str(cache) in str(error):
+            raise UserError(f"{error}, or choose another place by --cache") from cause
+        raise
+
+
+def require_enough(
+    protocol: Protocol, name: str, samples: ImageSet, reference: ImageSet, stored: Collection[str] = ()
+) -> None:
+    """Raise UserError where metrics cannot be had from so many images, with the options that leave them out.
+
+    stored: features whose mean and covariance the reference stores.
+    """
+    num_reference = protocol.reference_images(reference.num_images)
+    refused, lower = [], []
+    for metric in protocol.metrics:
+        part = metric_of(protocol, metric, f"--protocol {name}")
+        reason = _refusal(part, samples, num_reference, stored)
+        if reason:
+            refused.append((metric, reason))
+            lower += [f"--set {metric}.{key}=N" for key in _lowering(part)]
+    if not refused:
+        return
+    kept = [metric for metric in protocol.metrics if metric not in dict(refused)]
+    ways = [f"leave out by --metrics {','.join(kept)}"] if kept else []
+    ways += [f"lower by {' '.join(lower)}"] if lower else []
+    reasons = "; ".join(f"{metric} {reason}" for metric, reason in refused)
+    counts = f"{samples.num_images} samples, {num_reference} reference images"
+    raise UserError(f"{counts}: {reasons}: {', or '.join(ways) or 'give more images'}")
+
+
+def _refusal(part: Any, samples: ImageSet, num_reference: int, stored: Collection[str]) -> str | None:
+    """Return why a metric cannot be had from so many images, or None."""
+    fewest = getattr(part, "fewest", 2)
+    by_images = getattr(part, "needs_reference", True)
+    by_images = by_images and not (getattr(part, "takes_moments", False) and part.features in stored)
+    if samples.num_images < fewest or by_images and num_reference < fewest:
+        return f"needs at least {fewest}{' of each' if by_images else ' samples'}"
+    if getattr(part, "needs_labels", False) and not samples.has_labels:
+        return "needs the samples' labels (arr_1)"
+    try:
+        if hasattr(part, "require"):
+            part.require(samples.num_images)
+    except UserError as error:
+        return f"refuses: {error}"
+    return None
+
+
+def _lowering(part: Any) -> list[str]:
+    """Return the settings of a metric whose lower value lowers the number of images that it needs."""
+    found = []
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if type(value) is int and value > 1:
+            try:
+                lower = dataclasses.replace(part, **{field.name: value - 1})
+            except ValueError:
+                continue
+            if getattr(lower, "fewest", 2) < getattr(part, "fewest", 2):
+                found.append(field.name)
+    return found
+
+
+def require_fitting(path: Path, images: ImageSet, wanted: Wanted) -> None:
+    """Raise UserError where an extractor does not take images of such channels or sizes."""
+    allowed = (wanted.channels,) if wanted.channels else CHANNELS
+    channels = channels_of(path)
+    if channels not in allowed:
+        words = " or ".join(map(str, allowed))
+        raise UserError(f"{path}: images of {channels} channels, and the protocol's extractor takes {words}")
+    if images.size is None and not wanted.any_size:
+        raise UserError(f"{path}: images of several sizes, which this protocol does not resize one by one")

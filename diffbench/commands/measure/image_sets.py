@@ -1,0 +1,171 @@
+"""Sets of images as people have them, as the `.npz` files that stages read: pictures in a folder, data sets by name."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffbench.base import plugins
+from diffbench.base.arrays import writing_npz
+from diffbench.base.artifacts import digest, require_files, write_provenance
+from diffbench.base.codehash import code_hash
+from diffbench.base.errors import UserError
+from diffbench.base.mixed_sizes import write_mixed
+from diffbench.base.plugins import nearest
+from diffbench.commands.measure.cached import whole
+from diffbench.commands.sampler_option import parsed
+from diffbench.datasets._decode import require_shape
+from diffbench.datasets._pictures import SUFFIXES, PictureTree
+from diffbench.protocols._contract import ARRAYS
+from diffbench.stages._image_file import image_set
+from diffbench.stages.prepare import prepare
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an extractor takes. channels: 1 or 3 where it takes only those; any_size: whether sizes may differ."""
+
+    channels: int | None = None
+    any_size: bool = False
+
+
+@dataclass(frozen=True)
+class Images:
+    """A file of images, and what was read to make it, in words."""
+
+    file: Path
+    read: str
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the headers of pictures say. digest: of their names and bytes; coloured: how many have colours."""
+
+    digest: str
+    sizes: tuple[tuple[int, int], ...]
+    coloured: int
+
+
+def image_file(path: Path, cache: Path, wanted: Wanted) -> Images:
+    """Return an `.npz` of the images at a path: itself where it is one, else its pictures, in the order of their names.
+
+    path: an `.npz` or `.npy`, or a folder or zip archive of pictures. Grey pictures count as colour where one of them
+    has colours; colour is reduced to its luma only for an extractor that takes nothing else.
+    Raises: UserError naming the picture that does not fit.
+    """
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix == ".zip":
+        return _packed(PictureTree(path), path, cache, wanted)
+    require_files([path])
+    if suffix not in ARRAYS:
+        raise UserError(f"{path}: neither an .npz or .npy of images, nor a folder or a .zip of pictures")
+    return Images(path, str(path))
+
+
+def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Images:
+    """Return the pictures of a tree in a file of the cache, under the hash of their names and bytes."""
+    names = tree.pictures
+    if not names:
+        raise UserError(f"{path}: no pictures below it (looked for {', '.join(SUFFIXES)})")
+    seen = _seen(tree, names, wanted)
+    channels = wanted.channels or (3 if seen.coloured else 1)
+    said = f"{path}: {tree.summary()}"
+    if channels == 1 and seen.coloured:
+        said += f"; {seen.coloured} in colour, reduced to their luma, for the extractor takes grey only"
+    code = code_hash(["diffbench.datasets._pictures", "diffbench.base.mixed_sizes"])
+    packed = cache / "pictures" / f"{digest([seen.digest, channels, code])[:24]}.npz"
+    found = whole(packed)
+    if found is None or found["facts"].get("read") != seen.digest:
+        if len(set(seen.sizes)) > 1:
+            sizes = [(*size, channels) for size in seen.sizes]
+            write_mixed(packed, sizes, (tree.picture(name, channels, None) for name in names))
+        else:
+            with (
+                writing_npz(packed) as writer,
+                writer.member("arr_0", (len(names), *seen.sizes[0], channels), np.uint8) as images,
+            ):
+                for chunk in tree.chunks(names, channels, None):
+                    images.write(chunk)
+        if _seen(tree, names, wanted).digest != seen.digest:
+            packed.unlink()
+            raise UserError(
+                f"{path}: its pictures changed while they were read; measure again once nothing writes them"
+            )
+        facts = {"pictures": len(names), "read": seen.digest}
+        write_provenance(packed, spec={"channels": channels, "code": code}, facts=facts)
+    return Images(packed, said)
+
+
+def _seen(tree: PictureTree, names: list[str], wanted: Wanted) -> _Seen:
+    total, sizes, coloured = hashlib.sha256(), [], 0
+    for name in names:
+        content, header = tree.header(name)
+        sizes.append((header.height, header.width))
+        if not wanted.any_size:
+            _require_one_size((*sizes[-1], 3), (*sizes[0], 3), tree.where(name), tree.where(names[0]))
+        coloured += not header.grey
+        # Names are bytes on disk, of any encoding.
+        total.update(name.encode(errors="surrogateescape") + f"\0{len(content)}\0".encode() + content)
+    return _Seen(total.hexdigest(), tuple(sizes), coloured)
+
+
+def _require_one_size(found: tuple[int, ...], first: tuple[int, ...], where: str, first_where: str) -> None:
+    try:
+        require_shape(found, first, where, f"{first_where} is")
+    except UserError as error:
+        raise UserError(f"{error}, but under a protocol that resizes each by itself, as clean_fid does") from None
+
+
+def reference_file(text: str, data: Path | None, split: str | None, cache: Path, wanted: Wanted) -> tuple[Images, str]:
+    """Return an `.npz` of the reference that a text names, and how a protocol calls it: its path, train or test.
+
+    text: a path as for `image_file`, or a data set with its options: `digits`, `mnist:data/mnist`,
+    `folder:photos size=64`. data: the data set's path, where the text does not say it. split: of a data set, train
+    where None. Raises: UserError.
+    """
+    known = plugins.names("datasets")
+    word = (text.split() or [""])[0].partition(":")[0]
+    if word not in known:
+        path = Path(text)
+        if not path.exists() and path.suffix.lower() not in ARRAYS:
+            kinds = "neither an .npz, a folder or a zip of pictures, nor a data set"
+            raise UserError(f"--reference {text}: {kinds}; {nearest(word, known)}")
+        if data is not None:
+            raise UserError(f"--data: goes with a data set's name as --reference, and {text} is a file or folder")
+        if split is not None:
+            raise UserError(f"--split: goes with a data set's name as --reference, and {text} is a file or folder")
+        found = image_file(path, cache, wanted)
+        return found, str(found.file)
+    split = split or "train"
+    if split not in ("train", "test"):
+        raise UserError(f"--split {split}: is not allowed; allowed: train, test")
+    options = _data_set(text, data)
+    spec = {"dataset": options}
+    folder = cache / "references" / digest(spec)[:24]
+    # Written each time: what lies at a path may have changed, and reading it is little beside extracting features.
+    prepare(spec, out_train=folder / "train.npz", out_test=folder / "test.npz")
+    return Images(folder / f"{split}.npz", f"split {split} of {text}"), split
+
+
+def _data_set(text: str, data: Path | None) -> dict[str, Any]:
+    name, options = parsed(text, "--reference")
+    name, found, path = name.partition(":")
+    given = [str(value) for value in (path or None, data, options.get("path")) if value is not None]
+    if found and not path or len(given) > 1:
+        raise UserError(f"--reference {text}: give the path of the data once, as {name}:PATH or by --data")
+    if given:
+        options["path"] = given[0]
+    takes_path = any(field == "path" for field in plugins.load("datasets", name).__dataclass_fields__)
+    if takes_path and not given:
+        raise UserError(f"--reference {name}: say where the data are, as {name}:PATH or by --data")
+    if given and not takes_path:
+        raise UserError(f"--reference {name}: brings its own images; leave the path out")
+    plugins.configure(plugins.load("datasets", name), options, f"--reference {name}")
+    return {"name": name, **options}
+
+
+def channels_of(images: Path) -> int:
+    """Return the channels of a file of images. Raises: UserError where it holds none."""
+    return image_set(images).channels

@@ -1,0 +1,227 @@
+"""Scores of somebody's sample file against somebody's reference, under a published protocol, without a benchmark."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.artifacts import digest, provenance_path, read_provenance, require_files, sha256, versions_of
+from diffbench.base.codehash import code_hash
+from diffbench.base.devices import chosen_device
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import configure, described, load, module_of
+from diffbench.base.records import ROW_KEYS, read_records
+from diffbench.benchmark.protocols import check_protocol, metric_of
+from diffbench.commands.measure.before import require_enough, require_fitting, rounding_of
+from diffbench.commands.measure.cached import whole
+from diffbench.commands.measure.image_sets import Wanted
+from diffbench.metrics._features import STORED_MOMENTS
+from diffbench.protocols._contract import Protocol
+from diffbench.stages._image_file import ImageSet, image_set, stored_features
+from diffbench.stages.extract import extract, full_size
+from diffbench.stages.score import score_features
+from diffbench.stages.tabulate import FLOAT_FORMAT
+from diffbench.tables.table2 import SCORES, table2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores, the sets of images that they are of, and what a person should know of how they came about."""
+
+    records: Sequence[Mapping[str, Any]]
+    samples: ImageSet
+    reference: ImageSet
+    notes: Sequence[str]
+
+
+def measure(
+    samples: Path,
+    reference: Path,
+    protocol: Protocol,
+    name: str,
+    *,
+    label: str,
+    out: Path,
+    cache: Path,
+    weights: Path | None = None,
+    rounding: str | None = None,
+    device: str = "auto",
+    threads: int = 1,
+) -> Measured:
+    """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
+
+    label: in the place of a model's name. rounding: of the samples; None takes it from their record, where they have
+    one. Features wait in `cache` under the hash of images, extractor, weights, device and code, so that one reference
+    serves many samples.
+    Raises: UserError; whatever the headers of both files tell, before the long work.
+    """
+    extractor_name, extractor = extractor_of(protocol, name)
+    wanted = wanted_of(extractor, weights)
+    rounding = rounding_of(samples, rounding)
+    protocol.require(resize=getattr(extractor, "resize", "none"), rounding=rounding)
+    own, other = image_set(samples), image_set(reference)
+    require_fitting(samples, own, wanted)
+    require_fitting(reference, other, wanted)
+    usable = bool(getattr(extractor, "stored_statistics", False))
+    stored = stored_features(reference) if usable else ()
+    require_enough(protocol, name, own, other, stored)
+    spec = {"extractor": described(extractor, extractor_name), "threads": threads}
+    # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
+    key = {
+        "spec": spec,
+        "weights": sha256(weights) if weights else None,
+        "code": code_hash(["diffbench.stages.extract", module_of("extractors", extractor_name)]),
+        "device": chosen_device(device).type,
+        "versions": versions_of(spec),
+    }
+    features = [_features_of(images, cache, key, extractor, weights, device) for images in (samples, reference)]
+    row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}
+    asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
+    score_features(asked, features[0], features[1], out)
+    notes = [
+        *_notes_of_sizes(own, other, full_size(samples)),
+        *_notes_of_moments(protocol, reference, other, stored),
+        *_notes_of_twins(*features),
+    ]
+    return Measured(read_records([out]), own, other, notes)
+
+
+def extractor_of(protocol: Protocol, name: str) -> tuple[str, Any]:
+    """Return name and instance of the extractor that a protocol means. Raises: UserError where they disagree."""
+    entry = dict(protocol.extractor_entry)
+    extractor_name = entry.pop("name")
+    extractor = configure(load("extractors", extractor_name), entry, "extractor")
+    check_protocol(f"--protocol {name}", protocol, extractor)
+    return extractor_name, extractor
+
+
+def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
+    """Return which images an extractor takes. Raises: UserError where its weights are missing or not its own."""
+    if weights is not None:
+        require_files([weights])
+    channels = extractor.channels(weights) if hasattr(extractor, "channels") else None
+    return Wanted(channels, bool(getattr(extractor, "any_size", False)))
+
+
+def _features_of(
+    images: Path, cache: Path, key: Mapping[str, Any], extractor: Any, weights: Path | None, device: str
+) -> Path:
+    """Return the features of a file's images in the cache, extracted where they are not there.
+
+    key: all that they depend on beside the images. Raises: UserError where a file changed while it was read, so that
+    nobody knows what these features are of.
+    """
+    inputs = {"images": sha256(images)} | ({"weights": key["weights"]} if weights else {})
+    path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
+    if _stands(path, inputs, extractor, weights):
+        return path
+    extract(key["spec"], [images], [path], weights=weights, device=device)
+    # The extraction hashed the files itself and then opened them once more.
+    read = {"images": images} | ({"weights": weights} if weights else {})
+    for name, file in read.items():
+        if {read_provenance(path)["inputs"][name], sha256(file)} != {inputs[name]}:
+            provenance_path(path).unlink()
+            path.unlink()
+            raise UserError(f"{file}: changed while it was read; measure again once nothing writes it")
+    return path
+
+
+def _stands(features: Path, inputs: Mapping[str, str], extractor: Any, weights: Path | None) -> bool:
+    """Return whether features in the cache are whole, of these inputs, and of weights that the extractor has now."""
+    found = whole(features)
+    if found is None or found["inputs"] != inputs:
+        return False
+    try:
+        return found["facts"]["weights_sha256"] == extractor.weights_sha256(weights)
+    except UserError:  # the weights are elsewhere now; the record says which ones they were
+        return True
+
+
+def _notes_of_sizes(samples: ImageSet, reference: ImageSet, enlarged: Sequence[int] | None) -> list[str]:
+    notes = []
+    if enlarged:
+        notes.append(f"samples are enlarged to {enlarged[1]}x{enlarged[0]}, the size of the data that they are of")
+    elif samples.size and reference.size and samples.size != reference.size:
+        (h, w), (height, width) = samples.size, reference.size
+        notes.append(f"samples are {w}x{h} and the reference {width}x{height}; the extractor resizes both")
+    return notes
+
+
+def _notes_of_moments(protocol: Protocol, reference: Path, images: ImageSet, stored: Collection[str]) -> list[str]:
+    """Return what came from a reference's stored means and covariances, and what although some are stored did not."""
+    held = stored_features(reference)
+    if not held:
+        return []
+    notes, own = [], f"the {images.num_images} images of the reference"
+    for metric in protocol.metrics:
+        part = metric_of(protocol, metric, "--protocol")
+        if not getattr(part, "takes_moments", False):
+            continue
+        pair = " and ".join(STORED_MOMENTS.get(part.features, ("mean", "covariance")))
+        if part.features in stored:
+            notes.append(f"{metric} is against {pair} as the reference stores them, not its {images.num_images} images")
+        elif part.features in held:
+            notes.append(f"{metric} is against {own}, for {pair} that it stores are of ADM's resize, not of this one")
+        else:
+            notes.append(f"{metric} is against {own}, which stores no {pair} of these features")
+    return notes
+
+
+def _notes_of_twins(samples: Path, reference: Path) -> list[str]:
+    own, other = (read_provenance(path)["facts"]["pixels_sha256"] for path in (samples, reference))
+    return ["samples and reference are the same images, so that these scores say nothing"] if own == other else []
+
+
+def report(measured: Measured, protocol: Protocol) -> str:
+    """Return scores as text: a line a metric with its 95 % interval, the protocol's id, and what to beware of."""
+    records = measured.records
+    lines = [f"{'metric':<20}{'value':>12}   95 % interval"]
+    for item in records:
+        lines.append(f"{item['metric']:<20}{item['value']:>12.5g}   {item['low']:.5g} to {item['high']:.5g}")
+    lines += ["", f"protocol {records[0]['protocol']}", *(f"note: {note}" for note in measured.notes)]
+    n = records[0]["num_images"]
+    if protocol.num_images not in (None, n):
+        lines.append(f"{n} images; published scores of this protocol have {protocol.num_images}, and FID falls with n")
+    if protocol.deviations != "none known":
+        lines.append(f"known deviations: {protocol.deviations}")
+    return "\n".join(lines)
+
+
+def table_row(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the line of table2.csv that the records make, below the line of its columns; "" where they make none."""
+    if not any(item["metric"] in SCORES for item in records):
+        return ""
+    return table2(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+
+
+def protocol_of(
+    name: str, reference: str, metrics: Sequence[str] = (), settings: Mapping[str, Mapping[str, Any]] | None = None
+) -> Protocol:
+    """Return a protocol by its name; reference: train, test, or the path of a file.
+
+    metrics: what is computed, of the protocol's own where none are named. settings: of metrics, laid over its own.
+    Raises: UserError for a name that does not exist.
+    """
+    options: dict[str, Any] = {"reference": reference}
+    options |= {"metrics": list(metrics)} if metrics else {}
+    options |= {"settings": settings} if settings else {}
+    return configure(load("protocols", name, "--protocol"), options, f"protocol {name}")
+
+
+def protocols_text(names: Sequence[str]) -> str:
+    """Return the protocols as text: what each fixes, line by line."""
+    blocks = []
+    for name in names:
+        part = load("protocols", name, "protocols")()
+        held = part.described()
+        metrics = held.pop("metrics")
+        lines = [f"{name} (version {held.pop('version')}): {(part.__doc__ or '').strip().splitlines()[0]}"]
+        held["n"] = held.pop("num_images") or "as sampled"
+        held["rounding"] = held["rounding"] or "as sampled"
+        order = ("extractor", "resize", "rounding", "n", "reference", "source", "deviations")
+        lines += [f"  {key:<11}{held[key]}" for key in order]
+        for metric, options in metrics.items():
+            settings = ", ".join(f"{key} = {value}" for key, value in options.items())
+            lines.append(f"  {'metric':<11}{metric}{f' ({settings})' if settings else ''}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)

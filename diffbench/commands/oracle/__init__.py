@@ -1,0 +1,1 @@
+"""`diffbench oracle`: samplers and bounds on data whose answers are closed forms."""

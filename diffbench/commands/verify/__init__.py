@@ -1,0 +1,1 @@
+"""`diffbench verify`: results beside their records, and some of them made again."""

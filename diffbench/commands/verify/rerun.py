@@ -1,0 +1,186 @@
+"""Artifacts made a second time, from the spec and the inputs that their records name, in a scratch folder."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from diffbench.base.artifacts import provenance_path, read_provenance, sha256
+from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.comparison import verdicts
+
+Recorded = Mapping[str, Any]
+
+
+@dataclass
+class Again:
+    """A line for each artifact that came out otherwise, and notes on those that did not or could not be made."""
+
+    bad: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def made_again(home: Path, good: Mapping[Path, Recorded], count: int, seed: int) -> Again:
+    """Return what came of making `count` artifacts again, each stage in turn, a stage's own in the seed's order.
+
+    home: the folder below which records name inputs. good: whole artifacts and their records.
+    """
+    stages: dict[str, list[Path]] = {}
+    again, foreign = Again(), 0
+    for path, recorded in good.items():
+        if path.name == verdicts.FILE:
+            continue  # verdicts are given by a command, not made by a stage
+        if _is_at_hand(home, recorded):
+            stages.setdefault(stage_of(path, recorded), []).append(path)
+        else:
+            foreign += 1
+    for stage in sorted(stages):
+        random.Random(f"{seed} {stage}").shuffle(stages[stage])
+    turns = [path for turn in range(max(map(len, stages.values()), default=0)) for path in _turn(stages, turn)]
+    for path in turns[:count]:
+        shown = path.relative_to(home)
+        sys.stderr.write(f"diffbench: making {shown} again\n")
+        line = _compared(home, path, good[path])
+        if line is None:
+            again.notes.append(f"note: {shown}: made again, the same bytes")
+        else:
+            again.bad.append(f"{shown}: {line}")
+    if foreign:
+        again.notes.append(f"note: {foreign} artifacts could not be made again, since not all their inputs are here")
+    return again
+
+
+def _turn(stages: Mapping[str, list[Path]], turn: int) -> list[Path]:
+    return [stages[stage][turn] for stage in sorted(stages) if turn < len(stages[stage])]
+
+
+def _is_at_hand(home: Path, recorded: Recorded) -> bool:
+    places = recorded["places"]
+    return set(places) == set(recorded["inputs"]) and all((home / place).is_file() for place in places.values())
+
+
+def stage_of(path: Path, recorded: Recorded) -> str:
+    """Return the name of the stage that made an artifact."""
+    spec = recorded["spec"]
+    if path.suffix in (".csv", ".png") and path.name != "log.csv":
+        return "tabulate" if path.suffix == ".csv" else "plot"
+    told_by = {"row": "score", "spacings": "sample", "bound": "bound", "training": "train", "size": "shrink"}
+    known = [stage for key, stage in told_by.items() if key in spec]
+    if known:
+        return known[0]
+    if "extractor" in spec:
+        return "fit" if path.suffix == ".safetensors" else "extract"
+    return "prepare" if "dataset" in spec else "convert"
+
+
+def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
+    """Return what differs between an artifact and itself made again, None where nothing does."""
+    with TemporaryDirectory() as scratch:
+        stage = stage_of(path, recorded)
+        out = Path(scratch, "train" if stage == "prepare" else "out", path.name)
+        out.parent.mkdir()
+        command = [sys.executable, "-m", f"diffbench.stages.{stage}", "--spec", str(provenance_path(path).resolve())]
+        arguments = ARGUMENTS[stage](recorded, out)
+        done = subprocess.run(
+            [*command, *arguments, *(["--root", str(_project(home))] if stage == "train" else [])],
+            cwd=_project(home) if stage == "prepare" else home,
+            env=_environment(recorded["threads"]),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            said = (done.stderr.strip() or "no message").splitlines()[-1]
+            return f"cannot be made again: {said}"
+        if sha256(out) == recorded["sha256"]:
+            return None
+        found, expected = sha256(out)[:12], recorded["sha256"][:12]
+        return f"made again, it differs (sha256 {found}, recorded {expected}){_why(out, recorded)}"
+
+
+def _project(home: Path) -> Path:
+    """Return the folder at which a data set's relative path starts: the project's, of which runs/<benchmark> is one."""
+    folder = home.resolve()
+    return folder.parent.parent if folder.parent.name == "runs" else folder
+
+
+def _environment(threads: int) -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
+
+
+def _why(out: Path, recorded: Recorded) -> str:
+    """Return in what the two records differ, as the end of a line: versions of packages, threads or the processor."""
+    new = read_provenance(out)
+    found = [
+        f"{part}.{key}"
+        for part in ("versions", "facts")
+        for key in recorded[part]
+        if new[part].get(key) != recorded[part][key]
+    ]
+    return f"; its record has another {', '.join(found)}" if found else ""
+
+
+def _options(recorded: Recorded, *names: str) -> list[str]:
+    """Return those inputs as options, under their own names."""
+    places = recorded["places"]
+    return [part for name in names if name in places for part in (f"--{name.replace('_', '-')}", places[name])]
+
+
+def _device(recorded: Recorded) -> list[str]:
+    return ["--device", recorded["facts"].get("device", "auto")]
+
+
+def _given(recorded: Recorded) -> list[str]:
+    given = recorded["facts"]["given"]
+    return [part for name, files in given.items() if files for part in (f"--{name}", *files)]
+
+
+def _prepare(recorded: Recorded, out: Path) -> list[str]:
+    other = out.with_name(f"other_{out.name}")
+    test = recorded["spec"]["split"] == "test"
+    return ["--out-train", str(other if test else out), "--out-test", str(out if test else other)]
+
+
+def _train(recorded: Recorded, out: Path) -> list[str]:
+    log = out.name == "log.csv"
+    outs = {"--out": out.with_name("weights") if log else out, "--log-csv": out if log else out.with_name("log.csv")}
+    return [
+        *_options(recorded, "data", "held_out"),
+        *(part for option, path in outs.items() for part in (option, str(path))),
+        *("--cache", str(out.parent / "cache")),
+        *_device(recorded),
+    ]
+
+
+def _sample(recorded: Recorded, out: Path) -> list[str]:
+    inputs = _options(recorded, "weights", "classifier", "low_res", "terms")
+    return [*inputs, "--out", str(out), "--cache", str(out.parent / "cache"), *_device(recorded)]
+
+
+def _score(recorded: Recorded, out: Path) -> list[str]:
+    inputs = _options(recorded, "features", "reference", "samples_provenance", "images", "truth", "low_res")
+    terms = [place for name, place in recorded["places"].items() if name.startswith("terms_")]
+    return [*inputs, *(["--terms", *terms] if terms else []), "--out", str(out)]
+
+
+ARGUMENTS: dict[str, Callable[[Recorded, Path], list[str]]] = {
+    "prepare": _prepare,
+    "shrink": lambda recorded, out: [*_options(recorded, "data"), "--out", str(out)],
+    "fit": lambda recorded, out: [*_options(recorded, "data", "held_out"), "--out", str(out)],
+    "train": _train,
+    "convert": lambda recorded, out: [*_options(recorded, "checkpoint", "data"), "--out", str(out)],
+    "sample": _sample,
+    "extract": lambda recorded, out: [
+        *_options(recorded, "images", "weights"), "--out", str(out), *_device(recorded),
+    ],
+    "bound": lambda recorded, out: [*_options(recorded, "weights", "data"), "--out", str(out), *_device(recorded)],
+    "score": _score,
+    "tabulate": lambda recorded, out: [*_given(recorded), "--out", str(out)],
+    "plot": lambda recorded, out: [*_given(recorded), "--out", str(out)],
+}  # fmt: skip
+"""What each stage is called with, beside the spec, to make an artifact again."""

@@ -1,0 +1,193 @@
+"""A tree of results against its records: artifacts, the records themselves, what was made from what, tables."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from diffbench.base.artifacts import TREE, difference, provenance_path, read_provenance, sha256, way_out
+from diffbench.base.errors import UserError
+from diffbench.base.progress import progress
+from diffbench.commands.verify.rerun import made_again
+from diffbench.comparison import verdicts
+from diffbench.stages.tabulate import tabulate
+
+KINDS = (".npz", ".safetensors", ".csv", ".json", ".png")
+"""Endings of artifacts."""
+
+UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml")
+"""Files of a tree that have no record: what differs from run to run, and the question that `compare` was given."""
+
+
+@dataclass
+class Report:
+    """What a tree was found to be: a line for each thing that is bad, notes, and how many artifacts were compared."""
+
+    compared: int = 0
+    bad: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return "\n".join([*self.bad, *self.notes, f"{self.compared} artifacts, {len(self.bad)} differ"])
+
+
+def verify(results: Path, *, rerun: int = 0, seed: int = 0) -> Report:
+    """Return what is bad in a tree of results, which may be there in part.
+
+    rerun: artifacts to make again in a scratch folder; `seed` chooses which, each stage in turn.
+    Raises: UserError where there is no tree.
+    """
+    results = results / TREE if (results / TREE).is_dir() else results
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder of results")
+    if rerun and results.name != TREE:
+        raise UserError(f"{results}: --rerun needs a folder that is called {TREE}, as records name their inputs")
+    tree = Tree(results)
+    if not tree.artifacts and not tree.records:
+        raise UserError(f"{results}: no artifacts below it; name a benchmark's folder of results")
+    report = Report()
+    good = _compare_artifacts(tree, report)
+    _compare_inputs(tree, good, report)
+    _compare_tables(tree, good, report)
+    _note_the_rest(tree, report)
+    if rerun:
+        again = made_again(tree.home, good, rerun, seed)
+        report.bad += again.bad
+        report.notes += again.notes
+    return report
+
+
+class Tree:
+    """The files of a folder of results: artifacts, records by the artifact that each is of, and others."""
+
+    def __init__(self, results: Path):
+        self.results, self.home = results, results.parent
+        self.artifacts, self.records, self.others = [], [], []
+        for path in sorted(path for path in results.rglob("*") if path.is_file()):
+            parts = path.relative_to(results).parts
+            if "logs" in parts[:-1] or path.name.startswith(".") or path.name.endswith((".log", ".run.json")):
+                continue
+            if path.suffix == ".json" and Path(path.stem).suffix in KINDS:
+                self.records.append(path.with_suffix(""))
+            elif path.name in UNRECORDED or path.suffix not in KINDS:
+                self.others.append(path)
+            else:
+                self.artifacts.append(path)
+
+    def shown(self, path: Path) -> str:
+        """Return a file's place below the folder in which the jobs ran."""
+        return path.relative_to(self.home).as_posix()
+
+    def at(self, place: str) -> Path:
+        """Return where a file is that a record names, in a tree that may have been copied under another name."""
+        parts = Path(place).parts
+        return self.results.joinpath(*parts[1:]) if parts[:1] == (TREE,) else self.home / place
+
+
+def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]:
+    """Report artifacts and records that were changed; return the records of those that are whole, by artifact."""
+    good, absent = {}, []
+    held = set(tree.artifacts)
+    with progress(len(tree.records), "verify", unit="artifact") as bar:
+        for path in tree.records:
+            bar.update()
+            try:
+                recorded = read_provenance(path)
+                expected, *_ = (recorded[key] for key in ("sha256", "inputs", "places", "spec", "facts"))
+            except UserError as error:
+                report.bad.append(str(error).replace(way_out(path), _again(tree, path)))
+                continue
+            if path not in held:
+                absent.append(path)
+                continue
+            report.compared += 1
+            found = sha256(path)
+            if found == expected:
+                good[path] = recorded
+            else:
+                report.bad.append(f"{tree.shown(path)}: {difference(found, expected)}; {_again(tree, path)}")
+    known = set(tree.records)
+    for path in tree.artifacts:
+        if path not in known and path != tree.results / "metrics.json":
+            report.bad.append(f"{tree.shown(path)}: has no record beside it; {_again(tree, path)}")
+    _note(report, "artifacts that records name are absent here", [tree.shown(path) for path in absent])
+    return good
+
+
+def _again(tree: Tree, path: Path) -> str:
+    """Return how an artifact is made again: verdicts by the command that gave them, all else by the workflow."""
+    if path.name == verdicts.FILE:
+        return "ask `diffbench compare --candidate ... --baseline ...` again, or remove it and its record"
+    return way_out(tree.shown(path))
+
+
+def _compare_inputs(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: Report) -> None:
+    """Report artifacts that were made from another version of an input than the tree holds now."""
+    hashed = cache(sha256)
+    absent, foreign = set(), 0
+    for path, recorded in good.items():
+        foreign += len(recorded["inputs"].keys() - recorded["places"].keys())
+        for name, place in recorded["places"].items():
+            source, wanted = tree.at(place), recorded["inputs"][name]
+            if not source.is_file():
+                absent.add(place)
+                continue
+            # A damaged input is a finding of its own, and not that of all that was made from it before.
+            if wanted not in (_recorded_hash(source), hashed(source)):
+                report.bad.append(
+                    f"{tree.shown(path)}: was made from another version of its {name}, {place}; {_again(tree, path)}"
+                )
+    _note(report, "inputs that records name are absent here", sorted(absent))
+    if foreign:
+        report.notes.append(f"note: {foreign} inputs came from outside the tree and were not compared")
+
+
+def _recorded_hash(path: Path) -> str | None:
+    try:
+        return read_provenance(path)["sha256"] if provenance_path(path).is_file() else None
+    except UserError:
+        return None
+
+
+def _compare_tables(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: Report) -> None:
+    """Report tables, and the numbers beside table 2, that are not what their scores or terms give."""
+    for path, recorded in good.items():
+        if path.suffix != ".csv" or "table" not in recorded["spec"]:
+            continue
+        given = {name: [tree.at(file) for file in files] for name, files in recorded["facts"]["given"].items()}
+        if not all(file.is_file() for files in given.values() for file in files):
+            report.notes.append(f"note: {tree.shown(path)}: not computed again, since not all of its scores are here")
+            continue
+        metrics = tree.results / "metrics.json" if path == tree.results / "table2.csv" else None
+        for line in _differences(path, metrics, recorded["spec"], given):
+            report.bad.append(f"{tree.shown(path)}: {line}; {_again(tree, path)}")
+
+
+def _differences(
+    table: Path, metrics: Path | None, spec: Mapping[str, Any], given: Mapping[str, list[Path]]
+) -> Iterator[str]:
+    with TemporaryDirectory() as folder:
+        again, numbers = Path(folder, "table.csv"), Path(folder, "metrics.json")
+        try:
+            tabulate(spec, out_table=again, out_metrics=numbers if metrics else None, **given)
+        except UserError as error:
+            yield f"cannot be computed again ({error})"
+            return
+        if again.read_bytes() != table.read_bytes():
+            yield "is not what its scores give"
+        if metrics is not None and metrics.is_file() and metrics.read_bytes() != numbers.read_bytes():
+            yield f"{metrics.name} beside it is not what its scores give"
+
+
+def _note_the_rest(tree: Tree, report: Report) -> None:
+    strangers = [tree.shown(path) for path in tree.others if path.name not in UNRECORDED]
+    _note(report, "files are no artifacts of a workflow", strangers)
+
+
+def _note(report: Report, words: str, places: list[str]) -> None:
+    """Add one line that counts places and names the first three."""
+    if places:
+        more = ", ..." if len(places) > 3 else ""
+        report.notes.append(f"note: {len(places)} {words}: {', '.join(places[:3])}{more}")

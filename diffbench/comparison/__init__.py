@@ -1,0 +1,1 @@
+"""Comparisons: verdicts and paired differences, from records of scores alone."""
