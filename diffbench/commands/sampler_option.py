@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbench.base import plugins
-from diffbench.base.artifacts import digest
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
 from diffbench.base.yaml_file import parse_yaml

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from diffbench.base.artifacts import read_provenance, write_provenance
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.record_types import require_provenance
 from diffbench.base.records import Estimate, read_records, record, write_records
 from diffbench.base.yaml_file import read_yaml

@@ -6,8 +6,8 @@ import json
 import pytest
 import yaml
 
-from diffbench.base.artifacts import write_recorded
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import write_recorded
 from diffbench.benchmark.load import parse_benchmark
 
 NETWORK = {"channels": 16, "channel_multipliers": [1, 2], "attention_resolutions": [4], "norm_groups": 8}

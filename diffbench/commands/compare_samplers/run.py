@@ -4,9 +4,11 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import read_records
+from diffbench.base.writing import replacing
 from diffbench.base.yaml_file import read_yaml, write_yaml
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.places import (

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from diffbench.base.artifacts import checked, sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
 from diffbench.base.json_file import read_json_map
 from diffbench.base.names import weights_under
 from diffbench.base.plugins import chosen, configure, described, nearest
