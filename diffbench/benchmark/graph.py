@@ -17,7 +17,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.codehash import PACKAGE_ROOT, code_hash
 from diffbench.base.contents import ABSENT, content_of, source_of
 from diffbench.base.digests import foreign_digest, sha256, spec_digest
 from diffbench.base.errors import UserError
@@ -25,6 +24,7 @@ from diffbench.base.names import REAL
 from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.records import ROW_KEYS
 from diffbench.benchmark.benchmark import Benchmark, Job, SampleSet
+from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 
 Spec = dict[str, Any]
 
