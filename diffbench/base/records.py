@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
 from diffbench.base.record_types import require_score
+from diffbench.base.writing import replacing
 
 
 @dataclass(frozen=True)

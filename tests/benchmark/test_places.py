@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import folder_of, home_of, located, other_configuration, remember_configuration
 
 

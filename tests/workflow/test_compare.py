@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.artifacts import read_provenance
+from diffbench.base.provenance_file import read_provenance
 
 TUTORIAL = Path(__file__).parents[2] / "docs/own_sampler.md"
 
