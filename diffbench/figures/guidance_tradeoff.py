@@ -30,7 +30,7 @@ NEAREST_TICKS = 0.07
 
 @dataclass(frozen=True)
 class GuidanceTradeoff:
-    """A panel for each score, with a line for each guided model, sampler and number of steps; the floor is real images."""
+    """A panel for each score, a line for each guided model, sampler and number of steps. Real images are the floor."""
 
     title: str = "What guidance trades"
 
