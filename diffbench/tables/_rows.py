@@ -106,7 +106,7 @@ def framed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pandas.DataFra
     for name in columns:
         if name in TEXT:
             continue
-        numbers = pandas.to_numeric(frame[name]).astype("Float64")
-        whole = name in WHOLE and (numbers.dropna() % 1 == 0).all()
+        numbers = pandas.Series(pandas.to_numeric(frame[name]), dtype="Float64")
+        whole = name in WHOLE and numbers.dropna().mod(1).eq(0).all()
         frame[name] = numbers.astype("Int64") if whole else numbers.astype("float64")
     return frame
