@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.errors import UserError
 from diffbench.base.user_path import user_path
-from diffbench.base.yaml_file import read_yaml
+from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.yaml_file import read_yaml
 
 DEFAULT_NAME = "digits"
 """The benchmark whose results lie where the command is given; those of any other are in a folder of RUNS."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import (
     DEFAULT_NAME,
     folder_of,

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from diffbench.base.artifacts import read_provenance
+from diffbench.base.provenance_file import read_provenance
 
 BROKEN = """
 import torch

@@ -10,8 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from diffbench.base.artifacts import provenance_path, read_provenance, sha256
-from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.base.digests import sha256
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import project_of
 from diffbench.comparison import verdicts
 
