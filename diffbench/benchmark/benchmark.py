@@ -399,7 +399,7 @@ def _without_path(described: dict[str, Any]) -> dict[str, Any]:
 def _t_drawn(objective: Any) -> str:
     if objective is None:
         return UNKNOWN
-    return "uniform" if getattr(objective, "loss_aware", None) is None else "loss_aware"
+    return "uniform" if objective.loss_aware is None else "loss_aware"
 
 
 def _coordinates(row: SampleSet) -> tuple[str, str, int, int, int]:

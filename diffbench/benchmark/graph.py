@@ -157,7 +157,7 @@ class Graph:
             job = self.benchmark.fit_job(name)
             spec = self._spec(job, "fit", data=self.data("train"), held_out=self.data("test"))
             return self._artifact(f"results/extractors/{name}.safetensors", spec)
-        path = getattr(part, "path", None)
+        path = part.path
         made = f"results/features/{name}/real/train.npz"
         return None if path is None else self._foreign(Path(path), f"extractors.{name}.path", made, "weights")
 
