@@ -14,8 +14,9 @@ from diffbench.base.devices import chosen_device, device_facts, make_determinist
 from diffbench.base.errors import UserError
 from diffbench.base.images import rounded, to_float
 from diffbench.base.progress import progress
-from diffbench.diffusion.bound import BoundTerms, Index, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
+from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition
+from diffbench.diffusion.micro_batches import Index
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.progressive import Reconstructions, points, reconstructions
 from diffbench.diffusion.similarity import ssim_window

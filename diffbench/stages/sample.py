@@ -31,12 +31,13 @@ from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream
 from diffbench.base.sizes import shrunk_shape
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
+from diffbench.diffusion.micro_batches import batch_ranges
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Level
 from diffbench.diffusion.x_0_error import KnownErrorDenoiser
 from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
-from diffbench.samplers._batches import Conditions, micro_batches, sample
+from diffbench.samplers._batches import Conditions, sample
 from diffbench.samplers._contract import State
 from diffbench.stages._model import diffusion_of, load_classifier, load_model, part_of
 
@@ -142,7 +143,7 @@ def sample_set(
     else:
         conditions = conditions_of(spec, facts)
     shards = []
-    ranges = micro_batches(num_images, settings["micro_batch"])
+    ranges = batch_ranges(num_images, settings["micro_batch"])
     own_nfe: list[np.ndarray] = []
     adaptive, calls = sampler.adaptive, [0]
 
