@@ -11,6 +11,7 @@ import numpy as np
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
+from diffbench.diffusion.psnr import psnr
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,6 @@ class Psnr:
             raise UserError(f"psnr: {images.dtype} images for {truth.dtype} ones; both must be uint8, from 0 to 255")
         if images.shape != truth.shape or len(images) < 2:
             raise UserError(f"psnr: {images.shape} bytes for {truth.shape}; it needs two or more pairs of equal size")
-        values = psnr(images, truth)
+        error = ((images.astype(np.float64) - truth) ** 2).reshape(len(images), -1).mean(axis=1)
+        values = psnr(error, peak=255)
         return Estimate.normal(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
-
-
-def psnr(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return each image's 10 log10(255^2 / mean squared error) in dB, float64; both bytes of one shape."""
-    error = ((images.astype(np.float64) - truth) ** 2).reshape(len(images), -1).mean(axis=1)
-    with np.errstate(divide="ignore"):
-        return 10 * np.log10(255**2 / error)

@@ -24,7 +24,6 @@ class NoisyClassifier:
 
     needs: ClassVar[str | None] = "a model to guide"
     classifies: ClassVar[bool] = True
-    """Whether it belongs among a benchmark's classifiers."""
 
     def build(self, shape: tuple[int, int, int], num_classes: int | None) -> "NoisyClassifierModule":
         """Return the module for images of `shape` (channel, height, width).

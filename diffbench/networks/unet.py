@@ -4,7 +4,7 @@ Ho et al. 2020, appendix B; Nichol and Dhariwal 2021; Dhariwal and Nichol 2021, 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -60,11 +60,6 @@ class Unet:
     time_embedding: Literal["cos_sin", "sin_cos"] = "cos_sin"
     downsample_padding: Literal["symmetric", "right_bottom"] = "symmetric"
     norm_eps: float = 1e-5
-
-    needs: ClassVar[str | None] = None
-    """What the network must be given besides x, t and a label, or None."""
-    upsamples: ClassVar[bool] = False
-    """Whether it is given low-resolution images."""
 
     def __post_init__(self):
         for name in ("channels", "residual_blocks", "heads", "norm_groups"):

@@ -15,17 +15,13 @@ from torch import Tensor
 from diffbench.base.errors import UserError
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
+from diffbench.diffusion.micro_batches import micro_batches
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, over
 from diffbench.samplers._contract import Noise, Sampler, State
 
 Conditions = Callable[[Int[Tensor, " batch"]], Condition]
 """conditions(index) is what the images of these indices are to be."""
-
-
-def micro_batches(num_images: int, size: int) -> list[tuple[int, int]]:
-    """Return the half-open ranges of indices that are sampled together."""
-    return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]
 
 
 @torch.no_grad()
@@ -49,11 +45,9 @@ def sample(
     """
     index = torch.as_tensor(index)
     done = []
-    for start, end in micro_batches(len(index), micro_batch):
-        own = index[start:end]
-        padded = torch.cat([own, own[-1:].repeat(micro_batch - len(own))])
+    for place, padded in micro_batches(index, micro_batch):
         x = _walk(sampler, denoiser, chain, padded, shape, seed, conditions, device, on_step)
-        done.append(x[: len(own)])
+        done.append(x[: place.stop - place.start])
     return torch.cat(done)
 
 

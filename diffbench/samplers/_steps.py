@@ -8,13 +8,12 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from diffbench.diffusion.parameterization import Prediction, X
-from diffbench.diffusion.process import Chain, Level, over
+from diffbench.diffusion.process import Chain, Level, noised, over
 
 
 def towards(prediction: Prediction, level: Level) -> X:
     """Return alpha x_0 + sigma eps with the predicted x_0 and eps: one deterministic step, in either direction."""
-    x_0, eps = prediction.x_0, prediction.eps
-    return over(level.alpha, x_0) * x_0 + over(level.sigma, x_0) * eps
+    return noised(prediction.x_0, level, prediction.eps)
 
 
 def held_x_0(x: X, x_0: X, here: Level, there: Level) -> X:
