@@ -29,10 +29,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffbench.base.arrays import Bytes
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
 from diffbench.base.images import Images, to_float
 from diffbench.base.seeds import Stream, permutation
+from diffbench.base.writing import replacing
 from diffbench.extractors._microbatches import Extract, in_micro_batches
 
 SMALLEST_MAP = 4

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.extractors._convolutional import (
     ConvolutionalClassifier,

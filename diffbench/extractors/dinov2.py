@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from diffbench.base.arrays import Bytes
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches, rgb
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffbench.base.arrays import Bytes
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.extractors._microbatches import MICRO_BATCH, Extract, Images, in_micro_batches, rgb
 
