@@ -62,7 +62,7 @@ def chunks(x: Float[np.ndarray, "images features"]) -> Iterator[Float[np.ndarray
 def moments(
     x: Float[np.ndarray, "images features"],
 ) -> tuple[Float[np.ndarray, " features"], Float[np.ndarray, "features features"]]:
-    """Return the mean and the unbiased covariance in float64 and bounded memory; the array may be mapped from a file."""
+    """Return the mean and the unbiased covariance in float64 and bounded memory; x may be mapped from a file."""
     sums = Moments(x.shape[1])
     for chunk in chunks(x):
         sums.add(chunk)
