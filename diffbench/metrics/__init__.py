@@ -13,7 +13,7 @@ To add one, put a file here with one public frozen dataclass. Its fields are its
     takes_moments: bool                   optional: whether a reference's stored mean and covariance replace its images
 
 `generated` and `reference` map names of features ("pool", "logits") to arrays with one row per image. The name of the
-file is the metric's name, and the contract test finds it without being told.
+file is the metric's name, and the contract test finds it automatically.
 
 An interval is for the expectation of the estimator at this number of generated images. The bias from that number
 belongs to the protocol. The reference is part of the protocol too, so it is held fixed: only the generated images are

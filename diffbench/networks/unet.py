@@ -40,8 +40,8 @@ class Unet:
     of the feature maps that get attention. head_channels: channels a head, instead of a number of heads. null_label:
     one more label embedding, for "no label", as classifier-free guidance needs (y = NO_LABEL). scale_shift: adaptive
     group norm; otherwise the embedding is added. residual_resampling: residual blocks change the resolution; otherwise
-    strided convolutions do. Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and norm_eps
-    1e-6; if one of these three is wrong, the weights load all the same.
+    strided convolutions do. Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and
+    norm_eps 1e-6; if one of these three is wrong, the weights load all the same.
     """
 
     channels: int = 128
