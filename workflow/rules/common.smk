@@ -28,6 +28,8 @@ from diffbench.base.devices import chosen_device
 from diffbench.base.names import REAL
 from diffbench.base.errors import UserError
 from diffbench.benchmark.graph import Artifact, Graph, glanced, place_of, snakemake_specs
+from diffbench.base.records import SET_KEYS
+from diffbench.benchmark.protocols import measures
 from diffbench.benchmark.places import home_of, remember_configuration, require_own_tree
 from diffbench.base.plugins import module_of
 

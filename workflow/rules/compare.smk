@@ -1,13 +1,12 @@
-"""Samplers compared: `diffbench compare --candidate X --baseline Y` asks for this, with runs that stand in no table."""
+"""Samplers compared: `diffbench compare-samplers` asks for this, with runs that stand in no table."""
 
-FIDS = [row for row in ASKED if any("fid" in bench.protocols[name][1].metrics for name in row.protocols)]
+FIDS = [row for row in ASKED if measures(bench.protocols, row.protocols, "fid")]
 
 
 def compared_sets():
     """Return what a comparison reads: every set that it asks for, and where its scores and what they are of lie."""
-    keys = ("model", "sampler", "steps", "train_seed", "sample_seed")
     return [
-        {key: getattr(row, key) for key in keys}
+        {key: getattr(row, key) for key in SET_KEYS}
         | {
             "protocol": name,
             "scores": graph.scores(name, row).path,
