@@ -1,0 +1,58 @@
+"""The workflow as a command calls it: Snakemake in a process of its own, told in a few lines."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.base.errors import UserError
+
+PROGRESS = re.compile(r"\d+ of \d+ steps \(\d+%\) done")
+OURS = "diffbench: "
+"""How the line begins with which a stage says what a person can mend."""
+
+
+def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None:
+    """Make files through the workflow, and what they need and is missing or out of date; other files stay as they are.
+
+    config: the benchmark's YAML. log: where all that Snakemake says is kept; progress goes to stderr.
+    Raises: UserError with the line of the stage that failed.
+    """
+    snakefile = PACKAGE_ROOT / "Snakefile"
+    if not snakefile.is_file():
+        raise UserError(f"{snakefile}: no such file; the workflow is in a clone of the project, not in the package")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--cores", cores]
+    command += ["--configfile", os.path.relpath(config), "--", *targets]
+    reasons: list[str] = []
+    locked = False
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w") as file, _started(command) as process:
+        for line in process.stdout or ():
+            file.write(line)
+            if PROGRESS.search(line):
+                # One line that is written over where a person watches.
+                sys.stderr.write(f"\r{line.rstrip()}" if sys.stderr.isatty() else line)
+                sys.stderr.flush()
+            elif line.startswith(OURS):
+                reasons.append(line.removeprefix(OURS).strip())
+            locked = locked or "Directory cannot be locked" in line
+        code = process.wait()
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+    if code == 0:
+        return
+    if locked:
+        raise UserError("another run is at work on this benchmark; wait for it or end it")
+    reason = reasons[-1] if reasons else "the workflow failed"
+    raise UserError(f"{reason} (all that was said: {log})")
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[str]:
+    # The command names its benchmark itself; one that the environment names would be a second.
+    environment = {key: value for key, value in os.environ.items() if key != "DIFFBENCH_CONFIG"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
