@@ -281,6 +281,24 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def adopt(
+    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML  [default: the one that made the results]")
+    ] = None,
+    rerun: Annotated[int, typer.Option(min=1, help="make so many artifacts again and compare their bytes")] = 5,
+    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,
+) -> None:
+    """Keep finished results under changed code that gives the same bytes; exit code 1 where it does not."""
+    from diffbench.commands.adopt.run import adopt as adopted
+
+    report = adopted(results, configfile, rerun=rerun, seed=seed)
+    typer.echo(report)
+    if not report.good:
+        raise typer.Exit(1)
+
+
 def _add_stage(name: str) -> None:
     summary = f"Run the stage '{name}' on files; `diffbench {name} --help` lists its arguments."
 

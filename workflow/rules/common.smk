@@ -30,6 +30,7 @@ from diffbench.base.errors import UserError
 from diffbench.benchmark.graph import Artifact, Graph, glanced, place_of, snakemake_specs
 from diffbench.base.records import SET_KEYS
 from diffbench.benchmark.protocols import measures
+from diffbench.benchmark.outdated import say_outdated
 from diffbench.benchmark.places import home_of, remember_configuration, require_own_tree
 from diffbench.base.plugins import module_of
 
