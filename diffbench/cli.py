@@ -68,8 +68,8 @@ def check(
     import dataclasses
 
     from diffbench.base.plugins import described
-    from diffbench.base.yaml_file import write_yaml
     from diffbench.benchmark.jobs import convert_job, train_job
+    from diffbench.benchmark.yaml_file import write_yaml
 
     described_keys = ("network", "diffusion", "objective", "training")
     trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}

@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import sha256, spec_digest
-from diffbench.base.codehash import PACKAGE_ROOT, code_hash
+from diffbench.base.digests import sha256, spec_digest
 from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 from diffbench.benchmark.foreign import Foreign, Spec
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.rows import SampleSet

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.artifacts import spec_digest, spec_of_one
+from diffbench.base.digests import spec_digest, spec_of_one
 from diffbench.benchmark.foreign import snakemake_specs
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import parse_benchmark

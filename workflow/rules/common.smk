@@ -22,7 +22,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # Stages that find this process gone end too, so that no orphan writes where the next run works.
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
-from diffbench.base.artifacts import checked, spec_digest
+from diffbench.base.digests import spec_digest
+from diffbench.base.inputs import checked
 from diffbench.benchmark.load import load_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.names import REAL
