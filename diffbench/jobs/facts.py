@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import coerced
+from diffbench.base.provenance_file import Recorded
 from diffbench.jobs.job import Options, plain
 
 MERGED: Mapping[str, bool] = {"merged": True}
@@ -18,6 +19,11 @@ MERGED: Mapping[str, bool] = {"merged": True}
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """Facts of one kind of artifact. Subclasses add them as fields; what none of these holds is not read."""
+
+    @classmethod
+    def recorded(cls, record: Recorded) -> Self:
+        """Return the facts of an artifact, by the record beside it. Raises: UserError as `read`."""
+        return cls.read(record["facts"], record.source)
 
     @classmethod
     def read(cls, content: Mapping[str, Any], source: Path | str) -> Self:

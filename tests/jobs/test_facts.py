@@ -6,7 +6,9 @@ import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.jobs.data_facts import Codes, DataFacts
+from diffbench.jobs.features_facts import FeaturesFacts
 from diffbench.jobs.sample_facts import Cost, SampleFacts, Unsampled, cost_of
+from diffbench.jobs.terms_facts import TermsFacts
 from diffbench.jobs.weights_facts import TrainedOn, WeightsFacts
 
 PREPARED = {
@@ -39,14 +41,13 @@ SAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "content"),
-    [
-        (kind, held)
-        for kind, all in ((DataFacts, DATA), (WeightsFacts, WEIGHTS), (SampleFacts, SAMPLES))
-        for held in all
-    ],
-)
+TERMS = [{"num_images": 3, "of": 5, "levels": 17, "split": "test"} | more for more in ({}, {"ssim_window": 7})]
+FEATURES = [{"weights_sha256": "ab", "resize": "none", "num_images": 3, "pixels_sha256": "cd"}]
+FEATURES.append(FEATURES[0] | {"moments": {"pool": "ef"}, "enlarged_to": [8, 8]})
+HELD = {DataFacts: DATA, WeightsFacts: WEIGHTS, SampleFacts: SAMPLES, TermsFacts: TERMS, FeaturesFacts: FEATURES}
+
+
+@pytest.mark.parametrize(("kind", "content"), [(kind, held) for kind, every in HELD.items() for held in every])
 def test_what_is_read_is_written_again(kind, content):
     found = kind.read(content | {"device": "cpu"}, "a.json").as_json()
     assert found == content and list(map(type, found.values())) == [type(content[key]) for key in found]
