@@ -17,7 +17,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
-from diffbench.base.records import Estimate, record, write_records
+from diffbench.base.records import Estimate, Row, record, write_records
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import CONFIGURATION, remember_configuration
 from diffbench.commands.compare_samplers import run as command
@@ -151,9 +151,8 @@ def test_a_question_that_makes_no_sense_is_one_line_before_any_work(content, que
 
 
 def scores(model, sampler, steps, fids, nfe, **more):
-    where = {"benchmark": "smoke", "model": model, "sampler": sampler, "steps": steps, "guidance_scale": None}
     for seed, value in enumerate(fids):
-        row = {**where, "train_seed": 0, "sample_seed": seed, "num_images": 100}
+        row = Row("smoke", model, sampler, steps, train_seed=0, sample_seed=seed, num_images=100)
         yield record(row, "fid", PROTOCOL, Estimate(value, value - 1, value + 1))
         for cost, count in {"nfe": nfe, **more}.items():
             yield record(row, cost, PROTOCOL, Estimate.exact(count))

@@ -73,10 +73,11 @@ def specs(jobs):
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """Folder with train.npz and test.npz of the digits."""
+    from diffbench.jobs.prepare import DatasetPart, PrepareJob
     from diffbench.stages.prepare import prepare
 
     folder = tmp_path_factory.mktemp("data")
-    prepare({"dataset": {"name": "digits"}}, out_train=folder / "train.npz", out_test=folder / "test.npz")
+    prepare(PrepareJob(dataset=DatasetPart("digits")), out_train=folder / "train.npz", out_test=folder / "test.npz")
     return folder
 
 

@@ -21,7 +21,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.plugins import load, names, nearest
 from diffbench.base.provenance_file import read_recorded
-from diffbench.base.records import NORMAL_95, ROW_KEYS, Estimate, read_records, record
+from diffbench.base.records import NORMAL_95, ROW_KEYS, Estimate, Row, read_records, record
 from diffbench.comparison.verdicts import Verdict, paired
 
 OF_A_MODEL = ("nll_bits_per_dim", "rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse")
@@ -178,14 +178,14 @@ def _of_table(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")
     found = []
     for row in rows:
-        where = {key: _value(row[key]) for key in ROW_KEYS}
+        where = Row(**{key: _value(row[key]) for key in ROW_KEYS})
         for metric in (key.removesuffix("_low") for key in row if key and key.endswith("_low")):
             if row.get(metric):
                 estimate = Estimate(*(_number(path, row, f"{metric}{end}") for end in ("", "_low", "_high")))
                 _require_within(path, row, metric, estimate)
                 found.append(record(where, metric, row["protocol"], estimate))
         if row.get("nll_bits_per_dim"):
-            own = {**where, "sampler": None, "steps": None, "sample_seed": None}
+            own = dataclasses.replace(where, sampler=None, steps=None, sample_seed=None)
             margin = NORMAL_95 * _number(path, row, "nll_se")
             value = _number(path, row, "nll_bits_per_dim")
             # A model's own score stands in each of its rows; its protocol is not in the table.
