@@ -33,6 +33,15 @@ class Row:
 ROW_KEYS = tuple(item.name for item in dataclasses.fields(Row))
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
 
+PLACE = ("model", "sampler", "steps")
+"""What names a row in a folder of results, and in front of a person."""
+
+SEEDS = ("train_seed", "sample_seed")
+"""In what the records of one row differ."""
+
+SET_KEYS = (*PLACE, *SEEDS)
+"""What tells a sample set from others of as many images under the same guidance."""
+
 
 NORMAL_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
