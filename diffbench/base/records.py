@@ -1,26 +1,35 @@
 """Measured numbers: an estimate with its interval, and tidy records of them in JSON files."""
 
+import dataclasses
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
 from diffbench.base.record_types import require_score
+from diffbench.base.writing import replacing
 
-ROW_KEYS = (
-    "benchmark",
-    "model",
-    "sampler",
-    "steps",
-    "guidance_scale",
-    "train_seed",
-    "sample_seed",
-    "num_images",
-)
+
+@dataclass(frozen=True)
+class Row:
+    """What identifies a row of the tables; None where it does not apply.
+
+    num_images: of a request, at most how many images count; of a record, how many were scored.
+    """
+
+    benchmark: str
+    model: str
+    sampler: str | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    train_seed: int | None = None
+    sample_seed: int | None = None
+    num_images: int | None = None
+
+
+ROW_KEYS = tuple(item.name for item in dataclasses.fields(Row))
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
 
 PLACE = ("model", "sampler", "steps")
@@ -56,31 +65,6 @@ class Estimate:
         """Return the estimate whose interval is value +- 1.96 standard errors."""
         margin = NORMAL_95 * standard_error
         return cls(value, value - margin, value + margin, covers)
-
-
-def student_quantile(degrees: float) -> float:
-    """Return the 97.5 % quantile of Student's distribution with at least 1 degree of freedom, to 1e-6.
-
-    Newton's steps from the expansion around the normal quantile rise to the root: the distribution is concave there.
-    Source: Abramowitz and Stegun 1964, 26.7.5.
-    """
-    if degrees < 1:
-        raise ValueError(f"degrees = {degrees}, at least 1 is allowed")
-    z = NORMAL_95
-    terms = ((z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
-    t = z + sum(term / degrees**power for power, term in enumerate(terms, start=1))
-    scale = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)) / math.sqrt(degrees * math.pi)
-
-    def density(at: float) -> float:
-        return scale * (1 + at * at / degrees) ** (-(degrees + 1) / 2)
-
-    def mass(upper: float, pieces: int = 200) -> float:  # Simpson's rule
-        inner = math.fsum((4 if i % 2 else 2) * density(upper * i / pieces) for i in range(1, pieces))
-        return (density(0) + inner + density(upper)) * upper / (3 * pieces)
-
-    while abs(step := (0.475 - mass(t)) / density(t)) > 1e-7:
-        t += step
-    return t
 
 
 def record(row: Mapping[str, Any], metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:

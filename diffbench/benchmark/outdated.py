@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from diffbench.base.artifacts import spec_digest
+from diffbench.base.digests import spec_digest
 from diffbench.base.stage_names import STAGES
-from diffbench.benchmark.graph import Artifact, glanced
+from diffbench.benchmark.foreign import glanced
+from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.stage_of import stage_of
 
 Spec = Mapping[str, Any]

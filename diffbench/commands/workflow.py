@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.errors import UserError
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 
 PROGRESS = re.compile(r"\d+ of \d+ steps \(\d+%\) done")
 OURS = "diffbench: "

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import Inputs, checked, way_out
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import Inputs, checked
 from diffbench.base.plugins import configure, load
+from diffbench.base.provenance_file import way_out
 from diffbench.base.records import SEEDS, SET_KEYS, Estimate
 from diffbench.metrics._pairs import influence_on_fid, paired_difference
 from diffbench.metrics.fid import Fid

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import checked, read_recorded
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import read_recorded
 from diffbench.base.records import read_records
 from diffbench.comparison.table_file import records_of_table
 

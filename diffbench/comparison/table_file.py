@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import checked
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
 from diffbench.base.records import NORMAL_95, PLACE, ROW_KEYS, Estimate, record
 
 

@@ -23,14 +23,21 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from diffbench.base.records import NORMAL_95, Estimate, student_quantile
+from diffbench.base.records import NORMAL_95, Estimate
 from diffbench.metrics._features import Features
 
 
 def student(value: float, variance: float, influence: Float[np.ndarray, " images"]) -> Estimate:
     """Return the value with Student's interval, at the degrees of freedom of these influence values."""
-    margin = student_quantile(_degrees(influence)) * math.sqrt(variance)
+    margin = _student_quantile(_degrees(influence)) * math.sqrt(variance)
     return Estimate(value, value - margin, value + margin)
+
+
+def _student_quantile(degrees: float) -> float:
+    # Imported only here: it takes longer than most scores, and shares of independent hits do without it.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.975))
 
 
 def _degrees(influence: Float[np.ndarray, " images"]) -> float:
@@ -96,7 +103,7 @@ def share_of_covered(
     if variance == 0:
         return _wilson(p, min(total, subsets.shape[1]), NORMAL_95)
     degrees = 1 / (1 / SPLITS + 1 / _degrees(changes[0]))
-    return _wilson(p, kept * (1 - kept) / variance, student_quantile(degrees))
+    return _wilson(p, kept * (1 - kept) / variance, _student_quantile(degrees))
 
 
 def share(hits: Bool[np.ndarray, " images"]) -> Estimate:

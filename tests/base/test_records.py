@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.base.records import ROW_KEYS, Estimate, read_records, record, student_quantile, write_records
+from diffbench.base.records import ROW_KEYS, Estimate, read_records, record, write_records
 
 ROW = dict.fromkeys(ROW_KEYS) | {"benchmark": "digits", "model": "ddpm", "steps": 10}
 
@@ -48,15 +48,3 @@ def test_a_file_that_holds_no_records_is_named(tmp_path, content):
     with pytest.raises(UserError, match="scores") as caught:
         read_records([path])
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("degrees", [1, 2, 3.5, 10, 499, 1e6])
-def test_students_quantile_is_scipys(degrees):
-    from scipy.stats import t
-
-    assert student_quantile(degrees) == pytest.approx(t.ppf(0.975, degrees), rel=1e-6)
-
-
-def test_students_quantile_below_one_degree_is_refused():
-    with pytest.raises(ValueError, match="degrees = 0"):
-        student_quantile(0)

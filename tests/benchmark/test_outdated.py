@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from diffbench.base.artifacts import spec_digest
+from diffbench.base.digests import spec_digest
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code, outdated, said
 

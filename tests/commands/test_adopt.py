@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from diffbench.base.artifacts import Inputs, checked, read_provenance, sha256, spec_digest, write_provenance
+from diffbench.base.digests import sha256, spec_digest
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import Inputs, checked
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.benchmark.graph import Artifact
 from diffbench.commands.adopt import run as command
 from diffbench.commands.adopt import stamp as stamping

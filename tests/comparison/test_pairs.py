@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import checked, write_provenance
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance import write_provenance
 from diffbench.base.records import write_records
 from diffbench.comparison.pairs import Pairs
 from diffbench.comparison.samplers import answered

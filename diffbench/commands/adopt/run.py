@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffbench.base.artifacts import TREE
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import TREE
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.outdated import Held

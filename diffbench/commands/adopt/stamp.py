@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from diffbench.base.artifacts import provenance_path, recorded_text, write_recorded
+from diffbench.base.provenance_file import provenance_path, recorded_text, write_recorded
 from diffbench.commands.adopt.tree import Tree
 
 

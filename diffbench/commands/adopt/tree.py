@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import difference, read_provenance, sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
+from diffbench.base.provenance_file import difference, read_provenance
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
 from diffbench.commands.workflow import JobPlan

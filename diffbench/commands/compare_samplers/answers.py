@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import Inputs, replacing, write_provenance
+from diffbench.base.inputs import Inputs
+from diffbench.base.provenance import write_provenance
+from diffbench.base.writing import replacing
 from diffbench.comparison.samplers import COSTS, Answer
 from diffbench.comparison.verdicts import FILE
 

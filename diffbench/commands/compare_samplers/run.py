@@ -5,10 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import read_records
-from diffbench.base.yaml_file import read_yaml, write_yaml
+from diffbench.base.writing import replacing
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.places import (
     CONFIGURATION,
@@ -19,6 +20,7 @@ from diffbench.benchmark.places import (
     require_own_tree,
 )
 from diffbench.benchmark.protocols import measures
+from diffbench.benchmark.yaml_file import read_yaml, write_yaml
 from diffbench.commands.compare_samplers.answers import report, write_answers
 from diffbench.commands.compare_samplers.question import Laid, Question, laid_over
 from diffbench.commands.workflow import make
