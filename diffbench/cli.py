@@ -10,6 +10,7 @@ import typer
 from click import Context
 from typer.core import TyperCommand
 
+import diffbench
 from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
@@ -19,10 +20,24 @@ INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 
 app = typer.Typer(
-    help="Reproducible benchmarks for image diffusion models.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"diffbench {diffbench.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """Reproducible benchmarks for image diffusion models."""
 
 
 @app.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import is_list
 from diffbench.base.record_types import require_score
 from diffbench.base.writing import replacing
 
@@ -104,7 +105,7 @@ def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             held = None
-        if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
+        if not is_list(held) or not all(isinstance(item, dict) for item in held):
             raise UserError(f"{path}: not a file of scores (JSON with a list 'records')")
         for item in held:
             require_score(item, Path(path))

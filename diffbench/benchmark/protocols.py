@@ -36,7 +36,7 @@ def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
     Raises: UserError.
     """
     try:
-        protocol.require(resize=getattr(extractor, "resize", "none"))
+        protocol.require(resize=extractor.resize)
     except UserError as error:
         raise UserError(f"{where}.extractor: {error}") from None
     if not protocol.metrics:
@@ -45,7 +45,7 @@ def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
         part = metric_of(protocol, metric, f"{where}.metrics")
         if part.consumes != "features":
             raise UserError(f"{where}.metrics: {metric} is computed from {part.consumes}, not from features")
-        needed = getattr(part, "features", None)
+        needed = part.features
         if needed is not None and needed not in extractor.features:
             held = ", ".join(extractor.features)
             raise UserError(f"{where}.metrics: {metric} needs features '{needed}', the extractor has {held}")
