@@ -300,7 +300,8 @@ def verify(
 def adopt(
     results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
     configfile: Annotated[
-        Path | None, typer.Option(help="the benchmark's YAML  [default: the one that made the results]")
+        Path | None,
+        typer.Option(envvar="DIFFBENCH_CONFIG", help="the benchmark's YAML  [default: the one that made the results]"),
     ] = None,
     rerun: Annotated[int, typer.Option(min=1, help="make so many artifacts again and compare their bytes")] = 5,
     seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,

@@ -109,6 +109,15 @@ def test_what_was_made_from_another_version_of_an_input_is_left_alone(home):
     assert [item.path for item in tree.outdated] == [WEIGHTS]
 
 
+def test_what_could_not_be_made_again_for_want_of_an_input_is_left_alone(home):
+    (home / WEIGHTS).unlink()
+    tree = tree_of(home, specs("2"))
+    assert tree.left[SAMPLES] == f"its weights, {WEIGHTS}, is not here"
+    assert tree.outdated == () and WEIGHTS not in tree.left
+    # Of the present code, but Snakemake must not be asked about it either.
+    assert set(tree_of(home, specs("1")).current) == {DATA, FEATURES, SCORES}
+
+
 @pytest.mark.parametrize("written", range(4))
 def test_an_interrupted_stamping_is_finished_by_the_next(home, monkeypatch, written):
     stamp(tree_of(home, specs("2")))
@@ -202,6 +211,15 @@ def test_what_cannot_be_made_again_is_not_adopted(adopt, home):
         stamping.write_recorded(home / f"{path}.json", record | {"places": {}})
     before = files(home)
     with pytest.raises(UserError, match="none of the artifacts whose code changed can be made again"):
+        adopt()
+    assert files(home) == before
+
+
+def test_a_tree_in_which_a_run_is_at_work_is_left_alone(adopt, home):
+    (home / ".snakemake/locks").mkdir(parents=True)
+    (home / ".snakemake/locks/0.output.lock").touch()
+    before = files(home)
+    with pytest.raises(UserError, match="another run is at work"):
         adopt()
     assert files(home) == before
 

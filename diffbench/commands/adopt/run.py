@@ -43,6 +43,7 @@ def adopt(results: Path, config: Path | None, *, rerun: int = 5, seed: int = 0) 
         raise UserError(f"{results}: is not the tree of {config}, whose results are in {home_of(benchmark.name)}")
     require_own_tree(home, config, benchmark.name)
     jobs = jobs_of(config, ["all", *(place for place in ON_DEMAND if (home / place).is_file())])
+    _require_alone(home)
     tree = tree_of(home, specs_of(Graph(benchmark, home), jobs))
     left = tuple(f"left alone: {path}: {reason}" for path, reason in sorted(tree.left.items()))
     again = _made_again(tree, rerun, seed)
@@ -68,6 +69,12 @@ def _configured(home: Path) -> Path:
         return home / (home / CONFIGURATION).read_text().strip()
     except OSError:
         raise UserError(f"{home}: does not say which file configured it; name the file by --configfile") from None
+
+
+def _require_alone(home: Path) -> None:
+    """Raise UserError where Snakemake is at work. Locks of killed runs are gone: it clears them when it starts."""
+    if any((home / ".snakemake/locks").glob("*.lock")):
+        raise UserError("another run is at work on this benchmark; wait for it or end it")
 
 
 def _made_again(tree: Tree, count: int, seed: int) -> Again:
