@@ -202,7 +202,23 @@ def test_another_byte_stamps_nothing(adopt, home):
     before = files(home)
     report, _, taken = adopt(again=Again(bad=[f"{WEIGHTS}: made again, it differs"]))
     assert not report.good and taken == [] and files(home) == before
-    assert report.lines == (f"{WEIGHTS}: made again, it differs", "nothing was adopted, since these bytes changed")
+    assert report.lines[0] == f"{WEIGHTS}: made again, it differs"
+    assert report.lines[1].startswith("nothing was adopted, since these bytes changed")
+
+
+def test_stages_can_be_adopted_without_those_whose_bytes_changed(adopt, home):
+    score = (home / f"{SCORES}.json").read_bytes()
+    report, remade, taken = adopt(stages=["train", "sample", "extract"])
+    assert remade == [WEIGHTS] and set(taken) == {DATA, WEIGHTS, SAMPLES, FEATURES}
+    assert "stage score is not among those to adopt" in str(report) and report.lines[-1].startswith(
+        "3 artifacts adopted"
+    )
+    assert (home / f"{SCORES}.json").read_bytes() == score
+    # What rests on an artifact of another stage is left alone with it.
+    report, _, taken = adopt(code="3", stages=["sample", "extract"])
+    assert taken == [DATA] and f"{SAMPLES}: because what it is made from is" in str(report)
+    with pytest.raises(UserError, match="--stage: no stage 'trian'; did you mean 'train'"):
+        adopt(stages=["trian"])
 
 
 def test_what_cannot_be_made_again_is_not_adopted(adopt, home):

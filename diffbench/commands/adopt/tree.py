@@ -1,6 +1,6 @@
 """A finished tree as `adopt` sees it: which artifacts are of the present settings, and which of another code alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
 from diffbench.base.provenance_file import difference, read_provenance
+from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
 from diffbench.commands.workflow import JobPlan
@@ -47,13 +48,17 @@ def specs_of(graph: Graph, jobs: Iterable[JobPlan]) -> dict[str, Mapping[str, An
     return of_jobs | {made.path: made.spec for made in (*graph.everything(), *held_out) if made.spec is not None}
 
 
-def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]]) -> Tree:
-    """Return what is here of the artifacts with these specs, each compared with its record."""
+def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collection[str] = STAGES) -> Tree:
+    """Return what is here of the artifacts with these specs, each compared with its record.
+
+    stages: those whose artifacts are not left alone.
+    """
     records, left = _whole(home, [path for path in specs if (home / path).is_file()])
     held = [Held(path, record["spec"], specs[path]) for path, record in records.items()]
     current = [item.path for item in held if item.recorded == item.present]
     for item in held:
         reason = _missing(home, records[item.path]) or _other(home, records[item.path], records)
+        reason = reason if item.stage in stages else f"stage {item.stage} is not among those to adopt"
         if item.path not in current and reason is not None:
             left[item.path] = reason
     outdated = of_changed_code(item for item in held if item.path not in left)
