@@ -68,12 +68,13 @@ def check(
     import dataclasses
 
     from diffbench.base.plugins import described
-    from diffbench.base.yaml_file import write_yaml
+    from diffbench.benchmark.jobs import convert_job, train_job
+    from diffbench.benchmark.yaml_file import write_yaml
 
     described_keys = ("network", "diffusion", "objective", "training")
     trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}
     jobs = {
-        name: (benchmark.train_job(name, 0) if own else benchmark.convert_job(name)).spec
+        name: (train_job(benchmark, name, 0) if own else convert_job(benchmark, name)).as_json()
         for name, own in trained.items()
     }
     models = {name: {key: spec[key] for key in described_keys if key in spec} for name, spec in jobs.items()}
@@ -97,9 +98,7 @@ def check(
         | ({"checkpoint": classifier.checkpoint.path} if classifier.checkpoint else {})
         for name, classifier in benchmark.classifiers.items()
     }
-    samplers = {
-        name: benchmark.sample_job(next(iter(models)), name, [], 0, 0).spec["sampler"] for name in benchmark.samplers
-    }
+    samplers = {name: described(entry.part, entry.name) for name, entry in benchmark.samplers.items()}
     content = {"benchmark": benchmark.name, "dataset": described(benchmark.dataset, benchmark.dataset_name)}
     content |= {"classifiers": classifiers, "models": models, "samplers": samplers}
     for key in ("sampling", "bound", "execution"):

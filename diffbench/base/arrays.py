@@ -23,8 +23,8 @@ from typing import IO
 import numpy as np
 from jaxtyping import UInt8
 
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
+from diffbench.base.writing import replacing
 
 Bytes = UInt8[np.ndarray, "batch height width channel"]
 """Images as files hold them: 0..255, channels last."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import read_recorded
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import read_recorded
 
 
 class Spec(dict[str, Any]):

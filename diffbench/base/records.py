@@ -1,25 +1,35 @@
 """Measured numbers: an estimate with its interval, and tidy records of them in JSON files."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
 from diffbench.base.record_types import require_score
+from diffbench.base.writing import replacing
 
-ROW_KEYS = (
-    "benchmark",
-    "model",
-    "sampler",
-    "steps",
-    "guidance_scale",
-    "train_seed",
-    "sample_seed",
-    "num_images",
-)
+
+@dataclass(frozen=True)
+class Row:
+    """What identifies a row of the tables; None where it does not apply.
+
+    num_images: of a request, at most how many images count; of a record, how many were scored.
+    """
+
+    benchmark: str
+    model: str
+    sampler: str | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    train_seed: int | None = None
+    sample_seed: int | None = None
+    num_images: int | None = None
+
+
+ROW_KEYS = tuple(item.name for item in dataclasses.fields(Row))
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
 
 

@@ -1,7 +1,7 @@
-"""A validated benchmark: its entries as parts, its table's rows, and what each job of a stage is asked."""
+"""A validated benchmark: its entries as parts, and the sample sets and weights that its runs need."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -9,37 +9,14 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
-from diffbench.base.plugins import described, module_of
-from diffbench.benchmark.entries import Bound, Execution, Guidance, Model, NoisyClassifier, Run, SamplerEntry, Sampling
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one job is asked: its spec, and the modules of parts chosen by name, whose code belongs to it."""
-
-    spec: dict[str, Any]
-    modules: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class SampleSet:
-    """One row of the table: the coordinates of a sample set.
-
-    model: an entry's name, with "@" and the scale where a sweep replaces its own.
-    """
-
-    model: str
-    sampler: str
-    steps: int
-    train_seed: int
-    sample_seed: int
-    num_images: int
-    protocols: tuple[str, ...]
+from diffbench.benchmark.entries import Bound, Execution, Model, NoisyClassifier, Run, SamplerEntry
+from diffbench.benchmark.rows import SampleSet
+from diffbench.jobs.sample import Sampling
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A validated benchmark. Methods named *_job return what a job of a stage is asked.
+    """A validated benchmark; jobs.py says what the stages are asked for it.
 
     left_out: combinations of a grid that mean nothing, and why.
     """
@@ -127,9 +104,9 @@ class Benchmark:
 
         Of equal coordinates, those of another number of images are another set.
         """
-        held = {(_coordinates(row), row.num_images) for row in self.sampled_sets()}
+        held = {(row.coordinates, row.num_images) for row in self.sampled_sets()}
         asked = self._with_sources(self.compared_sets())
-        return [row for row in asked if (_coordinates(row), row.num_images) not in held]
+        return [row for row in asked if (row.coordinates, row.num_images) not in held]
 
     def all_sets(self) -> list[SampleSet]:
         """Return every sample set that a run needs, in a table or not."""
@@ -140,7 +117,7 @@ class Benchmark:
             needed = self.low_res_set(row)
             if needed is None:
                 continue
-            known = next((other for other in found if _coordinates(other) == _coordinates(needed)), None)
+            known = next((other for other in found if other.coordinates == needed.coordinates), None)
             if known is None:
                 found.append(needed)
             elif known.num_images != needed.num_images:
@@ -158,7 +135,7 @@ class Benchmark:
             if run.in_table and any(self.models[name].low_size is not None for name in run.models)
             for key in self._keys_of(run)
         }
-        return [row for row in self.sample_sets() if _coordinates(row) in compared]
+        return [row for row in self.sample_sets() if row.coordinates in compared]
 
     def labelled(self, model: str) -> bool:
         """Return whether a model's samples have labels; those of an upsampler are its low-resolution images'."""
@@ -233,174 +210,27 @@ class Benchmark:
         """Return the name of a protocol's extractor entry."""
         return self.protocols[protocol][1].extractor
 
-    def prepare_job(self) -> Job:
-        """Return the job that prepares the data set."""
-        spec = {"dataset": _without_path(described(self.dataset, self.dataset_name))}
-        return Job(spec, (module_of("datasets", self.dataset_name),))
-
     @property
     def data_path(self) -> Path | None:
         """Where the data set is read from, None where it ships with a package."""
         path = getattr(self.dataset, "path", None)
         return Path(path) if isinstance(path, str) else None
 
-    def shrink_job(self, size: int) -> Job:
-        """Return the job that makes a split of the data set smaller."""
-        return Job({"size": size})
-
-    def train_job(self, model: str, seed: int) -> Job:
-        """Return the job that trains a model."""
-        entry = self.models[model]
-        spec = {
-            "network": described(entry.network, entry.network_name),
-            "diffusion": dataclasses.asdict(entry.diffusion),
-            "objective": described(entry.objective, entry.objective_name),
-            "training": dataclasses.asdict(entry.training),
-            "seed": seed,
-            "threads": self.execution.threads,
-        }
-        if entry.low_size is not None:
-            spec["low_size"] = entry.low_size
-        modules = (module_of("networks", entry.network_name), module_of("objectives", entry.objective_name))
-        return self._with_pictures(Job(spec, modules))
-
-    def convert_job(self, model: str) -> Job:
-        """Return the job that makes an artifact of a checkpoint that has no record."""
-        entry = self.models[model]
-        spec = self._model_spec(model)
-        if entry.low_size is not None:
-            spec["low_size"] = entry.low_size
-        if entry.checkpoint is not None and entry.checkpoint.key is not None:
-            spec["key"] = entry.checkpoint.key
-        return Job(spec, (module_of("networks", entry.network_name),))
-
-    def train_classifier_job(self, classifier: str, seed: int) -> Job:
-        """Return the job that trains a classifier of noisy images."""
-        entry = self.classifiers[classifier]
-        spec = {
-            "network": described(entry.network, entry.network_name),
-            "diffusion": dataclasses.asdict(entry.diffusion),
-            "training": dataclasses.asdict(entry.training),
-            "seed": seed,
-            "threads": self.execution.threads,
-        }
-        return self._with_pictures(Job(spec, (module_of("networks", entry.network_name),)))
-
-    def _with_pictures(self, training: Job) -> Job:
-        """Return a job of training, told where its pictures are if it cuts them itself."""
-        if not training.spec["training"]["random_crop"]:
-            return training
-        pictures = self.prepare_job()
-        return Job(training.spec | pictures.spec, training.modules + pictures.modules)
-
-    def _model_spec(self, model: str) -> dict[str, Any]:
-        entry = self.variant(model)
-        return {
-            "network": described(entry.network, entry.network_name),
-            "diffusion": dataclasses.asdict(entry.diffusion),
-            "weights": entry.weights,
-        }
-
-    def sample_job(self, model: str, sampler: str, steps: Sequence[int], sample_seed: int, num_images: int) -> Job:
-        """Return the job that samples a model with a sampler at several numbers of steps."""
-        walker = self.samplers[sampler]
-        entry = self.variant(model)
-        guided, classifier, guiding_modules = self._guidance_spec(entry.guidance)
-        spec = {
-            **self._model_spec(model),
-            "labels": entry.labels,
-            "guidance": guided,
-            "classifier": classifier,
-            "sampler": described(walker.part, walker.name),
-            "spacings": [walker.spacing(count) for count in steps],
-            "off_grid": walker.off_grid,
-            "sampling": dataclasses.asdict(self.sampling),
-            "num_images": num_images,
-            "seed": sample_seed,
-            "threads": self.execution.threads,
-        }
-        if entry.low_res is not None:
-            spec["low_res"] = dataclasses.asdict(entry.low_res)
-        modules = (module_of("networks", entry.network_name), module_of("samplers", walker.name))
-        return Job(spec, modules + guiding_modules)
-
-    def _guidance_spec(self, guidance: Guidance | None) -> tuple[Any, Any, tuple[str, ...]]:
-        """Return what a sampling job is told of guidance and of its classifier, and their modules."""
-        if guidance is None:
-            return None, None, ()
-        guided, modules = described(guidance.part, guidance.name), (module_of("guidance", guidance.name),)
-        if guidance.classifier is None:
-            return guided, None, modules
-        entry = self.classifiers[guidance.classifier]
-        classifier = {
-            "network": described(entry.network, entry.network_name),
-            "diffusion": dataclasses.asdict(entry.diffusion),
-            "weights": entry.weights,
-        }
-        return guided, classifier, (*modules, module_of("networks", entry.network_name))
-
-    def bound_job(self, model: str, split: str) -> Job:
-        """Return the job that evaluates a model's variational bound on a split; reconstructions are of test images."""
-        settings = {key: value for key, value in dataclasses.asdict(self.bound).items() if key != "splits"}
-        spec = {
-            **self._model_spec(model),
-            "bound": settings | ({} if split == "test" else {"reconstructions": 0}),
-            "split": split,
-            "threads": self.execution.threads,
-        }
-        return Job(spec, (module_of("networks", self.models[model].network_name),))
-
-    def fit_job(self, extractor: str) -> Job:
-        """Return the job that trains a data set's own extractor."""
-        name, part = self.extractors[extractor]
-        spec = {"extractor": _without_path(described(part, name)), "threads": self.execution.threads}
-        return Job(spec, (module_of("extractors", name),))
-
-    def extract_job(self, extractor: str) -> Job:
-        """Return the job that extracts features of sample sets."""
-        return self.fit_job(extractor)
-
     def needs_weights(self, extractor: str) -> bool:
         """Return whether an extractor is trained by the workflow."""
         return bool(type(self.extractors[extractor][1]).needs_weights)
-
-    def pairs_job(self, row: Mapping[str, Any]) -> Job:
-        """Return the job that compares upsampled real images with the true ones; row: as for score_job."""
-        return Job({"rounding": self.sampling.rounding, "row": {"benchmark": self.name, **row}})
 
     def upsamples_real(self, row: SampleSet) -> bool:
         """Return whether a sample set is of real images, upsampled."""
         source = self.variant(row.model).low_res
         return source is not None and source.model == REAL
 
-    def score_job(self, protocol: str, row: Mapping[str, Any]) -> Job:
-        """Return the job that scores features under a protocol; row: what identifies the table's row."""
-        name, part = self.protocols[protocol]
-        # Where a reference lies is not what it is: its content is among what the features are made from.
-        reference = part.reference_file.name if part.reference_file else part.reference
-        spec = {
-            "protocol": described(part, name) | {"reference": reference},
-            "rounding": self.sampling.rounding,
-            "row": {"benchmark": self.name, **row},
-        }
-        modules = (module_of("protocols", name), *(module_of("metrics", metric) for metric in part.metrics))
-        return Job(spec, modules)
-
 
 UNKNOWN = "unknown"
 """In the place of what a checkpoint does not record."""
-
-
-def _without_path(described: dict[str, Any]) -> dict[str, Any]:
-    """Return a described part without where its files lie, for the same files elsewhere are the same job."""
-    return {key: value for key, value in described.items() if key != "path"}
 
 
 def _t_drawn(objective: Any) -> str:
     if objective is None:
         return UNKNOWN
     return "uniform" if objective.loss_aware is None else "loss_aware"
-
-
-def _coordinates(row: SampleSet) -> tuple[str, str, int, int, int]:
-    return (row.model, row.sampler, row.steps, row.train_seed, row.sample_seed)

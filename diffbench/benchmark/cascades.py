@@ -8,7 +8,8 @@ from diffbench.base.names import REAL
 from diffbench.base.plugins import configure, nearest
 from diffbench.base.sizes import size_of, sized
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.entries import LowRes, Model
+from diffbench.benchmark.entries import Model
+from diffbench.jobs.sample import LowRes
 
 
 def sizes_of(entry: Mapping[str, Any], network_name: str, network: Any, where: str) -> tuple[int | None, int | None]:

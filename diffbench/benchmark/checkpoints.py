@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import provenance_path, read_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
+from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Checkpoint, Model, NoisyClassifier

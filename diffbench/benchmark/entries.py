@@ -5,29 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
-from diffbench.base.names import REAL
-
-LARGEST_BATCH = 2**16
-"""Images that are held at once; more would fill the memory before anything is known to be wrong."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How sample sets are made, whatever the sampler.
-
-    micro_batch: images the network sees at once; part of what determines the bytes. clip_x_0: predictions of x_0 are
-    clipped to [-1, 1], as in all published tables. rounding: truncate (guided-diffusion) or round (EDM).
-    """
-
-    micro_batch: int = 100
-    clip_x_0: bool = True
-    rounding: Literal["truncate", "round"] = "truncate"
-
-    def __post_init__(self):
-        if self.micro_batch < 1:
-            raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
-        if self.micro_batch > LARGEST_BATCH:
-            raise ValueError(f"micro_batch must be at most {LARGEST_BATCH}, not {self.micro_batch}")
+from diffbench.jobs.sample import LARGEST_BATCH, LowRes
 
 
 @dataclass(frozen=True)
@@ -114,25 +92,6 @@ class Guidance:
     def needs_classifier(self) -> bool:
         """Whether it follows a classifier's gradient."""
         return bool(type(self.part).needs_classifier)
-
-
-@dataclass(frozen=True)
-class LowRes:
-    """The low-resolution images that an upsampler starts from: a sample set of another model, or held-out images.
-
-    model: an entry's name, or "real". sampler, steps: of that model's samples; its seeds, and the number of images, are
-    those of the row that it is upsampled for.
-    """
-
-    model: str
-    sampler: str | None = None
-    steps: int | None = None
-
-    def __post_init__(self):
-        if self.model == REAL and (self.sampler, self.steps) != (None, None):
-            raise ValueError("real images have neither sampler nor steps; leave them out")
-        if self.model != REAL and None in (self.sampler, self.steps):
-            raise ValueError(f"say how {self.model} is sampled: add 'sampler' and 'steps'")
 
 
 @dataclass(frozen=True)

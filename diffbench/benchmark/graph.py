@@ -1,74 +1,27 @@
 """A benchmark as a graph of artifacts: where each lies, and all that its content depends on.
 
-The `spec` of an artifact is what its record holds and what the workflow compares: the settings of its job, the hash of
-the job's code, and under `upstream` the digest of the spec of every artifact that it is made from. A digest therefore
+The `spec` of an artifact is what its record holds and what the workflow compares: its job as JSON, with the hash of the
+job's code, and under `upstream` the digest of the spec of every artifact that it is made from. A digest therefore
 names everything upstream, however far. What rests on other weights or samples than the configuration's is out of date
 by itself, and no file in between has to be there to find out.
 """
 
-import ast
-import base64
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import (
-    foreign_digest,
-    provenance_path,
-    read_provenance,
-    sha256,
-    spec_digest,
-)
-from diffbench.base.codehash import PACKAGE_ROOT, code_hash
-from diffbench.base.contents import ABSENT, content_of, source_of
-from diffbench.base.errors import UserError
-from diffbench.base.names import REAL
-from diffbench.base.records import ROW_KEYS
-from diffbench.benchmark.benchmark import Benchmark, Job, SampleSet
-
-Spec = dict[str, Any]
-
-
-def place_of(row: SampleSet) -> str:
-    """Return the folder of a sample set, below samples/, features/<extractor>/ and scores/<protocol>/."""
-    return f"{row.model}/train{row.train_seed}/{row.sampler}/sample{row.sample_seed}"
-
-
-def row_of(model: str, **known: Any) -> dict[str, Any]:
-    """Return what identifies a row of the tables, null where a coordinate does not apply."""
-    return {key: None for key in ROW_KEYS if key != "benchmark"} | {"model": model} | known
-
-
-def glanced(record: Path) -> dict[str, Any]:
-    """Return what a record says, nothing where it is missing or no map: the stage that reads it will say what is wrong.
-
-    Its digest is not looked at, so that a start of the workflow reads hundreds of them in no time.
-    """
-    with suppress(OSError, ValueError, RecursionError):
-        held = json.loads(record.read_text())
-        if isinstance(held, dict):
-            return held
-    return {}
-
-
-def snakemake_specs(home: Path, path: str) -> list[Spec]:
-    """Return the specs that Snakemake's own record of a file holds: one, or none where it has no record of it.
-
-    Its name is the path in base64, cut into folders where it is longer than a name may be.
-    """
-    name = base64.urlsafe_b64encode(path.encode()).decode()
-    pieces = [name[start : start + 254] for start in range(0, len(name), 254)]
-    folders = [f"@{piece}" for piece in pieces[:-1]]
-    try:
-        texts = json.loads((home / ".snakemake/metadata").joinpath(*folders, pieces[-1]).read_text())["params"]
-        return [json.loads(ast.literal_eval(text)) for text in texts]
-    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
-        return []
+from diffbench.base.digests import sha256, spec_digest
+from diffbench.benchmark import jobs, paths
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
+from diffbench.benchmark.foreign import Foreign, Spec
+from diffbench.benchmark.paths import place_of
+from diffbench.benchmark.rows import SampleSet
+from diffbench.jobs.job import Job
+from diffbench.jobs.prepare import Split
 
 
 @dataclass(frozen=True)
@@ -82,7 +35,7 @@ class Artifact:
     @property
     def record(self) -> str:
         """The path of its record."""
-        return f"{self.path}.json"
+        return paths.record(self.path)
 
 
 class Graph:
@@ -100,7 +53,7 @@ class Graph:
         notice: Callable[[str], object] = lambda line: None,
     ):
         self.benchmark, self.home, self.root = benchmark, home, root
-        self._notice = notice
+        self.foreign = Foreign(home, root, notice)
         self._made: dict[Any, Any] = {}
         self._codes: dict[tuple[str, ...], str] = {}
 
@@ -109,34 +62,18 @@ class Graph:
     def data(self, split: str, size: int | None = None) -> Artifact:
         """Return a split of the data set, at a height of so many pixels or its own."""
         if size is None:
-            return self._artifact(f"results/data/{split}.npz", self.prepare_spec | {"split": split})
-        job = self.benchmark.shrink_job(size)
-        return self._artifact(f"results/data/{split}_{size}.npz", self._spec(job, "shrink", data=self.data(split)))
+            return self._artifact(paths.data(split), self.prepare_spec | {"split": split})
+        spec = self._spec(jobs.shrink_job(size), data=self.data(split))
+        return self._artifact(paths.data(split, size), spec)
 
     @cached_property
     def prepare_spec(self) -> Spec:
         """What both splits are prepared by: the data set's options, and the content of what they are read from."""
-        spec = self._spec(self.benchmark.prepare_job(), "prepare")
-        source, made = self.benchmark.data_path, "results/data/train.npz"
-        if source is None:
-            return spec
-        found = source_of(self.benchmark.dataset)
-        if found is not None and found == self._read_then(made):
-            # At the first start a download was not here yet: what it brought is what the spec of then is of.
-            found = self._recorded_source(made)
-        elif found is None:
-            found = self._remembered(source, made, lambda held: held["source"])
-        return spec | {"source": found or ABSENT}
-
-    def _recorded_source(self, made: str) -> str | None:
-        with suppress(StopIteration, LookupError, TypeError):
-            return next(self._recorded_specs(self.home / made))["source"]
-        return None
-
-    def _read_then(self, made: str) -> str | None:
-        """Return the hash of what a preparation found when it had read it, as its record holds it."""
-        facts = glanced(self.home / f"{made}.json").get("facts")
-        return facts.get("source") if isinstance(facts, dict) else None
+        path, job = self.benchmark.data_path, jobs.prepare_job(self.benchmark)
+        if path is not None:
+            source = self.foreign.source(self.benchmark.dataset, path, paths.data("train"))
+            job = dataclasses.replace(job, source=source)
+        return self._spec(job)
 
     def read_foreign(self) -> None:
         """Hash what others made. Raises: UserError naming the file or folder that cannot be read."""
@@ -154,25 +91,24 @@ class Graph:
         """Return the weights of an extractor: fitted here, or the file that its entry names; None if it has neither."""
         part = self.benchmark.extractors[name][1]
         if self.benchmark.needs_weights(name):
-            job = self.benchmark.fit_job(name)
-            spec = self._spec(job, "fit", data=self.data("train"), held_out=self.data("test"))
-            return self._artifact(f"results/extractors/{name}.safetensors", spec)
+            spec = self._spec(jobs.fit_job(self.benchmark, name), data=self.data("train"), held_out=self.data("test"))
+            return self._artifact(paths.extractor(name), spec)
         path = part.path
-        made = f"results/features/{name}/real/train.npz"
+        made = paths.real_features(name, "train")
         return None if path is None else self._foreign(Path(path), f"extractors.{name}.path", made, "weights")
 
     def model(self, name: str, seed: int) -> Artifact:
         """Return the weights that a model is sampled with: trained, converted, or imported with their record."""
         entry = self.benchmark.models[self.benchmark.variant(name).of]
-        path, given = f"results/models/{entry.name}/train{seed}/weights.safetensors", entry.checkpoint
+        path, given = paths.weights(entry.name, seed), entry.checkpoint
         if given is None:
-            job = self.benchmark.train_job(entry.name, seed)
-            return self._artifact(path, self._spec(job, "train", data=self.data("train", entry.size)))
-        if given.facts is not None:
-            return self._foreign(Path(given.file), f"models.{entry.name}.checkpoint")
+            job = jobs.train_job(self.benchmark, entry.name, seed)
+            return self._artifact(path, self._spec(job, data=self.data("train", entry.size)))
         checkpoint = self._foreign(Path(given.file), f"models.{entry.name}.checkpoint")
+        if given.facts is not None:
+            return checkpoint
         sources = {"checkpoint": checkpoint, "data": self.data("train", entry.size)}
-        return self._artifact(path, self._spec(self.benchmark.convert_job(entry.name), "convert", **sources))
+        return self._artifact(path, self._spec(jobs.convert_job(self.benchmark, entry.name), **sources))
 
     def classifier(self, name: str, seed: int) -> Artifact:
         """Return the weights of a classifier of noisy images."""
@@ -180,14 +116,14 @@ class Graph:
         if entry.checkpoint is not None:
             return self._foreign(Path(entry.checkpoint.file), f"classifiers.{name}.checkpoint")
         sources = {"data": self.data("train", entry.size), "held_out": self.data("test", entry.size)}
-        spec = self._spec(self.benchmark.train_classifier_job(name, seed), "train", **sources)
-        return self._artifact(f"results/classifiers/{name}/train{seed}/weights.safetensors", spec)
+        job = jobs.train_classifier_job(self.benchmark, name, seed)
+        return self._artifact(paths.classifier(name, seed), self._spec(job, **sources))
 
-    def terms(self, model: str, seed: int, split: str) -> Artifact:
+    def terms(self, model: str, seed: int, split: Split) -> Artifact:
         """Return the terms of a model's bound on a split."""
-        job = self.benchmark.bound_job(model, split)
-        spec = self._spec(job, "bound", weights=self.model(model, seed), data=self.data(split))
-        return self._artifact(f"results/terms/{model}/train{seed}/{split}.npz", spec)
+        job = jobs.bound_job(self.benchmark, model, split)
+        spec = self._spec(job, weights=self.model(model, seed), data=self.data(split))
+        return self._artifact(paths.terms(model, seed, split), spec)
 
     # -- sample sets and their features
 
@@ -201,7 +137,7 @@ class Graph:
 
         A comparison may ask for another number of images, which paths of the table's sets do not name.
         """
-        return "results" if _key(row) in self.in_table else f"results/compared/n{row.num_images}"
+        return paths.RESULTS if _key(row) in self.in_table else paths.compared_tree(row.num_images)
 
     def low_res(self, row: SampleSet) -> Artifact | None:
         """Return the images that an upsampler's sample set starts from, None for other models."""
@@ -223,22 +159,21 @@ class Graph:
 
     def sample_spec(self, row: SampleSet, steps: Sequence[int]) -> Spec:
         """Return the spec of the job that makes a sample set at several numbers of steps; row: any of them."""
-        job = self.benchmark.sample_job(row.model, row.sampler, steps, row.sample_seed, row.num_images)
-        return self._spec(job, "sample", **self.sources_of(row))
+        return self._spec(jobs.sample_job(self.benchmark, row, steps), **self.sources_of(row))
 
     def samples(self, row: SampleSet) -> Artifact:
         """Return a sample set."""
-        path = f"{self.tree_of(row)}/samples/{place_of(row)}/{row.steps}.npz"
+        path = paths.samples(self.tree_of(row), place_of(row), row.steps)
         return self._once(("samples", path), lambda: self._artifact(path, self.sample_spec(row, [row.steps])))
 
     def extract_spec(self, extractor: str, images: Artifact | Sequence[Artifact]) -> Spec:
         """Return the spec of the job that extracts the features of one or several sets of images."""
-        job = self.benchmark.extract_job(extractor)
-        return self._spec(job, "extract", images=images, weights=self.extractor(extractor))
+        job = jobs.extract_job(self.benchmark, extractor)
+        return self._spec(job, images=images, weights=self.extractor(extractor))
 
     def features(self, extractor: str, row: SampleSet) -> Artifact:
         """Return the features of a sample set."""
-        path = f"{self.tree_of(row)}/features/{extractor}/{place_of(row)}/{row.steps}.npz"
+        path = paths.features(self.tree_of(row), extractor, place_of(row), row.steps)
         return self._once(
             ("features", path), lambda: self._artifact(path, self.extract_spec(extractor, self.samples(row)))
         )
@@ -248,14 +183,14 @@ class Graph:
         if split in ("train", "test"):
             return self.data(split)
         file = self.benchmark.protocols[protocol][1].reference_file
-        made = f"results/features/{self.benchmark.extractor_of(protocol)}/real/{split}.npz"
+        made = paths.real_features(self.benchmark.extractor_of(protocol), split)
         return self._foreign(file, f"protocols.{protocol}.reference", made, "images")
 
     def real_features(self, protocol: str, split: str) -> Artifact:
         """Return the features of a split's images, or of a protocol's own reference, by a protocol's extractor."""
         extractor = self.benchmark.extractor_of(protocol)
         images = self.reference_images(protocol, split)
-        path = f"results/features/{extractor}/real/{split}.npz"
+        path = paths.real_features(extractor, split)
         return self._once(("features", path), lambda: self._artifact(path, self.extract_spec(extractor, images)))
 
     # -- scores
@@ -280,9 +215,9 @@ class Graph:
             "reference": self.reference(protocol),
             "samples_provenance": self.samples(row),
         }
-        job = self.benchmark.score_job(protocol, self._sampled(row))
-        path = f"{self.tree_of(row)}/scores/{protocol}/{place_of(row)}/{row.steps}.json"
-        return self._once(("scores", path), lambda: self._artifact(path, self._spec(job, "score", **sources)))
+        job = jobs.score_job(self.benchmark, protocol, jobs.row_of_set(self.benchmark, row))
+        path = paths.scores(self.tree_of(row), protocol, place_of(row), row.steps)
+        return self._once(("scores", path), lambda: self._artifact(path, self._spec(job, **sources)))
 
     def real_scores(self, protocol: str) -> Artifact:
         """Return the scores of held-out real images, as many as a protocol's largest sample set has."""
@@ -291,8 +226,8 @@ class Graph:
             "features": self.real_features(protocol, self.other_split(protocol)),
             "reference": self.reference(protocol),
         }
-        job = self.benchmark.score_job(protocol, row_of(REAL, num_images=max(held)))
-        return self._artifact(f"results/scores/{protocol}/real.json", self._spec(job, "score", **sources))
+        job = jobs.score_job(self.benchmark, protocol, jobs.row_of_real(self.benchmark, max(held)))
+        return self._artifact(paths.real_scores(protocol), self._spec(job, **sources))
 
     def pair_sources(self, row: SampleSet) -> dict[str, Artifact]:
         """Return what upsampled real images are compared by: they, the true ones, and those that they started from."""
@@ -302,16 +237,15 @@ class Graph:
 
     def pair_scores(self, row: SampleSet) -> Artifact:
         """Return the scores of upsampled real images, image by image."""
-        path = f"{self.tree_of(row)}/scores/pairs/{place_of(row)}/{row.steps}.psnr.json"
-        job = self.benchmark.pairs_job(self._sampled(row))
-        return self._artifact(path, self._spec(job, "score", **self.pair_sources(row)))
+        path = paths.pair_scores(self.tree_of(row), place_of(row), row.steps)
+        job = jobs.pairs_job(self.benchmark, jobs.row_of_set(self.benchmark, row))
+        return self._artifact(path, self._spec(job, **self.pair_sources(row)))
 
     def bound_scores(self, model: str, seed: int) -> Artifact:
         """Return the scores of a model itself: its bound, on every split that is coded."""
         terms = [self.terms(model, seed, split) for split in self.benchmark.bound.splits]
-        job = Job({"row": {"benchmark": self.benchmark.name, **row_of(model, train_seed=seed)}})
-        path = f"results/scores/bound/{model}/train{seed}.json"
-        return self._artifact(path, self._spec(job, "score", terms=terms))
+        job = jobs.bound_score_job(self.benchmark, model, seed)
+        return self._artifact(paths.bound_scores(model, seed), self._spec(job, terms=terms))
 
     def scores_of(self, rows: Sequence[SampleSet]) -> list[Artifact]:
         """Return the scores of sample sets and, before them, those of real images under the protocols of the tables."""
@@ -341,24 +275,15 @@ class Graph:
         found += [*self.scores_of(rows), *self.bounds()]
         return [made for made in {made.path: made for made in found}.values() if made.spec is not None]
 
-    def made_from(self, spec: Mapping[str, Any], stages: Sequence[str], modules: Sequence[str], **sources: Any) -> Spec:
-        """Return the spec of a table or a figure; sources: the artifacts that it is made from, by their argument."""
-        return self._spec(Job(dict(spec), tuple(modules)), *stages, **sources)
+    def made_from(self, job: Job, **sources: Artifact | Sequence[Artifact] | None) -> Spec:
+        """Return the spec of the job of a table or a figure; sources: what it is made from, by the argument's name."""
+        return self._spec(job, **sources)
 
     # -- how specs are made
 
-    def _sampled(self, row: SampleSet) -> dict[str, Any]:
-        guidance = self.benchmark.variant(row.model).guidance
-        keys = ("sampler", "steps", "train_seed", "sample_seed")
-        scale = None if guidance is None else guidance.part.scale
-        return row_of(row.model.partition("@")[0], guidance_scale=scale, **{key: getattr(row, key) for key in keys})
-
-    def _spec(self, job: Job, *stages: str, **sources: Artifact | Sequence[Artifact] | None) -> Spec:
-        modules = (*(f"diffbench.stages.{stage}" for stage in stages), *job.modules)
-        # As a record holds it, which is JSON: a tuple is a list there.
-        spec = json.loads(json.dumps({**job.spec, "code": self._code_of(modules)}))
+    def _spec(self, job: Job, **sources: Artifact | Sequence[Artifact] | None) -> Spec:
         upstream = {name: _digests(source) for name, source in sources.items() if source}
-        return spec | ({"upstream": upstream} if upstream else {})
+        return dataclasses.replace(job, code=self._code_of(job.modules()), upstream=upstream).as_json()
 
     def _artifact(self, path: str, spec: Spec) -> Artifact:
         return Artifact(path, spec_digest(spec), spec)
@@ -377,50 +302,13 @@ class Graph:
         return self._codes[modules]
 
     def _foreign(self, path: Path, where: str, made: str | None = None, source: str = "") -> Artifact:
-        """Return a file that no job makes. made, source: an artifact whose record remembers its content, and as what.
-
-        where: its place in the configuration. Raises: UserError where it is neither here nor remembered.
-        """
-        found = self._once(("foreign", path), lambda: self._digest_of(path))
-        if found is None and made is not None:
-            found = self._remembered(path, made, lambda spec: spec["upstream"][source])
-        if found is None:
-            raise UserError(f"{where}: {path}: no such file")
-        return Artifact(self.place(path), found)
-
-    def _digest_of(self, path: Path) -> str | None:
-        content = content_of(path)
-        if content is None:
-            return None
-        return foreign_digest(content, read_provenance(path) if provenance_path(path).is_file() else None)
-
-    def place(self, path: Path) -> str:
-        """Return a foreign path as the workflow names it: relative inside the project, which may be moved."""
-        inside = any(path.is_relative_to(folder) for folder in (self.home, self.root))
-        return os.path.relpath(path, self.home) if inside else str(path)
-
-    def _remembered(self, path: Path, made: str, recorded: Callable[[Mapping[str, Any]], str]) -> str | None:
-        """Return what the record of an artifact remembers of a foreign path that is not here, None if nothing."""
-        for spec in self._recorded_specs(self.home / made):
-            try:
-                held = recorded(spec)
-            except (LookupError, TypeError):
-                continue
-            if isinstance(held, str) and held != ABSENT:
-                self._notice(f"{path} is not here; what was made from it stands, by the hash that was recorded then")
-                return held
-        return None
-
-    def _recorded_specs(self, made: Path) -> Iterator[Any]:
-        """Yield the spec in an artifact's record and, for a clone without the artifact, the one in Snakemake's own."""
-        if "spec" in (record := glanced(provenance_path(made))):
-            yield record["spec"]
-        yield from snakemake_specs(self.home, str(made.relative_to(self.home)))
+        """Return a file that no job makes; the arguments are those of Foreign.digest. Raises: UserError."""
+        return Artifact(self.foreign.place(path), self.foreign.digest(path, where, made, source))
 
 
 def _key(row: SampleSet) -> tuple[str, int, int]:
     return place_of(row), row.steps, row.num_images
 
 
-def _digests(source: Artifact | Sequence[Artifact]) -> Any:
-    return source.digest if isinstance(source, Artifact) else [item.digest for item in source]
+def _digests(source: Artifact | Sequence[Artifact]) -> str | tuple[str, ...]:
+    return source.digest if isinstance(source, Artifact) else tuple(item.digest for item in source)

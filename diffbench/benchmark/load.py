@@ -11,11 +11,10 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.names import require_benchmark, require_names, weights_under
 from diffbench.base.plugins import chosen, configure, nearest, stated
-from diffbench.base.yaml_file import read_layers
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.benchmark.checkpoints import adopted, check_checkpoints
-from diffbench.benchmark.entries import Bound, Execution, Model, SamplerEntry, Sampling
+from diffbench.benchmark.entries import Bound, Execution, Model, SamplerEntry
 from diffbench.benchmark.grid import SenselessError, check_combination, expanded
 from diffbench.benchmark.guidance import (
     check_guidance,
@@ -31,7 +30,9 @@ from diffbench.benchmark.places import folder_of, located
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
+from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
+from diffbench.jobs.sample import Sampling
 from diffbench.training.settings import Training
 
 DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")

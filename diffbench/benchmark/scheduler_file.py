@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.json_file import read_json_map
 from diffbench.base.plugins import load
 from diffbench.benchmark.checkpoints import found_file
+from diffbench.benchmark.json_file import read_json_map
 
 FAMILY = "diffusers"
 

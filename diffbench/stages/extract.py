@@ -9,21 +9,17 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diffbench.base.arrays import writing_npz
-from diffbench.base.artifacts import (
-    UNWRITABLE,
-    checked,
-    provenance_path,
-    read_provenance,
-    run_record,
-    spec_of_one,
-    upstream_of,
-    write_provenance,
-)
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.digests import spec_of_one
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.run_record import run_record
 from diffbench.base.sizes import enlarged
+from diffbench.base.writing import UNWRITABLE
 from diffbench.extractors._contract import Extract
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, moments_digests, stored_statistics

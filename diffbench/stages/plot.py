@@ -19,9 +19,12 @@ import pandas
 
 from diffbench.base import plugins
 from diffbench.base.arrays import read_member
-from diffbench.base.artifacts import checked, replacing, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.provenance import write_provenance
+from diffbench.base.run_record import run_record
+from diffbench.base.writing import replacing
 
 SOURCES = {"table": "table", "oracle": "table", "images": "images", "curves": "terms", "progressive": "terms"}
 """What a figure consumes, and the argument that brings it."""

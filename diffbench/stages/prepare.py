@@ -17,11 +17,12 @@ import numpy as np
 
 from diffbench.base import plugins
 from diffbench.base.arrays import NpzWriter, read_member, writing_npz
-from diffbench.base.artifacts import run_record, write_provenance
 from diffbench.base.classes import class_counts
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.contents import ABSENT, source_of
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
+from diffbench.base.run_record import run_record
 from diffbench.datasets._split import Split
 from diffbench.metrics._baseline_codes import histogram_code, uniform_code
 

@@ -12,22 +12,17 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import is_whole, load_member, member_names, read_member, save_npz, writing_npz
-from diffbench.base.artifacts import (
-    Inputs,
-    checked,
-    digest,
-    exclusive,
-    run_record,
-    upstream_of,
-    versions_of,
-    write_provenance,
-)
 from diffbench.base.classes import LABEL_RULES, unlike_uniform
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS, to_float
+from diffbench.base.inputs import Inputs, checked, upstream_of
+from diffbench.base.locks import exclusive
 from diffbench.base.progress import progress
+from diffbench.base.provenance import versions_of, write_provenance
+from diffbench.base.run_record import run_record
 from diffbench.base.seeds import Stream
 from diffbench.base.sizes import shrunk_shape
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser

@@ -8,19 +8,15 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import (
-    checked,
-    digest,
-    read_recorded,
-    require_upstream,
-    run_record,
-    upstream_of,
-    write_provenance,
-)
 from diffbench.base.command import run_stage, stage_parser
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, require_upstream, upstream_of
 from diffbench.base.plugins import configure, load
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_recorded
 from diffbench.base.records import Estimate, record, write_records
+from diffbench.base.run_record import run_record
 from diffbench.base.sizes import enlarged
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.metrics.bits_per_dim import BitsPerDim, gap, rate_and_distortion, subset_error

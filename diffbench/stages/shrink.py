@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
-from diffbench.base.artifacts import checked, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.provenance import write_provenance
+from diffbench.base.run_record import run_record
 from diffbench.base.sizes import factor, shrunk, size_of
 
 CHUNK = 1024

@@ -19,10 +19,13 @@ import pandas
 
 from diffbench.base import plugins
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import checked, replacing, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.provenance import write_provenance
 from diffbench.base.records import read_records
+from diffbench.base.run_record import run_record
+from diffbench.base.writing import replacing
 
 FLOAT_FORMAT = "%.6g"
 """Six digits: more than any interval resolves, fewer than those in which two machines' last bits differ, and

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from diffbench.base.artifacts import read_provenance, write_provenance
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.record_types import require_provenance
 from diffbench.base.records import Estimate, read_records, record, write_records
-from diffbench.base.yaml_file import read_yaml
 from diffbench.benchmark.load import parse_benchmark
+from diffbench.benchmark.yaml_file import read_yaml
 
 ROW = {
     "benchmark": "b", "model": "m", "sampler": "s", "steps": 5, "guidance_scale": None, "train_seed": 0,

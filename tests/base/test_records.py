@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.records import ROW_KEYS, Estimate, read_records, record, write_records
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.artifacts import FOREIGN, checked, sha256, spec_digest, upstream_of, write_provenance
+from diffbench.base.digests import FOREIGN, sha256, spec_digest
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.provenance import write_provenance
 from diffbench.stages.tabulate import tabulate
 
 

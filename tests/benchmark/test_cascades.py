@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from diffbench.base.errors import UserError
+from diffbench.benchmark.jobs import train_job
 from diffbench.benchmark.load import parse_benchmark
 
 SMALL = yaml.safe_load("""
@@ -102,13 +103,13 @@ def test_an_upsampler_of_an_upsampler():
     assert benchmark.labelled("adm_u") and benchmark.shrunk_sizes() == [2, 4]
 
 
-def test_only_the_upsampler_is_told_of_pairs():
+def test_only_the_upsampler_is_told_of_pairs(sampled):
     benchmark = parsed()
-    assert benchmark.train_job("upsampler", 0).spec["low_size"] == 4
-    assert "low_size" not in benchmark.train_job("low", 0).spec
-    spec = benchmark.sample_job("adm_u", "ancestral", [5], 0, 20).spec
+    assert train_job(benchmark, "upsampler", 0).as_json()["low_size"] == 4
+    assert "low_size" not in train_job(benchmark, "low", 0).as_json()
+    spec = sampled(benchmark, "adm_u", "ancestral", 5).as_json()
     assert spec["low_res"] == {"model": "low", "sampler": "ddim", "steps": 7} and spec["labels"] is None
-    assert "low_res" not in benchmark.sample_job("low", "ddim", [7], 0, 20).spec
+    assert "low_res" not in sampled(benchmark, "low", "ddim", 7).as_json()
 
 
 def test_labels_are_the_bases():

@@ -6,8 +6,9 @@ import json
 import pytest
 import yaml
 
-from diffbench.base.artifacts import write_recorded
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import write_recorded
+from diffbench.benchmark.jobs import convert_job
 from diffbench.benchmark.load import parse_benchmark
 
 NETWORK = {"channels": 16, "channel_multipliers": [1, 2], "attention_resolutions": [4], "norm_groups": 8}
@@ -66,16 +67,14 @@ def model(name="released", **keys):
     return lambda content: content["models"][name].update(keys)
 
 
-def test_a_record_completes_an_entry(record):
+def test_a_record_completes_an_entry(record, sampled):
     benchmark = parsed()
     found = benchmark.models["released"]
     assert found.network.channels == 16 and found.network.channel_multipliers == (1, 2)
     assert found.diffusion.timesteps == 50 and found.diffusion.rescale_timesteps and found.weights == "ema"
     assert found.training is None and found.objective is None and found.checkpoint.facts["levels"] == 17
-    spec = benchmark.sample_job("released", "ancestral", [5], 0, 20).spec
-    assert spec["network"] == json.loads(json.dumps(spec["network"])) | {"channel_multipliers": (1.0, 2.0)} | {
-        "attention_resolutions": (4,)
-    }
+    spec = sampled(benchmark, "released", "ancestral", 5).as_json()
+    assert spec["network"]["channel_multipliers"] == [1.0, 2.0] and spec["network"]["attention_resolutions"] == [4]
     assert spec["diffusion"]["schedule"] == "cosine" and spec["weights"] == "ema"
     assert benchmark.used_models() == [("released", 0)] == benchmark.bounded_models()
     assert benchmark.trained_models() == benchmark.converted_models() == []
@@ -174,7 +173,7 @@ def test_a_file_without_a_record_is_what_its_entry_says(record, tmp_path):
     (tmp_path / "mine.pt").touch()
     benchmark = parsed(lambda content: own(content, schedule="cosine", checkpoint={"path": "mine.pt", "key": "ema"}))
     assert benchmark.converted_models() == ["mine"] and benchmark.trained_models() == []
-    spec = benchmark.convert_job("mine").spec
+    spec = convert_job(benchmark, "mine").as_json()
     assert spec["key"] == "ema" and spec["diffusion"]["schedule"] == "cosine" and spec["weights"] == "ema"
     assert benchmark.models["mine"].training is None
     assert benchmark.models["mine"].checkpoint.file == str(tmp_path / "mine.pt")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.artifacts import spec_digest, spec_of_one
-from diffbench.benchmark.graph import Graph, snakemake_specs
+from diffbench.base.digests import spec_digest, spec_of_one
+from diffbench.benchmark.foreign import snakemake_specs
+from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import located
 
@@ -188,5 +189,5 @@ def test_snakemakes_record_is_found_where_snakemake_keeps_it(tmp_path, path):
 def test_a_foreign_file_is_named_within_the_project_if_it_lies_there(tmp_path):
     home = tmp_path / "project/runs/own"
     found = graph(home=home, root=tmp_path / "project")
-    assert found.place(tmp_path / "project/checkpoints/a.pt") == os.path.join("..", "..", "checkpoints", "a.pt")
-    assert found.place(tmp_path / "elsewhere/a.pt") == str(tmp_path / "elsewhere/a.pt")
+    assert found.foreign.place(tmp_path / "project/checkpoints/a.pt") == os.path.join("..", "..", "checkpoints", "a.pt")
+    assert found.foreign.place(tmp_path / "elsewhere/a.pt") == str(tmp_path / "elsewhere/a.pt")

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from diffbench.base.errors import UserError
+from diffbench.benchmark.jobs import train_classifier_job, train_job
 from diffbench.benchmark.load import parse_benchmark
 
 SMALL = yaml.safe_load("""
@@ -74,24 +75,29 @@ def test_labels_are_for_those_that_take_them():
     }
 
 
-def test_a_guided_job_holds_what_guides_it():
+def test_a_guided_job_holds_what_guides_it(sampled):
     benchmark = parsed()
-    job = benchmark.sample_job("adm_g@0.25", "ddim", [5], 0, 20)
-    assert job.spec["guidance"] == {"name": "classifier", "scale": 0.25} and job.spec["labels"] == "balanced"
-    assert job.spec["classifier"]["network"]["pool"] == "attention" and job.spec["classifier"]["weights"] == "raw"
-    assert set(job.modules) == {
-        *("diffbench.networks.unet", "diffbench.samplers.ddim"),
+    job = sampled(benchmark, "adm_g@0.25", "ddim", 5)
+    assert job.as_json()["guidance"] == {"name": "classifier", "scale": 0.25} and job.as_json()["labels"] == "balanced"
+    assert (
+        job.as_json()["classifier"]["network"]["pool"] == "attention"
+        and job.as_json()["classifier"]["weights"] == "raw"
+    )
+    assert set(job.modules()) == {
+        *("diffbench.stages.sample", "diffbench.networks.unet", "diffbench.samplers.ddim"),
         *("diffbench.guidance.classifier", "diffbench.networks.noisy_classifier"),
     }
-    free = benchmark.sample_job("free_g", "ddim", [5], 0, 20)
-    assert free.spec["guidance"] == {"name": "classifier_free", "scale": 3.0} and free.spec["classifier"] is None
-    plain = benchmark.sample_job("plain", "ddim", [5], 0, 20)
-    assert (plain.spec["guidance"], plain.spec["classifier"], plain.spec["labels"]) == (None, None, None)
+    free = sampled(benchmark, "free_g", "ddim", 5)
+    assert (
+        free.as_json()["guidance"] == {"name": "classifier_free", "scale": 3.0} and free.as_json()["classifier"] is None
+    )
+    plain = sampled(benchmark, "plain", "ddim", 5)
+    assert (plain.as_json()["guidance"], plain.as_json()["classifier"], plain.as_json()["labels"]) == (None, None, None)
     # What guides does not decide what is trained.
     other = parsed("models", "adm_g", "guidance", "scale", value=9.0)
-    assert other.train_job("adm", 0) == benchmark.train_job("adm", 0)
-    assert other.train_classifier_job("noisy", 0) == benchmark.train_classifier_job("noisy", 0)
-    assert "objective" not in benchmark.train_classifier_job("noisy", 0).spec
+    assert train_job(other, "adm", 0) == train_job(benchmark, "adm", 0)
+    assert train_classifier_job(other, "noisy", 0) == train_classifier_job(benchmark, "noisy", 0)
+    assert "objective" not in train_classifier_job(benchmark, "noisy", 0).as_json()
 
 
 WRONG = {

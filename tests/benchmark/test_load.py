@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from diffbench.base.errors import UserError
+from diffbench.benchmark.jobs import bound_job, train_job
 from diffbench.benchmark.load import load_benchmark, merged, parse_benchmark, resolved_models
 
 CONFIGS = sorted((Path(__file__).parents[2] / "workflow/config").glob("*.yaml"))
@@ -106,36 +107,40 @@ def test_runs_that_overlap_share_rows_and_join_protocols():
     assert rows[0].protocols == ("digits", "other") and rows[-1].protocols == ("digits",)
 
 
-def test_jobs_hold_what_decides_their_result_and_nothing_else():
+def test_jobs_hold_what_decides_their_result_and_nothing_else(sampled):
     benchmark = parsed()
-    train = benchmark.train_job("iddpm", 3)
-    assert train.spec["seed"] == 3 and train.spec["diffusion"]["variance"] == "learned_range"
-    assert train.spec["objective"] == {"name": "hybrid", "vlb_weight": 0.001, "loss_aware": None}
-    assert train.modules == ("diffbench.networks.unet", "diffbench.objectives.hybrid")
-    sample = benchmark.sample_job("iddpm", "ddim", [5, 10], 1, 20)
-    assert sample.spec["sampler"] == {"name": "ddim", "eta": 0.5}
-    assert (sample.spec["spacings"], sample.spec["seed"], sample.spec["num_images"]) == (["5", "10"], 1, 20)
-    assert "training" not in sample.spec and "objective" not in sample.spec
-    assert benchmark.sample_job("ddpm", "strided", [5], 0, 20).spec["spacings"] == ["ddim5"]
-    assert benchmark.sample_job("ddpm", "sections", [4], 0, 20).spec["spacings"] == ["1,3"]
+    train = train_job(benchmark, "iddpm", 3)
+    assert train.as_json()["seed"] == 3 and train.as_json()["diffusion"]["variance"] == "learned_range"
+    assert train.as_json()["objective"] == {"name": "hybrid", "vlb_weight": 0.001, "loss_aware": None}
+    assert train.modules() == ("diffbench.stages.train", "diffbench.networks.unet", "diffbench.objectives.hybrid")
+    sample = sampled(benchmark, "iddpm", "ddim", 5, 10)
+    assert sample.as_json()["sampler"] == {"name": "ddim", "eta": 0.5}
+    assert (sample.as_json()["spacings"], sample.as_json()["seed"], sample.as_json()["num_images"]) == (
+        ["5", "10"],
+        1,
+        20,
+    )
+    assert "training" not in sample.as_json() and "objective" not in sample.as_json()
+    assert sampled(benchmark, "ddpm", "strided", 5).as_json()["spacings"] == ["ddim5"]
+    assert sampled(benchmark, "ddpm", "sections", 4).as_json()["spacings"] == ["1,3"]
     other = parsed(setting("samplers", "ddim", "eta", value=0.0))
-    assert other.train_job("iddpm", 3) == train
-    assert other.sample_job("iddpm", "ancestral", [5], 0, 20) == benchmark.sample_job("iddpm", "ancestral", [5], 0, 20)
+    assert train_job(other, "iddpm", 3) == train
+    assert sampled(other, "iddpm", "ancestral", 5) == sampled(benchmark, "iddpm", "ancestral", 5)
 
 
-def test_an_adaptive_sampler_has_one_row_where_others_have_one_for_each_number_of_steps():
+def test_an_adaptive_sampler_has_one_row_where_others_have_one_for_each_number_of_steps(sampled):
     adaptive = {"name": "probability_flow", "off_grid": "interpolate"}
     benchmark = parsed(setting("samplers", "ddim", value=adaptive))
     rows = [(row.sampler, row.steps) for row in benchmark.sample_sets() if row.model == "ddpm"]
     assert rows == [("ancestral", 5), ("ancestral", 10), ("ddim", 0)]
-    spec = benchmark.sample_job("ddpm", "ddim", [0], 0, 20).spec
+    spec = sampled(benchmark, "ddpm", "ddim", 0).as_json()
     assert (spec["spacings"], spec["off_grid"]) == ([""], "interpolate")
 
 
-def test_time_grids_with_options_reach_the_job():
+def test_time_grids_with_options_reach_the_job(sampled):
     entry = {"name": "heun", "spacing": "karras rho=5", "off_grid": "nearest"}
     benchmark = parsed(setting("samplers", "ddim", value=entry))
-    spec = benchmark.sample_job("ddpm", "ddim", [5, 10], 0, 20).spec
+    spec = sampled(benchmark, "ddpm", "ddim", 5, 10).as_json()
     assert (spec["spacings"], spec["off_grid"]) == (["karras5 rho=5", "karras10 rho=5"], "nearest")
 
 
@@ -348,8 +353,8 @@ def test_a_bounds_job_does_not_know_of_the_other_split():
     one, both = (
         parsed(lambda content, s=s: content.update(bound={"splits": s})) for s in (["test"], ["test", "train"])
     )
-    assert one.bound_job("ddpm", "test") == both.bound_job("ddpm", "test")
-    test, train = (both.bound_job("ddpm", split).spec for split in ("test", "train"))
+    assert bound_job(one, "ddpm", "test") == bound_job(both, "ddpm", "test")
+    test, train = (bound_job(both, "ddpm", split).as_json() for split in ("test", "train"))
     assert (test["split"], test["bound"]["reconstructions"]) == ("test", 8)
     assert (train["split"], train["bound"]["reconstructions"]) == ("train", 0)
 

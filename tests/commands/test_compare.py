@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.artifacts import write_provenance
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
 from diffbench.base.records import ROW_KEYS, Estimate, record, write_records
 from diffbench.cli import app
 from diffbench.commands.compare.run import compare, compared, protocol_fields, records_of

@@ -12,8 +12,11 @@ import yaml
 
 from diffbench import cli
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import Estimate, record, write_records
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import CONFIGURATION, remember_configuration

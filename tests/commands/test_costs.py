@@ -3,8 +3,8 @@
 import pytest
 
 from diffbench import cli
-from diffbench.base.artifacts import run_record
 from diffbench.base.errors import UserError
+from diffbench.base.run_record import run_record
 from diffbench.commands.costs import costs
 
 

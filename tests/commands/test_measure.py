@@ -15,7 +15,8 @@ from PIL import Image
 
 from diffbench import cli
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import sha256, write_provenance
+from diffbench.base.digests import sha256
+from diffbench.base.provenance import write_provenance
 from diffbench.base.records import read_records
 from diffbench.commands.measure import image_sets
 from diffbench.commands.measure import run as measure
@@ -329,7 +330,7 @@ def test_a_label_stands_in_the_place_of_a_models_name(digits, monkeypatch, capsy
 
 
 def test_the_rounding_is_what_the_record_of_our_own_samples_says(digits, monkeypatch, capsys):
-    from diffbench.base.artifacts import write_provenance
+    from diffbench.base.provenance import write_provenance
 
     monkeypatch.chdir(digits)
     given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid", "--threads", 1)

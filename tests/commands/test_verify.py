@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.artifacts import checked, provenance_path, read_provenance, sha256, write_recorded
 from diffbench.base.command import run_stage
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import provenance_path, read_provenance, write_recorded
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.commands.compare_samplers.answers import write_answers
 from diffbench.commands.verify.rerun import ARGUMENTS, made_again, stage_of

@@ -1,6 +1,5 @@
 """A tiny trained model of the smoke benchmark, made once, for the stages that need one."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,17 @@ def smoke():
 def specs(smoke):
     """Reduced specs of the smoke benchmark's jobs by stage, as fresh copies: specs(stage, **changes)."""
 
+    from diffbench.benchmark.jobs import bound_job, sample_job, train_job
+    from diffbench.benchmark.rows import SampleSet
+
     def spec(stage, model="iddpm", **changes):
         job = {
-            "train": lambda: smoke.train_job(model, 0),
-            "sample": lambda: smoke.sample_job(model, "ancestral", [3, 2], 0, 7),
-            "bound": lambda: smoke.bound_job(model, "test"),
-            "bound_train": lambda: smoke.bound_job(model, "train"),
+            "train": lambda: train_job(smoke, model, 0),
+            "sample": lambda: sample_job(smoke, SampleSet(model, "ancestral", 3, 0, 0, 7, ()), [3, 2]),
+            "bound": lambda: bound_job(smoke, model, "test"),
+            "bound_train": lambda: bound_job(smoke, model, "train"),
         }[stage]()
-        found = json.loads(json.dumps(job.spec))
+        found = job.as_json()
         found["network"]["channels"] = 8
         if stage == "train":
             found["training"] |= {"steps": 6, "batch_size": 8, "log_every": 4}

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import read_provenance, write_provenance
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.seeds import Stream
 from diffbench.stages.bound import bound
 from diffbench.stages.sample import sample_sets

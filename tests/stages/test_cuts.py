@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from diffbench.base.arrays import read_member
 from diffbench.base.errors import UserError
 from diffbench.base.sizes import shrunk
+from diffbench.benchmark.jobs import train_classifier_job
 from diffbench.datasets._crop import at_random, halved_then_bicubic
 from diffbench.stages._cuts import cutting
 from diffbench.stages.prepare import prepare
@@ -113,7 +114,7 @@ def trained(pictures, smoke, tmp_path):
     """trained(**changes) -> the weights of a classifier trained for 3 steps, and the header of its log."""
 
     def trained(held_out="test.npz", dataset=ENTRY, **training):
-        spec = json.loads(json.dumps(smoke.train_classifier_job("noisy", 0).spec))
+        spec = train_classifier_job(smoke, "noisy", 0).as_json()
         spec["training"] |= {"steps": 3, "batch_size": 4, "log_every": 3, **training}
         spec |= {} if dataset is None else {"dataset": dataset}
         out, log = tmp_path / "weights.safetensors", tmp_path / "log.csv"

@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from diffbench.base.arrays import read_member
-from diffbench.base.artifacts import read_provenance, sha256, write_recorded
+from diffbench.base.digests import sha256
+from diffbench.base.provenance_file import read_provenance, write_recorded
 from diffbench.base.seeds import Stream
+from diffbench.benchmark.jobs import sample_job, train_classifier_job
+from diffbench.benchmark.rows import SampleSet
 from diffbench.diffusion.denoiser import Condition
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.stages.sample import conditions_of, guided_denoiser, main, sample_sets
@@ -20,7 +23,7 @@ from diffbench.stages.train import train
 def classifier(tmp_path_factory, smoke, data):
     """A classifier of the process of `iddpm` (cosine), after a few steps of training."""
     folder = tmp_path_factory.mktemp("classifier")
-    spec = json.loads(json.dumps(smoke.train_classifier_job("noisy", 0).spec))
+    spec = train_classifier_job(smoke, "noisy", 0).as_json()
     spec["diffusion"]["schedule"] = "cosine"
     spec["training"] |= {"steps": 30, "log_every": 15}
     path = folder / "weights.safetensors"
@@ -35,7 +38,7 @@ def guided_spec(smoke, specs):
     def spec(scale, sampler="ancestral", **changes):
         found = specs("sample", **changes)
         found["sampler"] = {"name": sampler}
-        guided = json.loads(json.dumps(smoke.sample_job("adm_g", "ancestral", [3], 0, 7).spec))
+        guided = sample_job(smoke, SampleSet("adm_g", "ancestral", 3, 0, 0, 7, ()), [3]).as_json()
         found["classifier"] = guided["classifier"]
         found["classifier"]["diffusion"]["schedule"] = "cosine"
         found["guidance"] = {"name": "classifier", "scale": scale}

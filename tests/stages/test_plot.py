@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import read_provenance
 from diffbench.stages.plot import main, plot
 
 

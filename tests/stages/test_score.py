@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import (
-    checked,
-    provenance_path,
-    read_provenance,
-    sha256,
-    write_provenance,
-    write_recorded,
-)
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import provenance_path, read_provenance, write_recorded
 from diffbench.base.records import read_records
 from diffbench.metrics.fid import Fid
 from diffbench.stages.score import main

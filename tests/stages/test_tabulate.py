@@ -7,8 +7,10 @@ import pandas
 import pytest
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import Estimate, record, write_records
 from diffbench.stages.tabulate import main
 

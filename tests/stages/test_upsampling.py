@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import read_records
 from diffbench.base.sizes import enlarged, shrunk
 from diffbench.metrics.psnr import Psnr

@@ -22,14 +22,18 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # Stages that find this process gone end too, so that no orphan writes where the next run works.
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
-from diffbench.base.artifacts import checked, spec_digest
+from diffbench.base.digests import spec_digest
+from diffbench.base.inputs import checked
 from diffbench.benchmark.load import load_benchmark
 from diffbench.base.devices import chosen_device
 from diffbench.base.names import REAL
 from diffbench.base.errors import UserError
-from diffbench.benchmark.graph import Artifact, Graph, glanced, place_of, snakemake_specs
+from diffbench.benchmark.foreign import glanced, snakemake_specs
+from diffbench.benchmark.graph import Artifact, Graph
+from diffbench.benchmark.paths import place_of
+from diffbench.jobs.plot import FigurePart, PlotJob
+from diffbench.jobs.tabulate import ComparedSet, ModelRow, TableJob, TablePart
 from diffbench.benchmark.places import home_of, remember_configuration, require_own_tree
-from diffbench.base.plugins import module_of
 
 
 def stop(message):

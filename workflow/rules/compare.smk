@@ -5,15 +5,18 @@ FIDS = [row for row in ASKED if any("fid" in bench.protocols[name][1].metrics fo
 
 def compared_sets():
     """Return what a comparison reads: every set that it asks for, and where its scores and what they are of lie."""
-    keys = ("model", "sampler", "steps", "train_seed", "sample_seed")
     return [
-        {key: getattr(row, key) for key in keys}
-        | {
-            "protocol": name,
-            "scores": graph.scores(name, row).path,
-            "features": graph.features(bench.extractor_of(name), row).path,
-            "reference": graph.reference(name).path,
-        }
+        ComparedSet(
+            model=row.model,
+            sampler=row.sampler,
+            steps=row.steps,
+            train_seed=row.train_seed,
+            sample_seed=row.sample_seed,
+            protocol=name,
+            scores=graph.scores(name, row).path,
+            features=graph.features(bench.extractor_of(name), row).path,
+            reference=graph.reference(name).path,
+        )
         for row in ASKED
         for name in row.protocols
     ]
@@ -27,7 +30,7 @@ if ASKED:
             graph.features(bench.extractor_of(name), row).path for row in ASKED for name in row.protocols
         )
     )
-    COMPARISON = table_spec("table2", beside={"sets": compared_sets()}, scores=COMPARED_SCORES)
+    COMPARISON = table_spec("table2", sets=compared_sets(), scores=COMPARED_SCORES)
 
     rule comparison:
         input:

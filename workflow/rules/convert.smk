@@ -8,7 +8,7 @@ if CONVERTED:
 
     rule convert:
         input:
-            weights=lambda w: graph.place(Path(bench.models[w.model].checkpoint.file)),
+            weights=lambda w: graph.foreign.place(Path(bench.models[w.model].checkpoint.file)),
             data=lambda w: graph.data("train", bench.models[w.model].size).path,
             provenance=lambda w: graph.data("train", bench.models[w.model].size).record,
         output:

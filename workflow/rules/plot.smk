@@ -3,9 +3,8 @@
 
 def figure_spec(name, labels=(), title="", **sources):
     """Return what a figure depends on; no title: the figure's own. sources: the artifacts that it is drawn from."""
-    own = {"title": title} if title else {}
-    spec = {"figure": {"name": name, **own}, "labels": list(labels)}
-    return graph.made_from(spec, ["plot"], [module_of("figures", name)], **sources)
+    figure = FigurePart(name, {"title": title} if title else {})
+    return graph.made_from(PlotJob(figure=figure, labels=tuple(labels)), **sources)
 
 
 def shown_rows(model):

@@ -1,17 +1,16 @@
 """The tables, numbers for `dvc metrics show`, and the figures that are drawn from tables."""
 
 
-def table_spec(table, figure=None, options={}, beside={}, **sources):
+def table_spec(name, figure=None, options={}, rows=(), sets=(), **sources):
     """Return what a table, and the figure that is drawn from it, depend on.
 
-    options: the table's own. beside: more of the spec. sources: the artifacts that the table is made from.
+    options: the table's own. rows, sets: as TableJob has them. sources: the artifacts that the table is made from.
     """
-    spec = {"benchmark": bench.name, "table": {"name": table, **options}, **beside}
-    modules = [module_of("tables", table)]
-    if figure is None:
-        return graph.made_from(spec, ["tabulate"], modules, **sources)
-    modules.append(module_of("figures", figure))
-    return graph.made_from(spec | {"figure": {"name": figure}}, ["tabulate", "plot"], modules, **sources)
+    drawn = None if figure is None else FigurePart(figure)
+    job = TableJob(
+        benchmark=bench.name, table=TablePart(name, options), figure=drawn, rows=tuple(rows), sets=tuple(sets)
+    )
+    return graph.made_from(job, **sources)
 
 
 GUIDED = [row for row in ROWS if bench.variant(row.model).guidance is not None]
@@ -19,9 +18,7 @@ BOUNDED = bench.bounded_models()
 TEST_TERMS = [graph.terms(model, seed, "test") for model, seed in BOUNDED]
 RATE_DISTORTION = table_spec(
     "rate_distortion",
-    beside={
-        "rows": [{"benchmark": bench.name, "model": model, "train_seed": seed} for model, seed in BOUNDED]
-    },
+    rows=[ModelRow(bench.name, model, seed) for model, seed in BOUNDED],
     terms=TEST_TERMS,
 )
 

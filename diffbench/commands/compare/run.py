@@ -17,9 +17,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import checked, read_recorded
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
 from diffbench.base.plugins import load, names, nearest
+from diffbench.base.provenance_file import read_recorded
 from diffbench.base.records import NORMAL_95, ROW_KEYS, Estimate, read_records, record
 from diffbench.comparison.verdicts import Verdict, paired
 

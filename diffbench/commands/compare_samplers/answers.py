@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import Inputs, checked, replacing, way_out, write_provenance
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import Inputs, checked
 from diffbench.base.plugins import configure, load
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import way_out
 from diffbench.base.records import Estimate
+from diffbench.base.writing import replacing
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.commands.compare.run import compared
 from diffbench.commands.compare_samplers.question import Laid

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from diffbench.base.artifacts import digest
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
 from diffbench.benchmark.benchmark import Benchmark

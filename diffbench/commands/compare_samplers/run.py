@@ -4,10 +4,11 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import read_records
-from diffbench.base.yaml_file import read_yaml, write_yaml
+from diffbench.base.writing import replacing
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.places import (
     CONFIGURATION,
@@ -17,6 +18,7 @@ from diffbench.benchmark.places import (
     remember_configuration,
     require_own_tree,
 )
+from diffbench.benchmark.yaml_file import read_yaml, write_yaml
 from diffbench.commands.compare_samplers.answers import Pairs, answered, report, write_answers
 from diffbench.commands.compare_samplers.question import Question, laid_over
 from diffbench.commands.compare_samplers.workflow import make

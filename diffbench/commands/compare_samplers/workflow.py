@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.errors import UserError
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 
 PROGRESS = re.compile(r"\d+ of \d+ steps \(\d+%\) done")
 OURS = "diffbench: "

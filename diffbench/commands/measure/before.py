@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import UNWRITABLE, provenance_path, read_provenance, sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.writing import UNWRITABLE
 from diffbench.benchmark.protocols import metric_of
 from diffbench.commands.measure.image_sets import Wanted, channels_of
 from diffbench.commands.sampler_option import parsed

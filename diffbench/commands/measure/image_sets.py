@@ -9,11 +9,13 @@ import numpy as np
 
 from diffbench.base import plugins
 from diffbench.base.arrays import writing_npz
-from diffbench.base.artifacts import digest, require_files, write_provenance
-from diffbench.base.codehash import code_hash
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import require_files
 from diffbench.base.mixed_sizes import write_mixed
 from diffbench.base.plugins import nearest
+from diffbench.base.provenance import write_provenance
+from diffbench.benchmark.codehash import code_hash
 from diffbench.commands.measure.cached import whole
 from diffbench.commands.sampler_option import parsed
 from diffbench.datasets._decode import require_shape

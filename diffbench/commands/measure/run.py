@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import digest, provenance_path, read_provenance, require_files, sha256, versions_of
-from diffbench.base.codehash import code_hash
 from diffbench.base.devices import chosen_device
+from diffbench.base.digests import digest, sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import require_files
 from diffbench.base.plugins import configure, described, load, module_of
+from diffbench.base.provenance import versions_of
+from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.records import ROW_KEYS, read_records
+from diffbench.benchmark.codehash import code_hash
 from diffbench.benchmark.protocols import check_protocol, metric_of
 from diffbench.commands.measure.before import require_enough, require_fitting, rounding_of
 from diffbench.commands.measure.cached import whole

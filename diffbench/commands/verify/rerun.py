@@ -10,8 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from diffbench.base.artifacts import provenance_path, read_provenance, sha256
-from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.base.digests import sha256
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.places import project_of
 from diffbench.comparison import verdicts
 
 Recorded = Mapping[str, Any]
@@ -87,8 +89,8 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
         command = [sys.executable, "-m", f"diffbench.stages.{stage}", "--spec", str(provenance_path(path).resolve())]
         arguments = ARGUMENTS[stage](recorded, out)
         done = subprocess.run(
-            [*command, *arguments, *(["--root", str(_project(home))] if stage == "train" else [])],
-            cwd=_project(home) if stage == "prepare" else home,
+            [*command, *arguments, *(["--root", str(project_of(home))] if stage == "train" else [])],
+            cwd=project_of(home) if stage == "prepare" else home,
             env=_environment(recorded["threads"]),
             capture_output=True,
             text=True,
@@ -100,12 +102,6 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
             return None
         found, expected = sha256(out)[:12], recorded["sha256"][:12]
         return f"made again, it differs (sha256 {found}, recorded {expected}){_why(out, recorded)}"
-
-
-def _project(home: Path) -> Path:
-    """Return the folder at which a data set's relative path starts: the project's, of which runs/<benchmark> is one."""
-    folder = home.resolve()
-    return folder.parent.parent if folder.parent.name == "runs" else folder
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from diffbench.base.artifacts import TREE, difference, provenance_path, read_provenance, sha256, way_out
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
+from diffbench.base.provenance_file import TREE, difference, provenance_path, read_provenance, way_out
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
 from diffbench.stages.tabulate import tabulate

@@ -1,0 +1,192 @@
+"""The jobs of a benchmark: what each stage is asked for one of its artifacts, by the entries that it is about."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from diffbench.base.names import REAL
+from diffbench.base.records import Row
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.entries import Model, NoisyClassifier
+from diffbench.benchmark.rows import SampleSet
+from diffbench.jobs.bound import BoundJob, Evaluated
+from diffbench.jobs.convert import ConvertJob
+from diffbench.jobs.extract import ExtractJob
+from diffbench.jobs.extractor import ExtractorPart
+from diffbench.jobs.fit import FitJob
+from diffbench.jobs.job import Options, Part
+from diffbench.jobs.model import NetworkPart, Trained
+from diffbench.jobs.prepare import DatasetPart, PrepareJob, Split
+from diffbench.jobs.sample import GuidancePart, SampleJob, SamplerPart
+from diffbench.jobs.score import BoundScoreJob, PairsJob, ProtocolPart, ScoreJob
+from diffbench.jobs.shrink import ShrinkJob
+from diffbench.jobs.train import ObjectivePart, TrainJob
+
+P = TypeVar("P", bound=Part)
+
+
+def prepare_job(benchmark: Benchmark) -> PrepareJob:
+    """Return the job that prepares the data set."""
+    return PrepareJob(dataset=_placeless(DatasetPart.of(benchmark.dataset, benchmark.dataset_name)))
+
+
+def shrink_job(size: int) -> ShrinkJob:
+    """Return the job that makes a split of the data set smaller."""
+    return ShrinkJob(size=size)
+
+
+def train_job(benchmark: Benchmark, model: str, seed: int) -> TrainJob:
+    """Return the job that trains a model."""
+    entry = benchmark.models[model]
+    objective = ObjectivePart.of(entry.objective, entry.objective_name)
+    return dataclasses.replace(_training(benchmark, entry, seed), objective=objective, low_size=entry.low_size)
+
+
+def train_classifier_job(benchmark: Benchmark, classifier: str, seed: int) -> TrainJob:
+    """Return the job that trains a classifier of noisy images."""
+    return _training(benchmark, benchmark.classifiers[classifier], seed)
+
+
+def convert_job(benchmark: Benchmark, model: str) -> ConvertJob:
+    """Return the job that makes an artifact of a checkpoint that has no record."""
+    entry = benchmark.models[model]
+    return ConvertJob(
+        network=_network(entry),
+        diffusion=_diffusion(entry),
+        weights=entry.weights,
+        low_size=entry.low_size,
+        key=None if entry.checkpoint is None else entry.checkpoint.key,
+    )
+
+
+def sample_job(benchmark: Benchmark, row: SampleSet, steps: Sequence[int]) -> SampleJob:
+    """Return the job that makes a sample set at one or several numbers of steps; row: any of them."""
+    sampler, entry = benchmark.samplers[row.sampler], benchmark.variant(row.model)
+    guidance = entry.guidance
+    guided = None if guidance is None else GuidancePart.of(guidance.part, guidance.name)
+    classifier = None if guidance is None or guidance.classifier is None else benchmark.classifiers[guidance.classifier]
+    return SampleJob(
+        network=_network(entry),
+        diffusion=_diffusion(entry),
+        weights=entry.weights,
+        labels=entry.labels,
+        guidance=guided,
+        classifier=None if classifier is None else _trained(classifier),
+        sampler=SamplerPart.of(sampler.part, sampler.name),
+        spacings=tuple(sampler.spacing(count) for count in steps),
+        off_grid=sampler.off_grid,
+        sampling=benchmark.sampling,
+        num_images=row.num_images,
+        seed=row.sample_seed,
+        threads=benchmark.execution.threads,
+        low_res=entry.low_res,
+    )
+
+
+def bound_job(benchmark: Benchmark, model: str, split: Split) -> BoundJob:
+    """Return the job that evaluates a model's variational bound on a split; reconstructions are of test images."""
+    entry, asked = benchmark.variant(model), benchmark.bound
+    return BoundJob(
+        network=_network(entry),
+        diffusion=_diffusion(entry),
+        weights=entry.weights,
+        bound=Evaluated(
+            timesteps=asked.timesteps,
+            num_images=asked.num_images,
+            reconstructions=asked.reconstructions if split == "test" else 0,
+            micro_batch=asked.micro_batch,
+            seed=asked.seed,
+        ),
+        split=split,
+        threads=benchmark.execution.threads,
+    )
+
+
+def fit_job(benchmark: Benchmark, extractor: str) -> FitJob:
+    """Return the job that trains a data set's own extractor."""
+    return FitJob(extractor=_extractor(benchmark, extractor), threads=benchmark.execution.threads)
+
+
+def extract_job(benchmark: Benchmark, extractor: str) -> ExtractJob:
+    """Return the job that extracts features of sets of images."""
+    return ExtractJob(extractor=_extractor(benchmark, extractor), threads=benchmark.execution.threads)
+
+
+def score_job(benchmark: Benchmark, protocol: str, row: Row) -> ScoreJob:
+    """Return the job that scores features under a protocol."""
+    name, part = benchmark.protocols[protocol]
+    described = ProtocolPart.of(part, name)
+    # Where a reference lies is not what it is: its content is among what the features are made from.
+    reference = part.reference_file.name if part.reference_file else part.reference
+    return ScoreJob(
+        protocol=_with_options(described, described.options | {"reference": reference}),
+        rounding=benchmark.sampling.rounding,
+        row=row,
+    )
+
+
+def pairs_job(benchmark: Benchmark, row: Row) -> PairsJob:
+    """Return the job that compares upsampled real images with the true ones."""
+    return PairsJob(rounding=benchmark.sampling.rounding, row=row)
+
+
+def bound_score_job(benchmark: Benchmark, model: str, seed: int) -> BoundScoreJob:
+    """Return the job that scores a model itself by its bound."""
+    return BoundScoreJob(row=Row(benchmark.name, model, train_seed=seed))
+
+
+def row_of_set(benchmark: Benchmark, row: SampleSet) -> Row:
+    """Return the row of the tables to which the scores of a sample set belong."""
+    guidance = benchmark.variant(row.model).guidance
+    return Row(
+        benchmark=benchmark.name,
+        model=row.entry,
+        sampler=row.sampler,
+        steps=row.steps,
+        guidance_scale=None if guidance is None else guidance.part.scale,
+        train_seed=row.train_seed,
+        sample_seed=row.sample_seed,
+    )
+
+
+def row_of_real(benchmark: Benchmark, num_images: int) -> Row:
+    """Return the row of held-out real images, of which at most so many count."""
+    return Row(benchmark.name, REAL, num_images=num_images)
+
+
+def _training(benchmark: Benchmark, entry: Model | NoisyClassifier, seed: int) -> TrainJob:
+    """Return a job of training; one that cuts pictures itself is told whose."""
+    return TrainJob(
+        network=_network(entry),
+        diffusion=_diffusion(entry),
+        training=entry.training,
+        dataset=prepare_job(benchmark).dataset if entry.training.random_crop else None,
+        seed=seed,
+        threads=benchmark.execution.threads,
+    )
+
+
+def _trained(entry: Model | NoisyClassifier) -> Trained:
+    return Trained(network=_network(entry), diffusion=_diffusion(entry), weights=entry.weights)
+
+
+def _network(entry: Model | NoisyClassifier) -> NetworkPart:
+    return NetworkPart.of(entry.network, entry.network_name)
+
+
+def _diffusion(entry: Model | NoisyClassifier) -> Options:
+    return dataclasses.asdict(entry.diffusion)
+
+
+def _extractor(benchmark: Benchmark, name: str) -> ExtractorPart:
+    kind, part = benchmark.extractors[name]
+    return _placeless(ExtractorPart.of(part, kind))
+
+
+def _placeless(part: P) -> P:
+    """Return a part without where its files lie, for the same files elsewhere are the same job."""
+    return _with_options(part, {key: value for key, value in part.options.items() if key != "path"})
+
+
+def _with_options(part: P, options: dict[str, Any]) -> P:
+    return dataclasses.replace(part, options=options)

@@ -1,0 +1,109 @@
+"""Where each artifact lies, relative to the benchmark's home.
+
+Every path is built here. The workflow's rules give the names of wildcards instead of values: `samples("{tree}", PLACE,
+"{steps}")` is the pattern of all sample sets.
+"""
+
+from diffbench.benchmark.rows import SampleSet
+
+RESULTS = "results"
+"""The tree of the tables."""
+
+COMPARED = f"{RESULTS}/compared"
+"""What comparisons made beside the tables."""
+
+PLACE = "{model}/train{train_seed}/{sampler}/sample{sample_seed}"
+"""The folder of a sample set, below samples/, features/<extractor>/ and scores/<protocol>/."""
+
+Number = int | str
+"""A number, or the name of a wildcard."""
+
+
+def place_of(row: SampleSet) -> str:
+    """Return the folder of a sample set, as PLACE says it."""
+    return PLACE.format(model=row.model, train_seed=row.train_seed, sampler=row.sampler, sample_seed=row.sample_seed)
+
+
+def compared_tree(num_images: Number) -> str:
+    """Return the tree of those sets of comparisons that the tables do not hold, by their number of images."""
+    return f"{COMPARED}/n{num_images}"
+
+
+def data(split: str, size: Number | None = None) -> str:
+    """Return the path of a prepared split. size: its height in pixels, where that is not the data set's own."""
+    return f"{RESULTS}/data/{split}.npz" if size is None else f"{RESULTS}/data/{split}_{size}.npz"
+
+
+def extractor(name: str) -> str:
+    """Return the path of the weights of an extractor that is trained here."""
+    return f"{RESULTS}/extractors/{name}.safetensors"
+
+
+def weights(model: str, train_seed: Number) -> str:
+    """Return the path of a model's weights."""
+    return f"{RESULTS}/models/{model}/train{train_seed}/weights.safetensors"
+
+
+def classifier(name: str, train_seed: Number) -> str:
+    """Return the path of the weights of a classifier of noisy images."""
+    return f"{RESULTS}/classifiers/{name}/train{train_seed}/weights.safetensors"
+
+
+def training_log(weights: str) -> str:
+    """Return the path of the log of the training that made weights."""
+    return f"{weights.rpartition('/')[0]}/log.csv"
+
+
+def terms(model: str, train_seed: Number, split: str) -> str:
+    """Return the path of the terms of a model's bound on a split."""
+    return f"{RESULTS}/terms/{model}/train{train_seed}/{split}.npz"
+
+
+def samples(tree: str, place: str, steps: Number) -> str:
+    """Return the path of a sample set."""
+    return f"{tree}/samples/{place}/{steps}.npz"
+
+
+def features(tree: str, extractor: str, place: str, steps: Number) -> str:
+    """Return the path of the features of a sample set."""
+    return f"{tree}/features/{extractor}/{place}/{steps}.npz"
+
+
+def real_features(extractor: str, split: str) -> str:
+    """Return the path of the features of a split's images, or of a protocol's own reference."""
+    return f"{RESULTS}/features/{extractor}/real/{split}.npz"
+
+
+def scores(tree: str, protocol: str, place: str, steps: Number) -> str:
+    """Return the path of the scores of a sample set."""
+    return f"{tree}/scores/{protocol}/{place}/{steps}.json"
+
+
+def pair_scores(tree: str, place: str, steps: Number) -> str:
+    """Return the path of the scores of upsampled real images, image by image."""
+    return f"{tree}/scores/pairs/{place}/{steps}.psnr.json"
+
+
+def real_scores(protocol: str) -> str:
+    """Return the path of the scores of held-out real images."""
+    return f"{RESULTS}/scores/{protocol}/real.json"
+
+
+def bound_scores(model: str, train_seed: Number) -> str:
+    """Return the path of the scores of a model itself."""
+    return f"{RESULTS}/scores/bound/{model}/train{train_seed}.json"
+
+
+def table(name: str) -> str:
+    """Return the path of a table."""
+    return f"{RESULTS}/{name}.csv"
+
+
+def figure(name: str) -> str:
+    """Return the path of a figure."""
+    return f"{RESULTS}/figures/{name}.png"
+
+
+def record(path: str) -> str:
+    """Return the path of an artifact's record."""
+    return f"{path}.json"

@@ -1,0 +1,35 @@
+"""The job of `bound`: a model, a split, and how much of both is evaluated."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diffbench.jobs.job import Job
+from diffbench.jobs.model import Trained
+from diffbench.jobs.prepare import Split
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What of a bound is evaluated.
+
+    timesteps: terms evaluated per image, in strata over the chain; None evaluates all. num_images: evenly spread over
+    the split; None takes all. reconstructions: images whose progressive reconstructions are kept; 0 keeps none.
+    micro_batch: images the network sees at once.
+    """
+
+    timesteps: int | None
+    num_images: int | None
+    reconstructions: int
+    micro_batch: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundJob(Job, Trained):
+    """Evaluate the variational bound of a model on a split."""
+
+    stages: ClassVar[tuple[str, ...]] = ("bound",)
+
+    bound: Evaluated
+    split: Split
+    threads: int

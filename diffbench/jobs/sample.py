@@ -1,0 +1,90 @@
+"""The job of `sample`: a model, how it is guided, the sampler, and which images."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from diffbench.base.classes import LabelRule
+from diffbench.base.names import REAL
+from diffbench.jobs.job import OMITTED, Job, Part
+from diffbench.jobs.model import Trained
+
+OffGrid = Literal["refuse", "nearest", "interpolate"]
+"""What a network is told as t at a level that is between those it was trained on."""
+
+LARGEST_BATCH = 2**16
+"""Images that are held at once; more would fill the memory before anything is known to be wrong."""
+
+
+@dataclass(frozen=True)
+class SamplerPart(Part):
+    """A sampler."""
+
+    folder: ClassVar[str] = "samplers"
+
+
+@dataclass(frozen=True)
+class GuidancePart(Part):
+    """A way to guide a model towards labels."""
+
+    folder: ClassVar[str] = "guidance"
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How sample sets are made, whatever the sampler.
+
+    micro_batch: images the network sees at once; part of what determines the bytes. clip_x_0: predictions of x_0 are
+    clipped to [-1, 1], as in all published tables. rounding: truncate (guided-diffusion) or round (EDM).
+    """
+
+    micro_batch: int = 100
+    clip_x_0: bool = True
+    rounding: Literal["truncate", "round"] = "truncate"
+
+    def __post_init__(self) -> None:
+        if self.micro_batch < 1:
+            raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
+        if self.micro_batch > LARGEST_BATCH:
+            raise ValueError(f"micro_batch must be at most {LARGEST_BATCH}, not {self.micro_batch}")
+
+
+@dataclass(frozen=True)
+class LowRes:
+    """The low-resolution images that an upsampler starts from: a sample set of another model, or held-out images.
+
+    model: an entry's name, or "real". sampler, steps: of that model's samples; its seeds and the number of images are
+    those of the row that it is upsampled for.
+    """
+
+    model: str
+    sampler: str | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.model == REAL and (self.sampler, self.steps) != (None, None):
+            raise ValueError("real images have neither sampler nor steps; leave them out")
+        if self.model != REAL and None in (self.sampler, self.steps):
+            raise ValueError(f"say how {self.model} is sampled: add 'sampler' and 'steps'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleJob(Job, Trained):
+    """Sample a model with a sampler, one set of images for each spacing.
+
+    labels: how the labels of samples are chosen, None where the model takes none. classifier: the one that guidance
+    uses. spacings: the chain of each set (diffusion/spacings.py). low_res: what an upsampler starts from.
+    """
+
+    stages: ClassVar[tuple[str, ...]] = ("sample",)
+
+    labels: LabelRule | None = None
+    guidance: GuidancePart | None = None
+    classifier: Trained | None = None
+    sampler: SamplerPart
+    spacings: tuple[str, ...]
+    off_grid: OffGrid = "refuse"
+    sampling: Sampling
+    num_images: int
+    seed: int
+    threads: int
+    low_res: LowRes | None = field(default=None, metadata=OMITTED)

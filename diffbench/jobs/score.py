@@ -1,0 +1,55 @@
+"""The jobs of `score`: which row of the tables a number belongs to, and the protocol that it is measured under."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from diffbench.base.records import Row
+from diffbench.jobs.job import Job, Part
+
+
+@dataclass(frozen=True)
+class ProtocolPart(Part):
+    """A protocol. Its `reference` is a split or the name of a file, whose content is upstream of the job."""
+
+    folder: ClassVar[str] = "protocols"
+
+
+@dataclass(frozen=True)
+class MetricPart(Part):
+    """A metric, by its name alone: its settings are the protocol's."""
+
+    folder: ClassVar[str] = "metrics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreJob(Job):
+    """Score features under a protocol. rounding: the rule by which the samples became bytes."""
+
+    stages: ClassVar[tuple[str, ...]] = ("score",)
+
+    protocol: ProtocolPart
+    rounding: Literal["truncate", "round"]
+    row: Row
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the modules whose code belongs to the job, those of the protocol's metrics among them."""
+        return (*super().modules(), *(MetricPart(name).module for name in self.protocol.options["metrics"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsJob(Job):
+    """Compare upsampled real images with the true ones, image by image."""
+
+    stages: ClassVar[tuple[str, ...]] = ("score",)
+
+    rounding: Literal["truncate", "round"]
+    row: Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundScoreJob(Job):
+    """Score the terms of a model's bound."""
+
+    stages: ClassVar[tuple[str, ...]] = ("score",)
+
+    row: Row

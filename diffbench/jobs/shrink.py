@@ -1,0 +1,15 @@
+"""The job of `shrink`: how small."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diffbench.jobs.job import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShrinkJob(Job):
+    """Make the images of a split smaller. size: their new height in pixels."""
+
+    stages: ClassVar[tuple[str, ...]] = ("shrink",)
+
+    size: int

@@ -1,0 +1,37 @@
+"""The job of `train`: a model or a classifier of noisy images, and how it is trained."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from diffbench.jobs.job import OMITTED, Job, Options, Part
+from diffbench.jobs.model import NetworkPart
+from diffbench.jobs.prepare import DatasetPart
+from diffbench.training.settings import Training
+
+
+@dataclass(frozen=True)
+class ObjectivePart(Part):
+    """An objective."""
+
+    folder: ClassVar[str] = "objectives"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob(Job):
+    """Train a network.
+
+    diffusion: the fields of diffusion/denoiser.py's Diffusion. objective: of a model; a classifier of noisy images has
+    none. low_size: the height in pixels of the images that an upsampler is given. dataset: whose pictures are cut at
+    random, if they are.
+    """
+
+    stages: ClassVar[tuple[str, ...]] = ("train",)
+
+    network: NetworkPart
+    diffusion: Options
+    objective: ObjectivePart | None = field(default=None, metadata=OMITTED)
+    training: Training
+    low_size: int | None = field(default=None, metadata=OMITTED)
+    dataset: DatasetPart | None = field(default=None, metadata=OMITTED)
+    seed: int
+    threads: int
