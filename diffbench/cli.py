@@ -175,8 +175,7 @@ def plan(
 
 def _data_shape(benchmark):  # noqa: ANN001, ANN202  (a Benchmark; imported late)
     dataset = benchmark.dataset
-    known = getattr(dataset, "shape", None)
-    height, width, channels = known or dataset.open("test").shape
+    height, width, channels = dataset.shape or dataset.open("test").shape
     return (channels, height, width), dataset.num_classes
 
 

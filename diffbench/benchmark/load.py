@@ -259,7 +259,7 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
 
 def _check_random_crops(benchmark: Benchmark) -> None:
     """Raise UserError where training cuts pictures at random, and the data set has images alone."""
-    if getattr(type(benchmark.dataset), "has_pictures", False):
+    if benchmark.dataset.has_pictures:
         return
     entries = {f"models.{name}": model for name, model in benchmark.models.items()}
     entries |= {f"classifiers.{name}": classifier for name, classifier in benchmark.classifiers.items()}
