@@ -15,9 +15,9 @@ import pkgutil
 import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from diffbench.base.errors import UserError
 
@@ -140,7 +140,7 @@ def configure(part: type, options: Any, where: str) -> Any:
     where: the place in the configuration, for messages. `no_options`, which a sampler may declare, says why a key that
     a person would look for is not among its fields. Raises: UserError.
     """
-    if not isinstance(options, Mapping):
+    if not is_map(options):
         raise UserError(f"{where}: {options!r} is not a map of options")
     fields = {field.name: field for field in dataclasses.fields(part) if field.init}
     try:
@@ -170,6 +170,16 @@ def configure(part: type, options: Any, where: str) -> Any:
         raise UserError(f"{where}: {part.__name__} cannot be made ({type(error).__name__}: {error})") from error
 
 
+def is_map(value: Any) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether a value is a map, for readers and for the type checker."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
+    """Return whether a value is a list or a tuple, as `is_map`."""
+    return isinstance(value, (list, tuple))
+
+
 def stated(entry: Any) -> Any:
     """Return what stands behind a key: nothing at all is an empty map, whatever else is what it is."""
     return {} if entry is None else entry
@@ -181,7 +191,7 @@ def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> t
     default: the name where the entry gives none. Raises: UserError.
     """
     entry = {"name": entry} if isinstance(entry, str) else stated(entry)
-    if not isinstance(entry, Mapping):
+    if not is_map(entry):
         raise UserError(f"{where}: {entry!r} is neither a name nor a map")
     options = dict(entry)
     name = options.pop("name", default)
@@ -210,15 +220,15 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
         if value in arguments:
             return value
         raise UserError(f"{where}: {value!r} is not allowed; {nearest(value, arguments)}")
-    if origin is tuple and isinstance(value, (list, tuple)):
+    if origin is tuple and is_list(value):
         inner = arguments[0] if len(arguments) == 2 and arguments[1] is Ellipsis else None
         if inner is not None:
             return tuple(coerced(item, inner, f"{where}[{i}]") for i, item in enumerate(value))
         if len(arguments) == len(value):
             return tuple(coerced(item, kind, where) for item, kind in zip(value, arguments, strict=True))
-    if origin is dict and isinstance(value, Mapping):
+    if origin is dict and is_map(value):
         return {key: coerced(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+    if dataclasses.is_dataclass(hint) and is_map(value):
         return configure(typing.cast(type, hint), value, where)
     if isinstance(value, int) and abs(value) >= WHOLE_LIMIT:
         raise UserError(f"{where}: too large; whole numbers are below 2^63")

@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,6 +13,8 @@ from diffbench.base.devices import chosen_device, make_deterministic
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark, SampleSet
 from diffbench.benchmark.entries import Model, NoisyClassifier
+from diffbench.benchmark.load import load_benchmark
+from diffbench.commands.data_shape import data_shape
 from diffbench.diffusion.progressive import points
 from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
 
@@ -188,6 +191,13 @@ def _timed(benchmark: Benchmark) -> Model:
     """Return the first model that takes no image beside x_t."""
     models = [benchmark.models[name] for name, _ in benchmark.used_models()]
     return next(model for model in models if model.low_size is None)
+
+
+def plan_of_file(config: Path, workers: int) -> str:
+    """Return the plan of a benchmark's file. Raises: UserError where it cannot be run, or its data not be opened."""
+    benchmark = load_benchmark(config)
+    shape, num_classes = data_shape(benchmark)
+    return plan(benchmark, shape, num_classes, workers)
 
 
 def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, workers: int) -> str:

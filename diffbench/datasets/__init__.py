@@ -4,5 +4,5 @@ To add one, write `diffbench/datasets/<name>.py` with one frozen dataclass, and 
 benchmark's YAML. The fields of the class are its options. What it must have and may declare is in `Dataset`
 (`_contract.py`); the docstring of `Split` says what a split consists of.
 
-`tests/datasets/test_contract.py` finds the file without being told.
+`tests/datasets/test_contract.py` finds the file automatically.
 """

@@ -4,6 +4,9 @@ The receiver has x_t and shows the x_0 that the model predicts from it. As in Ho
 x_t is drawn from q(x_t | x_0), which is what an ideal coder would deliver.
 """
 
+# torch says that Tensor.tolist returns a list, and not of what.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,7 +71,7 @@ def reconstructions(
         own = place.stop - place.start
         x_0 = images(batch)
         stream = Stream(seed, "bound", x_0.device)
-        predicted = []
+        predicted: list[X] = []
         for j, t in enumerate(timesteps.tolist()):
             level = chain.level(torch.full((len(batch),), len(chain) - 1 - t))
             x_t = noised(x_0, level, stream.normal(batch, t, x_0.shape[1:]))

@@ -1,6 +1,6 @@
-"""The classifier of noisy images: the U-Net's contracting half under a pooling head.
+"""The classifier of noisy images: the U-Net's contracting half, with a pooling head on it.
 
-Dhariwal and Nichol 2021, section 4 and appendix; pooling `attention` is the published one.
+Dhariwal and Nichol 2021, section 4 and appendix; the published pooling is `attention`.
 """
 
 from dataclasses import dataclass, field

@@ -207,22 +207,3 @@ def protocol_of(
     options |= {"metrics": list(metrics)} if metrics else {}
     options |= {"settings": settings} if settings else {}
     return configure(load("protocols", name, "--protocol"), options, f"protocol {name}")
-
-
-def protocols_text(names: Sequence[str]) -> str:
-    """Return the protocols as text: what each fixes, line by line."""
-    blocks = []
-    for name in names:
-        part = load("protocols", name, "protocols")()
-        held = part.described()
-        metrics = held.pop("metrics")
-        lines = [f"{name} (version {held.pop('version')}): {(part.__doc__ or '').strip().splitlines()[0]}"]
-        held["n"] = held.pop("num_images") or "as sampled"
-        held["rounding"] = held["rounding"] or "as sampled"
-        order = ("extractor", "resize", "rounding", "n", "reference", "source", "deviations")
-        lines += [f"  {key:<11}{held[key]}" for key in order]
-        for metric, options in metrics.items():
-            settings = ", ".join(f"{key} = {value}" for key, value in options.items())
-            lines.append(f"  {'metric':<11}{metric}{f' ({settings})' if settings else ''}")
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
