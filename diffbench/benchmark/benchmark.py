@@ -213,7 +213,7 @@ class Benchmark:
     @property
     def data_path(self) -> Path | None:
         """Where the data set is read from, None where it ships with a package."""
-        path = getattr(self.dataset, "path", None)
+        path = self.dataset.path
         return Path(path) if isinstance(path, str) else None
 
     def needs_weights(self, extractor: str) -> bool:

@@ -149,7 +149,7 @@ def check_checkpoints(benchmark: Benchmark) -> None:
 def _data_of(dataset: Any) -> dict[str, Any] | None:
     """Return the facts of the data set, None where the data are not here yet."""
     try:
-        shape = getattr(dataset, "shape", None) or dataset.open("test").shape
+        shape = dataset.shape or dataset.open("test").shape
         return {"shape": tuple(shape), "levels": dataset.levels, "num_classes": dataset.num_classes}
     except UserError:
         return None

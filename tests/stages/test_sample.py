@@ -68,7 +68,7 @@ def test_an_image_does_not_depend_on_number_or_company(sampled, specs, weights, 
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"weights": "raw"}, {"sampler": {"noiseless_last_step": False}}], ids=str
+    "change", [{"seed": 1}, {"weights": "raw"}, {"sampler": {"name": "ddim", "eta": 0.5}}], ids=str
 )
 def test_what_is_asked_changes_the_bytes(sampled, specs, weights, tmp_path, change):
     call(specs("sample", **({"spacings": ["3"]} | change)), weights, tmp_path, "a.npz")
