@@ -67,8 +67,33 @@ def module_of(folder: str, name: str, where: str = "") -> str:
 def load(folder: str, name: str, where: str = "") -> type:
     """Return the class of the part `name`: a file's in `folder`, a family's, or outside by its dotted path.
 
+    What it does not declare of the folder's contract has the contract's default (`completed`).
     Raises: UserError where there is no such module or class, or the module itself fails to import.
     """
+    return completed(folder, _found(folder, name, where))
+
+
+def completed(folder: str, part: type) -> type:
+    """Return the part, after it got its contract's default for every optional attribute that it does not declare.
+
+    What has a value in the folder's contract and is no abstract method is optional. So nobody's part has to inherit
+    from the contract, and whoever reads a part needs no default.
+    """
+    for name, default in vars(contract_of(folder) or object).items():
+        required = name.startswith("_") or getattr(default, "__isabstractmethod__", False)
+        if not required and not hasattr(part, name):
+            setattr(part, name, default)
+    return part
+
+
+def contract_of(folder: str) -> type | None:
+    """Return the class that says what is read of a folder's parts: CONTRACT of its `_contract.py`, where it has one."""
+    if not (Path(__file__).parents[1] / folder / "_contract.py").is_file():
+        return None
+    return importlib.import_module(f"{PACKAGE}.{folder}._contract").CONTRACT
+
+
+def _found(folder: str, name: str, where: str) -> type:
     module_name = module_of(folder, name, where)
     if ":" in name:
         try:
@@ -112,8 +137,8 @@ def _only_part(module: types.ModuleType) -> type:
 def configure(part: type, options: Any, where: str) -> Any:
     """Return `part(**options)` after a check of every key and type.
 
-    where: the place in the configuration, for messages. `no_options` of a part says why a key that a person would look
-    for is not among its fields. Raises: UserError.
+    where: the place in the configuration, for messages. `no_options`, which a sampler may declare, says why a key that
+    a person would look for is not among its fields. Raises: UserError.
     """
     if not is_map(options):
         raise UserError(f"{where}: {options!r} is not a map of options")

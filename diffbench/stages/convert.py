@@ -86,7 +86,7 @@ def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
 
 def _built(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
     """Return the network of a spec, a model's or a classifier's."""
-    classifies = getattr(type(part_of("networks", spec["network"])), "classifies", False)
+    classifies = part_of("networks", spec["network"]).classifies
     return build_classifier(spec, facts) if classifies else build_network(spec, facts)
 
 
