@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
+from diffbench.jobs.model import Weights
 from diffbench.jobs.sample import LARGEST_BATCH, LowRes
 
 
@@ -121,7 +122,7 @@ class NoisyClassifier:
     network_name: str
     diffusion: Any
     training: Any
-    weights: str
+    weights: Weights
     size: int | None = None
     checkpoint: Checkpoint | None = None
 
@@ -181,7 +182,7 @@ class Model:
     objective: Any
     objective_name: str
     training: Any
-    weights: str
+    weights: Weights
     of: str
     guidance: Guidance | None = None
     labels: LabelRule | None = None
