@@ -32,7 +32,7 @@ class Recorded(dict[str, Any]):
         raise UserError(f"{self.source}: records no '{key}'; the artifact beside it is of another stage than is needed")
 
 
-def read_provenance(path: Path | str) -> dict[str, Any]:
+def read_provenance(path: Path | str) -> Recorded:
     """Return what stands in `<path>.json`.
 
     Raises: UserError where there is none, it is not JSON or was changed, and later for a key that it does not hold.
@@ -40,7 +40,7 @@ def read_provenance(path: Path | str) -> dict[str, Any]:
     return read_recorded(provenance_path(path))
 
 
-def read_recorded(source: Path) -> dict[str, Any]:
+def read_recorded(source: Path) -> Recorded:
     """Return what stands in a provenance itself, as `read_provenance`.
 
     Its text must be the one that was written, to the byte: whoever reads a record relies on all of it.

@@ -10,7 +10,7 @@ from torch import nn
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
-from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.trained_levels import OffGrid
 from diffbench.guidance._gradient import ClassifierGradient
@@ -80,7 +80,7 @@ def load_classifier(
 
 def facts_of(weights: Path | str) -> WeightsFacts:
     """Return the facts of weights, by the record beside them. Raises: UserError."""
-    return WeightsFacts.read(read_provenance(weights)["facts"], provenance_path(weights))
+    return WeightsFacts.recorded(read_provenance(weights))
 
 
 def _require_same_data(weights: Path, own: WeightsFacts, model: WeightsFacts) -> None:

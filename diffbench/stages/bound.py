@@ -70,7 +70,7 @@ def bound(
 
 
 def _on_grid(stored: Bytes, levels: int, device: torch.device) -> Callable[[Index], X]:
-    """Return images as equidistant floats of their grey levels: 17 levels, stored as round(k 255 / 16), are k / 8 - 1."""
+    """Return images on equidistant grey levels: 17 levels, stored as round(k 255 / 16), become k / 8 - 1."""
 
     def images(index: Index) -> X:
         x = to_float(stored[index.numpy()], device)

@@ -83,9 +83,7 @@ def sample_sets(
         record |= {"device": chosen.type}
 
 
-def sample_set(
-    job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: torch.device, folder: Path
-) -> int:
+def sample_set(job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: torch.device, folder: Path) -> int:
     """Write one sample set and return its number of steps.
 
     inputs: `weights`, and `classifier`, `low_res` and `terms` where they are used. folder: of finished micro-batches.
@@ -235,7 +233,9 @@ def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> N
 def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> SampleFacts:
     """Return what the set cost, the set that it was upsampled from included."""
     meter, spent, known = drawing.meter, shards.spent(), drawing.facts
-    evaluated, classified = (rows / (len(shards.ranges) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified))
+    evaluated, classified = (
+        rows / (len(shards.ranges) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
+    )
     low_res, gradient = inputs.records.get("low_res"), meter.gradient
     return SampleFacts(
         nfe=float(spent.nfe.mean()),

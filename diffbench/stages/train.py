@@ -23,8 +23,10 @@ from diffbench.base.provenance import versions_of, write_provenance
 from diffbench.base.run_record import run_record
 from diffbench.base.seeds import seed_torch
 from diffbench.base.writing import replacing
+from diffbench.jobs.train import TrainJob
+from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.stages._cuts import cutting
-from diffbench.stages._model import build_classifier, build_network, diffusion_of, part_of
+from diffbench.stages._model import build_classifier, build_network, diffusion_of
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import TrainingData
 from diffbench.training.loop import Trainer
@@ -134,11 +136,11 @@ def _labels_of(data: Path) -> np.ndarray | None:
 
 def task_of(spec: dict[str, Any], facts: dict[str, Any]) -> Task:
     """Return what a spec trains: a model, or, where it names no objective, a classifier of noised images."""
-    diffusion = diffusion_of(spec)
-    if "objective" not in spec:
-        return Classification(build_classifier(spec, facts), diffusion)
-    objective = part_of("objectives", spec["objective"])
-    return Denoising(build_network(spec, facts), diffusion, objective, facts["levels"])
+    job, known = TrainJob.read(spec), WeightsFacts.read(facts, "facts")
+    diffusion = diffusion_of(job)
+    if job.objective is None:
+        return Classification(build_classifier(job, known), diffusion)
+    return Denoising(build_network(job, known), diffusion, job.objective.configured(), known.levels)
 
 
 def save_weights(trainer: Trainer, out: Path) -> None:
