@@ -56,7 +56,7 @@ def _json(text: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError(
             "not JSON that can be read: too many lists and maps inside each other"
         ) from None
-    if not isinstance(value, dict):
+    if not isinstance(value, Spec):
         raise argparse.ArgumentTypeError("must be a JSON object")
     return value
 

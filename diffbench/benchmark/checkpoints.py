@@ -176,6 +176,6 @@ def _check_data(item: Model | NoisyClassifier, facts: WeightsFacts, data: Data, 
         raise UserError(f"{where}: made for images of {sizes[0]}, and here they are {sizes[1]}{advice}")
     if facts.levels != data.levels:
         raise UserError(f"{where}: made for {facts.levels} grey levels, and the data set has {data.levels}")
-    takes_labels = isinstance(item, NoisyClassifier) or getattr(item.network, "class_conditional", False)
+    takes_labels = isinstance(item, NoisyClassifier) or item.network.class_conditional
     if takes_labels and facts.num_classes != data.num_classes:
         raise UserError(f"{where}: made for {facts.num_classes} classes, and the data set has {data.num_classes}")

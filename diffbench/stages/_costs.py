@@ -1,17 +1,18 @@
 """What a sample set costs: network evaluations that are counted while it is drawn, and operations of one of them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from diffbench.base.errors import UserError
+from diffbench.base.sizes import shrunk_shape
 from diffbench.diffusion.denoiser import Condition, Denoiser, ModelDenoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Level
 from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.weights_facts import WeightsFacts
+from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
 from diffbench.samplers._contract import State
 from diffbench.stages._shards import Spent
 
@@ -63,25 +64,14 @@ class Meter:
 
 
 def flops(model: ModelDenoiser, facts: WeightsFacts, device: torch.device, conditional: bool) -> int:
-    """Return the floating-point operations of one network evaluation of one image (a multiply-add is two)."""
+    """Return the floating-point operations of one network evaluation of one image."""
     height, width, channels = facts.shape
-    x = torch.zeros(1, channels, height, width, device=device)
-    y = torch.zeros(1, dtype=torch.int64, device=device) if conditional else None
-    low_res = None
-    if facts.low_size is not None:
-        low_res = torch.zeros(1, channels, facts.low_size, width * facts.low_size // height, device=device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.network(x, torch.zeros(1, device=device), y, low_res)
-    return counter.get_total_flops()
+    shape = (channels, height, width)
+    low_shape = None if facts.low_size is None else shrunk_shape(shape, facts.low_size)
+    return flops_per_row(model.network, shape, conditional=conditional, low_shape=low_shape, device=device)
 
 
 def gradient_flops(gradient: ClassifierGradient, facts: WeightsFacts, device: torch.device) -> int:
     """Return the floating-point operations of one evaluation of the gradient for one image, forward and backward."""
     height, width, channels = facts.shape
-    x = torch.zeros(1, channels, height, width, device=device)
-    y = torch.zeros(1, dtype=torch.int64, device=device)
-    # The counter's own hooks cannot follow a gradient to a module's input that is a leaf.
-    counted = replace(gradient, network=lambda x, t: gradient.network(x.view_as(x), t))
-    with FlopCounterMode(display=False) as counter:
-        counted(x, gradient.chain.level(0), Condition(y=y))
-    return counter.get_total_flops()
+    return classifier_flops_per_row(gradient.network, (channels, height, width), with_gradient=True, device=device)

@@ -37,7 +37,7 @@ def diffusion_of(model: Described) -> Diffusion:
 
 def takes_labels(model: Described) -> bool:
     """Return whether a network is given a label for every image."""
-    return bool(getattr(model.network.configured(), "class_conditional", False))
+    return bool(model.network.configured().class_conditional)
 
 
 def build_network(model: Described, facts: WeightsFacts) -> nn.Module:

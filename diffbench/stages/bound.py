@@ -15,8 +15,9 @@ from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
-from diffbench.diffusion.bound import BoundTerms, Index, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
+from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
+from diffbench.diffusion.micro_batches import Index
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.progressive import Reconstructions, points, reconstructions
 from diffbench.diffusion.similarity import ssim_window

@@ -87,7 +87,7 @@ def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
 
 def _built(job: GivenWeights, facts: WeightsFacts) -> nn.Module:
     """Return the network of a job, a model's or a classifier's."""
-    classifies = getattr(job.network.configured(), "classifies", False)
+    classifies = job.network.configured().classifies
     return build_classifier(job, facts) if classifies else build_network(job, facts)
 
 

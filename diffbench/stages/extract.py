@@ -20,7 +20,7 @@ from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.run_record import run_record
 from diffbench.base.sizes import enlarged
 from diffbench.base.writing import UNWRITABLE
-from diffbench.extractors._microbatches import Extract
+from diffbench.extractors._contract import Extract
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.features_facts import FeaturesFacts, ImagesFacts
 from diffbench.metrics._features import STORED_MOMENTS
@@ -62,12 +62,12 @@ def extract(
     total = 0
     with progress(len(images), f"extract {job.extractor.name}", unit="set") as bar:
         for position, (source, inputs, out) in enumerate(zip(images, sets, outs, strict=True)):
-            stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
+            stored = stored_statistics(source) if extractor.stored_statistics else {}
             size = full_size(source)
             found = write_features(network, source, out, stored, size)
             facts = FeaturesFacts(
                 weights_sha256=sha,
-                resize=getattr(extractor, "resize", "none"),
+                resize=extractor.resize,
                 num_images=found.num_images,
                 pixels_sha256=found.pixels_sha256,
                 moments=found.moments,

@@ -23,6 +23,7 @@ from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
+from diffbench.diffusion.micro_batches import batch_ranges
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level
 from diffbench.diffusion.x_0_error import KnownErrorDenoiser
@@ -30,7 +31,7 @@ from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts, cost_of
 from diffbench.jobs.weights_facts import WeightsFacts
-from diffbench.samplers._batches import Conditions, micro_batches, sample
+from diffbench.samplers._batches import Conditions, sample
 from diffbench.samplers._contract import Sampler, State
 from diffbench.stages._conditions import drawn_labels, upsampled_from
 from diffbench.stages._costs import Meter, flops, gradient_flops
@@ -89,7 +90,7 @@ def sample_set(job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: 
     inputs: `weights`, and `classifier`, `low_res` and `terms` where they are used. folder: of finished micro-batches.
     """
     drawing = _drawing(job, spacing, inputs, device)
-    shards = Shards(folder, micro_batches(job.num_images, job.sampling.micro_batch))
+    shards = Shards(folder, batch_ranges(job.num_images, job.sampling.micro_batch))
     _draw(drawing, shards, job, spacing)
     _write_set(drawing, shards, job, out)
     facts = _facts(drawing, shards, job, inputs)
@@ -125,11 +126,11 @@ def _drawing(job: SampleJob, spacing: str, inputs: Inputs, device: torch.device)
         gradient = load_classifier(job.classifier, inputs.paths["classifier"], facts, device, job.off_grid)
     sampler = job.sampler.configured()
     denoiser = guided_denoiser(job, model, gradient, applies_gradient=sampler.applies_gradient)
-    if getattr(sampler, "needs_error", False) != ("terms" in inputs.paths):
+    if sampler.needs_error != ("terms" in inputs.paths):
         raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
     if "terms" in inputs.paths:
         denoiser = _with_known_error(denoiser, model.chain, inputs)
-    meter = Meter(denoiser, model, gradient, job.sampler.name, bool(getattr(sampler, "adaptive", False)))
+    meter = Meter(denoiser, model, gradient, job.sampler.name, sampler.adaptive)
     conditions, seed = conditions_of(job, facts, inputs.paths.get("low_res")), job.seed
     # Other noise than that of the image it starts from, whose pixels would else begin with equal draws.
     seed = seed if facts.low_size is None else f"{seed}, upsampled from {facts.low_size}"

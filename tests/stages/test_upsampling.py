@@ -17,7 +17,7 @@ from diffbench.base.sizes import enlarged, shrunk
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.extractor import ExtractorPart
 from diffbench.jobs.sample import SampleJob
-from diffbench.metrics.psnr import psnr
+from diffbench.metrics.psnr import Psnr
 from diffbench.stages import _shards
 from diffbench.stages import sample as stage
 from diffbench.stages.extract import extract
@@ -240,8 +240,10 @@ def test_pairs_are_scored_image_by_image(small, data, tmp_path):
     spec = {"rounding": "truncate", "row": {"benchmark": "smoke", **row}}
     score_pairs(spec, tmp_path / "own.npz", data / "test.npz", small / "test_4.npz", tmp_path / "s.json")
     found = {item["metric"]: item for item in read_records([tmp_path / "s.json"])}
-    assert found["psnr"]["value"] == pytest.approx(psnr(own, truth).mean())
-    assert found["psnr_enlarged"]["value"] == pytest.approx(psnr(enlarged(given, 8, 8), truth).mean())
+    assert found["psnr"]["value"] == pytest.approx(Psnr()({"images": own}, {"images": truth}).value)
+    assert found["psnr_enlarged"]["value"] == pytest.approx(
+        Psnr()({"images": enlarged(given, 8, 8)}, {"images": truth}).value
+    )
     assert found["psnr"]["num_images"] == 9
     images = (f"reference=test@{sha256(data / 'test.npz')[:8]}", f"low_res=test_4@{sha256(small / 'test_4.npz')[:8]}")
     assert found["psnr"]["protocol"].startswith(f"pairs;{images[0]};{images[1]};rounding=truncate")

@@ -217,7 +217,7 @@ def meaning_of_yaml(path: Path) -> Meaning:
     data = _data_of(content, where)
     if data.shape is None:
         raise UserError(f"{where}: 'shape' is missing; write [height, width, channels] of the images")
-    if getattr(type(network), "upsamples", False) != (data.low_size is not None):
+    if network.upsamples != (data.low_size is not None):
         raise UserError(f"{where}: low_size goes with network super_resolution, and only with it")
     process = {key: content[key] for key in DIFFUSION_KEYS if key in content}
     return Meaning(

@@ -63,12 +63,11 @@ def measure(
     extractor_name, extractor = extractor_of(protocol, name)
     wanted = wanted_of(extractor, weights)
     rounding = rounding_of(samples, rounding)
-    protocol.require(resize=getattr(extractor, "resize", "none"), rounding=rounding)
+    protocol.require(resize=extractor.resize, rounding=rounding)
     own, other = image_set(samples), image_set(reference)
     require_fitting(samples, own, wanted)
     require_fitting(reference, other, wanted)
-    usable = bool(getattr(extractor, "stored_statistics", False))
-    stored = stored_features(reference) if usable else ()
+    stored = stored_features(reference) if extractor.stored_statistics else ()
     require_enough(protocol, name, own, other, stored)
     job = ExtractJob(extractor=ExtractorPart.of(extractor, extractor_name), threads=threads)
     # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
@@ -104,8 +103,7 @@ def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
     """Return which images an extractor takes. Raises: UserError where its weights are missing or not its own."""
     if weights is not None:
         require_files([weights])
-    channels = extractor.channels(weights) if hasattr(extractor, "channels") else None
-    return Wanted(channels, bool(getattr(extractor, "any_size", False)))
+    return Wanted(extractor.channels(weights), extractor.any_size)
 
 
 def _features_of(
@@ -160,7 +158,7 @@ def _notes_of_moments(protocol: Protocol, reference: Path, images: ImageSet, sto
     notes, own = [], f"the {images.num_images} images of the reference"
     for metric in protocol.metrics:
         part = metric_of(protocol, metric, "--protocol")
-        if not getattr(part, "takes_moments", False):
+        if not part.takes_moments:
             continue
         pair = " and ".join(STORED_MOMENTS.get(part.features, ("mean", "covariance")))
         if part.features in stored:
@@ -211,22 +209,3 @@ def protocol_of(
     options |= {"metrics": list(metrics)} if metrics else {}
     options |= {"settings": settings} if settings else {}
     return configure(load("protocols", name, "--protocol"), options, f"protocol {name}")
-
-
-def protocols_text(names: Sequence[str]) -> str:
-    """Return the protocols as text: what each fixes, line by line."""
-    blocks = []
-    for name in names:
-        part = load("protocols", name, "protocols")()
-        held = part.described()
-        metrics = held.pop("metrics")
-        lines = [f"{name} (version {held.pop('version')}): {(part.__doc__ or '').strip().splitlines()[0]}"]
-        held["n"] = held.pop("num_images") or "as sampled"
-        held["rounding"] = held["rounding"] or "as sampled"
-        order = ("extractor", "resize", "rounding", "n", "reference", "source", "deviations")
-        lines += [f"  {key:<11}{held[key]}" for key in order]
-        for metric, options in metrics.items():
-            settings = ", ".join(f"{key} = {value}" for key, value in options.items())
-            lines.append(f"  {'metric':<11}{metric}{f' ({settings})' if settings else ''}")
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
