@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import is_list
 from diffbench.base.record_types import require_score
 from diffbench.base.writing import replacing
 
@@ -30,6 +31,15 @@ class Row:
 
 ROW_KEYS = tuple(item.name for item in fields(Row))
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
+
+PLACE = ("model", "sampler", "steps")
+"""What names a row in a folder of results, and in front of a person."""
+
+SEEDS = ("train_seed", "sample_seed")
+"""In what the records of one row differ."""
+
+SET_KEYS = (*PLACE, *SEEDS)
+"""What tells a sample set from others of as many images under the same guidance."""
 
 
 NORMAL_95 = 1.959963984540054
@@ -83,7 +93,7 @@ def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             held = None
-        if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
+        if not is_list(held) or not all(isinstance(item, dict) for item in held):
             raise UserError(f"{path}: not a file of scores (JSON with a list 'records')")
         for item in held:
             require_score(item, Path(path))

@@ -233,4 +233,4 @@ UNKNOWN = "unknown"
 def _t_drawn(objective: Any) -> str:
     if objective is None:
         return UNKNOWN
-    return "uniform" if getattr(objective, "loss_aware", None) is None else "loss_aware"
+    return "uniform" if objective.loss_aware is None else "loss_aware"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
 from diffbench.jobs.sample import LARGEST_BATCH, LowRes
+from diffbench.jobs.weights_facts import WeightsFacts
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Checkpoint:
     path: str
     file: str
     key: str | None = None
-    facts: dict[str, Any] | None = None
+    facts: WeightsFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,12 @@ class SamplerEntry:
     @property
     def adaptive(self) -> bool:
         """Whether it chooses its own steps: its rows have 0 for their number."""
-        return bool(getattr(self.part, "adaptive", False))
+        return self.part.adaptive
 
     @property
     def needs_error(self) -> bool:
         """Whether it needs the error of the predicted x_0, which the model's bound on training images measures."""
-        return bool(getattr(self.part, "needs_error", False))
+        return self.part.needs_error
 
     def spacing(self, steps: int) -> str:
         """Return the spacing of a chain of so many steps: "25" (uniform), "ddim25", "karras25 rho=5", or the sections.

@@ -93,8 +93,7 @@ class Graph:
         if self.benchmark.needs_weights(name):
             spec = self._spec(jobs.fit_job(self.benchmark, name), data=self.data("train"), held_out=self.data("test"))
             return self._artifact(paths.extractor(name), spec)
-        path = getattr(part, "path", None)
-        made = paths.real_features(name, "train")
+        path, made = part.path, paths.real_features(name, "train")
         return None if path is None else self._foreign(Path(path), f"extractors.{name}.path", made, "weights")
 
     def model(self, name: str, seed: int) -> Artifact:

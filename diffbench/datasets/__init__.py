@@ -11,5 +11,5 @@ class has
     has_pictures  optional: True if its splits have a `cut`, so that training may take random crops
     open(split)   the images and labels of "train" or "test", as a `Split`
 
-`tests/datasets/test_contract.py` finds the file without being told.
+`tests/datasets/test_contract.py` finds the file automatically.
 """

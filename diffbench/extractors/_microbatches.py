@@ -4,17 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
-
-Images = Bytes | list[UInt8[np.ndarray, "height width channel"]]
-"""Images of one size, or a list of images of several sizes."""
-
-Extract = Callable[[Images], dict[str, np.ndarray]]
-"""What `network` of an extractor returns. It takes a list too if the extractor says `any_size`."""
+from diffbench.extractors._contract import Extract, Images
 
 MICRO_BATCH = 64
 

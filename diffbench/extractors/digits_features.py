@@ -21,6 +21,7 @@ import torch
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.extractors._contract import Extract
 from diffbench.extractors._convolutional import (
     ConvolutionalClassifier,
     load_classifier,
@@ -28,7 +29,6 @@ from diffbench.extractors._convolutional import (
     save_classifier,
     trained,
 )
-from diffbench.extractors._microbatches import Extract
 
 WEIGHTS = Path(__file__).with_name("digits_features.safetensors")
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from diffbench.base.arrays import Bytes
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches, rgb
+from diffbench.extractors._contract import Extract
+from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 SHORT = {"small": "s", "base": "b", "large": "l", "giant": "g"}
 

@@ -1,7 +1,9 @@
-"""What a sampler is given, and what it must give back."""
+"""What a sampler is given, what it must give back, and what it may declare."""
 
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Int
@@ -32,17 +34,32 @@ class State:
 class Sampler(Protocol):
     """A frozen dataclass that walks a chain.
 
-    order, startup_order: of its global error, and of the steps before its history is full. stochastic: whether it draws
-    noise. applies_gradient: whether it adds guidance's gradient itself (Prediction.gradient); otherwise guidance
-    arrives already inside eps and x_0. May declare besides: `leaves_grid`, that it asks for levels between the chain's;
-    `adaptive`, that it chooses its own steps between the chain's ends.
+    It need not inherit from this class: the loader gives it the defaults that stand here. Any of these may be a
+    property instead of a constant, where it depends on the sampler's options.
     """
 
     order: ClassVar[int]
+    """Of its global error."""
     startup_order: ClassVar[int]
+    """Of the steps before its history is full."""
     stochastic: ClassVar[bool]
+    """Whether it draws noise."""
     applies_gradient: ClassVar[bool]
+    """Whether it adds guidance's gradient (Prediction.gradient) itself; guidance is in eps and x_0 otherwise."""
 
+    leaves_grid: ClassVar[bool] = False
+    """Whether it asks for levels between the chain's."""
+    adaptive: ClassVar[bool] = False
+    """Whether it chooses its own steps between the chain's ends, so that rows have 0 for their number."""
+    needs_error: ClassVar[bool] = False
+    """Whether it reads Prediction.x_0_variance, which the model's bound on training images measures."""
+    no_options: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Why a key that a person would look for is not among its fields."""
+
+    @abstractmethod
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
         """Yield a State per step; the last one's x, at the clean level, is the sample."""
         ...
+
+
+CONTRACT = Sampler

@@ -110,7 +110,7 @@ def _metrics(protocol: Protocol) -> dict[str, Any]:
 
 def _stored_moments(metrics: Mapping[str, Any], moments: Mapping[str, str]) -> dict[str, str]:
     """Return the hash of the stored mean and covariance of each metric that takes one."""
-    taking = {name: metric.features for name, metric in metrics.items() if getattr(metric, "takes_moments", False)}
+    taking = {name: metric.features for name, metric in metrics.items() if metric.takes_moments}
     return {name: moments[feature] for name, feature in taking.items() if feature in moments}
 
 

@@ -12,7 +12,9 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
 from diffbench.base.records import Estimate, Row, record, write_records
 from diffbench.cli import app
-from diffbench.commands.compare.run import compare, compared, protocol_fields, records_of
+from diffbench.commands.compare.run import compare
+from diffbench.comparison.judged import compared
+from diffbench.comparison.sources import records_of
 from diffbench.jobs.tabulate import TableJob, TablePart
 from diffbench.stages.tabulate import tabulate
 
@@ -367,7 +369,7 @@ def test_sets_of_a_comparison_are_vouched_for_by_its_table(results):
     tabulated(results, scores_below(apart), "compared/a_vs_b_123456/table.csv")
     assert compare(apart, *ROWS, metrics=["fid"])
     rescore(apart / PLACE)
-    with pytest.raises(UserError, match="or compare samplers by --candidate and --baseline"):
+    with pytest.raises(UserError, match="or compare samplers by diffbench compare-samplers"):
         compare(apart, *ROWS, metrics=["fid"])
 
 
@@ -386,17 +388,6 @@ def test_a_row_beside_itself_is_not_resolved(results, tmp_path):
     path = measured(tmp_path / "a.json", "samples", 3)
     for said in (compare(None, path, path, metrics=["fid"]), compare(results, "real", "real", metrics=["fid"])):
         assert "is not resolved" in said and "difference" in said
-
-
-def test_fields_of_an_id():
-    bound = {"kind": "bound", "split": "test", "n": "77"}
-    assert protocol_fields("bound;split=test;n=77", "nll_bits_per_dim") == bound
-    assert protocol_fields("n=7;recall.k=3;fid.x=1", "fid") == {"n": "7", "fid.x": "1"}
-    assert protocol_fields("n=7;fid.moments=stored@1;sfid.moments=stored@2", "fid") == {
-        "n": "7",
-        "fid.moments": "stored@1",
-    }
-    assert protocol_fields(None, "fid") == {}
 
 
 def test_the_command_prints_one_block_a_metric(results):
@@ -419,6 +410,14 @@ def test_the_command_prints_one_block_a_metric(results):
     assert isinstance(done.exception, UserError)  # real images have no bits/dim of a model
     done = CliRunner().invoke(app, ["compare", "iddpm/ancestral/25", "real", "--results", str(results)])
     assert done.exit_code == 0 and "95 %, no common seeds, the two intervals joined" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--candidate", "--baseline=ddim"])
+def test_samplers_are_told_the_command_that_compares_them(option):
+    arguments = [option, "ddim", "--models", "ddpm", "--steps", "4"]
+    done = subprocess.run([DIFFBENCH, "compare", *arguments], capture_output=True, text=True, timeout=120)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and done.stdout == "" and "diffbench compare-samplers" in line
 
 
 def test_one_id_from_two_entries_is_one_score(results):

@@ -33,6 +33,8 @@ from diffbench.benchmark.graph import Artifact, Graph
 from diffbench.benchmark.paths import place_of
 from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.jobs.tabulate import ComparedSet, ModelRow, TableJob, TablePart
+from diffbench.benchmark.protocols import measures
+from diffbench.benchmark.outdated import say_outdated
 from diffbench.benchmark.places import home_of, remember_configuration, require_own_tree
 
 

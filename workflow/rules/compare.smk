@@ -1,6 +1,6 @@
-"""Samplers compared: `diffbench compare --candidate X --baseline Y` asks for this, with runs that stand in no table."""
+"""Samplers compared: `diffbench compare-samplers` asks for this, with runs that stand in no table."""
 
-FIDS = [row for row in ASKED if any("fid" in bench.protocols[name][1].metrics for name in row.protocols)]
+FIDS = [row for row in ASKED if measures(bench.protocols, row.protocols, "fid")]
 
 
 def compared_sets():

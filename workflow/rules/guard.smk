@@ -46,6 +46,9 @@ if OUTDATED:
         "records back (dvc checkout), or make all again with --forceall"
     )
 
+if not asked("--forceall", "-F", *NO_RUN):
+    say_outdated(HOME, graph.everything(), sys.stderr.write)
+
 try:
     # An edited table is asked for and there, so Snakemake has nothing to do.
     if not asked("--forceall", "-F", "--force", "-f", "--forcerun", "-R", *NO_RUN):

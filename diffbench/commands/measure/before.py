@@ -140,16 +140,13 @@ def require_enough(
 
 def _refusal(part: Any, samples: ImageSet, num_reference: int, stored: Collection[str]) -> str | None:
     """Return why a metric cannot be had from so many images, or None."""
-    fewest = getattr(part, "fewest", 2)
-    by_images = getattr(part, "needs_reference", True)
-    by_images = by_images and not (getattr(part, "takes_moments", False) and part.features in stored)
-    if samples.num_images < fewest or by_images and num_reference < fewest:
-        return f"needs at least {fewest}{' of each' if by_images else ' samples'}"
-    if getattr(part, "needs_labels", False) and not samples.has_labels:
+    by_images = part.needs_reference and not (part.takes_moments and part.features in stored)
+    if samples.num_images < part.fewest or by_images and num_reference < part.fewest:
+        return f"needs at least {part.fewest}{' of each' if by_images else ' samples'}"
+    if part.needs_labels and not samples.has_labels:
         return "needs the samples' labels (arr_1)"
     try:
-        if hasattr(part, "require"):
-            part.require(samples.num_images)
+        part.require(samples.num_images)
     except UserError as error:
         return f"refuses: {error}"
     return None
@@ -165,7 +162,7 @@ def _lowering(part: Any) -> list[str]:
                 lower = dataclasses.replace(part, **{field.name: value - 1})
             except ValueError:
                 continue
-            if getattr(lower, "fewest", 2) < getattr(part, "fewest", 2):
+            if lower.fewest < part.fewest:
                 found.append(field.name)
     return found
 

@@ -121,7 +121,7 @@ def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]
 def _again(tree: Tree, path: Path) -> str:
     """Return how an artifact is made again: verdicts by the command that gave them, all else by the workflow."""
     if path.name == verdicts.FILE:
-        return "ask `diffbench compare --candidate ... --baseline ...` again, or remove it and its record"
+        return "ask `diffbench compare-samplers` again, or remove it and its record"
     return way_out(tree.shown(path))
 
 
