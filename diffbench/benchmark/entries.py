@@ -7,6 +7,7 @@ from typing import Any, Literal
 from diffbench.base.classes import LabelRule
 from diffbench.jobs.model import Weights
 from diffbench.jobs.sample import LARGEST_BATCH, LowRes
+from diffbench.jobs.weights_facts import WeightsFacts
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Checkpoint:
     path: str
     file: str
     key: str | None = None
-    facts: dict[str, Any] | None = None
+    facts: WeightsFacts | None = None
 
 
 @dataclass(frozen=True)

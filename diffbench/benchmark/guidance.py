@@ -118,7 +118,8 @@ def check_guidance(benchmark: Benchmark) -> None:
                 f"{where}: training.label_dropout and network.null_label go together; "
                 f"label_dropout is {model.training.label_dropout:g} and null_label {str(null_label).lower()}"
             )
-        recorded = model.checkpoint is None or (model.checkpoint.facts or {}).get("class_counts")
+        facts = None if model.checkpoint is None else model.checkpoint.facts
+        recorded = model.checkpoint is None or (facts is not None and facts.class_counts)
         if model.labels == "as_in_data" and not recorded:
             raise UserError(
                 f"{where}.labels: as_in_data needs the classes of the images that were trained on, and nothing of "

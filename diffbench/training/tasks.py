@@ -30,12 +30,13 @@ Counts = Float[Tensor, " counts"]
 class Task(Protocol):
     """What the training loop optimises, batch by batch.
 
-    counts: names of what `losses` counts beside them, summed between two rows of the log. state: what it remembers of
-    the run, to be checkpointed.
+    labelled: whether its images need labels. counts: names of what `losses` counts beside them, summed between two rows
+    of the log. state: what it remembers of the run, to be checkpointed.
     """
 
     network: nn.Module
     chain: Chain
+    labelled: bool
     counts: tuple[str, ...]
     state: State
 
@@ -61,9 +62,11 @@ class Denoising:
 
     counts = ()
 
-    def __init__(self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int):
-        """levels: grey levels of the data."""
-        self.network, self.objective, self._levels = network, objective, levels
+    def __init__(
+        self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int, labelled: bool = False
+    ):
+        """levels: grey levels of the data. labelled: whether the network is given labels."""
+        self.network, self.objective, self._levels, self.labelled = network, objective, levels, labelled
         self._denoiser = ModelDenoiser.of(diffusion, network)
         self._form = PARAMETERIZATIONS[diffusion.parameterization]
         self.chain = self._denoiser.chain
@@ -94,6 +97,7 @@ class Classification:
     Source: Dhariwal and Nichol 2021, section 4 and appendix H.
     """
 
+    labelled = True
     counts = tuple(f"{kind}_q{quarter}" for kind in ("right", "seen") for quarter in range(QUARTERS))
 
     def __init__(self, network: nn.Module, diffusion: Diffusion):

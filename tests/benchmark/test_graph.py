@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.digests import spec_digest, spec_of_one
+from diffbench.base.digests import spec_digest
 from diffbench.benchmark.foreign import snakemake_specs
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import located
+from diffbench.jobs.extract import ExtractJob
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 
@@ -84,12 +85,6 @@ def test_device_and_checkpoints_move_nothing():
     assert not moved(elsewhere)
 
 
-def test_one_record_names_its_own_source_alone():
-    spec = {"a": 1, "upstream": {"images": ["x", "y"], "weights": "w"}}
-    assert spec_of_one(spec, "images", 1) == {"a": 1, "upstream": {"images": "y", "weights": "w"}}
-    assert spec_of_one({"a": 1}, "images", 0) == {"a": 1}
-
-
 def test_sets_that_one_job_makes_have_the_records_of_sets_made_alone():
     found = graph()
     rows = [row for row in found.benchmark.sample_sets() if (row.model, row.sampler) == ("ddpm", "ddim")]
@@ -97,9 +92,9 @@ def test_sets_that_one_job_makes_have_the_records_of_sets_made_alone():
     for position, row in enumerate(rows):
         assert spec_digest(job | {"spacings": [job["spacings"][position]]}) == found.samples(row).digest
     images = [found.samples(row) for row in rows]
-    job = found.extract_spec("digits_features", images)
+    job = ExtractJob.read(found.extract_spec("digits_features", images))
     for position, row in enumerate(rows):
-        assert spec_digest(spec_of_one(job, "images", position)) == found.features("digits_features", row).digest
+        assert spec_digest(job.of_one("images", position).as_json()) == found.features("digits_features", row).digest
 
 
 def test_a_module_of_ones_own_upstream_moves_the_digest(tmp_path):
