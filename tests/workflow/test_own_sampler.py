@@ -47,4 +47,4 @@ def test_an_edit_of_it_samples_again(finished):
     finished.snakemake("results/table2.csv")
     assert finished.plan() == []
     finished.write("my_sampler.py", printed_file() + "\nEDITED = True\n")
-    assert finished.count(finished.plan())["sample"] == 2
+    assert finished.count(finished.plan())["sample"] == 4
