@@ -48,7 +48,7 @@ class Report:
     def table2(self) -> Reported:
         """Every row, with the bound of its model; all other tables and figures are made beside it."""
         scores = [*self.graph.scores_of(self._rows), *self.graph.bounds()]
-        return self._table("table2", {"scores": scores, "beside_it": self._beside_table2()}, figure="fid_vs_steps")
+        return self._table("table2", {"scores": scores, "beside_it": self._beside_table2}, figure="fid_vs_steps")
 
     @cached_property
     def table3(self) -> Reported:
@@ -81,14 +81,15 @@ class Report:
         terms = [self.graph.terms(*pair, "test") for pair in bounded]
         return self._made(paths.table("rate_distortion"), job, {"terms": terms})
 
+    @cached_property
     def _beside_table2(self) -> list[Artifact]:
-        found = [self.samples_figure(model) for model in dict.fromkeys(row.entry for row in self._rows)]
+        found: list[Artifact] = [self.samples_figure(name) for name in dict.fromkeys(row.entry for row in self._rows)]
         if self._first_terms:
             found += [self.progressive_figure(model) for model in self._first_terms]
             found += [self.rate_distortion_figure, self.rate_distortion_table]
         found += [self.table4] if self.guided else []
         found += [self.table5] if self.upsampling else []
-        return list(found)
+        return found
 
     # -- figures that are not drawn from a table; fid_vs_steps and guidance_tradeoff are made with theirs
 
@@ -151,7 +152,7 @@ class Report:
             drawn.append(Artifact(paths.figure("guidance_tradeoff"), self.table4.digest, self.table4.spec))
         if self.upsampling:
             drawn.append(self.upsampling_figure)
-        return [self.table2, self.table3, *self._beside_table2(), *drawn]
+        return [self.table2, self.table3, *self._beside_table2, *drawn]
 
     def tables(self) -> list[Artifact]:
         """Return those of them that are tables."""
