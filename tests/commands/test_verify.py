@@ -16,7 +16,9 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance_file import provenance_path, read_provenance, write_recorded
+from diffbench.benchmark.jobs import bound_job, prepare_job, sample_job, train_classifier_job, train_job
 from diffbench.benchmark.load import parse_benchmark
+from diffbench.benchmark.rows import SampleSet
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.commands.compare_samplers.answers import write_answers
 from diffbench.commands.verify.rerun import ARGUMENTS, made_again
@@ -57,17 +59,19 @@ def make(folder):
     terms, bound = "results/terms/adm/train0/test.npz", "results/scores/bound/adm/train0.json"
     scores = f"results/scores/own/{SAMPLES.replace('.npz', '.json')}"
     here = ("--device", "cpu")
-    stage("prepare", bench.prepare_job().spec, "--out-train", train, "--out-test", test)
+    stage("prepare", prepare_job(bench).as_json(), "--out-train", train, "--out-test", test)
     stage("shrink", {"size": 4}, "--data", test, "--out", "results/data/test_4.npz")
-    stage("train", bench.train_job("adm", 0).spec, "--data", train, "--out", weights, "--log-csv", log, *here)
-    spec = bench.train_classifier_job("noisy", 0).spec
+    stage("train", train_job(bench, "adm", 0).as_json(), "--data", train, "--out", weights, "--log-csv", log, *here)
+    spec = train_classifier_job(bench, "noisy", 0).as_json()
     outs = ("--out", noisy[0], "--log-csv", noisy[1])
     stage("train", spec, "--data", train, "--held-out", test, *outs, *here)
     fitted = {"extractor": {"name": "classifier", "width": 4, "steps": 5}, "threads": 1}
     stage("fit", fitted, "--data", train, "--held-out", test, "--out", ruler)
-    spec = bench.sample_job("adm_g", "ancestral", [2], 0, 30).spec
+    spec = sample_job(bench, SampleSet("adm_g", "ancestral", 2, 0, 0, 30, ()), [2]).as_json()
     stage("sample", spec, "--weights", weights, "--classifier", noisy[0], "--out", samples, *here)
-    stage("bound", bench.bound_job("adm", "test").spec, "--weights", weights, "--data", test, "--out", terms, *here)
+    stage(
+        "bound", bound_job(bench, "adm", "test").as_json(), "--weights", weights, "--data", test, "--out", terms, *here
+    )
     for images, out in ((samples, own), (test, real)):
         stage("extract", fitted, "--images", images, "--out", out, "--weights", ruler, *here)
     keys = {"benchmark": "smoke", "model": "adm_g", "guidance_scale": 1.0, "train_seed": 0}
@@ -89,9 +93,9 @@ def make(folder):
     whole = {**keys, "model": "adm", "sampler": None, "steps": None, "guidance_scale": None, "sample_seed": None}
     stage("score", {"row": whole}, "--terms", terms, "--out", bound)
     tables = ("results/table2.csv", "results/metrics.json")
-    stage("tabulate", {"table": {"name": "table2"}}, "--scores", scores, bound, "--out", *tables)
+    stage("tabulate", {"benchmark": "smoke", "table": {"name": "table2"}}, "--scores", scores, bound, "--out", *tables)
     rows = [{"benchmark": "smoke", "model": "adm", "train_seed": 0}]
-    curves = {"table": {"name": "rate_distortion"}, "rows": rows}
+    curves = {"benchmark": "smoke", "table": {"name": "rate_distortion"}, "rows": rows}
     stage("tabulate", curves, "--terms", terms, "--out", "results/rate_distortion.csv")
     figure = {"figure": {"name": "samples"}, "labels": ["adm_g"]}
     stage("plot", figure, "--real", test, "--images", samples, "--out", "results/figures/samples_adm_g.png")
