@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from click import Context
 from typer.core import TyperCommand
 
 import diffbench
@@ -156,7 +155,7 @@ def oracle(
 class _OfRows(TyperCommand):
     """`compare`, which says where samplers are compared: until now it took them, too."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         """Return the arguments that are left. Raises: UserError for an option that names a sampler."""
         for word in args:
             option = word.partition("=")[0]
@@ -346,8 +345,9 @@ def main() -> None:
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
             # Click's own usage errors carry one line too.
-            if hasattr(error, "format_message"):
-                raise UserError(error.format_message()) from None
+            message = getattr(error, "format_message", None)
+            if message is not None:
+                raise UserError(message()) from None
             raise
         if code == INTERRUPTED:
             raise KeyboardInterrupt

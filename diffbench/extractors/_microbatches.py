@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.extractors._contract import Extract, Images
 

@@ -193,7 +193,7 @@ def sample_set(
     rows = np.sum([read_member(shard, "rows") for shard in shards], axis=0)
     evaluated, classifier_evaluations = (rows / (len(shards) * settings["micro_batch"])).tolist()
     nfe = np.concatenate([read_member(shard, "nfe") for shard in shards])
-    cost = {"nfe": float(nfe.mean())}
+    cost: dict[str, Any] = {"nfe": float(nfe.mean())}
     if adaptive:
         cost |= {"nfe_max": float(nfe.max()), "nfe_evaluated": evaluated}
     cost |= {"flops_per_evaluation": flops(model, facts, device, is_conditional(spec))}
