@@ -68,12 +68,13 @@ def _opened(dataset: DatasetPart) -> Split:
     return split
 
 
+def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
+
+
 def _is_of(split: Split, images: Bytes, labels: np.ndarray | None) -> bool:
     """Return whether images are a split's, as far as number, labels, and images spread over all of them tell."""
-    same_labels = (
-        split.labels is labels if split.labels is None or labels is None else np.array_equal(split.labels, labels)
-    )
-    if split.num_images != len(images) or not same_labels:
+    if split.num_images != len(images) or not _equal(split.labels, labels):
         return False
     some = np.unique(np.linspace(0, len(images) - 1, COMPARED).round().astype(int)).tolist()
     return all(np.array_equal(_made(split, k, None, images.shape[1]), images[k]) for k in some)
