@@ -4,11 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from diffbench.base.digests import FOREIGN, foreign_digest, sha256, spec_digest
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import Recorded, difference, provenance_path, read_provenance, way_out
+
+Held = TypeVar("Held")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,11 @@ class Inputs:
 
     def renamed(self, names: Mapping[str, str]) -> "Inputs":
         """Return those that `names` holds, under the names that it gives them."""
-        held = (self.paths, self.sha256, self.records)
-        return Inputs(*({new: kept[name] for name, new in names.items() if name in kept} for kept in held))
+        return Inputs(_renamed(self.paths, names), _renamed(self.sha256, names), _renamed(self.records, names))
+
+
+def _renamed(held: Mapping[str, Held], names: Mapping[str, str]) -> dict[str, Held]:
+    return {new: held[name] for name, new in names.items() if name in held}
 
 
 NOTHING = Inputs({}, {}, {})
@@ -54,7 +59,8 @@ def checked(
     """
     paths = {name: Path(path) for name, path in inputs.items() if path is not None}
     require_files(list(paths.values()))
-    hashes, records = {}, {}
+    hashes: dict[str, str] = {}
+    records: dict[str, Recorded] = {}
     for name, path in paths.items():
         if name not in foreign or provenance_path(path).is_file():
             records[name] = read_provenance(path)

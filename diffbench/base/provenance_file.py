@@ -32,7 +32,7 @@ class Recorded(dict[str, Any]):
         raise UserError(f"{self.source}: records no '{key}'; the artifact beside it is of another stage than is needed")
 
 
-def read_provenance(path: Path | str) -> dict[str, Any]:
+def read_provenance(path: Path | str) -> Recorded:
     """Return what stands in `<path>.json`.
 
     Raises: UserError where there is none, it is not JSON or was changed, and later for a key that it does not hold.
@@ -40,7 +40,7 @@ def read_provenance(path: Path | str) -> dict[str, Any]:
     return read_recorded(provenance_path(path))
 
 
-def read_recorded(source: Path) -> dict[str, Any]:
+def read_recorded(source: Path) -> Recorded:
     """Return what stands in a provenance itself, as `read_provenance`.
 
     Its text must be the one that was written, to the byte: whoever reads a record relies on all of it.
@@ -65,7 +65,7 @@ def read_recorded(source: Path) -> dict[str, Any]:
         raise UserError(f"{source}: not a provenance; {way_out(artifact)}")
     if DIGEST not in content:
         raise UserError(f"{source}: has no digest of its own, so an older version wrote it; {way_out(artifact)}")
-    if _recorded_text(content) != text:
+    if recorded_text(content) != text:
         raise UserError(f"{source}: was changed after it was written; {way_out(artifact)}")
     require_provenance(content, source)
     return content
@@ -74,10 +74,11 @@ def read_recorded(source: Path) -> dict[str, Any]:
 def write_recorded(source: Path, content: Mapping[str, Any]) -> None:
     """Write a provenance with the digest of its own content, by which a later change of it is found."""
     with replacing(source) as temporary:
-        temporary.write_text(_recorded_text(content))
+        temporary.write_text(recorded_text(content))
 
 
-def _recorded_text(content: Mapping[str, Any]) -> str:
+def recorded_text(content: Mapping[str, Any]) -> str:
+    """Return the text of a provenance, with the digest of its own content."""
     # Through JSON first, which turns keys into texts: their order, and with it the digest, is then that of a reader.
     plain = json.loads(json.dumps({key: value for key, value in content.items() if key != DIGEST}))
     return json.dumps(plain | {DIGEST: digest(plain)}, indent=1, sort_keys=True) + "\n"

@@ -1,13 +1,13 @@
 """Measured numbers: an estimate with its interval, and tidy records of them in JSON files."""
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import is_list
 from diffbench.base.record_types import require_score
 from diffbench.base.writing import replacing
 
@@ -29,8 +29,17 @@ class Row:
     num_images: int | None = None
 
 
-ROW_KEYS = tuple(item.name for item in dataclasses.fields(Row))
+ROW_KEYS = tuple(item.name for item in fields(Row))
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
+
+PLACE = ("model", "sampler", "steps")
+"""What names a row in a folder of results, and in front of a person."""
+
+SEEDS = ("train_seed", "sample_seed")
+"""In what the records of one row differ."""
+
+SET_KEYS = (*PLACE, *SEEDS)
+"""What tells a sample set from others of as many images under the same guidance."""
 
 
 NORMAL_95 = 1.959963984540054
@@ -58,20 +67,9 @@ class Estimate:
         return cls(value, value - margin, value + margin, covers)
 
 
-def record(row: Mapping[str, Any], metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
-    """Return one tidy record: the row it belongs to, the metric's name, its protocol and the estimate."""
-    missing = [key for key in ROW_KEYS if key not in row]
-    if missing:
-        raise UserError(f"record of {metric}: the row lacks {', '.join(missing)}")
-    return {
-        **{key: row[key] for key in ROW_KEYS},
-        "protocol": protocol,
-        "metric": metric,
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "covers": estimate.covers,
-    }
+def record(row: Row, metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
+    """Return one tidy record: the row it belongs to, its protocol, the metric's name and the estimate."""
+    return {**asdict(row), "protocol": protocol, "metric": metric, **asdict(estimate)}
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
@@ -95,7 +93,7 @@ def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             held = None
-        if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
+        if not is_list(held) or not all(isinstance(item, dict) for item in held):
             raise UserError(f"{path}: not a file of scores (JSON with a list 'records')")
         for item in held:
             require_score(item, Path(path))

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from diffbench.base.writing import replacing
 
 
 @contextmanager
-def run_record(path: Path | str | None, **fields: Any) -> Iterator[dict[str, Any]]:
+def run_record(path: Path | str | None, **fields: Any) -> Generator[dict[str, Any]]:
     """Yield a dictionary for what this run cost; at the end it is written with seconds, peak memory, machine and date.
 
     path None: nothing is written. Run records are never inputs of anything that a hash covers.

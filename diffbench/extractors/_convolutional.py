@@ -33,7 +33,8 @@ from diffbench.base.errors import UserError
 from diffbench.base.images import Images, to_float
 from diffbench.base.seeds import Stream, permutation
 from diffbench.base.writing import replacing
-from diffbench.extractors._microbatches import Extract, in_micro_batches
+from diffbench.extractors._contract import Extract
+from diffbench.extractors._microbatches import in_micro_batches
 
 SMALLEST_MAP = 4
 GROUPS = 4

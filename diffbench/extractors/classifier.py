@@ -15,6 +15,7 @@ from torch import Tensor
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.extractors._contract import Extract
 from diffbench.extractors._convolutional import (
     ConvolutionalClassifier,
     load_classifier,
@@ -22,7 +23,6 @@ from diffbench.extractors._convolutional import (
     save_classifier,
     trained,
 )
-from diffbench.extractors._microbatches import Extract
 
 State = dict[str, Tensor]
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from diffbench.base.arrays import Bytes
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches, rgb
+from diffbench.extractors._contract import Extract
+from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 SHORT = {"small": "s", "base": "b", "large": "l", "giant": "g"}
 
@@ -59,7 +60,7 @@ class Dinov2:
             ) from error
 
         def forward(images: Bytes) -> dict[str, Float[Tensor, "batch features"]]:
-            channels_first = torch.from_numpy(np.ascontiguousarray(rgb(images).transpose(0, 3, 1, 2)))
+            channels_first = torch.from_numpy(np.ascontiguousarray(np.asarray(rgb(images)).transpose(0, 3, 1, 2)))
             return {"dinov2": network(channels_first.to(device))[0]}
 
         return in_micro_batches(forward, self.micro_batch)

@@ -29,7 +29,8 @@ from torch.nn import functional
 from diffbench.base.arrays import Bytes
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, Images, in_micro_batches, rgb
+from diffbench.extractors._contract import Extract, Images
+from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """sha256 of torch-fidelity's file. The name of the file has the first eight digits; others who pin it give all."""

@@ -21,9 +21,9 @@ from diffbench.samplers._lockstep import RightHandSide, Vector, answered_togethe
 
 @dataclass(frozen=True)
 class ProbabilityFlow:
-    """Chooses its steps between the chain's ends for each image by itself, then takes the predicted x_0.
+    """Chooses its steps between the chain's ends separately for each image, then takes the predicted x_0.
 
-    rtol, atol: of x / alpha, of each step. An image that is done waits, at no evaluation of its own, for its batch.
+    rtol, atol: tolerances of x / alpha, of each step. An image that is done waits for its batch without evaluations.
     """
 
     rtol: float = 1e-3

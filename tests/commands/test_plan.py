@@ -4,11 +4,9 @@ import dataclasses
 import re
 
 import pytest
-import torch
 
 from diffbench.benchmark.load import load_benchmark
-from diffbench.commands.plan import flops_per_row, job_counts, plan, plan_models
-from diffbench.networks.unet import Unet
+from diffbench.commands.plan import job_counts, plan, plan_models
 
 CONFIG = "tests/commands/frozen_digits.yaml"
 
@@ -38,29 +36,6 @@ def test_padding_of_the_last_micro_batch_is_counted(benchmark_of_digits):
     assert first.sample_evaluations == 2 * 185 * 500
 
 
-def test_parameters_and_flops_of_the_published_cifar10_network():
-    """DDPM's CIFAR-10 network in the released code of improved DDPM has 52.5M parameters (3 blocks, learned variance)."""
-    settings = Unet(channels=128, channel_multipliers=(1, 2, 2, 2), residual_blocks=3, attention_resolutions=(16, 8))
-    with torch.device("meta"):
-        network = settings.build((3, 32, 32), None, learns_variance=True)
-    assert sum(parameter.numel() for parameter in network.parameters()) == 52_546_438
-    assert flops_per_row(network, (3, 32, 32), conditional=False) > 1e9
-
-
-def test_flops_of_one_convolution_are_counted_by_hand():
-    layer = torch.nn.Conv2d(1, 4, 3, padding=1, bias=False)
-
-    class Network(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = layer
-
-        def forward(self, x, t, y, low_res):
-            return self.layer(x)
-
-    assert flops_per_row(Network(), (1, 8, 8), conditional=False) == 2 * 9 * 4 * 64
-
-
 def test_upsamplers_and_what_they_start_from_are_counted(request):
     benchmark = load_benchmark(request.config.rootpath / "workflow/config/smoke.yaml")
     plans = {item.name: item for item in plan_models(benchmark, (1, 8, 8), 10)}
@@ -80,15 +55,11 @@ def test_upsamplers_and_what_they_start_from_are_counted(request):
 def test_the_text_names_jobs_disk_and_time(benchmark_of_digits):
     text = plan(benchmark_of_digits, (1, 8, 8), 10, workers=2)
     assert re.search(r"^ddpm seed 0 +\d", text, re.M) and re.search(r"^iddpm seed 0 +\d", text, re.M)
-    assert "2 train, 4 sample, 4 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
+    assert "2 train, 16 sample, 4 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
 
 
-def test_jobs_follow_the_grouping(benchmark_of_digits):
-    assert job_counts(benchmark_of_digits)["sample"] == 4
-    apart = dataclasses.replace(
-        benchmark_of_digits, execution=dataclasses.replace(benchmark_of_digits.execution, group_steps=False)
-    )
-    assert job_counts(apart)["sample"] == 16
+def test_every_number_of_steps_is_a_job_of_its_own(benchmark_of_digits):
+    assert job_counts(benchmark_of_digits)["sample"] == len(benchmark_of_digits.sampled_sets()) == 16
 
 
 def test_guided_rows_count_with_the_weights_they_use_and_with_their_classifier(request):
@@ -103,4 +74,4 @@ def test_guided_rows_count_with_the_weights_they_use_and_with_their_classifier(r
     # Forward and backward cost about twice as much as forward.
     assert 1.7 < noisy.sample_flops / noisy.flops < 2.3
     assert noisy.total_flops == 3 * noisy.train_evaluations * noisy.flops + 400 * noisy.sample_flops
-    assert job_counts(benchmark)["train"] == 4 and job_counts(benchmark)["sample"] == 6
+    assert job_counts(benchmark)["train"] == 4 and job_counts(benchmark)["sample"] == 10

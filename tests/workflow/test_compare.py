@@ -1,4 +1,4 @@
-"""`diffbench compare --candidate X --baseline Y`: what runs, what does not, and what becomes of what was there."""
+"""`diffbench compare-samplers`: what runs, what does not, and what becomes of what was there."""
 
 import csv
 import sys
@@ -30,7 +30,7 @@ QUESTION = ("--baseline", "ddim", "--models", "ddpm", "--cores", "2")
 
 
 def compare(tree, *arguments, expect=0):
-    return tree.run(sys.executable, "-m", "diffbench.cli", "compare", *arguments, expect=expect)
+    return tree.run(sys.executable, "-m", "diffbench.cli", "compare-samplers", *arguments, expect=expect)
 
 
 def state(tree, *folders):

@@ -9,15 +9,18 @@ from diffbench.base.devices import chosen_device
 from diffbench.base.digests import digest, sha256
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import require_files
-from diffbench.base.plugins import configure, described, load, module_of
+from diffbench.base.plugins import configure, load
 from diffbench.base.provenance import versions_of
 from diffbench.base.provenance_file import provenance_path, read_provenance
-from diffbench.base.records import ROW_KEYS, read_records
+from diffbench.base.records import Row, read_records
 from diffbench.benchmark.codehash import code_hash
 from diffbench.benchmark.protocols import check_protocol, metric_of
 from diffbench.commands.measure.before import require_enough, require_fitting, rounding_of
 from diffbench.commands.measure.cached import whole
 from diffbench.commands.measure.image_sets import Wanted
+from diffbench.jobs.extract import ExtractJob
+from diffbench.jobs.extractor import ExtractorPart
+from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import ImageSet, image_set, stored_features
@@ -60,26 +63,24 @@ def measure(
     """
     extractor_name, extractor = extractor_of(protocol, name)
     wanted = wanted_of(extractor, weights)
-    rounding = rounding_of(samples, rounding)
-    protocol.require(resize=getattr(extractor, "resize", "none"), rounding=rounding)
+    rule = rounding_of(samples, rounding)
+    protocol.require(resize=extractor.resize, rounding=rule)
     own, other = image_set(samples), image_set(reference)
     require_fitting(samples, own, wanted)
     require_fitting(reference, other, wanted)
-    usable = bool(getattr(extractor, "stored_statistics", False))
-    stored = stored_features(reference) if usable else ()
+    stored = stored_features(reference) if extractor.stored_statistics else ()
     require_enough(protocol, name, own, other, stored)
-    spec = {"extractor": described(extractor, extractor_name), "threads": threads}
+    job = ExtractJob(extractor=ExtractorPart.of(extractor, extractor_name), threads=threads)
     # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
     key = {
-        "spec": spec,
+        "spec": job.as_json(),
         "weights": sha256(weights) if weights else None,
-        "code": code_hash(["diffbench.stages.extract", module_of("extractors", extractor_name)]),
+        "code": code_hash(job.modules()),
         "device": chosen_device(device).type,
-        "versions": versions_of(spec),
+        "versions": versions_of(job.as_json()),
     }
-    features = [_features_of(images, cache, key, extractor, weights, device) for images in (samples, reference)]
-    row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}
-    asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
+    features = [_features_of(images, cache, key, job, weights, device) for images in (samples, reference)]
+    asked = ScoreJob(protocol=ProtocolPart.of(protocol, name), rounding=rule, row=Row("measure", label))
     score_features(asked, features[0], features[1], out)
     notes = [
         *_notes_of_sizes(own, other, full_size(samples)),
@@ -102,12 +103,11 @@ def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
     """Return which images an extractor takes. Raises: UserError where its weights are missing or not its own."""
     if weights is not None:
         require_files([weights])
-    channels = extractor.channels(weights) if hasattr(extractor, "channels") else None
-    return Wanted(channels, bool(getattr(extractor, "any_size", False)))
+    return Wanted(extractor.channels(weights), extractor.any_size)
 
 
 def _features_of(
-    images: Path, cache: Path, key: Mapping[str, Any], extractor: Any, weights: Path | None, device: str
+    images: Path, cache: Path, key: Mapping[str, Any], job: ExtractJob, weights: Path | None, device: str
 ) -> Path:
     """Return the features of a file's images in the cache, extracted where they are not there.
 
@@ -116,9 +116,9 @@ def _features_of(
     """
     inputs = {"images": sha256(images)} | ({"weights": key["weights"]} if weights else {})
     path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
-    if _stands(path, inputs, extractor, weights):
+    if _stands(path, inputs, job.extractor.configured(), weights):
         return path
-    extract(key["spec"], [images], [path], weights=weights, device=device)
+    extract(job, [images], [path], weights=weights, device=device)
     # The extraction hashed the files itself and then opened them once more.
     read = {"images": images} | ({"weights": weights} if weights else {})
     for name, file in read.items():
@@ -158,7 +158,7 @@ def _notes_of_moments(protocol: Protocol, reference: Path, images: ImageSet, sto
     notes, own = [], f"the {images.num_images} images of the reference"
     for metric in protocol.metrics:
         part = metric_of(protocol, metric, "--protocol")
-        if not getattr(part, "takes_moments", False):
+        if not part.takes_moments:
             continue
         pair = " and ".join(STORED_MOMENTS.get(part.features, ("mean", "covariance")))
         if part.features in stored:
@@ -209,22 +209,3 @@ def protocol_of(
     options |= {"metrics": list(metrics)} if metrics else {}
     options |= {"settings": settings} if settings else {}
     return configure(load("protocols", name, "--protocol"), options, f"protocol {name}")
-
-
-def protocols_text(names: Sequence[str]) -> str:
-    """Return the protocols as text: what each fixes, line by line."""
-    blocks = []
-    for name in names:
-        part = load("protocols", name, "protocols")()
-        held = part.described()
-        metrics = held.pop("metrics")
-        lines = [f"{name} (version {held.pop('version')}): {(part.__doc__ or '').strip().splitlines()[0]}"]
-        held["n"] = held.pop("num_images") or "as sampled"
-        held["rounding"] = held["rounding"] or "as sampled"
-        order = ("extractor", "resize", "rounding", "n", "reference", "source", "deviations")
-        lines += [f"  {key:<11}{held[key]}" for key in order]
-        for metric, options in metrics.items():
-            settings = ", ".join(f"{key} = {value}" for key, value in options.items())
-            lines.append(f"  {'metric':<11}{metric}{f' ({settings})' if settings else ''}")
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
