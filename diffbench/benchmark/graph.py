@@ -20,8 +20,8 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 from diffbench.benchmark.foreign import Foreign, Spec
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.rows import SampleSet
+from diffbench.jobs.dataset import Split
 from diffbench.jobs.job import Job
-from diffbench.jobs.prepare import Split
 
 
 @dataclass(frozen=True)

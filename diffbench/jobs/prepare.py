@@ -1,18 +1,10 @@
 """The job of `prepare`: which data set."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from diffbench.jobs.job import OMITTED, Job, Part
-
-Split = Literal["train", "test"]
-
-
-@dataclass(frozen=True)
-class DatasetPart(Part):
-    """A data set, without the place where it lies: the same files elsewhere are the same job."""
-
-    folder: ClassVar[str] = "datasets"
+from diffbench.jobs.dataset import DatasetPart, Split
+from diffbench.jobs.job import OMITTED, Job
 
 
 @dataclass(frozen=True, kw_only=True)

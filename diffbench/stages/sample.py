@@ -252,7 +252,7 @@ def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, SampleJob.read)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
     parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
     parser.add_argument("--low-res", type=Path, help="the images that an upsampler starts from (.npz)")
@@ -261,11 +261,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
     add_device(parser)
     given = parser.parse_args(arguments)
-    job = SampleJob.read(given.spec)
     outs = [str(path) for path in given.out]
     with run_record(given.run_record, stage="sample", out=outs) as record:
         sample_sets(
-            job,
+            given.spec,
             given.weights,
             given.out,
             device=given.device,
