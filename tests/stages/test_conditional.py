@@ -13,6 +13,7 @@ from diffbench.base.provenance_file import read_provenance
 from diffbench.base.seeds import Stream
 from diffbench.jobs.bound import BoundJob
 from diffbench.jobs.sample import SampleJob
+from diffbench.jobs.train import TrainJob
 from diffbench.stages.bound import bound
 from diffbench.stages.sample import sample_sets
 from diffbench.stages.train import train
@@ -31,7 +32,7 @@ def conditional_weights(tmp_path_factory, specs, data):
     spec = conditional(specs("train"))
     # Fast steps: the network starts as if there were no labels, and must move away from that.
     spec["training"] |= {"steps": 40, "warmup_steps": 0, "learning_rate": 5e-3}
-    train(spec, data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
+    train(TrainJob.read(spec), data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
     return path
 
 
@@ -90,7 +91,14 @@ def unequal(tmp_path_factory, specs):
     dataset = DatasetPart("folder", {"path": str(folder / "in"), "channels": 1})
     prepare(PrepareJob(dataset=dataset), out_train=folder / "train.npz", out_test=folder / "test.npz")
     path = folder / "weights.safetensors"
-    train(conditional(specs("train")), folder / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "c")
+    train(
+        TrainJob.read(conditional(specs("train"))),
+        folder / "train.npz",
+        path,
+        folder / "log.csv",
+        device="cpu",
+        cache=folder / "c",
+    )
     return path
 
 

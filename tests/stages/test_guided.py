@@ -16,6 +16,7 @@ from diffbench.benchmark.rows import SampleSet
 from diffbench.diffusion.denoiser import Condition
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.jobs.sample import SampleJob
+from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.stages._drawing import conditions_of, guided_denoiser
 from diffbench.stages.sample import main, sample_sets
@@ -30,7 +31,7 @@ def classifier(tmp_path_factory, smoke, data):
     spec["diffusion"]["schedule"] = "cosine"
     spec["training"] |= {"steps": 30, "log_every": 15}
     path = folder / "weights.safetensors"
-    train(spec, data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
+    train(TrainJob.read(spec), data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
     return path
 
 
@@ -189,7 +190,9 @@ def test_classifier_free_guidance_from_training_to_samples(specs, data, tmp_path
     # Fast steps: the network starts as if there were no labels, and must move away from that.
     spec["training"] |= {"steps": 40, "warmup_steps": 0, "learning_rate": 5e-3, "label_dropout": 0.2}
     weights = tmp_path / "weights.safetensors"
-    train(spec, data / "train.npz", weights, tmp_path / "log.csv", device="cpu", cache=tmp_path / "cache")
+    train(
+        TrainJob.read(spec), data / "train.npz", weights, tmp_path / "log.csv", device="cpu", cache=tmp_path / "cache"
+    )
     found, costs = {}, {}
     for scale in (0.0, 1.0, 3.0):
         spec = specs("sample", network=labels, spacings=["3"])

@@ -20,6 +20,7 @@ from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import Cost
 from diffbench.jobs.score import PairsJob
 from diffbench.jobs.shrink import ShrinkJob
+from diffbench.jobs.train import TrainJob
 from diffbench.metrics.psnr import Psnr
 from diffbench.stages import _shards
 from diffbench.stages import sample as stage
@@ -47,7 +48,14 @@ def base(tmp_path_factory, specs, small):
     """A class-conditional model of 4x4 digits, and its samples at two spacings."""
     folder = tmp_path_factory.mktemp("base")
     weights = folder / "weights.safetensors"
-    train(specs("train", "adm_low"), small / "train_4.npz", weights, folder / "log.csv", device="cpu", cache=folder)
+    train(
+        TrainJob.read(specs("train", "adm_low")),
+        small / "train_4.npz",
+        weights,
+        folder / "log.csv",
+        device="cpu",
+        cache=folder,
+    )
     spec = specs("sample", "adm_low", spacings=["2"], seed=5)
     sample_sets(SampleJob.read(spec), weights, [folder / "samples.npz"], device="cpu", cache=folder)
     return folder / "samples.npz"
@@ -60,7 +68,7 @@ def upsampler(tmp_path_factory, specs, data):
     spec = specs("train", "upsampler")
     spec["training"] |= {"steps": 30, "warmup_steps": 0, "learning_rate": 5e-3}
     path = folder / "weights.safetensors"
-    train(spec, data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder)
+    train(TrainJob.read(spec), data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder)
     return path
 
 
