@@ -17,7 +17,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.sizes import shrunk
 from diffbench.datasets._crop import at_random
 from diffbench.datasets._split import Split
-from diffbench.jobs.prepare import DatasetPart
+from diffbench.jobs.dataset import DatasetPart
 from diffbench.training.data import Cuts
 
 COMPARED = 32
