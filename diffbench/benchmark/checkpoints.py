@@ -157,7 +157,7 @@ class Data:
 def _data_of(dataset: Any) -> Data | None:
     """Return what the images of the data set are, None where the data are not here yet."""
     try:
-        shape = getattr(dataset, "shape", None) or dataset.open("test").shape
+        shape = dataset.shape or dataset.open("test").shape
         return Data(tuple(shape), dataset.levels, dataset.num_classes)
     except UserError:
         return None

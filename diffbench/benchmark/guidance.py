@@ -11,6 +11,7 @@ from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.checkpoints import adopted
 from diffbench.benchmark.entries import Guidance, Model, NoisyClassifier, Run
 from diffbench.diffusion.denoiser import Diffusion
+from diffbench.jobs.model import Weights
 from diffbench.training.settings import Training
 
 PROCESS_KEYS = ("timesteps", "schedule", "rescale_timesteps")
@@ -44,7 +45,7 @@ def classifier_of(key: str, entry: Any) -> NoisyClassifier:
     return NoisyClassifier(key, network, network_name, diffusion, training, weights, size, checkpoint)
 
 
-def weights_of(entry: Mapping[str, Any], where: str, default: str) -> str:
+def weights_of(entry: Mapping[str, Any], where: str, default: Weights) -> Weights:
     """Return which weights are used, ema or raw. Raises: UserError."""
     weights = entry.get("weights", default)
     if weights not in ("ema", "raw"):

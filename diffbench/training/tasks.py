@@ -1,7 +1,7 @@
 """What a network is trained to do with noised images: predict what the noise was, or which class the image is of."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -26,6 +26,7 @@ Losses = Float[Tensor, " batch"]
 Counts = Float[Tensor, " counts"]
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the training loop optimises, batch by batch.
 

@@ -69,7 +69,7 @@ def test_an_image_does_not_depend_on_number_or_company(sampled, specs, weights, 
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"weights": "raw"}, {"sampler": {"noiseless_last_step": False}}], ids=str
+    "change", [{"seed": 1}, {"weights": "raw"}, {"sampler": {"name": "ddim", "eta": 0.5}}], ids=str
 )
 def test_what_is_asked_changes_the_bytes(sampled, specs, weights, tmp_path, change):
     call(specs("sample", **({"spacings": ["3"]} | change)), weights, tmp_path, "a.npz")
@@ -152,7 +152,7 @@ def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights,
 
 
 def test_two_jobs_of_other_spacings_do_not_lock_each_other_out(specs, weights, tmp_path, monkeypatch):
-    # With group_steps off, every number of steps is a job of its own, and they run side by side.
+    # Every number of steps is a job of its own, and they run side by side.
     original, started = stage.sample_set, []
 
     def sample_set(*arguments):
