@@ -5,6 +5,7 @@ first used, since importing torch takes seconds and scoring needs none of it.
 """
 
 import importlib
+from importlib import metadata
 from typing import Any
 
 PUBLIC = {
@@ -39,6 +40,8 @@ __all__ = sorted(PUBLIC)  # noqa: PLE0605  (names are those of PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return metadata.version("diffbench")
     if name not in PUBLIC:
         raise AttributeError(f"module 'diffbench' has no attribute '{name}'")
     return getattr(importlib.import_module(PUBLIC[name]), name)

@@ -1,27 +1,43 @@
-"""The command `diffbench`: the stages for people, and what needs no rule."""
+"""The command `diffbench`: its arguments. What a command does is in diffbench/commands, and a stage in stages."""
 
 import importlib
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from click import Context
+from typer.core import TyperCommand
 
+import diffbench
 from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
+from diffbench.base.stage_names import STAGES
 
-STAGES = ("prepare", "shrink", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
 DEFAULT = Path("workflow/config/digits.yaml")
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 
 app = typer.Typer(
-    help="Reproducible benchmarks for image diffusion models.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"diffbench {diffbench.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """Reproducible benchmarks for image diffusion models."""
 
 
 @app.command()
@@ -32,131 +48,9 @@ def check(
     ] = False,
 ) -> None:
     """Validate a benchmark: every name, type and number, before any work."""
-    from diffbench.benchmark.load import load_benchmark
-    from diffbench.benchmark.places import home_of, other_configuration
+    from diffbench.commands.check import check as checked
 
-    benchmark = load_benchmark(config)
-    other = other_configuration(home_of(benchmark.name), config, benchmark.name)
-    if other is not None:
-        typer.echo(
-            f"{config}: note: benchmark '{benchmark.name}' is the name of {other} too; give one another", err=True
-        )
-    _check_networks(benchmark, config)
-    held_out = _say_data(benchmark, config)
-    if held_out is not None:
-        for row in benchmark.sampled_sets():
-            if benchmark.upsamples_real(row) and row.num_images > held_out:
-                raise UserError(
-                    f"{config}: runs: {row.model} is to upsample {row.num_images} held-out images, "
-                    f"of which there are {held_out}; ask for fewer"
-                )
-    for name, sampler in benchmark.samplers.items():
-        if sampler.left_out:
-            typer.echo(f"{config}: note: samplers.{name}.config: not taken over: {sampler.left_out}", err=True)
-    for name, (_, protocol) in benchmark.protocols.items():
-        file = protocol.reference_file
-        if file and not file.is_file():
-            typer.echo(f"{config}: note: protocols.{name}.reference: {file} is not here yet", err=True)
-    if not resolved:
-        models, rows = len(benchmark.models), len(benchmark.sample_sets())
-        typer.echo(
-            f"{config}: benchmark {benchmark.name}, {models} models, {len(benchmark.samplers)} samplers, {rows} rows"
-        )
-        for name, reason in benchmark.left_out.items():
-            typer.echo(f"left out of the grid: {name}: {reason}")
-        return
-    import dataclasses
-
-    from diffbench.base.plugins import described
-    from diffbench.base.yaml_file import write_yaml
-    from diffbench.benchmark.jobs import convert_job, train_job
-
-    described_keys = ("network", "diffusion", "objective", "training")
-    trained = {name: model.checkpoint is None for name, model in benchmark.models.items()}
-    jobs = {
-        name: (train_job(benchmark, name, 0) if own else convert_job(benchmark, name)).as_json()
-        for name, own in trained.items()
-    }
-    models = {name: {key: spec[key] for key in described_keys if key in spec} for name, spec in jobs.items()}
-    for name, entry in models.items():
-        model = benchmark.models[name]
-        entry |= {"weights": model.weights, "of": model.of, "labels": model.labels, "guidance": None}
-        entry |= {"checkpoint": model.checkpoint.path} if model.checkpoint else {}
-        entry |= {"size": model.size, "low_size": model.low_size}
-        entry |= {"low_res": dataclasses.asdict(model.low_res) if model.low_res else None}
-        if model.guidance is not None:
-            guided = described(model.guidance.part, model.guidance.name)
-            entry["guidance"] = guided | {"classifier": model.guidance.classifier}
-    classifiers = {
-        name: {
-            "network": described(classifier.network, classifier.network_name),
-            "diffusion": dataclasses.asdict(classifier.diffusion),
-            "training": dataclasses.asdict(classifier.training) if classifier.training else None,
-            "weights": classifier.weights,
-            "size": classifier.size,
-        }
-        | ({"checkpoint": classifier.checkpoint.path} if classifier.checkpoint else {})
-        for name, classifier in benchmark.classifiers.items()
-    }
-    samplers = {name: described(entry.part, entry.name) for name, entry in benchmark.samplers.items()}
-    content = {"benchmark": benchmark.name, "dataset": described(benchmark.dataset, benchmark.dataset_name)}
-    content |= {"classifiers": classifiers, "models": models, "samplers": samplers}
-    for key in ("sampling", "bound", "execution"):
-        content[key] = dataclasses.asdict(getattr(benchmark, key))
-    content["protocols"] = {key: described(part, name) for key, (name, part) in benchmark.protocols.items()}
-    content["extractors"] = {key: described(part, name) for key, (name, part) in benchmark.extractors.items()}
-    content["runs"] = [dataclasses.asdict(run) for run in benchmark.runs]
-    typer.echo(write_yaml(json.loads(json.dumps(content))).rstrip())
-
-
-def _say_data(benchmark, config: Path) -> int | None:  # noqa: ANN001  (a Benchmark; imported late)
-    """Print what is read of the data, and return the number of test images; None where they are not here yet.
-
-    Raises: UserError where they are here and cannot be read.
-    """
-    from diffbench.base.classes import class_counts, unlike_uniform
-    from diffbench.datasets._split import MissingDataError
-
-    try:
-        splits = {split: benchmark.dataset.open(split) for split in ("train", "test")}
-    except MissingDataError as error:
-        typer.echo(f"{config}: note: the data are not here yet ({error})", err=True)
-        return None
-    except UserError as error:
-        raise UserError(f"{config}: dataset: {error}") from None
-    for split, images in splits.items():
-        typer.echo(f"{config}: {split}: {images.summary()}", err=True)
-    told = unlike_uniform(class_counts(splits["train"].labels, benchmark.dataset.num_classes))
-    uniform = [model.name for model in benchmark.models.values() if model.labels in ("iid", "balanced")]
-    if told and uniform:
-        typer.echo(f"{config}: note: {told}; models: {', '.join(uniform)}", err=True)
-    return splits["test"].num_images
-
-
-def _check_networks(benchmark, config: Path) -> None:  # noqa: ANN001  (a Benchmark; imported late)
-    """Raise UserError where the data cannot be read, or a network does not fit them."""
-    import torch
-
-    from diffbench.base.sizes import shrunk_shape
-
-    try:
-        shape, num_classes = _data_shape(benchmark)
-    except UserError as error:
-        raise UserError(f"{config}: dataset: {error}") from None
-    for name, model in benchmark.models.items():
-        try:
-            own = shrunk_shape(shape, model.size)
-            shrunk_shape(own, model.low_size)
-            with torch.device("meta"):
-                model.network.build(own, num_classes, model.diffusion.learns_variance)
-        except UserError as error:
-            raise UserError(f"{config}: models.{name}.network: {error}") from None
-    for name, classifier in benchmark.classifiers.items():
-        try:
-            with torch.device("meta"):
-                classifier.network.build(shrunk_shape(shape, classifier.size), num_classes)
-        except UserError as error:
-            raise UserError(f"{config}: classifiers.{name}.network: {error}") from None
+    typer.echo(checked(config, resolved=resolved))
 
 
 @app.command()
@@ -165,51 +59,27 @@ def plan(
     workers: Annotated[int, typer.Option(min=1, help="jobs side by side")] = os.cpu_count() or 1,
 ) -> None:
     """Print jobs, network evaluations, FLOPs, disk and expected time of a benchmark."""
-    from diffbench.benchmark.load import load_benchmark
-    from diffbench.commands.plan import plan as planned
+    from diffbench.commands.plan import plan_of_file
 
-    benchmark = load_benchmark(config)
-    shape, num_classes = _data_shape(benchmark)
-    typer.echo(planned(benchmark, shape, num_classes, workers))
-
-
-def _data_shape(benchmark):  # noqa: ANN001, ANN202  (a Benchmark; imported late)
-    dataset = benchmark.dataset
-    known = getattr(dataset, "shape", None)
-    height, width, channels = known or dataset.open("test").shape
-    return (channels, height, width), dataset.num_classes
+    typer.echo(plan_of_file(config, workers))
 
 
 @app.command()
 def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, or folders of them")]) -> None:
     """Compare with recorded outputs of the published code: one line a file, exit code 1 where an array is off."""
-    from diffbench.commands.conform.run import conform as compared
-    from diffbench.commands.conform.run import reference_files
+    from diffbench.commands.conform.run import conform_all
 
-    failed = unreadable = 0
-    for path in reference_files(paths):
-        try:
-            results = compared(path)
-        except UserError as error:
-            unreadable += 1
-            typer.echo(f"diffbench: {error}", err=True)
-            continue
-        passed = all(result.passed for result in results)
-        failed += not passed
-        limit = max(result.tolerance for result in results)
-        verdict = f"ok, within {limit:.0e}" if passed else "FAILED"
-        typer.echo(f"{path.name}: {verdict}; " + "; ".join(map(str, results)))
-    if failed or unreadable:
-        raise typer.Exit(1 if failed else 2)
+    code = conform_all(paths, say=typer.echo)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
 def protocols(names: Annotated[list[str] | None, typer.Argument(help="which; all without")] = None) -> None:
     """Print what scores mean: extractor, resize, rounding, n, reference and settings of every protocol."""
-    from diffbench.base.plugins import names as parts
-    from diffbench.commands.measure.run import protocols_text
+    from diffbench.commands.protocols import protocols_text
 
-    typer.echo(protocols_text(names or parts("protocols")))
+    typer.echo(protocols_text(names or []))
 
 
 @app.command()
@@ -245,42 +115,25 @@ def measure(
     threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
     """Score somebody's samples against reference images under a published protocol, without a model of ours."""
-    from diffbench.commands.measure import before
-    from diffbench.commands.measure import run as command
-    from diffbench.commands.measure.image_sets import image_file, reference_file
+    from diffbench.commands.measure.asked import Asked, answer
 
-    if not samples.exists():
-        raise UserError(f"{samples}: no such file")
-    chosen = {"metrics": _listed(metrics), "settings": before.settings_of(settings)}
-    called = before.label_of(samples, label)
-    _, extractor = command.extractor_of(command.protocol_of(protocol, "train", **chosen), protocol)
-    wanted = command.wanted_of(extractor, weights)
-    target = out or Path(f"{samples.resolve() if samples.name in ('', '..') else samples}.{protocol}.json")
-    before.require_apart(target, samples, Path(reference))
-    before.require_writable(target, "--out", is_folder=False)
-    before.require_writable(cache, "--cache", is_folder=True)
-    with before.naming_cache(cache):
-        own = image_file(samples, cache, wanted)
-        against, place = reference_file(reference, data, split, cache, wanted)
-        part = command.protocol_of(protocol, place, **chosen)
-        measured = command.measure(
-            own.file,
-            against.file,
-            part,
-            protocol,
-            label=called,
-            out=target,
-            cache=cache,
-            weights=weights,
-            rounding=rounding,
-            device=device,
-            threads=threads,
-        )
-    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
-    said += [command.report(measured, part), ""]
-    row = command.table_row(measured.records)
-    said += ["as a row of table2.csv:", row, ""] if row else []
-    typer.echo(before.printable("\n".join([*said, f"written to {target}"])))
+    asked = Asked(
+        samples=samples,
+        reference=reference,
+        data=data,
+        split=split,
+        protocol=protocol,
+        weights=weights,
+        out=out,
+        rounding=rounding,
+        metrics=tuple(_listed(metrics)),
+        settings=tuple(settings),
+        label=label,
+        device=device,
+        cache=cache,
+        threads=threads,
+    )
+    typer.echo(answer(asked))
 
 
 @app.command()
@@ -300,63 +153,66 @@ def oracle(
         raise typer.Exit(1)
 
 
-@app.command()
+class _OfRows(TyperCommand):
+    """`compare`, which says where samplers are compared: until now it took them, too."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Return the arguments that are left. Raises: UserError for an option that names a sampler."""
+        for word in args:
+            option = word.partition("=")[0]
+            if option in ("--candidate", "--baseline"):
+                raise UserError(f"compare: {option} names a sampler: diffbench compare-samplers compares them")
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_OfRows)
 def compare(
     a: Annotated[
-        str | None,
+        str,
         typer.Argument(help="a row: model/sampler/steps, and key=value where that names several; or a file of scores"),
-    ] = None,
-    b: Annotated[str | None, typer.Argument(help="the row that it is compared with")] = None,
+    ],
+    b: Annotated[str, typer.Argument(help="the row that it is compared with")],
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
     results: Annotated[
-        Path | None, typer.Option(help="rows: a folder of results, a file of scores or a table  [default: results]")
+        Path | None, typer.Option(help="a folder of results, a file of scores or a table  [default: results]")
     ] = None,
-    varies: Annotated[list[str], typer.Option(help="rows: a field of the protocol that differs by design")] = [],  # noqa: B006
-    candidate: Annotated[
-        list[str], typer.Option(help="samplers: one, options behind it ('ddim eta=0.5'); again for more")
-    ] = [],  # noqa: B006
-    baseline: Annotated[str | None, typer.Option(help="samplers: what they are compared with")] = None,
-    models: Annotated[list[str], typer.Option(help="samplers: on the weights of these: ddpm,iddpm")] = [],  # noqa: B006
-    steps: Annotated[list[str], typer.Option(help="samplers: at these numbers of steps: 10,25")] = [],  # noqa: B006
-    configfile: Annotated[Path | None, typer.Option(help=f"samplers: the benchmark  [default: {DEFAULT}]")] = None,
-    train_seeds: Annotated[list[str], typer.Option(help="samplers: 0,1,2  [default: the table's]")] = [],  # noqa: B006
-    sample_seeds: Annotated[list[str], typer.Option(help="samplers: 0,1,2  [default: the table's]")] = [],  # noqa: B006
-    num_images: Annotated[int | None, typer.Option(help="samplers: in each set  [default: the table's]")] = None,
-    protocol: Annotated[
-        str | None, typer.Option(help="samplers: one of the benchmark's  [default: the model's]")
-    ] = None,
-    cores: Annotated[str, typer.Option(help="samplers: jobs side by side, or all")] = "all",
+    varies: Annotated[list[str], typer.Option(help="a field of the protocol that differs by design")] = [],  # noqa: B006
 ) -> None:
-    """Say whether A is better than B, worse, or not resolved, with the interval of the difference.
+    """Say whether row A is better than row B, worse, or not resolved, with the interval of the difference.
 
     Two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Two files that `diffbench measure` wrote:
-    diffbench compare a.json b.json. Or samplers, whose missing sample sets are made first: diffbench compare
-    --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm --steps 10.
+    diffbench compare a.json b.json.
     """
-    of_samplers = {
-        "--candidate": candidate, "--baseline": baseline, "--models": models, "--steps": steps,
-        "--configfile": configfile, "--train-seeds": train_seeds, "--sample-seeds": sample_seeds,
-        "--num-images": num_images, "--protocol": protocol,
-    }  # fmt: skip
-    given = [option for option, value in of_samplers.items() if value not in (None, [])]
-    if not given:
-        from diffbench.commands.compare.run import compare as verdicts
+    from diffbench.commands.compare.run import compare as verdicts
 
-        if a is None or b is None:
-            raise UserError(
-                "compare: name two rows (iddpm/ddim/25 ddpm/ddim/25), or --candidate and --baseline samplers"
-            )
-        typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
-        return
-    rows = [value for value in (a, b) if value is not None]
-    rows += [option for option, value in {"--results": results, "--varies": varies}.items() if value]
-    if rows:
-        raise UserError(f"compare: '{rows[0]}' goes with two rows, {given[0]} with samplers; several: --steps 10,25")
-    if not candidate or baseline is None:
-        missing = "--candidate" if not candidate else "--baseline"
-        raise UserError(f"compare: {missing} is missing; --candidate and --baseline name samplers, such as ddim")
-    from diffbench.commands.compare_samplers.run import Question, compare_samplers
+    typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
 
+
+@app.command(name="compare-samplers", context_settings={"allow_extra_args": True})
+def compare_samplers(
+    context: typer.Context,
+    candidate: Annotated[list[str], typer.Option(help="one, options behind it ('ddim eta=0.5'); again for more")],
+    baseline: Annotated[str, typer.Option(help="the sampler that they are compared with")],
+    models: Annotated[list[str], typer.Option(help="on the weights of these: ddpm,iddpm")],
+    steps: Annotated[list[str], typer.Option(help="at these numbers of steps: 10,25")],
+    metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
+    configfile: Annotated[Path, typer.Option(help="the benchmark's YAML")] = DEFAULT,
+    train_seeds: Annotated[list[str], typer.Option(help="0,1,2  [default: the table's]")] = [],  # noqa: B006
+    sample_seeds: Annotated[list[str], typer.Option(help="0,1,2  [default: the table's]")] = [],  # noqa: B006
+    num_images: Annotated[int | None, typer.Option(help="in each set  [default: the table's]")] = None,
+    protocol: Annotated[str | None, typer.Option(help="one of the benchmark's  [default: the model's]")] = None,
+    cores: Annotated[str, typer.Option(help="jobs side by side, or all")] = "all",
+) -> None:
+    """Say whether samplers are better than a baseline on the same weights and noise; what is missing is made first.
+
+    For example: diffbench compare-samplers --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm
+    --steps 10.
+    """
+    from diffbench.commands.compare_samplers.question import Question
+    from diffbench.commands.compare_samplers.run import compare_samplers as compared
+
+    if context.args:
+        raise UserError(f"compare-samplers: '{context.args[0]}' belongs to no option; several: --steps 10,25")
     question = Question(
         candidates=tuple(dict.fromkeys(candidate)),
         baseline=baseline,
@@ -368,7 +224,7 @@ def compare(
         num_images=num_images,
         protocol=protocol,
     )
-    typer.echo(compare_samplers(configfile or DEFAULT, question, cores=cores))
+    typer.echo(compared(configfile, question, cores=cores))
 
 
 def _listed(values: list[str]) -> list[str]:
@@ -437,6 +293,24 @@ def verify(
     report = verified(results, rerun=rerun, seed=seed)
     typer.echo(report)
     if report.bad:
+        raise typer.Exit(1)
+
+
+@app.command()
+def adopt(
+    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML  [default: the one that made the results]")
+    ] = None,
+    rerun: Annotated[int, typer.Option(min=1, help="make so many artifacts again and compare their bytes")] = 5,
+    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,
+) -> None:
+    """Keep finished results under changed code that gives the same bytes; exit code 1 where it does not."""
+    from diffbench.commands.adopt.run import adopt as adopted
+
+    report = adopted(results, configfile, rerun=rerun, seed=seed)
+    typer.echo(report)
+    if not report.good:
         raise typer.Exit(1)
 
 

@@ -3,7 +3,9 @@ implementations does not need them, for all run on the same.
 """
 
 import os
+import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,22 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Hand the option on to where tests are parametrized, which is at import."""
     os.environ[SAMPLERS] = " ".join(config.getoption("--sampler"))
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def code_block() -> Callable[..., str]:
+    """A function (file, containing="") that returns the one Python block with a text in a document of the project."""
+
+    def block(file: str, containing: str = "") -> str:
+        shown = re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+        found = [text for text in shown if containing in text]
+        assert len(found) == 1, f"{file} shows {len(found)} Python blocks with '{containing}' instead of one"
+        return found[0]
+
+    return block
 
 
 FIDELITY_NAME = "weights-inception-2015-12-05-6726825d.pth"

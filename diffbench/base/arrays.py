@@ -14,17 +14,17 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from jaxtyping import UInt8
 
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
+from diffbench.base.writing import replacing
 
 Bytes = UInt8[np.ndarray, "batch height width channel"]
 """Images as files hold them: 0..255, channels last."""
@@ -51,7 +51,7 @@ class NpzWriter:
         self._archive = archive
 
     @contextmanager
-    def member(self, name: str, shape: Sequence[int], dtype: np.dtype | type) -> Iterator["MemberWriter"]:
+    def member(self, name: str, shape: Sequence[int], dtype: np.dtype | type) -> Generator["MemberWriter"]:
         """Yield a writer for the array `name`, whose leading axis is filled piece by piece.
 
         Raises: ValueError where the pieces do not add up to `shape`.
@@ -73,7 +73,7 @@ class NpzWriter:
 class MemberWriter:
     """One array of an `.npz` in the making."""
 
-    def __init__(self, stream: io.BufferedIOBase, shape: tuple[int, ...], dtype: np.dtype):
+    def __init__(self, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype):
         self._stream, self._shape, self._dtype = stream, shape, dtype
         self._missing = int(np.prod(shape, dtype=np.int64))
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
@@ -93,7 +93,7 @@ class MemberWriter:
 
 
 @contextmanager
-def writing_npz(path: Path | str) -> Iterator[NpzWriter]:
+def writing_npz(path: Path | str) -> Generator[NpzWriter]:
     """Yield a writer of an uncompressed `.npz` that appears under `path` only when it is whole."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         yield NpzWriter(archive)
@@ -200,7 +200,7 @@ def stream_pieces(path: Path | str, name: str, counts: Iterable[int]) -> Iterato
 
 
 @contextmanager
-def _opened(path: Path | str, name: str) -> Iterator[tuple[IO[bytes], Header, int | None]]:
+def _opened(path: Path | str, name: str) -> Generator[tuple[io.BufferedIOBase, Header, int | None]]:
     """Yield the bytes after an array's header, the header, and where in the file they begin, if they can be mapped.
 
     Damage of any kind is one line.
@@ -216,7 +216,8 @@ def _opened(path: Path | str, name: str) -> Iterator[tuple[IO[bytes], Header, in
         else:
             with _archive(path) as archive:
                 info = _member(archive, path, name)
-                with archive.open(info) as stream:
+                # A ZipExtFile, which zipfile's annotation does not say.
+                with cast(io.BufferedIOBase, archive.open(info)) as stream:
                     header = _read_header(stream, path, name)
                     _require_size(header, info.file_size - stream.tell(), path, name)
                     stored = info.compress_type == zipfile.ZIP_STORED
@@ -293,7 +294,7 @@ def _offset(path: Path | str, info: zipfile.ZipInfo) -> int:
     return info.header_offset + LOCAL_HEADER.size + local[9] + local[10]
 
 
-def _read_header(stream: IO[bytes], path: Path | str, name: str) -> Header:
+def _read_header(stream: io.BufferedIOBase, path: Path | str, name: str) -> Header:
     """Return the header at the start of a stream. Raises: UserError, or whatever else the parser raises."""
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0), (3, 0)):
@@ -324,12 +325,12 @@ def _require_size(header: Header, held: int, path: Path | str, name: str) -> Non
         )
 
 
-def _whole(stream: IO[bytes], header: Header, path: Path | str, name: str) -> np.ndarray:
+def _whole(stream: io.BufferedIOBase, header: Header, path: Path | str, name: str) -> np.ndarray:
     """Return the array of a header from the next bytes of a stream, without a second copy in memory."""
     data = np.empty(header.size, np.uint8)
     filled, view = 0, data.data
     while filled < len(data):
-        count = stream.readinto(view[filled : filled + BLOCK])  # type: ignore[attr-defined]
+        count = stream.readinto(view[filled : filled + BLOCK])
         if not count:
             raise UserError(f"{path}: array {name} ends early; the file is cut off")
         filled += count

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 
 SETTLED = 2 * 10**9

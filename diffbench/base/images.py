@@ -19,7 +19,7 @@ Images = Float[Tensor, "batch channel height width"]
 def to_float(images: Bytes, device: torch.device | str = "cpu") -> Images:
     """Return bytes as floats in [-1, 1], channels first: x / 127.5 - 1 (Ho et al. 2020, section 3.3)."""
     # torch refuses read-only arrays, and a mapped file is one; the copy is the transposition we need anyway.
-    channels_first = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+    channels_first = torch.as_tensor(images.transpose(0, 3, 1, 2).copy())
     return channels_first.to(device).float() / 127.5 - 1
 
 

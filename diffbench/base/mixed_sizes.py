@@ -57,7 +57,7 @@ def mixed_sizes(path: Path) -> Int[np.ndarray, "images 3"]:
 def stream_mixed(path: Path, chunk: int) -> Iterator[list[Image]]:
     """Yield the images in lists of `chunk`, in memory for so many. Raises: UserError as `mixed_sizes`."""
     sizes = mixed_sizes(path)
-    pieces = stream_pieces(path, PIXELS, (int(np.prod(size)) for size in sizes))
+    pieces = stream_pieces(path, PIXELS, map(int, sizes.prod(axis=1)))
     for start in range(0, len(sizes), chunk):
         yield [next(pieces).reshape(tuple(map(int, size))) for size in sizes[start : start + chunk]]
     for _ in pieces:  # its end compares the checksum

@@ -15,9 +15,9 @@ import pkgutil
 import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from diffbench.base.errors import UserError
 
@@ -67,8 +67,33 @@ def module_of(folder: str, name: str, where: str = "") -> str:
 def load(folder: str, name: str, where: str = "") -> type:
     """Return the class of the part `name`: a file's in `folder`, a family's, or outside by its dotted path.
 
+    What it does not declare of the folder's contract has the contract's default (`completed`).
     Raises: UserError where there is no such module or class, or the module itself fails to import.
     """
+    return completed(folder, _found(folder, name, where))
+
+
+def completed(folder: str, part: type) -> type:
+    """Return the part, after it got its contract's default for every optional attribute that it does not declare.
+
+    What has a value in the folder's contract and is no abstract method is optional. So nobody's part has to inherit
+    from the contract, and whoever reads a part needs no default.
+    """
+    for name, default in vars(contract_of(folder) or object).items():
+        required = name.startswith("_") or getattr(default, "__isabstractmethod__", False)
+        if not required and not hasattr(part, name):
+            setattr(part, name, default)
+    return part
+
+
+def contract_of(folder: str) -> type | None:
+    """Return the class that says what is read of a folder's parts: CONTRACT of its `_contract.py`, where it has one."""
+    if not (Path(__file__).parents[1] / folder / "_contract.py").is_file():
+        return None
+    return importlib.import_module(f"{PACKAGE}.{folder}._contract").CONTRACT
+
+
+def _found(folder: str, name: str, where: str) -> type:
     module_name = module_of(folder, name, where)
     if ":" in name:
         try:
@@ -112,10 +137,10 @@ def _only_part(module: types.ModuleType) -> type:
 def configure(part: type, options: Any, where: str) -> Any:
     """Return `part(**options)` after a check of every key and type.
 
-    where: the place in the configuration, for messages. `no_options` of a part says why a key that a person would look
-    for is not among its fields. Raises: UserError.
+    where: the place in the configuration, for messages. `no_options`, which a sampler may declare, says why a key that
+    a person would look for is not among its fields. Raises: UserError.
     """
-    if not isinstance(options, Mapping):
+    if not is_map(options):
         raise UserError(f"{where}: {options!r} is not a map of options")
     fields = {field.name: field for field in dataclasses.fields(part) if field.init}
     try:
@@ -145,6 +170,16 @@ def configure(part: type, options: Any, where: str) -> Any:
         raise UserError(f"{where}: {part.__name__} cannot be made ({type(error).__name__}: {error})") from error
 
 
+def is_map(value: Any) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether a value is a map, for readers and for the type checker."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
+    """Return whether a value is a list or a tuple, as `is_map`."""
+    return isinstance(value, (list, tuple))
+
+
 def stated(entry: Any) -> Any:
     """Return what stands behind a key: nothing at all is an empty map, whatever else is what it is."""
     return {} if entry is None else entry
@@ -156,7 +191,7 @@ def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> t
     default: the name where the entry gives none. Raises: UserError.
     """
     entry = {"name": entry} if isinstance(entry, str) else stated(entry)
-    if not isinstance(entry, Mapping):
+    if not is_map(entry):
         raise UserError(f"{where}: {entry!r} is neither a name nor a map")
     options = dict(entry)
     name = options.pop("name", default)
@@ -185,15 +220,15 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
         if value in arguments:
             return value
         raise UserError(f"{where}: {value!r} is not allowed; {nearest(value, arguments)}")
-    if origin is tuple and isinstance(value, (list, tuple)):
+    if origin is tuple and is_list(value):
         inner = arguments[0] if len(arguments) == 2 and arguments[1] is Ellipsis else None
         if inner is not None:
             return tuple(coerced(item, inner, f"{where}[{i}]") for i, item in enumerate(value))
         if len(arguments) == len(value):
             return tuple(coerced(item, kind, where) for item, kind in zip(value, arguments, strict=True))
-    if origin is dict and isinstance(value, Mapping):
+    if origin is dict and is_map(value):
         return {key: coerced(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+    if dataclasses.is_dataclass(hint) and is_map(value):
         return configure(typing.cast(type, hint), value, where)
     if isinstance(value, int) and abs(value) >= WHOLE_LIMIT:
         raise UserError(f"{where}: too large; whole numbers are below 2^63")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import coerced
+from diffbench.base.plugins import coerced, is_list
 
 Map = dict[str, Any]
 
@@ -64,7 +64,7 @@ def require_provenance(content: Mapping[str, Any], source: Path) -> None:
     _require(facts, FACTS, f"{source}: facts.")
     for key in POSITIVE:
         values = facts.get(key)
-        if values is not None and min(values if isinstance(values, (list, tuple)) else [values]) < 1:
+        if values is not None and min(values if is_list(values) else [values]) < 1:
             raise UserError(f"{source}: facts.{key}: {values!r} is not positive")
     if facts.get("low_res"):
         require_provenance({"facts": facts["low_res"]}, source)

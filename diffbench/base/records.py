@@ -1,16 +1,15 @@
 """Measured numbers: an estimate with its interval, and tidy records of them in JSON files."""
 
-import dataclasses
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import is_list
 from diffbench.base.record_types import require_score
+from diffbench.base.writing import replacing
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,17 @@ class Row:
     num_images: int | None = None
 
 
-ROW_KEYS = tuple(item.name for item in dataclasses.fields(Row))
+ROW_KEYS = tuple(item.name for item in fields(Row))
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
+
+PLACE = ("model", "sampler", "steps")
+"""What names a row in a folder of results, and in front of a person."""
+
+SEEDS = ("train_seed", "sample_seed")
+"""In what the records of one row differ."""
+
+SET_KEYS = (*PLACE, *SEEDS)
+"""What tells a sample set from others of as many images under the same guidance."""
 
 
 NORMAL_95 = 1.959963984540054
@@ -59,45 +67,9 @@ class Estimate:
         return cls(value, value - margin, value + margin, covers)
 
 
-def student_quantile(degrees: float) -> float:
-    """Return the 97.5 % quantile of Student's distribution with at least 1 degree of freedom, to 1e-6.
-
-    Newton's steps from the expansion around the normal quantile rise to the root: the distribution is concave there.
-    Source: Abramowitz and Stegun 1964, 26.7.5.
-    """
-    if degrees < 1:
-        raise ValueError(f"degrees = {degrees}, at least 1 is allowed")
-    z = NORMAL_95
-    terms = ((z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
-    t = z + sum(term / degrees**power for power, term in enumerate(terms, start=1))
-    scale = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)) / math.sqrt(degrees * math.pi)
-
-    def density(at: float) -> float:
-        return scale * (1 + at * at / degrees) ** (-(degrees + 1) / 2)
-
-    def mass(upper: float, pieces: int = 200) -> float:  # Simpson's rule
-        inner = math.fsum((4 if i % 2 else 2) * density(upper * i / pieces) for i in range(1, pieces))
-        return (density(0) + inner + density(upper)) * upper / (3 * pieces)
-
-    while abs(step := (0.475 - mass(t)) / density(t)) > 1e-7:
-        t += step
-    return t
-
-
-def record(row: Mapping[str, Any], metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
-    """Return one tidy record: the row it belongs to, the metric's name, its protocol and the estimate."""
-    missing = [key for key in ROW_KEYS if key not in row]
-    if missing:
-        raise UserError(f"record of {metric}: the row lacks {', '.join(missing)}")
-    return {
-        **{key: row[key] for key in ROW_KEYS},
-        "protocol": protocol,
-        "metric": metric,
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "covers": estimate.covers,
-    }
+def record(row: Row, metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
+    """Return one tidy record: the row it belongs to, its protocol, the metric's name and the estimate."""
+    return {**asdict(row), "protocol": protocol, "metric": metric, **asdict(estimate)}
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
@@ -121,7 +93,7 @@ def read_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             held = None
-        if not isinstance(held, list) or not all(isinstance(item, dict) for item in held):
+        if not is_list(held) or not all(isinstance(item, dict) for item in held):
             raise UserError(f"{path}: not a file of scores (JSON with a list 'records')")
         for item in held:
             require_score(item, Path(path))

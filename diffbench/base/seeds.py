@@ -116,5 +116,5 @@ def permutation(seed: int | str, epoch: int, size: int) -> Int[Tensor, " size"]:
 
 def seed_torch(seed: int | str, purpose: str, draw: int = 0) -> None:
     """Seed torch's own generator for what cannot be drawn from a stream: initial weights, and dropout at a step."""
-    first, second = Stream(seed, purpose).words(torch.zeros(1, dtype=torch.int64), draw, 2)[0].tolist()
-    torch.manual_seed(first << 31 | second >> 1)
+    words = Stream(seed, purpose).words(torch.zeros(1, dtype=torch.int64), draw, 2)[0]
+    torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)  # pyright: ignore[reportUnknownMemberType]

@@ -18,9 +18,9 @@ def sizes_of(entry: Mapping[str, Any], network_name: str, network: Any, where: s
     Raises: UserError where the network is not made for it, or the second is not below the first.
     """
     size, low_size = size_of(entry, "size", where), size_of(entry, "low_size", where)
-    if low_size is not None and not getattr(type(network), "upsamples", False):
+    if low_size is not None and not network.upsamples:
         raise UserError(f"{where}.low_size: {network_name} takes no low-resolution images; use super_resolution")
-    if low_size is None and getattr(type(network), "upsamples", False):
+    if low_size is None and network.upsamples:
         raise UserError(f"{where}: network {network_name} needs low-resolution images; add 'low_size', their height")
     if size is not None and low_size is not None and low_size >= size:
         raise UserError(f"{where}.low_size: {low_size} pixels are not below the model's own size, {size}")
@@ -46,7 +46,7 @@ def check_cascades(benchmark: Benchmark) -> None:
             _check_base(benchmark, model, model.low_res, f"models.{model.name}.low_res")
     for model in benchmark.models.values():
         guided = model.guidance is not None and model.guidance.needs_classifier
-        takes_labels = guided or getattr(model.network, "class_conditional", False)
+        takes_labels = guided or model.network.class_conditional
         if model.low_res is not None and takes_labels and not benchmark.labelled(model.name):
             raise UserError(
                 f"models.{model.name}.low_res: this upsampler needs labels, and samples of {model.low_res.model} have "

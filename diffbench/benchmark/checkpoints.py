@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import provenance_path, read_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
+from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Checkpoint, Model, NoisyClassifier
@@ -166,7 +166,7 @@ def _check_data(item: Model | NoisyClassifier, facts: Mapping[str, Any], data: M
         sizes = ["x".join(map(str, shape)) for shape in (found, wanted)]
         advice = "; add 'size' to a model that an upsampler starts from" if item.size is None else ""
         raise UserError(f"{where}: made for images of {sizes[0]}, and here they are {sizes[1]}{advice}")
-    takes_labels = isinstance(item, NoisyClassifier) or getattr(item.network, "class_conditional", False)
+    takes_labels = isinstance(item, NoisyClassifier) or item.network.class_conditional
     for key, words in (("levels", "grey levels"), ("num_classes", "classes")):
         if (key == "levels" or takes_labels) and facts[key] != data[key]:
             raise UserError(f"{where}: made for {facts[key]} {words}, and the data set has {data[key]}")

@@ -141,12 +141,12 @@ class SamplerEntry:
     @property
     def adaptive(self) -> bool:
         """Whether it chooses its own steps: its rows have 0 for their number."""
-        return bool(getattr(self.part, "adaptive", False))
+        return self.part.adaptive
 
     @property
     def needs_error(self) -> bool:
         """Whether it needs the error of the predicted x_0, which the model's bound on training images measures."""
-        return bool(getattr(self.part, "needs_error", False))
+        return self.part.needs_error
 
     def spacing(self, steps: int) -> str:
         """Return the spacing of a chain of so many steps: "25" (uniform), "ddim25", "karras25 rho=5", or the sections.

@@ -13,9 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import foreign_digest, provenance_path, read_provenance
 from diffbench.base.contents import ABSENT, content_of, source_of
+from diffbench.base.digests import foreign_digest
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import provenance_path, read_provenance
 
 Spec = dict[str, Any]
 

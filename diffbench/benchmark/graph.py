@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import sha256, spec_digest
-from diffbench.base.codehash import PACKAGE_ROOT, code_hash
+from diffbench.base.digests import sha256, spec_digest
 from diffbench.base.errors import UserError
 from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 from diffbench.benchmark.foreign import Foreign, Spec
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.rows import SampleSet
@@ -128,8 +128,7 @@ class Graph:
         if self.benchmark.needs_weights(name):
             spec = self._spec(jobs.fit_job(self.benchmark, name), data=self.data("train"), held_out=self.data("test"))
             return self._artifact(paths.extractor(name), spec)
-        path = getattr(part, "path", None)
-        made = paths.real_features(name, "train")
+        path, made = part.path, paths.real_features(name, "train")
         return None if path is None else self._foreign(Path(path), f"extractors.{name}.path", made, "weights")
 
     def model(self, name: str, seed: int) -> Artifact:

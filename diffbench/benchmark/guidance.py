@@ -29,7 +29,7 @@ def classifier_of(key: str, entry: Any) -> NoisyClassifier:
     if checkpoint is not None and checkpoint.facts is None:
         raise UserError(f"{where}.checkpoint: {checkpoint.path}: no record beside it; make one with `diffbench import`")
     network_name, network = chosen("networks", entry.get("network"), f"{where}.network", default="noisy_classifier")
-    if not getattr(type(network), "classifies", False):
+    if not network.classifies:
         raise UserError(f"{where}.network: {network_name} is no classifier; use noisy_classifier")
     process = {name: entry[name] for name in PROCESS_KEYS if name in entry}
     diffusion = configure(Diffusion, process, where)
@@ -99,7 +99,7 @@ def labels_of(entry: Mapping[str, Any], network: Any, guidance: Guidance | None,
     labels = entry.get("labels")
     if labels is not None and labels not in LABEL_RULES:
         raise UserError(f"{where}.labels: {labels!r} is not allowed; allowed: {', '.join(LABEL_RULES)}")
-    takes = getattr(network, "class_conditional", False) or (guidance is not None and guidance.needs_classifier)
+    takes = network.class_conditional or (guidance is not None and guidance.needs_classifier)
     if takes:
         return labels or "iid"
     if labels is not None:
@@ -111,7 +111,7 @@ def check_guidance(benchmark: Benchmark) -> None:
     """Refuse guidance without what it needs, and label dropout without a row for it. Raises: UserError."""
     for model in benchmark.models.values():
         where = f"models.{model.name}"
-        null_label = getattr(model.network, "null_label", False)
+        null_label = model.network.null_label
         if model.training is not None and bool(model.training.label_dropout) != null_label:
             raise UserError(
                 f"{where}: training.label_dropout and network.null_label go together; "
@@ -131,7 +131,7 @@ def _check_guided(benchmark: Benchmark, model: Model, guidance: Guidance, where:
     if not guidance.needs_classifier:
         if guidance.classifier is not None:
             raise UserError(f"{where}.classifier: guidance {guidance.name} uses none; leave it out")
-        if not getattr(model.network, "null_label", False):
+        if not model.network.null_label:
             raise UserError(
                 f"{where}: {guidance.name} needs predictions without a label too: "
                 "train with network.null_label true and training.label_dropout"
@@ -178,7 +178,7 @@ def check_labels(benchmark: Benchmark, run: Run, where: str) -> None:
     """Refuse a metric of labels for a model whose samples have none. Raises: UserError."""
     for protocol in run.protocols:
         for metric in benchmark.protocols[protocol][1].metrics:
-            if not getattr(load("metrics", metric), "needs_labels", False):
+            if not load("metrics", metric).needs_labels:
                 continue
             for name in run.models:
                 if not benchmark.labelled(name):

@@ -11,7 +11,6 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.names import require_benchmark, require_names, weights_under
 from diffbench.base.plugins import chosen, configure, nearest, stated
-from diffbench.base.yaml_file import read_layers
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.benchmark.checkpoints import adopted, check_checkpoints
@@ -31,6 +30,7 @@ from diffbench.benchmark.places import folder_of, located
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
+from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.jobs.sample import Sampling
 from diffbench.training.settings import Training
@@ -142,8 +142,8 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     found = SamplerEntry(name, part, grid, off_grid, left_out)
     if found.adaptive and "spacing" in entry:
         raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
-    if off_grid == "refuse" and (getattr(part, "leaves_grid", False) or grid.startswith(BETWEEN)):
-        asks = f"{name} asks for" if getattr(part, "leaves_grid", False) else f"spacing {grid} has"
+    if off_grid == "refuse" and (part.leaves_grid or grid.startswith(BETWEEN)):
+        asks = f"{name} asks for" if part.leaves_grid else f"spacing {grid} has"
         raise UserError(
             f"{where}: {asks} noise levels between those that a model is trained at; say which timestep stands for "
             "them: off_grid: interpolate (a fractional one) or off_grid: nearest"
@@ -220,8 +220,8 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     entry, checkpoint = adopted(entry, where, DIFFUSION_KEYS)
     network_name, network = chosen("networks", entry.get("network"), f"{where}.network", default="unet")
     size, low_size = sizes_of(entry, network_name, network, where)
-    if getattr(type(network), "needs", None) and not low_size:
-        raise UserError(f"{where}.network: {network_name} needs {type(network).needs}; as a model, use unet")
+    if network.needs and not low_size:
+        raise UserError(f"{where}.network: {network_name} needs {network.needs}; as a model, use unet")
     # What nobody recorded of a checkpoint stays unknown; of what is trained here, a default fills it in.
     known = {key for key in ("objective", "training") if checkpoint is None or key in entry}
     objective_name, objective = "", None

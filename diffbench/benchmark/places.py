@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.errors import UserError
 from diffbench.base.user_path import user_path
-from diffbench.base.yaml_file import read_yaml
+from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.yaml_file import read_yaml
 
 DEFAULT_NAME = "digits"
-"""The benchmark whose results lie where the command is given."""
+"""The benchmark whose results lie where the command is given; those of any other are in a folder of RUNS."""
+
+RUNS = "runs"
 
 SHIPPED = PACKAGE_ROOT / "workflow" / "config"
 
@@ -27,7 +29,13 @@ def folder_of(file: Path | str) -> Path:
 
 def home_of(name: str, root: Path = PACKAGE_ROOT) -> Path:
     """Return the folder that holds a benchmark's `results`."""
-    return Path.cwd() if name == DEFAULT_NAME else root / "runs" / name
+    return Path.cwd() if name == DEFAULT_NAME else root / RUNS / name
+
+
+def project_of(home: Path) -> Path:
+    """Return the project of a folder that holds `results`: what `home_of` started at."""
+    folder = home.resolve()
+    return folder.parent.parent if folder.parent.name == RUNS else folder
 
 
 def remember_configuration(home: Path, file: Path) -> None:

@@ -1,6 +1,6 @@
 """Protocols of a benchmark's file: the extractor that each names, and whether its metrics can be had from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from diffbench.base.errors import UserError
@@ -25,13 +25,18 @@ def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str,
     return found
 
 
+def measures(protocols: Mapping[str, tuple[str, Any]], names: Iterable[str], metric: str) -> bool:
+    """Return whether one of the protocols of these names, those of a row for example, has a metric."""
+    return any(metric in protocols[name][1].metrics for name in names)
+
+
 def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
     """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means.
 
     Raises: UserError.
     """
     try:
-        protocol.require(resize=getattr(extractor, "resize", "none"))
+        protocol.require(resize=extractor.resize)
     except UserError as error:
         raise UserError(f"{where}.extractor: {error}") from None
     if not protocol.metrics:
@@ -40,7 +45,7 @@ def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
         part = metric_of(protocol, metric, f"{where}.metrics")
         if part.consumes != "features":
             raise UserError(f"{where}.metrics: {metric} is computed from {part.consumes}, not from features")
-        needed = getattr(part, "features", None)
+        needed = part.features
         if needed is not None and needed not in extractor.features:
             held = ", ".join(extractor.features)
             raise UserError(f"{where}.metrics: {metric} needs features '{needed}', the extractor has {held}")

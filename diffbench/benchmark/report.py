@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from diffbench.base.artifacts import spec_digest
+from diffbench.base.digests import spec_digest
 from diffbench.base.names import REAL
 from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Artifact, Graph, files_of, records_of

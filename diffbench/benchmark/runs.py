@@ -16,6 +16,9 @@ from diffbench.benchmark.protocols import metric_of
 MOST_ROWS = 5_000
 """Of all runs together; the command that makes a table is given fewer."""
 
+FEWEST = 3
+"""Images of a sample set that is scored; a metric may need more."""
+
 
 def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
     """Return a run, the grids among its models replaced by what they make."""
@@ -76,7 +79,7 @@ def _rows(run: Run) -> int:
 
 def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
     """Refuse sample sets too small for a metric before they are made."""
-    needs = {name: getattr(metric_of(protocol, name, where), "fewest", 3) for name in protocol.metrics}
+    needs = {name: max(FEWEST, metric_of(protocol, name, where).fewest) for name in protocol.metrics}
     most = max(needs, key=needs.__getitem__)
     if num_images < needs[most]:
         raise UserError(f"{where}: {num_images} is too few; this protocol's metric {most} needs at least {needs[most]}")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.json_file import read_json_map
 from diffbench.base.plugins import load
 from diffbench.benchmark.checkpoints import found_file
+from diffbench.benchmark.json_file import read_json_map
 
 FAMILY = "diffusers"
 
@@ -31,7 +31,7 @@ def with_file(entry: Mapping[str, Any], where: str) -> tuple[dict[str, Any], str
     if entry.get("name", name) != name:
         raise UserError(f"{where}.name: {entry['name']}, and {given} is of {name}; leave 'name' out")
     part = load("samplers", name, f"{where}.config")
-    fields, refused = {field.name for field in dataclasses.fields(part)}, getattr(part, "no_options", {})
+    fields, refused = {field.name for field in dataclasses.fields(part)}, part.no_options
     held = {key: value for key, value in content.items() if value is not None and not key.startswith("_")}
     taken = {key: value for key, value in held.items() if key in fields and key not in refused}
     own = {key: value for key, value in entry.items() if key != "config"}

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffbench.base.codehash import PACKAGE_ROOT
 from diffbench.base.errors import UserError
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.paths import COMPARED
 from diffbench.benchmark.places import home_of, require_own_tree

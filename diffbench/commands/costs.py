@@ -2,14 +2,32 @@
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
+from diffbench.base.stage_names import STAGES
 
-STAGES = ("prepare", "fit", "train", "convert", "sample", "extract", "bound", "score", "tabulate", "plot")
+
+@dataclass(frozen=True)
+class Cost:
+    """What several jobs took: seconds of work, CPU seconds of start-up, and the largest memory in MiB of any."""
+
+    jobs: int = 0
+    work: float = 0.0
+    startup: float = 0.0
+    memory: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Return the cost of the jobs of both."""
+        return Cost(
+            self.jobs + other.jobs,
+            self.work + other.work,
+            self.startup + other.startup,
+            max(self.memory, other.memory),
+        )
 
 
 def costs(logs: Path) -> str:
@@ -17,30 +35,32 @@ def costs(logs: Path) -> str:
 
     Raises: UserError where there are none, or one is not a run record.
     """
-    rows: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0, 0.0])
+    stages: dict[str, Cost] = {}
     for path in sorted(logs.rglob("*.run.json")):
-        try:
-            record = json.loads(path.read_text())
-            stage, *numbers = (record[key] for key in ("stage", "seconds", "startup_cpu_seconds", "peak_memory_mib"))
-            seconds, startup, memory = map(float, numbers)
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{path}: not a run record; remove it") from None
-        row = rows[str(stage)]
-        row[0] += 1
-        row[1] += seconds
-        row[2] += startup
-        row[3] = max(row[3], memory)
-    if not rows:
+        stage, cost = _of_job(path)
+        stages[stage] = stages.get(stage, Cost()) + cost
+    if not stages:
         raise UserError(f"{logs}: no run records below it; name a folder of results' logs, such as results/logs")
     lines = [f"{'stage':<10}{'jobs':>6}{'work s':>10}{'start-up s':>12}{'peak MiB':>10}"]
-    for stage in sorted(rows, key=lambda name: STAGES.index(name) if name in STAGES else len(STAGES)):
-        jobs, work, startup, memory = rows[stage]
-        lines.append(f"{stage:<10}{int(jobs):>6}{work:>10.1f}{startup:>12.1f}{memory:>10.0f}")
-    total = [sum(row[i] for row in rows.values()) for i in range(3)]
-    lines.append(
-        f"{'all':<10}{int(total[0]):>6}{total[1]:>10.1f}{total[2]:>12.1f}{max(r[3] for r in rows.values()):>10.0f}"
-    )
-    return "\n".join(lines)
+    lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=_position)]
+    return "\n".join([*lines, _line("all", sum(stages.values(), Cost()))])
+
+
+def _of_job(path: Path) -> tuple[str, Cost]:
+    try:
+        record = json.loads(path.read_text())
+        stage, *numbers = (record[key] for key in ("stage", "seconds", "startup_cpu_seconds", "peak_memory_mib"))
+        return str(stage), Cost(1, *map(float, numbers))
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: not a run record; remove it") from None
+
+
+def _line(name: str, cost: Cost) -> str:
+    return f"{name:<10}{cost.jobs:>6}{cost.work:>10.1f}{cost.startup:>12.1f}{cost.memory:>10.0f}"
+
+
+def _position(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,16 +4,19 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from diffbench.base.devices import chosen_device, make_deterministic
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark, SampleSet
 from diffbench.benchmark.entries import Model, NoisyClassifier
+from diffbench.benchmark.load import load_benchmark
+from diffbench.commands.data_shape import data_shape
 from diffbench.diffusion.progressive import points
+from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
 
 BACKWARD = 3
 """A training step costs about three forward passes: one forward, two of its size backward."""
@@ -104,12 +107,12 @@ def _plan_classifier(
     return ModelPlan(
         name=f"{name} seed {seed}",
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        flops=classifier_flops(network, shape, backward=False),
+        flops=classifier_flops_per_row(network, shape, with_gradient=False, device="meta"),
         train_evaluations=train_evaluations(classifier),
         sample_evaluations=sum(_evaluations(benchmark, row) * _calls(model)[1] for row, model in guided),
         bound_evaluations=0,
         sample_bytes=0,
-        sample_flops=classifier_flops(network, shape, backward=True),
+        sample_flops=classifier_flops_per_row(network, shape, with_gradient=True, device="meta"),
     )
 
 
@@ -133,19 +136,6 @@ def _calls(model: Model) -> tuple[int, int]:
     return (1 if model.guidance.part.scale == 1 else 2), 0
 
 
-def classifier_flops(network: nn.Module, shape: tuple[int, int, int], *, backward: bool) -> int:
-    """Return the floating-point operations of a noisy classifier for one image; backward: with its gradient."""
-    device = next(network.parameters()).device
-    network.requires_grad_(False)
-    with FlopCounterMode(display=False) as counter:
-        # Not a leaf, which the counter's hooks could not follow.
-        x = torch.zeros(1, *shape, device=device, requires_grad=True) + 0
-        logits = network(x, torch.zeros(1, device=device))
-        if backward:
-            torch.autograd.grad(logits.sum(), x)
-    return counter.get_total_flops()
-
-
 def bound_evaluations(benchmark: Benchmark, model: Model) -> int:
     """Return the network rows of a model's bound on its splits, and of the test images' reconstructions."""
     bound, timesteps = benchmark.bound, model.diffusion.timesteps
@@ -155,22 +145,11 @@ def bound_evaluations(benchmark: Benchmark, model: Model) -> int:
 
 
 def flops_of(model: Model, network: nn.Module, shape: tuple[int, int, int]) -> int:
-    """Return the floating-point operations of one evaluation of a model's network; shape: of the data set's images."""
+    """Return the operations of one evaluation of a model's network, on the meta device; shape: of the data's images."""
     size = shrunk_shape(shape, model.size)
     low_shape = None if model.low_size is None else shrunk_shape(size, model.low_size)
-    return flops_per_row(network, size, getattr(model.network, "class_conditional", False), low_shape)
-
-
-def flops_per_row(
-    network: nn.Module, shape: tuple[int, int, int], conditional: bool, low_shape: tuple[int, int, int] | None = None
-) -> int:
-    """Return the floating-point operations of one evaluation of one image, counted without computing."""
-    device = next(network.parameters()).device
-    y = torch.zeros(1, dtype=torch.int64, device=device) if conditional else None
-    low_res = None if low_shape is None else torch.zeros(1, *low_shape, device=device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, *shape, device=device), torch.zeros(1, device=device), y, low_res)
-    return counter.get_total_flops()
+    conditional = model.network.class_conditional
+    return flops_per_row(network, size, conditional=conditional, low_shape=low_shape, device="meta")
 
 
 def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None) -> tuple[float, str]:
@@ -189,7 +168,7 @@ def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes
         network = build(shape, num_classes).to(device).eval()
         size = max(1, min(benchmark.sampling.micro_batch, int(AFFORDABLE / per_row)))
         x, t = torch.zeros(size, *shape, device=device), torch.zeros(size, device=device)
-        conditional = getattr(model.network, "class_conditional", False)
+        conditional = model.network.class_conditional
         y = torch.zeros(size, dtype=torch.int64, device=device) if conditional else None
         work, run = per_row * size, lambda: network(x, t, y, None)
     else:
@@ -212,6 +191,13 @@ def _timed(benchmark: Benchmark) -> Model:
     """Return the first model that takes no image beside x_t."""
     models = [benchmark.models[name] for name, _ in benchmark.used_models()]
     return next(model for model in models if model.low_size is None)
+
+
+def plan_of_file(config: Path, workers: int) -> str:
+    """Return the plan of a benchmark's file. Raises: UserError where it cannot be run, or its data not be opened."""
+    benchmark = load_benchmark(config)
+    shape, num_classes = data_shape(benchmark)
+    return plan(benchmark, shape, num_classes, workers)
 
 
 def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, workers: int) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbench.base import plugins
-from diffbench.base.artifacts import digest
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
-from diffbench.base.yaml_file import parse_yaml
+from diffbench.benchmark.yaml_file import parse_yaml
 from diffbench.samplers._contract import Sampler
 
 LONGEST = 64

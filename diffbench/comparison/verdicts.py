@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate, student_quantile
+from diffbench.base.records import Estimate
 
 FILE = "verdicts.csv"
 """What `diffbench compare` concludes on samplers: the one artifact in a tree that no job of the workflow makes."""
@@ -88,7 +88,9 @@ def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate,
         equal = all(math.isclose(value, mean, rel_tol=1e-9, abs_tol=1e-12) for value in means[key])
         if count >= FEWEST_SEEDS and not equal:
             spread = math.sqrt(math.fsum((value - mean) ** 2 for value in means[key]) / (count - 1) / count)
-            margin = student_quantile(count - 1) * spread
+            from scipy.special import stdtrit  # slow to import, and most comparisons have too few seeds
+
+            margin = float(stdtrit(count - 1, 0.975)) * spread
             return Estimate(mean, mean - margin, mean + margin, covers), f"Student's over {count} {word} seeds"
     count = len(values)
     mean = math.fsum(value.value for value in values) / count

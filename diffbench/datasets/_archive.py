@@ -1,4 +1,4 @@
-"""Data sets that torchvision can read from its own archives, or fetch when a download is allowed."""
+"""Data sets that torchvision can read from its own archives, or download if the configuration allows it."""
 
 import pickle
 from collections.abc import Callable
@@ -17,11 +17,11 @@ Opener = Callable[[str, bool, bool], Any]
 """(root, train, download) -> a torchvision data set with `data` and `targets`."""
 
 FAILURES = (RuntimeError, OSError, ValueError, AssertionError, EOFError, KeyError, pickle.UnpicklingError)
-"""What torchvision raises for an archive that is missing or altered, and for a download that failed."""
+"""What torchvision raises if an archive is missing or altered, or if a download failed."""
 
 
 def source_files(path: str, archive: str) -> list[Path]:
-    """Return the files that both splits come from: parquet where `path` holds some, otherwise torchvision's archive.
+    """Return the files that both splits come from: parquet if `path` holds some, otherwise torchvision's archive.
 
     archive: the folder, below `path`, in which torchvision keeps its files.
     """
@@ -39,9 +39,9 @@ def parquet_or_archive(
     download: bool,
     opener: Opener,
 ) -> Split:
-    """Return a split from parquet files where `path` holds some, otherwise from torchvision's archive there.
+    """Return a split from parquet files if `path` holds some, otherwise from torchvision's archive there.
 
-    Raises: UserError naming the folder where neither can be read.
+    Raises: UserError naming the folder if neither can be read.
     """
     folder = user_path(path)
     if not folder.is_dir() and not download:
@@ -57,7 +57,7 @@ def parquet_or_archive(
         # torchvision's own advice names its argument, not our option.
         reason = " ".join(str(error).split()).split(". You can")[0] or type(error).__name__
         way_out = "check the network" if download else "set 'path' to where they are, or 'download: true'"
-        # torchvision raises RuntimeError where it finds nothing, and what its readers raise where a file is damaged.
+        # torchvision raises RuntimeError if it finds nothing. If a file is damaged, its readers raise other errors.
         kind = MissingDataError if isinstance(error, RuntimeError) else UserError
         raise kind(
             f"{folder}: neither {split}.parquet nor parts of it, nor torchvision's archive ({reason}); {way_out}"

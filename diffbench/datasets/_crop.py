@@ -1,4 +1,4 @@
-"""From photographs of any size to squares of one, as the papers' code prepares its data, to the pixel.
+"""Crops: photographs of any size become squares of one size, equal to those of the papers' code to the pixel.
 
 Dhariwal and Nichol 2021: guided-diffusion's image_datasets.py (ImageNet) and datasets/lsun_bedroom.py (LSUN).
 """
@@ -11,19 +11,19 @@ from PIL import Image
 Crop = Callable[[Image.Image], Image.Image]
 
 SMALLEST_SHARE = 0.8
-"""Of a picture's smaller side, what a random crop keeps at least, but for rounding up to whole pixels."""
+"""The share of a picture's smaller side that a random crop keeps at least (before rounding up to whole pixels)."""
 
 
 def halved_then_bicubic(image: Image.Image, size: int) -> Image.Image:
-    """Return the central square at size x size: halved by a box filter while twice too large, then bicubic."""
+    """Return the central square at size x size. A box filter halves it while it is twice too large; bicubic follows."""
     return _central(_halved(image, size), size, Image.Resampling.BICUBIC)
 
 
 def at_random(image: Image.Image, size: int, draws: Sequence[float]) -> Image.Image:
     """Return a square of size x size pixels that holds 0.8 to 1 of the smaller side, as ADM's classifiers are trained.
 
-    draws: three numbers in [0, 1): how much is kept, where it begins from above, where from the left. First the smaller
-    side becomes one of the whole numbers from size to size / 0.8 (rounded up), halved by a box filter and then bicubic.
+    draws: three numbers in [0, 1): how much is kept, how far down the square begins, and how far across. First the
+    smaller side is resized to a whole number from size to size / 0.8 (rounded up): by a box filter, then bicubic.
     """
     scale, down, across = draws
     smaller = size + int(scale * (math.ceil(size / SMALLEST_SHARE) - size + 1))

@@ -1,4 +1,4 @@
-"""Picture files to bytes: what cannot be shown exactly as 8 bits a channel is refused."""
+"""Picture files to bytes. Pictures that 8 bits a channel cannot show exactly are refused."""
 
 import io
 import warnings
@@ -24,37 +24,37 @@ FORMATS = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
-"""Pillow's names of the formats that are read, and their files' endings: those of the papers' loaders and of
-pytorch-fid, clean-fid and torchvision. Pillow would try all that it knows, and start Ghostscript for one of them."""
+"""Pillow's names of the formats that are read, and the endings of their files: the formats of the papers' loaders, of
+pytorch-fid, of clean-fid and of torchvision. Pillow would try all formats, and start Ghostscript for one."""
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's names for the number of channels."""
 
 EXACT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "YCbCr")
-"""Pillow's modes that become grey or RGB by a rule that leaves no choice. CMYK is read too, and said."""
+"""Pillow's modes that become grey or RGB by a rule that leaves no choice. CMYK is read too, and reported."""
 
 GREY = ("1", "L", "LA", "La")
 """Pillow's modes without colour."""
 
 DEEP = ("I", "F")
-"""How the names of Pillow's modes with more than 8 bits begin; its own conversion cuts them off at 255."""
+"""Beginnings of the names of Pillow's modes with more than 8 bits. Pillow's own conversion cuts their values at 255."""
 
 ORIENTATION = 0x0112
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 258, 277, 339
-"""Tags of TIFF 6.0; the first one stands in EXIF too."""
+"""Tags of TIFF 6.0; EXIF has the first one too."""
 
 UNSIGNED = (1, 4)
-"""TIFF's sample formats: whole numbers without a sign, and undefined, which are read as such."""
+"""TIFF's sample formats that are read: whole numbers without a sign, and undefined (read as the same)."""
 
-# Pillow refuses a picture of more than 179 million pixels by itself; its warning from 89 million on is no news.
+# Pillow itself refuses a picture of more than 179 million pixels; its warning from 89 million on tells nothing new.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# What it warns of in damaged files is refused here in one line, or changes no pixel.
+# Pillow warns of things in damaged files that are refused here in one line, or that change no pixel.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture's header states. grey: whether it has no colours."""
+    """What a picture's header says. grey: whether it has no colours."""
 
     height: int
     width: int
@@ -64,11 +64,11 @@ class Header:
 def decoded(
     source: bytes, channels: int, where: str, crop: Crop | None = None, noticed: Noticed | None = None
 ) -> UInt8[np.ndarray, "height width channel"]:
-    """Return a picture's first frame; grey becomes colour by repetition, colour grey by Rec. 601 luma.
+    """Return a picture's first frame; grey becomes colour by repetition, colour becomes grey by Rec. 601 luma.
 
     where: the picture's name, for messages. crop: applied after the conversion, as the papers' code does. noticed:
-    counts what a person must know of it. Orientation tags are ignored, also as there.
-    Raises: UserError where it cannot be decoded, has more than 8 bits a channel, or transparent pixels.
+    counts what a person must know of the picture. Orientation tags are ignored, as in the papers' code.
+    Raises: UserError if it cannot be decoded, has more than 8 bits a channel, or has transparent pixels.
     """
     with _opened(io.BytesIO(source), where) as image:
         if noticed is not None:
@@ -84,22 +84,22 @@ def decoded(
 
 
 def header(source: bytes, where: str, noticed: Noticed | None = None) -> Header:
-    """Return what a picture's header states; only one with a palette is decoded.
+    """Return what a picture's header says. Only a picture with a palette is decoded for that.
 
-    Raises: UserError as `decoded`, as far as the header tells.
+    Raises: UserError for the same reasons as `decoded`, as far as the header tells.
     """
     with _opened(io.BytesIO(source), where) as image:
         if noticed is not None:
             _notice(image, source, where, noticed)
-        # Grey pictures in a format of palettes alone (GIF) are grey; which colours a palette's pixels use, they tell.
+        # A grey picture in a format that only has palettes (GIF) is grey: its pixels tell which colours they use.
         grey = image.mode in GREY or image.mode in ("P", "PA") and not _has_colour(image)
         return Header(image.height, image.width, grey)
 
 
 def header_shape(source: bytes | IO[bytes], channels: int, where: str) -> tuple[int, int, int]:
-    """Return the height and width that a picture's header states, and `channels`, without decoding it.
+    """Return the height and width that a picture's header gives, and `channels`, without decoding the picture.
 
-    Raises: UserError where it is not a picture that is read.
+    Raises: UserError if it is not a picture that can be read.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with _opened(stream, where) as image:
@@ -107,14 +107,14 @@ def header_shape(source: bytes | IO[bytes], channels: int, where: str) -> tuple[
 
 
 def require_shape(found: tuple[int, ...], shape: tuple[int, ...], where: str, expected_by: str) -> None:
-    """Raise UserError, naming the picture, where the size found is not `shape`."""
+    """Raise UserError, naming the picture, if the size found is not `shape`."""
     if found != shape:
         raise UserError(f"{where}: is {_spoken(found)}, but {expected_by} {_spoken(shape)}; all must be equal")
 
 
 @contextmanager
 def _opened(stream: IO[bytes], where: str) -> Iterator[Image.Image]:
-    """Yield a picture, its header read; all that goes wrong with it is one line."""
+    """Yield a picture whose header has been read. Whatever goes wrong with it becomes one line."""
     try:
         start = stream.read(26)
         stream.seek(0)
@@ -123,13 +123,13 @@ def _opened(stream: IO[bytes], where: str) -> Iterator[Image.Image]:
             yield image
     except UserError:
         raise
-    # Decoders fail in many ways (OSError, SyntaxError, struct.error, ...), all of them a bad picture.
+    # Decoders fail in many ways (OSError, SyntaxError, struct.error, ...); each of them means a bad picture.
     except Exception as error:
         raise _unreadable(where, error) from error
 
 
 def _require_exact(image: Image.Image, start: bytes, where: str) -> None:
-    """Raise UserError where 8 bits a channel cannot show the picture: Pillow calls 16 bits of colour RGB as well."""
+    """Raise UserError if 8 bits a channel cannot show the picture. Pillow calls 16 bits of colour RGB as well."""
     if image.format == "PNG" and start[12:16] != b"IHDR":
         raise UserError(f"{where}: cannot be read as an image (a PNG that does not begin with its header); replace it")
     bits = _bits(image, start)
@@ -147,7 +147,7 @@ def _require_exact(image: Image.Image, start: bytes, where: str) -> None:
 
 
 def _bits(image: Image.Image, start: bytes) -> int:
-    """Return the bits a channel that the file itself states, more than 8 where only Pillow's mode tells."""
+    """Return the bits a channel by the file itself; if only Pillow's mode tells, return a number above 8."""
     if image.mode.startswith(DEEP):
         return 16
     if image.format == "PNG":
@@ -155,7 +155,7 @@ def _bits(image: Image.Image, start: bytes) -> int:
     if image.format == "TIFF":
         return max(_numbers(image.tag_v2.get(BITS_PER_SAMPLE, 1)))  # type: ignore[attr-defined]
     if image.format == "PPM":
-        # Pillow scales pixels of another largest value than 255 by its decoder's second argument.
+        # If the largest value is not 255, Pillow scales the pixels; the second argument of its decoder is that value.
         arguments = image.tile[0][3]  # type: ignore[attr-defined]
         return arguments[1].bit_length() if isinstance(arguments, tuple) and isinstance(arguments[1], int) else 8
     return 8
@@ -169,7 +169,7 @@ def _notice(image: Image.Image, source: bytes, where: str, noticed: Noticed) -> 
     """Count what a person must know of a picture that is read."""
     if image.mode == "CMYK":
         noticed.note(INKS, where)
-    # A photograph of a phone may hold a second, smaller picture for other screens; its first one is what all show.
+        # A phone's photograph may hold a second, smaller picture for other screens. Everybody shows the first one.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         noticed.note(FRAMES, where)
     if _has_tags(image, source) and _orientation(image) in range(2, 9):
@@ -177,7 +177,7 @@ def _notice(image: Image.Image, source: bytes, where: str, noticed: Noticed) -> 
 
 
 def _has_colour(image: Image.Image) -> bool:
-    """Return whether a pixel is not grey; pictures without colour are often stored with three channels."""
+    """Return whether a pixel is not grey. Pictures without colour are often stored with three channels."""
     if image.mode in GREY:
         return False
     pixels = np.asarray(image.convert("RGB"))
@@ -187,15 +187,15 @@ def _has_colour(image: Image.Image) -> bool:
 def _orientation(image: Image.Image) -> object:
     try:
         return image.getexif().get(ORIENTATION)
-    # Tags that cannot be read, of which ImageNet has some, turn nothing; the pixels are whole.
+    # ImageNet has some tags that cannot be read. They turn nothing, and the pixels are whole.
     except Exception:
         return None
 
 
 def _has_tags(image: Image.Image, source: bytes) -> bool:
-    """Return whether a picture may hold an orientation that Pillow does not apply by itself, as it does a TIFF's."""
+    """Return whether a picture may hold an orientation that Pillow does not apply by itself (it applies a TIFF's)."""
     if image.format == "PNG":
-        # Tags may stand behind the pixels, and Pillow decodes these to look there.
+        # Tags may come after the pixels, and Pillow would decode all pixels to look there.
         return any(word in source for word in (b"eXIf", b"Raw profile type", b"Orientation"))
     return image.format != "TIFF" and bool({"exif", "xmp"} & set(image.info))
 
@@ -204,7 +204,7 @@ def _unreadable(where: str, error: Exception) -> UserError:
     if isinstance(error, Image.UnidentifiedImageError):
         reason = f"it is none of {', '.join(FORMATS)}"
     else:
-        # Pillow names the file, or the buffer in memory, a second time; keep the first words only.
+        # Pillow names the file, or the buffer in memory, a second time; only the first words are kept.
         reason = " ".join(str(error).split()).split(" <_io")[0].split(" '")[0] or type(error).__name__
     return UserError(f"{where}: cannot be read as an image ({reason}); replace or remove it")
 

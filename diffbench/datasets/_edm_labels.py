@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from diffbench.base.errors import UserError
 
 LABELS = "dataset.json"
-"""Where EDM's and StyleGAN's dataset_tool keep labels: {"labels": [["00000/img00000000.png", 6], ...]}."""
+"""The file in which EDM's and StyleGAN's dataset_tool keep labels: {"labels": [["00000/img00000000.png", 6], ...]}."""
 
 
 def labels_in(content: bytes, folder: str, where: str, pictures: Iterable[str]) -> dict[str, int] | None:
-    """Return the labels of pictures that a dataset.json holds, empty where it says that they have none.
+    """Return the labels that a dataset.json gives to pictures, empty if it says that they have none.
 
-    folder: where it lies, "" or with a "/" behind; the names in it start there. where: its own name, for messages.
-    None: the file is of another kind. Raises: UserError where labels are not class numbers, or are of pictures that are
-    not there.
+    folder: the folder of the file, "" or ending with "/"; the names in the file start there. where: the file's own
+    name, for messages. None: the file is of another kind. Raises: UserError if a label is not a class number, or is of
+    a picture that is not there.
     """
     try:
         found = json.loads(content)

@@ -1,4 +1,4 @@
-"""What lies below a folder or in a zip archive, by name: pictures, other files, and what is not looked into."""
+"""Listings of a folder or a zip archive, by name: pictures, other files, and what is not looked into."""
 
 import os
 import zipfile
@@ -10,7 +10,7 @@ from diffbench.base.errors import UserError
 from diffbench.datasets._decode import FORMATS
 
 SUFFIXES = tuple(sorted(suffix for suffixes in FORMATS.values() for suffix in suffixes))
-"""Endings of the files that are read, in any case. Others are left out, counted and said, as are hidden files."""
+"""Endings of the files that are read, in any case. Other files and hidden ones are left out, counted and reported."""
 
 OF_SYSTEMS = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 """Folders that operating systems and network storage make; some hold copies or thumbnails of pictures."""
@@ -19,15 +19,15 @@ OF_VIEWERS = ("thumbs.db", "ehthumbs.db", "desktop.ini")
 """Files that Windows makes."""
 
 SPLIT_NAMES = ("train", "test", "val", "validation")
-"""Folders that are splits and no wrapping, also where an archive holds but one of them."""
+"""Folders that are splits. An archive may hold only one of them, and still that one is a split."""
 
 
 @dataclass(frozen=True)
 class Listing:
     """What lies below a root, by sorted posix names relative to it.
 
-    others: files whose ending is not read. hidden: what is not looked into. again: folders under a second name, or
-    around the root, which are not entered.
+    others: files whose ending is not read. hidden: what is not looked into. again: folders that are not entered,
+    because they are read under another name or hold the root.
     """
 
     pictures: list[str]
@@ -38,7 +38,7 @@ class Listing:
 
 
 def on_disk(root: Path) -> Listing:
-    """Return what lies below a folder. Raises: UserError where a folder cannot be looked into."""
+    """Return what lies below a folder. Raises: UserError if a folder cannot be looked into."""
     again: list[str] = []
     return _listed(_walked(root, again), again)
 
@@ -51,11 +51,11 @@ def in_archive(names: Iterable[str]) -> Listing:
 def members_of(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
     """Return an archive's members by their names below the one folder that holds everything, if there is one.
 
-    Raises: UserError where two of them have one name.
+    Raises: UserError if two of them have one name.
     """
     found: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        # Some programs of Windows write backslashes, others of Unix begin with "./".
+        # Some programs on Windows write backslashes; some on Unix begin names with "./".
         name = member.filename.replace("\\", "/")
         plain = PurePosixPath(name.lstrip("/")).as_posix() + ("/" if name.endswith("/") else "")
         if plain in found and not plain.endswith("/"):
@@ -90,15 +90,15 @@ def _listed(names: Iterable[str], again: list[str]) -> Listing:
 
 
 def _walked(root: Path, again: list[str]) -> Iterator[str]:
-    """Yield names, folders' with a "/" behind; those that are not entered are appended to `again`.
+    """Yield names; those of folders end with "/". Folders that are not entered are appended to `again`.
 
     Each folder is entered once, by its device and number: links may lead back, or to a folder that is read anyway.
     """
-    # What lies around the root holds it: a link to there would add all of the root's neighbours.
+    # The folders around the root are not entered: a link to one of them would add all of the root's neighbours.
     entered = {_identity(parent) for parent in root.resolve().parents}
     folders, links = [""], []
     while folders or links:
-        # Links last, so that it is the folder itself that is read.
+        # Links come last, so that the folder itself is read and not the link to it.
         prefix = folders.pop() if folders else links.pop(0)
         identity = _identity(root / prefix)
         if identity in entered:
@@ -116,7 +116,7 @@ def _walked(root: Path, again: list[str]) -> Iterator[str]:
 
 
 def _wrapping(names: list[str]) -> str:
-    """Return the one folder, with "/", that holds everything in an archive, "" where there is none or it is a split."""
+    """Return the one folder that holds everything in an archive, with "/"; "" if there is none or it is a split."""
     tops = {name.split("/")[0] for name in names}
     alone = len(tops) == 1 and all("/" in name for name in names)
     return f"{min(tops)}/" if alone and not tops & set(SPLIT_NAMES) else ""

@@ -1,11 +1,11 @@
-"""Reads LMDB databases page by page, with every offset checked.
+"""LMDB databases, read page by page, with every offset checked.
 
-The library maps a file and trusts it: of one that is cut short, or holds zeros where a download stopped, it ends the
-process by a signal. What is read here is what image sets are distributed as: the unnamed database of a file from a
-64-bit little-endian machine, without duplicate keys.
-Source: the layout of LMDB 0.9 (data version 1), in its mdb.c. A file is pages. The first two are headers, of which the
-one of the later transaction holds. A B-tree of branch and leaf pages leads to keys and values; large values lie in
-overflow pages of their own.
+The library maps a file and trusts it. If the file is cut short, or holds zeros where a download stopped, the library
+ends the process by a signal. This module reads the form in which sets of images are distributed: the unnamed database
+of a file from a 64-bit little-endian machine, without duplicate keys.
+Source: the layout of LMDB 0.9 (data version 1), in its mdb.c. A file consists of pages. The first two are headers; the
+one of the later transaction is valid. A B-tree of branch and leaf pages leads to keys and values. Large values have
+their own overflow pages.
 """
 
 import struct
@@ -18,20 +18,20 @@ from diffbench.base.errors import UserError
 MAGIC, VERSION = 0xBEEFC0DE, 1
 
 HEADER = struct.Struct("<16xII16xI44x4xHH24xQQ8xQ")
-"""Magic, version, bytes of a page; of the main database flags, depth, entries and root; transaction."""
+"""Magic, version, bytes of a page; of the main database: flags, depth, entries and root; transaction."""
 
 PAGE = struct.Struct("<Q2xHHH")
-"""Number, kind, and where free space begins and ends. Overflow pages have their count in the last two."""
+"""Number, kind, and where free space begins and ends. Overflow pages have their count in the last two fields."""
 
 NODE = struct.Struct("<HHHH")
-"""Bytes of the value (low and high half), flags, bytes of the key; of a branch the first three are a page's number."""
+"""Bytes of the value (low and high half), flags, bytes of the key. In a branch the first three are a page's number."""
 
 BRANCH, LEAF, OVERFLOW = 1, 2, 4
 KINDS = 0x6F
-"""Of a page's flags those that say its kind; others were of use while it was written."""
+"""The flags of a page that say its kind. The other flags mattered only while it was written."""
 
 IN_OVERFLOW, OF_OTHER_KIND = 1, 6
-"""Flags of a value that lies in overflow pages, and of one that is a database or has duplicates."""
+"""Flags of a value: it is in overflow pages; it is a database or has duplicates."""
 
 DUPLICATES = 0x74
 """Flags of a database whose keys may occur more than once."""
@@ -40,11 +40,11 @@ EMPTY = 2**64 - 1
 """The root of a database without entries."""
 
 Place = tuple[int, int, int | None]
-"""Where a value begins in the file, its bytes, and the first of its overflow pages where it lies in some."""
+"""Where a value begins in the file, its number of bytes, and the first of its overflow pages, if it has any."""
 
 
 class Database:
-    """The entries of a database file. Raises: UserError where it is not one, here and while it is read."""
+    """The entries of a database file. Raises: UserError if it is not one, when it is opened or while it is read."""
 
     def __init__(self, file: Path):
         self._file = file
@@ -61,9 +61,9 @@ class Database:
             self._fail("its keys may occur more than once, which is not read")
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values in the order of the tree, which is that of the keys."""
+        """Yield keys and values in the order of the tree, which is the order of the keys."""
         with open(self._file, "rb") as stream:
-            # The tree alone first, which is small: else the loss of a large file's end is found after hours.
+            # First only the tree, which is small. Otherwise a missing end of a large file would be found after hours.
             found = sum(1 for _ in self._places(stream))
             if found != self.num_entries:
                 self._fail(f"it holds {found} entries, and says {self.num_entries}")
@@ -71,7 +71,7 @@ class Database:
                 yield key, self._value(stream, place)
 
     def _places(self, stream: IO[bytes]) -> Iterator[tuple[bytes, Place]]:
-        """Yield keys and where their values lie."""
+        """Yield keys and the places of their values."""
         seen: set[int] = set()
         pending = [(self._root, 1)] if self._root != EMPTY else []
         while pending:
@@ -122,7 +122,7 @@ class Database:
         start, size, overflow = place
         if overflow is not None:
             own, kind, low, high = PAGE.unpack(self._bytes(stream, start - PAGE.size, PAGE.size))
-            # A value that was replaced by a smaller one has kept its pages.
+            # A value that replaced a larger one has kept the pages of the larger one.
             fits = PAGE.size + size <= (low | high << 16) * self._page_size
             if own != overflow or kind & KINDS != OVERFLOW or not fits:
                 self._fail(f"page {overflow} is damaged")
@@ -135,7 +135,7 @@ class Database:
 
     def _require(self, end: int) -> None:
         if end > self._size:
-            self._fail(f"it ends at byte {self._size}, and goes on to {end} at least")
+            self._fail(f"it ends at byte {self._size}, but should go on to byte {end} at least")
 
     def _fail(self, reason: str) -> NoReturn:
         raise UserError(f"{self._file}: cannot be read as LMDB ({reason}); fetch it again")

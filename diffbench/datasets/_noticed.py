@@ -1,4 +1,4 @@
-"""What was noticed while pictures were read, counted so that it can be said in one line."""
+"""Counts of what was noticed while pictures were read, so that one line can report it."""
 
 import hashlib
 from collections.abc import MutableMapping
@@ -11,9 +11,9 @@ COPIES = "equal to another, byte for byte"
 
 
 class Noticed:
-    """Counts pictures by what was noticed of them; a picture that is looked at twice counts once.
+    """Counts pictures by what was noticed of them. A picture that is looked at twice counts once.
 
-    seen: digests of pictures' bytes. Splits that share it find the pictures that are in both.
+    seen: digests of pictures' bytes. Splits that share `seen` find the pictures that are in both.
     """
 
     def __init__(self, seen: MutableMapping[int, int] | None = None):
@@ -25,8 +25,8 @@ class Noticed:
         self._pictures.setdefault(what, set()).add(hash(where))
 
     def content(self, data: bytes, where: str) -> None:
-        """Count a picture among the copies where another one had the same bytes."""
-        # Eight bytes each keep a million pictures in about 100 MB, with a chance of 1e-7 of a false pair.
+        """Count a picture among the copies if another one had the same bytes."""
+        # With eight bytes each, a million pictures take about 100 MB, and the chance of a false pair is 1e-7.
         digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest())
         if self._seen.setdefault(digest, hash(where)) != hash(where):
             self.note(COPIES, where)

@@ -1,4 +1,4 @@
-"""Reads images from parquet files in the layout of Hugging Face data sets.
+"""Images from parquet files in the layout of Hugging Face data sets.
 
 A folder holds `{split}.parquet`, or numbered parts `{split}-00000-of-00002.parquet`. A column `image` (or
 `img`) holds the encoded picture, as bytes or as a struct with a field `bytes`; a column `label` holds whole
@@ -28,16 +28,16 @@ from diffbench.datasets._split import CHUNK, Split, SplitName, checked_labels
 
 IMAGE_COLUMNS = ("image", "img")
 PART = re.compile(r"-([0-9]+)-of-([0-9]+)(-[0-9a-f]+)?\.parquet")
-"""How numbered parts' names end; those that the hub's tools wrote until 2023 have a hash behind the numbers."""
+"""How the names of numbered parts end. The hub's tools added a hash after the numbers until 2023."""
 
 LARGEST = 2**32
-"""Bytes of pictures in a row group, unpacked: as much is held in memory at once."""
+"""The most bytes of pictures in a row group, unpacked, because a whole row group is held in memory at once."""
 
 
 def parquet_files(folder: Path, split: SplitName | str) -> list[Path]:
-    """Return the files of a split in order, empty where the folder has none.
+    """Return the files of a split in order, empty if the folder has none.
 
-    Raises: UserError where numbered parts are missing or twice there, a name is of another kind, or a whole file lies
+    Raises: UserError if numbered parts are missing or there twice, if a name has another form, or if a whole file lies
     beside parts.
     """
     whole, parts = folder / f"{split}.parquet", sorted(folder.glob(f"{split}-*.parquet"))
@@ -69,9 +69,9 @@ def parquet_files(folder: Path, split: SplitName | str) -> list[Path]:
 
 
 def require_equal_names(files: list[Path]) -> None:
-    """Raise UserError where files call the classes that they number by different names.
+    """Raise UserError if files give different names to the classes that they number.
 
-    The hub's tools write the names into the file; files without them are not compared.
+    The hub's tools write the names into the file. Files without names are not compared.
     """
     first: tuple[Path, list[str]] | None = None
     for file in files:
@@ -88,7 +88,7 @@ def require_equal_names(files: list[Path]) -> None:
 
 
 def _class_names(file: Path) -> list[str] | None:
-    """Return the names of classes in the order of their numbers, None where the file does not tell."""
+    """Return the names of classes in the order of their numbers, None if the file does not tell them."""
     with _reading(file) as opened:
         written = (opened.schema_arrow.metadata or {}).get(b"huggingface")
     try:
@@ -123,7 +123,7 @@ def _reading(file: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
             yield opened
     except UserError:
         raise
-    # Damage shows as an ArrowException, an OSError, or what a damaged value does to its reader (UnicodeDecodeError).
+    # Damage shows as an ArrowException, as an OSError, or as what a damaged value makes its reader raise (ValueError).
     except (pyarrow.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file}: cannot be read as parquet ({reason}); fetch it again") from error
@@ -147,14 +147,14 @@ def _require_column(file: Path, opened: pyarrow.parquet.ParquetFile, allowed: tu
 
 
 class _RowGroups:
-    """Where the pictures are: the row groups of all files, the unit that parquet reads."""
+    """The places of the pictures: the row groups of all files. Parquet reads one row group at a time."""
 
     def __init__(self, files: list[Path]):
         self._files = files
 
     @cached_property
     def _groups(self) -> tuple[list[tuple[Path, int, int]], list[int]]:
-        """Each group's file, number and first row there, and the number of the picture that it begins with."""
+        """Each group's file, number and first row in it; and for each group the number of its first picture."""
         groups, begins, total = [], [], 0
         for file in self._files:
             with _reading(file) as opened:
@@ -166,7 +166,7 @@ class _RowGroups:
         return groups, begins
 
     def encoded(self, k: int) -> tuple[bytes | None, str]:
-        """Return the bytes of picture k and its name for messages; all of its row group is read."""
+        """Return the bytes of picture k, and its name for messages. Its whole row group is read."""
         groups, begins = self._groups
         place = bisect_right(begins, k) - 1
         file, group, row = groups[place]
@@ -206,7 +206,7 @@ def _encoded(file: Path) -> Iterator[list[tuple[bytes | None, str | None]]]:
 
 
 def _picture_column(file: Path, opened: pyarrow.parquet.ParquetFile) -> str:
-    """Return the column of pictures. Raises: UserError where it does not hold encoded ones."""
+    """Return the name of the column of pictures. Raises: UserError if it does not hold encoded pictures."""
     column = _require_column(file, opened, IMAGE_COLUMNS)
     kind = opened.schema_arrow.field(column).type
     bare = pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind)

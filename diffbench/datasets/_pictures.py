@@ -26,13 +26,13 @@ from diffbench.datasets._split import CHUNK, MissingDataError
 __all__ = ["LABELS", "SUFFIXES", "PictureTree", "class_of"]
 
 LARGEST = 2**30
-"""Bytes of a picture's file: more than 179 million pixels take uncompressed, the most that Pillow decodes."""
+"""The most bytes of a picture's file: more than 179 million pixels, the most that Pillow decodes, take uncompressed."""
 
 
 class PictureTree:
-    """Names (posix, relative, sorted) of pictures and folders, and their bytes.
+    """The pictures and folders below a root, by name (posix, relative, sorted), and their bytes.
 
-    Raises: UserError where `root` is neither a folder nor a zip archive.
+    Raises: UserError if `root` is neither a folder nor a zip archive.
     """
 
     def __init__(self, root: Path):
@@ -46,7 +46,7 @@ class PictureTree:
         self.noticed = self.noticing()
 
     def noticing(self) -> Noticed:
-        """Return a new count of what is noticed, which finds copies of all pictures that the tree has read."""
+        """Return a new count of what is noticed. It finds copies of all pictures that the tree has read."""
         return Noticed(self._seen)
 
     @cached_property
@@ -75,7 +75,7 @@ class PictureTree:
     def notes(self, *, elsewhere: tuple[str, ...] = ()) -> list[str]:
         """Return what names tell: what is not read, such as "left out: 30 of .heic, 1 hidden", and likely twins.
 
-        elsewhere: beginnings of names that somebody else speaks of, such as another split's folder.
+        elsewhere: beginnings of names that are reported elsewhere, such as another split's folder.
         """
 
         def own(names: list[str]) -> list[str]:
@@ -91,12 +91,12 @@ class PictureTree:
         notes = [f"left out: {', '.join(words)}"] if words else []
         pictures = own(self.pictures)
         alike = len(pictures) - len({os.path.splitext(name)[0].lower() for name in pictures})
-        return [*notes, f"{alike} called as another, but for the ending"] if alike else notes
+        return [*notes, f"{alike} with the name of another and a different ending"] if alike else notes
 
     def summary(self, noticed: Noticed | None = None) -> str:
         """Return how many pictures there are, what was left out, and what was noticed of those that were read so far.
 
-        noticed: what counted it, the tree's own otherwise.
+        noticed: the count to report, the tree's own if None.
         """
         notes = [*self.notes(), *(noticed or self.noticed).notes()]
         return " ".join("; ".join([f"{len(self.pictures)} pictures", *notes]).split())
@@ -106,31 +106,31 @@ class PictureTree:
         return f"{self.root}/{name}"
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes. Raises: UserError where they cannot be read."""
+        """Return a file's bytes. Raises: UserError if they cannot be read."""
         with self.stream(name) as stream:
             return stream.read()
 
     @contextmanager
     def stream(self, name: str) -> Iterator[IO[bytes]]:
-        """Yield a file to read from; of an archive, it is unpacked only as far as it is read. Raises: as `read`."""
+        """Yield a file to read from. In an archive, it is unpacked only as far as it is read. Raises: as `read`."""
         try:
             with self._opened(name) as stream:
                 yield stream
         except UserError:
             raise
-        # Unpacking fails in many ways (OSError, RuntimeError, zlib.error, lzma.LZMAError, ...), all of them a bad file.
+        # Unpacking fails in many ways (OSError, RuntimeError, zlib.error, lzma.LZMAError, ...); each means a bad file.
         except Exception as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise UserError(f"{self.where(name)}: cannot be read ({reason or type(error).__name__})") from None
 
     def header(self, name: str) -> tuple[bytes, Header]:
-        """Return a picture's bytes and what its header states, and count it in `noticed`. Raises: UserError."""
+        """Return a picture's bytes and what its header says, and count it in `noticed`. Raises: UserError."""
         content, where = self.read(name), self.where(name)
         self.noticed.content(content, where)
         return content, _decode.header(content, where, self.noticed)
 
     def header_shape(self, name: str, channels: int) -> tuple[int, int, int]:
-        """Return the height and width that a picture's header states, and `channels`. Raises: UserError."""
+        """Return the height and width that a picture's header gives, and `channels`. Raises: UserError."""
         with self.stream(name) as stream:
             return _decode.header_shape(stream, channels, self.where(name))
 
@@ -139,7 +139,7 @@ class PictureTree:
     ) -> Iterator[Bytes]:
         """Yield the pictures in pieces, decoded while they are asked for.
 
-        noticed: what counts them, the tree's own otherwise.
+        noticed: what counts them, the tree's own if None.
         """
         counting = noticed or self.noticed
         for start in range(0, len(names), CHUNK):
@@ -151,11 +151,11 @@ class PictureTree:
             yield np.stack(pixels)
 
     def picture(self, name: str, channels: int, crop: Crop | None) -> UInt8[np.ndarray, "height width channel"]:
-        """Return a picture, decoded and cropped. Raises: UserError where it cannot be."""
+        """Return a picture, decoded and cropped. Raises: UserError if that is not possible."""
         return decoded(self.read(name), channels, self.where(name), crop)
 
     def labels(self, name: str) -> dict[str, int] | None:
-        """Return the labels that a dataset.json gives to pictures, by their names, as `labels_in`."""
+        """Return the labels that a dataset.json gives to pictures, by their names; see `labels_in`."""
         return labels_in(self.read(name), name.removesuffix(LABELS), self.where(name), self.pictures)
 
     @cached_property
@@ -168,7 +168,7 @@ class PictureTree:
         if self._archive is None:
             path = self.root / name
             state = os.stat(path)
-            # Not even opened: opening a pipe waits for its writer, and some devices never end.
+            # It is not even opened: opening a pipe waits for its writer, and some devices never end.
             if not stat.S_ISREG(state.st_mode):
                 raise UserError(f"{path}: is no regular file; remove it")
             _require_small(state.st_size, self.where(name))
@@ -182,7 +182,7 @@ class PictureTree:
 
 
 def class_of(name: str) -> str:
-    """Return the first folder of a name, "" for a picture that lies in none."""
+    """Return the first folder of a name, "" for a picture that is in none."""
     return name.split("/")[0] if "/" in name else ""
 
 

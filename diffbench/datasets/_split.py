@@ -1,4 +1,4 @@
-"""What every data set hands over: labels, and images in pieces, so that a set need not fit into memory."""
+"""What every data set hands over: labels, and images in pieces, so that a set does not have to fit into memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ CHUNK = 1024
 
 
 class MissingDataError(UserError):
-    """The data are not where the configuration says: yet to be fetched, or another path is meant."""
+    """The data are not where the configuration says: they are not fetched yet, or the path is wrong."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split; `chunks` yields them once, in order; UserError at the first bad one."""
+    """The images of one split. `chunks` yields them once, in order, and raises UserError at the first bad one."""
 
     num_images: int
     shape: tuple[int, int, int]
@@ -31,18 +31,18 @@ class Split:
     labels: Int64[np.ndarray, " num_images"] | None
     chunks: Iterator[Bytes]
     cut: Callable[[int, Crop | None], UInt8[np.ndarray, "height width channel"]] | None = None
-    """Image k, made again from its picture by another crop, or by the data set's own (None). Called by several threads
-    at once. None where there are no pictures, images being stored as they are."""
+    """Image k, made again from its picture by another crop, or by the data set's own (None). Several threads call it at
+    once. None if there are no pictures, because the images are stored as they are."""
     notes: Callable[[], Sequence[str]] = tuple
-    """What a person must know of how they were read, as clauses; complete once `chunks` are read."""
+    """What a person must know of how the images were read, as clauses. Complete once `chunks` have been read."""
 
     def summary(self) -> str:
-        """Return what is read, in one line, such as "200 pictures of 2 classes; left out: 30 of .heic"."""
+        """Return what was read, in one line, such as "200 pictures of 2 classes; left out: 30 of .heic"."""
         count = f"{self.num_images} picture{'' if self.num_images == 1 else 's'}"
         if self.labels is not None:
             classes = len(np.unique(self.labels))
             count += f" of {classes} class{'' if classes == 1 else 'es'}"
-        # Names of files stand in the notes, and may hold a line break.
+        # The notes hold names of files, and these may hold a line break.
         return " ".join("; ".join([count, *self.notes()]).split())
 
 
@@ -60,7 +60,7 @@ def split_of_arrays(images: Bytes, labels: np.ndarray | None) -> Split:
 def checked_labels(labels: np.ndarray, num_classes: int, source: str) -> Int64[np.ndarray, " num_images"]:
     """Return labels as int64.
 
-    source: where they come from, for messages. Raises: UserError where one is outside 0 .. num_classes - 1.
+    source: where they come from, for messages. Raises: UserError if one is outside 0 .. num_classes - 1.
     """
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(wrong):

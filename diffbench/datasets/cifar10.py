@@ -3,8 +3,8 @@
 Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images".
 
 The published numbers are measured on the original pixels. Parquet copies whose pictures are JPEG (re-encoded
-to save space) are another data set: results on them are not the papers' and must not be set beside them
-without saying so.
+to save space) are a different data set. Results on them are not comparable with the papers': whoever shows both
+must say so.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Cifar10:
 
     path: str
     download: bool = False
-    """Whether torchvision may fetch the archive into `path` when there is nothing yet."""
+    """Whether torchvision may fetch the archive into `path` if there is nothing yet."""
     flip: bool = True
     """Ho et al. 2020, appendix B, train with random horizontal flips."""
 

@@ -13,7 +13,7 @@ from diffbench.datasets._split import Split, SplitName, split_of_arrays
 
 NUM_TEST = 500
 SPLIT_SEED = 0
-"""The split is part of what `digits` means: numbers measured on another one could not be compared."""
+"""The split is part of what `digits` means: numbers measured on another split could not be compared."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Digits:
 
     def open(self, split: SplitName) -> Split:
         """Return the images and labels of "train" or "test"."""
-        # scikit-learn takes half a second to import; who only asks for `levels` need not wait.
+        # scikit-learn takes half a second to import; a caller that only asks for `levels` should not wait.
         from sklearn.datasets import load_digits
 
         bunch = load_digits()

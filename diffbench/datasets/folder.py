@@ -1,9 +1,9 @@
-"""Any folder, or zip archive, of pictures.
+"""Any folder of pictures, or a zip archive of one.
 
-Either it holds `train` and `test`, the two splits, or it holds all pictures and `test_fraction` says
-how many of them are kept for testing. Subfolders of a split are classes, numbered by sorted name; without
-subfolders there are no labels. Where EDM's or StyleGAN's dataset_tool has written a `dataset.json`, the labels
-are those that stand in it, and the subfolders mean nothing.
+Either it holds the two splits `train` and `test`, or it holds all pictures and `test_fraction` says how many of
+them are kept for testing. Subfolders of a split are classes, numbered by sorted name; without subfolders there are
+no labels. If EDM's or StyleGAN's dataset_tool has written a `dataset.json`, its labels are used, and the subfolders
+mean nothing.
 """
 
 import re
@@ -26,10 +26,10 @@ LIKE_SPLITS = {
     for name in ("train", "training", "test", "testing", "val", "valid", "validation")
     for spelt in (name, name.upper(), name.capitalize())
 }
-"""Folders that are not `train` and `test`, and hardly classes where there are no others."""
+"""Names of folders that mean splits, although they are not `train` and `test`. Hardly anybody has only such classes."""
 
 NUMBERED = re.compile(r"[A-Za-z]*([0-9]{5,8})")
-"""How EDM's tools name pictures, `img00001234` and `001234`, in folders that hold a thousand numbers each."""
+"""How EDM's tools name pictures: `img00001234` and `001234`, in folders that each hold a thousand numbers."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ class Folder:
 
     path: str
     channels: int = 3
-    """3: colour, grey pictures are repeated; 1: grey, colour pictures are reduced to their luma."""
+    """3: colour, and grey pictures are repeated; 1: grey, and colour pictures are reduced to their luma."""
     size: int | None = None
-    """Pixels across, after ADM's centre crop; without it all pictures must be equally large."""
+    """Pixels across, after ADM's centre crop. Without it all pictures must have the same size."""
     flip: bool = False
-    """Whether training may mirror the pictures: not those with writing on them."""
+    """Whether training may mirror the pictures. It should not if they have writing on them."""
     test_fraction: float | None = None
-    """Share of the pictures kept for testing, where there are no folders `train` and `test`."""
+    """Share of the pictures kept for testing, if there are no folders `train` and `test`."""
     seed: int = 0
 
     levels: ClassVar[int] = 256
     has_pictures: ClassVar[bool] = True
-    """Random crops are cut from what the images were made from."""
+    """Random crops are cut from the pictures that the images were made from."""
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -61,7 +61,7 @@ class Folder:
 
     @cached_property
     def num_classes(self) -> int | None:
-        """The number of classes, or None where nothing tells them."""
+        """The number of classes, or None if nothing tells it."""
         if self._labels is not None:
             return max(self._labels.values(), default=-1) + 1 or None
         return len(self._class_names) or None
@@ -104,7 +104,7 @@ class Folder:
         if self._labels is not None:
             return notes
         if self._numbers_pictures:
-            return [*notes, "subfolders number the pictures, and are no classes"]
+            return [*notes, "subfolders number the pictures and are not classes"]
         prefix, classes = self._prefix(split), self._classes_of(split)
         linked = {name.rstrip("/") for name in self._tree.listing.again}
         empty = [prefix + name for name in self._folders_of(split) if name not in classes]
@@ -113,7 +113,7 @@ class Folder:
 
     @cached_property
     def _jsons(self) -> dict[str, dict[str, int] | None]:
-        """What each dataset.json says: labels by picture, nothing where there are none, None of one of another kind."""
+        """What each dataset.json says: labels by picture (empty if there are none); None if it is of another kind."""
         names = [place + LABELS for place in ("", "train/", "test/")]
         return {name: self._tree.labels(name) for name in names if name in self._tree.listing.others}
 
@@ -123,7 +123,7 @@ class Folder:
 
     @cached_property
     def _labels(self) -> dict[str, int] | None:
-        """The labels that a dataset.json gives, empty where it says that there are none; None without such a file."""
+        """The labels that a dataset.json gives, empty if it says that there are none; None without such a file."""
         found = {name: labels for name, labels in self._jsons.items() if labels is not None}
         if not found:
             return None
@@ -138,7 +138,7 @@ class Folder:
         return labels
 
     def _shape(self, names: list[str]) -> tuple[int, int, int]:
-        # Sizes stand in the headers, so one that differs is found before the long work of decoding begins.
+        # Headers give the sizes, so a size that differs is found before the long work of decoding begins.
         first = min(self._files("train"))
         shape = self._tree.header_shape(first, self.channels)
         for name in sorted(names):
@@ -194,7 +194,7 @@ class Folder:
     def _numbers_pictures(self) -> bool:
         """Whether each subfolder holds the pictures of a range of numbers, as EDM's tools sort them.
 
-        Of a data set, img00012345 lies in 00012; of samples, 012345 in 012000.
+        In a data set, img00012345 is in 00012; among samples, 012345 is in 012000.
         """
         below = [self._below(name) for name in self._tree.pictures if name.startswith(self._prefixes)]
         return bool(below) and all(map(_lies_by_number, below))

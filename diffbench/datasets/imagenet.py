@@ -1,9 +1,9 @@
 """ImageNet (ILSVRC 2012), centre-cropped as ADM does it, at any size.
 
 `path` holds `train/<class>/*` and `val/<class>/*` (folders, or a zip archive of them), or the Hugging Face hub's
-parquet files `train-*` and `validation-*`. Classes are numbered by sorted folder name, which is their order everywhere.
+parquet files `train-*` and `validation-*`. Classes are numbered by sorted folder name, the order that everybody uses.
 Source: Russakovsky et al. 2015; the crop is Dhariwal and Nichol 2021's. The official 64 x 64 release, on which
-unconditional codelengths are published, is another data set.
+unconditional codelengths are published, is a different data set.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from diffbench.datasets._split import MissingDataError, Split, SplitName
 
 TEST_NAMES = ("val", "validation", "test")
 ORDER_SEED = 0
-"""Of the order of pictures: any first n of them are a random choice."""
+"""The seed of the order of pictures: any first n of them are a random choice."""
 
 
 @dataclass(frozen=True)
 class Imagenet:
-    """1,281,167 training and 50,000 validation images of size x size, the latter as "test"."""
+    """1,281,167 training and 50,000 validation images of size x size; the validation images are "test"."""
 
     path: str
     size: int = 64
@@ -37,7 +37,7 @@ class Imagenet:
 
     levels: ClassVar[int] = 256
     has_pictures: ClassVar[bool] = True
-    """Random crops are cut from what the images were made from."""
+    """Random crops are cut from the pictures that the images were made from."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.num_classes < 1:
@@ -82,14 +82,14 @@ class Imagenet:
         return parquet or self._tree.source_files
 
     def _parquet(self, root: Path, split: SplitName) -> list[Path]:
-        """Return the parquet files of a split, none where the data are folders. Raises: UserError."""
+        """Return the parquet files of a split, none if the data are folders. Raises: UserError."""
         if not root.is_dir():
             return []
         train, test = parquet_files(root, "train"), parquet_files(root, "validation")
         require_equal_names([*train, *test])
         files = train if split == "train" else test
         if not files and (train or test):
-            # Numbers that stand in a file need not be those by sorted name: the two kinds are never mixed.
+            # The class numbers in a file need not be those by sorted name, so the two kinds are never mixed.
             missing = "train" if split == "train" else "validation"
             raise MissingDataError(f"{root}: parquet files of one split and none of {missing}; fetch them too")
         return files
@@ -100,7 +100,7 @@ class Imagenet:
 
     @cached_property
     def _folders(self) -> dict[SplitName, str]:
-        """The folders that are splits. Raises: UserError where two could be the test split."""
+        """The folders that are splits. Raises: UserError if two could be the test split."""
         held = set(self._tree.folders)
         if {"val", "validation"} <= held:
             raise UserError(f"{self._tree.root}: holds val and validation; which of the two is meant? Remove the other")
@@ -114,7 +114,7 @@ class Imagenet:
 
     @cached_property
     def _class_names(self) -> list[str]:
-        """The names of the classes' folders, by which they are numbered. Raises: UserError where splits differ."""
+        """The names of the class folders, in the order of their numbers. Raises: UserError if splits differ."""
         names: list[str] = []
         for folder in self._folders.values():
             below = {class_of(name.split("/", 1)[1]) for name in self._tree.pictures if name.startswith(f"{folder}/")}

@@ -24,13 +24,13 @@ from diffbench.datasets._split import CHUNK, MissingDataError, Split, SplitName
 
 @dataclass(frozen=True)
 class Lsun:
-    """One category at size x size; its 300 validation images are "test"."""
+    """One category at size x size. Its 300 validation images are "test"."""
 
     path: str
     category: str = "bedroom"
     size: int = 256
     flip: bool = True
-    """guided-diffusion trains with random horizontal flips; Ho et al. 2020 do not on bedrooms."""
+    """guided-diffusion trains with random horizontal flips; Ho et al. 2020 do not flip bedrooms."""
 
     levels: ClassVar[int] = 256
     num_classes: ClassVar[None] = None
@@ -58,7 +58,7 @@ class Lsun:
         )
 
     def source_files(self) -> list[Path]:
-        """Return the files whose content decides what the images are; other categories may lie beside them."""
+        """Return the files whose content decides what the images are. The folder may hold other categories too."""
         files = [self._folder(split) / "data.mdb" for split in ("train", "test")]
         return [file for file in files if file.is_file()]
 

@@ -17,7 +17,7 @@ class Mnist:
 
     path: str
     download: bool = False
-    """Whether torchvision may fetch the archive into `path` when there is nothing yet."""
+    """Whether torchvision may fetch the archive into `path` if there is nothing yet."""
 
     levels: ClassVar[int] = 256
     flip: ClassVar[bool] = False

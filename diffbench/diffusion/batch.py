@@ -7,27 +7,46 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from diffbench.base.seeds import Draw, Stream
+from diffbench.diffusion.denoiser import Condition
 from diffbench.diffusion.likelihood import per_image
 from diffbench.diffusion.loss_aware import LossAware, Probabilities, State, drawn_steps
 from diffbench.diffusion.parameterization import Parameterization, Prediction, X
-from diffbench.diffusion.process import Chain
+from diffbench.diffusion.process import Chain, noised
 
 
 @dataclass(frozen=True)
 class NoisedBatch:
-    """Data x_0 noised to step i of the training chain by eps, and what the model said of it.
-
-    form: what its network predicts. levels: grey levels of the data, for the decoder.
-    """
+    """Data x_0 noised to step i of the training chain by eps, and what a network is told beside x_t."""
 
     chain: Chain
     i: Int[Tensor, " batch"]
     x_0: X
     x_t: X
     eps: X
+    condition: Condition = Condition()
+
+
+def noised_batch(chain: Chain, i: Int[Tensor, " batch"], x_0: X, eps: X, condition: Condition) -> NoisedBatch:
+    """Return the batch whose x_t is x_0 noised by eps to level i of the chain."""
+    return NoisedBatch(chain, i, x_0, noised(x_0, chain.level(i), eps), eps, condition)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedBatch(NoisedBatch):
+    """A noised batch, and what the model said of it.
+
+    form: what its network predicts. levels: grey levels of the data, for the decoder.
+    """
+
     prediction: Prediction
     form: Parameterization
     levels: int
+
+    @classmethod
+    def of(cls, batch: NoisedBatch, prediction: Prediction, form: Parameterization, levels: int) -> "PredictedBatch":
+        """Return the batch with what was said of it."""
+        given = (batch.chain, batch.i, batch.x_0, batch.x_t, batch.eps, batch.condition)
+        return cls(*given, prediction=prediction, form=form, levels=levels)
 
     def squared_error(self) -> Float[Tensor, " batch"]:
         """Return each image's mean squared error of what the network predicts."""
@@ -65,6 +84,6 @@ class Objective:
         """Return the step of the chain (0 the noisiest) at which each image is noised, and its loss's weight."""
         return drawn_steps(stream, index, draw, length, self.probabilities(state))
 
-    def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
+    def __call__(self, batch: PredictedBatch) -> Float[Tensor, " batch"]:
         """Return the loss of each image, unreduced and unweighted."""
         raise NotImplementedError

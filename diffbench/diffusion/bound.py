@@ -5,25 +5,22 @@ images contains that of the choice. Strata grow geometrically from the clean end
 (Nichol and Dhariwal 2021, figure 2).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
 from diffbench.diffusion.likelihood import per_image, prior_term, vlb_term
+from diffbench.diffusion.micro_batches import Index, micro_batches
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain, noised
 
 CHOICE = 1 << 31
 """First draw of the choice of timesteps; the draws below it, one per timestep, are the noise."""
-
-Index = Int[Tensor, " batch"]
-"""Which images of a split: their noise and their timesteps follow from it, whatever else is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +51,6 @@ def strata(timesteps: int, count: int | None) -> Int[np.ndarray, " boundaries"]:
     # Where rounding makes neighbours equal, the strata start with single timesteps.
     rounded = np.maximum(np.round(growing).astype(np.int64), np.arange(1, count + 1))
     return np.concatenate([[0], np.minimum(rounded, timesteps - count + np.arange(1, count + 1))])
-
-
-def micro_batches(index: Index, size: int) -> Iterator[tuple[slice, Index]]:
-    """Yield places in `index` and the images there, `size` of them: the last one is repeated to fill the last batch."""
-    for start in range(0, len(index), size):
-        end = min(start + size, len(index))
-        yield slice(start, end), index[torch.arange(start, start + size).clamp(max=end - 1)]
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
-from diffbench.diffusion.parameterization import PARAMETERIZATIONS, Prediction, X
+from diffbench.diffusion.parameterization import PARAMETERIZATIONS, Prediction, X, eps_from_x_0, x_0_from_eps
 from diffbench.diffusion.process import Chain, Level, over, respaced_chain, training_chain
 from diffbench.diffusion.trained_levels import OffGrid, OffGridError, TrainedLevels
 
@@ -176,14 +176,13 @@ class ClippedDenoiser:
 
 
 def with_x_0(prediction: Prediction, x_0: X, x: X, level: Level) -> Prediction:
-    """Return the prediction with another x_0 and the eps that goes with it, (x - alpha x_0) / sigma."""
-    eps = (x - over(level.alpha, x) * x_0) / over(level.sigma, x)
-    return replace(prediction, x_0=x_0, eps=eps)
+    """Return the prediction with another x_0 and the eps that goes with it."""
+    return replace(prediction, x_0=x_0, eps=eps_from_x_0(level, x, x_0))
 
 
 def with_eps(prediction: Prediction, eps: X, x: X, level: Level) -> Prediction:
-    """Return the prediction with another eps and the x_0 that goes with it, (x - sigma eps) / alpha."""
-    return replace(prediction, x_0=(x - over(level.sigma, x) * eps) / over(level.alpha, x), eps=eps)
+    """Return the prediction with another eps and the x_0 that goes with it."""
+    return replace(prediction, x_0=x_0_from_eps(level, x, eps), eps=eps)
 
 
 def reverse_mean(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, prediction: Prediction) -> X:

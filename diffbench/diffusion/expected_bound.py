@@ -4,7 +4,11 @@ A term is quadratic in the error of the predicted x_0, so its expectation needs 
 each level: Var[x_0 | x_t] for normal data (`Gaussian.error_variance`), a quadrature for mixtures (`Mixture.error`).
 """
 
+# torch.special has no annotations.
+# pyright: reportUnknownMemberType=false
+
 import math
+from typing import cast
 
 import torch
 from jaxtyping import Float64
@@ -66,7 +70,8 @@ def expected_decoder_term(error: float, log_variance: float, levels: int = 256) 
     weight = torch.exp(-(nodes**2) / 2)
     offset, scale, half = nodes.abs() * math.sqrt(error), math.exp(0.5 * log_variance), 1 / (levels - 1)
     # Both tails from the side where they are small: a bin far out is the difference of two logarithms.
-    near, far = (torch.special.log_ndtr(-(offset + sign * half) / scale) for sign in (-1, 1))
+    near = cast(Tensor, torch.special.log_ndtr(-(offset - half) / scale))
+    far = cast(Tensor, torch.special.log_ndtr(-(offset + half) / scale))
     log = near + torch.log(-torch.expm1(far - near))
     return float(-(weight * log).sum() / weight.sum()) / LOG_2
 

@@ -5,9 +5,13 @@ entry and every spectrum is a vector of variances. With m and v the mean and var
 alpha m and variance alpha^2 v + sigma^2.
 """
 
+# torch.fft has no annotations.
+# pyright: reportUnknownMemberType=false
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -135,5 +139,5 @@ def gaussian_frechet(
 
 
 def _frequencies(size: int) -> Float64[Tensor, " directions"]:
-    one = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
+    one = cast(Tensor, torch.fft.fftfreq(size, 1 / size, dtype=torch.float64))
     return torch.hypot(one[:, None], one[None, :]).flatten().sort().values.clamp(min=1)

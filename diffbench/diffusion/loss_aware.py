@@ -3,7 +3,11 @@
 Nichol and Dhariwal 2021, section 3.3, eq. 18.
 """
 
+# torch says that Tensor.tolist returns a list, and not of what.
+# pyright: reportUnknownMemberType=false
+
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -53,7 +57,8 @@ class LossAware:
         """Take note of the losses met at steps i, each in the place of its step's oldest."""
         kept, seen = state["losses"].numpy(), state["seen"].numpy()
         # One by one: a step may stand in a batch twice.
-        for step, loss in zip(i.tolist(), losses.tolist(), strict=True):
+        steps, values = cast(list[int], i.tolist()), cast(list[float], losses.tolist())
+        for step, loss in zip(steps, values, strict=True):
             kept[step, seen[step] % self.history] = loss
             seen[step] += 1
 

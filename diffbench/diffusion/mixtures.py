@@ -5,6 +5,9 @@ sigma^2) up to a constant, and x_0 is a mean of the components' own posterior me
 normal data cannot show.
 """
 
+# scipy has no annotations.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,13 +76,13 @@ class Mixture:
 
         def slope(r: float, z: np.ndarray) -> np.ndarray:
             here = Level(one, torch.tensor(r, dtype=torch.float64))
-            return self._posterior(torch.from_numpy(z).reshape(shape), here)[1].flatten().numpy()
+            return self._posterior(torch.as_tensor(z).reshape(shape), here)[1].flatten().numpy()
 
         z = (x.double() / alpha).flatten().numpy()
         solved = solve_ivp(slope, (start, end), z, method="DOP853", rtol=tolerance, atol=tolerance / 10)
         if not solved.success:
             raise ValueError(f"the flow from noise {start:g} to {end:g} was not found: {solved.message}")
-        return torch.from_numpy(solved.y[:, -1]).reshape(shape) * target.alpha
+        return torch.as_tensor(solved.y[:, -1]).reshape(shape) * target.alpha
 
     def error(self, level: Level, nodes: int = 801) -> float:
         """Return E[Var[x_0 | x_t]] per entry, the least mean squared error of any prediction, for images of one or

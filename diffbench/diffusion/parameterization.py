@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from diffbench.diffusion.process import Chain, over
+from diffbench.diffusion.process import Chain, Level, over
 
 X = Float[Tensor, "batch channel height width"]
 
@@ -37,15 +37,13 @@ class Prediction:
     x_0_variance: Float64[Tensor, "*batch"] | None = None
 
 
-def eps_from_x_0(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, x_0: X) -> X:
-    """Return eps = (x_t - alpha x_0) / sigma at level i."""
-    level = chain.level(i)
+def eps_from_x_0(level: Level, x_t: X, x_0: X) -> X:
+    """Return eps = (x_t - alpha x_0) / sigma."""
     return (x_t - over(level.alpha, x_t) * x_0) / over(level.sigma, x_t)
 
 
-def x_0_from_eps(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, eps: X) -> X:
-    """Return x_0 = (x_t - sigma eps) / alpha at level i."""
-    level = chain.level(i)
+def x_0_from_eps(level: Level, x_t: X, eps: X) -> X:
+    """Return x_0 = (x_t - sigma eps) / alpha."""
     return (x_t - over(level.sigma, x_t) * eps) / over(level.alpha, x_t)
 
 
@@ -70,7 +68,7 @@ class Eps:
     """The network predicts the noise. Source: Ho et al. 2020, eq. 11."""
 
     def predict(self, chain: Chain, i: Int[Tensor, " batch"], x_t: X, output: X) -> Prediction:
-        return Prediction(x_0=x_0_from_eps(chain, i, x_t, output), eps=output)
+        return Prediction(x_0=x_0_from_eps(chain.level(i), x_t, output), eps=output)
 
     def target(self, chain: Chain, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X) -> X:
         return eps
@@ -83,7 +81,7 @@ class X0:
     """The network predicts the data."""
 
     def predict(self, chain: Chain, i: Int[Tensor, " batch"], x_t: X, output: X) -> Prediction:
-        return Prediction(x_0=output, eps=eps_from_x_0(chain, i, x_t, output))
+        return Prediction(x_0=output, eps=eps_from_x_0(chain.level(i), x_t, output))
 
     def target(self, chain: Chain, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X) -> X:
         return x_0
@@ -98,7 +96,7 @@ class Mu:
     def predict(self, chain: Chain, i: Int[Tensor, " batch"], x_t: X, output: X) -> Prediction:
         own = output - over(chain.x_t_coefficient[i], x_t) * x_t
         x_0 = own / over(chain.x_0_coefficient[i], x_t)
-        return Prediction(x_0=x_0, eps=eps_from_x_0(chain, i, x_t, x_0), mean=output)
+        return Prediction(x_0=x_0, eps=eps_from_x_0(chain.level(i), x_t, x_0), mean=output)
 
     def target(self, chain: Chain, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X) -> X:
         return chain.posterior_mean(i, x_0, x_t)

@@ -4,6 +4,9 @@ Nothing of diffusers is needed here: a pipeline asks for `config.in_channels`, `
 and calls unet(sample, timestep).sample.
 """
 
+# torch says that Tensor.tolist returns a list, and not of what.
+# pyright: reportUnknownMemberType=false
+
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal

@@ -60,7 +60,7 @@ class Chain:
     @classmethod
     def from_alpha_bars(cls, alpha_bars: Table) -> "Chain":
         """Return the variance-preserving chain of alpha_bar by ascending timestep."""
-        descending = torch.from_numpy(alpha_bars[::-1].astype(np.float64))
+        descending = torch.as_tensor(alpha_bars[::-1].astype(np.float64))
         return cls(descending.sqrt(), (1 - descending).sqrt())
 
     def __len__(self) -> int:
@@ -164,6 +164,6 @@ def respaced_chain(schedule: str, timesteps: int, spacing: str) -> Chain:
         return Chain.from_alpha_bars(np.cumprod(1 - betas(schedule, timesteps))[respaced(timesteps, spacing)])
     training = training_chain(schedule, timesteps)
     noise = training.sigmas[:-1] / training.alphas[:-1]
-    wanted = torch.from_numpy(levels.noise(float(noise[0]), float(noise[-1]))).log()
+    wanted = torch.as_tensor(levels.noise(float(noise[0]), float(noise[-1]))).log()
     level = training.level_at(wanted)
     return Chain(level.alpha, level.sigma)

@@ -4,6 +4,9 @@ The receiver has x_t and shows the x_0 that the model predicts from it. As in Ho
 x_t is drawn from q(x_t | x_0), which is what an ideal coder would deliver.
 """
 
+# torch says that Tensor.tolist returns a list, and not of what.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,12 +15,13 @@ import torch
 from jaxtyping import Float, Int
 
 from diffbench.base.seeds import Stream
-from diffbench.diffusion.bound import Index, micro_batches
 from diffbench.diffusion.denoiser import Condition, Denoiser
 from diffbench.diffusion.likelihood import per_image
+from diffbench.diffusion.micro_batches import Index, micro_batches
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain, noised
-from diffbench.diffusion.similarity import psnr, ssim
+from diffbench.diffusion.psnr import psnr
+from diffbench.diffusion.similarity import ssim
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of the chain, still to come: the ten of Ho et al. 2020, table 4, and three more where most bits are spent."""
@@ -67,13 +71,16 @@ def reconstructions(
         own = place.stop - place.start
         x_0 = images(batch)
         stream = Stream(seed, "bound", x_0.device)
-        predicted = []
+        predicted: list[X] = []
         for j, t in enumerate(timesteps.tolist()):
             level = chain.level(torch.full((len(batch),), len(chain) - 1 - t))
             x_t = noised(x_0, level, stream.normal(batch, t, x_0.shape[1:]))
             found = denoiser(x_t, level, condition(batch)).x_0
-            errors[place, j] = per_image((found - x_0) ** 2)[:own].cpu()
-            ratios[place, j], likeness[place, j] = psnr(found, x_0)[:own].cpu(), ssim(found, x_0)[:own].cpu()
+            squares = (found - x_0) ** 2
+            errors[place, j] = per_image(squares)[:own].cpu()
+            # The peak of images in [-1, 1] is 2.
+            ratios[place, j] = psnr(squares.flatten(1).double().mean(1)[:own].cpu().numpy(), peak=2)
+            likeness[place, j] = ssim(found, x_0)[:own].cpu()
             predicted.append(found[: max(0, min(own, num_shown - place.start))].cpu())
             if on_batch is not None:
                 on_batch()

@@ -1,4 +1,4 @@
-"""How like an image its reconstruction is: peak signal-to-noise ratio, and structural similarity.
+"""How like an image its reconstruction is: structural similarity.
 
 Images in [-1, 1] are brought to [0, 1] first, since structural similarity depends on where black lies.
 Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity".
@@ -19,14 +19,6 @@ SIGMA = 1.5
 
 C_1, C_2 = 0.01**2, 0.03**2
 """What keeps the ratios stable, for grey levels in [0, 1]."""
-
-
-def psnr(x: X, y: X) -> Float[Tensor, " batch"]:
-    """Return each image's 10 log10(peak^2 / mean squared error) in dB; x, y in [-1, 1], so that the peak is 2.
-
-    Infinite for equal images.
-    """
-    return 10 * (4 / ((x - y) ** 2).flatten(1).double().mean(1)).log10()
 
 
 def ssim_window(height: int, width: int) -> int:

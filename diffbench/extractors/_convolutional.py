@@ -1,18 +1,18 @@
 """A small convolutional classifier for images of 8 to 64 pixels, its training, and its file of weights.
 
-Convolutions with group normalisation and SiLU; each halving of the picture doubles the width, down to a map
-of about 4 x 4, from which a linear layer makes the feature vector `pool`. Group normalisation, not batch
-normalisation: an image's features must not depend on its neighbours. No activation after the linear layer:
-features that are never exactly 0 have a covariance of full rank.
+It has convolutions with group normalisation and SiLU. Each halving of the picture doubles the width, down to a map of
+about 4 x 4. From that map a linear layer makes the feature vector `pool`. It uses group normalisation instead of batch
+normalisation, because an image's features must not depend on its neighbours. There is no activation after the linear
+layer, because features that are never exactly 0 have a covariance of full rank.
 
-While it is trained, a second linear layer must paint a coarse copy of the image from `pool`. A classifier
-alone maps all images of a class to one point, and a distance between such features sees little but class
-frequencies; with the copy it sees strokes, noise and blur too. That layer is not kept.
+During training, a second linear layer must paint a coarse copy of the image from `pool`. A classifier alone maps all
+images of a class to one point, and a distance between such features sees little except class frequencies. With the
+copy it sees strokes, noise and blur too. That layer is not kept.
 
-In the end the features are turned and scaled to mean 0 and covariance 1 over the training images, and the
-last layer undoes it. A Frechet distance adds variances over directions, so that it would otherwise be about
-the few directions that tell classes apart; with equal weights its sampling error is half as large, relative
-to what it measures.
+At the end the features are turned and scaled to mean 0 and covariance 1 over the training images, and the last layer
+undoes it. A Frechet distance adds variances over directions. Without the scaling it would depend mostly on the few
+directions that tell classes apart. With equal weights its sampling error is half as large, relative to what it
+measures.
 """
 
 import json
@@ -29,24 +29,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffbench.base.arrays import Bytes
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
 from diffbench.base.images import Images, to_float
 from diffbench.base.seeds import Stream, permutation
-from diffbench.extractors._microbatches import Extract, in_micro_batches
+from diffbench.base.writing import replacing
+from diffbench.extractors._contract import Extract
+from diffbench.extractors._microbatches import in_micro_batches
 
 SMALLEST_MAP = 4
 GROUPS = 4
 SQUEEZED = 32
-"""Channels of the last map, which is flattened."""
+"""Channels of the last map, before it is flattened."""
 
 COPY_SIZE = 8
 COPY_WEIGHT = 0.2
-"""Pixels across the coarse copy, and the weight of its mean squared error beside the cross-entropy."""
+"""The width of the coarse copy in pixels, and the weight of its mean squared error beside the cross-entropy."""
 
 
 OUTLIER_WEIGHT = 0.1
-"""Weight of the cross-entropy between the uniform distribution and the prediction on non-images."""
+"""The weight of the cross-entropy between the uniform distribution and the prediction on non-images."""
 
 
 class ConvolutionalClassifier(nn.Module):
@@ -88,7 +89,7 @@ class ConvolutionalClassifier(nn.Module):
     def extract(self, images: Bytes) -> dict[str, Float[Tensor, "batch features"]]:
         """Return features and logits of bytes by name.
 
-        Raises: UserError for another size or number of channels than the network's.
+        Raises: UserError if their size or number of channels is not the network's.
         """
         wanted = (self.shape["size"], self.shape["size"], self.shape["channels"])
         if images.shape[1:] != wanted:
@@ -108,11 +109,11 @@ def trained(
     learning_rate: float,
     largest_shift: int,
 ) -> ConvolutionalClassifier:
-    """Return the network after training in place; a function of the arguments alone.
+    """Return the network after training it in place. The result depends only on the arguments.
 
-    Cross-entropy on shifted, slightly noisy images, and on a share of non-images (see `_non_images`)
-    whose target is the uniform distribution, without which a classifier is sure of its class on noise
-    (Hendrycks et al. 2019, "Deep anomaly detection with outlier exposure"). Adam with a cosine decay of
+    The loss is the cross-entropy on shifted, slightly noisy images, and on a share of non-images (see `_non_images`)
+    whose target is the uniform distribution. Without these a classifier is sure of its class on noise
+    (Hendrycks et al. 2019, "Deep anomaly detection with outlier exposure"). Adam has a cosine decay of
     the learning rate.
     """
     network.initialise(seed)
@@ -148,10 +149,10 @@ def trained(
 
 @torch.no_grad()
 def _whiten(network: ConvolutionalClassifier, images: Bytes) -> None:
-    """Turn and scale the features to mean 0, covariance 1 over `images`, leaving the logits as they were."""
+    """Turn and scale the features to mean 0, covariance 1 over `images`; the logits stay as they were."""
     pool = in_micro_batches(network.extract)(images)["pool"].astype(np.float64)
     mean, (variances, axes) = pool.mean(axis=0), np.linalg.eigh(np.cov(pool, rowvar=False))
-    # A direction without variance stays nearly so: it must not become rounding noise of size 1.
+    # A direction without variance must stay almost without: otherwise rounding noise would get size 1.
     scales = np.sqrt(np.maximum(variances, 1e-6 * variances[-1]))
     white, colour = torch.from_numpy((axes / scales) @ axes.T), torch.from_numpy((axes * scales) @ axes.T)
     project, head, centre = network.project, network.head, torch.from_numpy(mean)
@@ -162,7 +163,7 @@ def _whiten(network: ConvolutionalClassifier, images: Bytes) -> None:
 
 
 def _augmented(x: Images, seed: int, step: int, largest_shift: int) -> Images:
-    """Return images moved by up to `largest_shift` pixels, edges repeated, with noise of at most 5 %."""
+    """Return images moved by up to `largest_shift` pixels, with repeated edges and with noise of at most 5 %."""
     index = step * 2**16 + torch.arange(len(x))
     draws = Stream(seed, "train")
     size, span = x.shape[-1], 2 * largest_shift + 1
@@ -175,7 +176,7 @@ def _augmented(x: Images, seed: int, step: int, largest_shift: int) -> Images:
 
 
 def _non_images(x: Images, seed: int, step: int) -> Images:
-    """Return pictures of nothing: noise, pixels in random order, noise with a trace of an image."""
+    """Return pictures of nothing: noise, pixels in random order, and noise with a trace of an image."""
     index = step * 2**16 + 2**15 + torch.arange(len(x))
     draws = Stream(seed, "train")
     uniform = draws.uniform(index, 0, x[0].numel()).float().reshape(x.shape) * 2 - 1
@@ -187,16 +188,16 @@ def _non_images(x: Images, seed: int, step: int) -> Images:
 
 
 def save_classifier(path: Path | str, state: Mapping[str, Tensor], shape: Mapping[str, int]) -> None:
-    """Write weights with the numbers that build the network; equal weights give equal bytes."""
+    """Write weights with the numbers that build the network. Equal weights give equal bytes."""
     ordered = {name: state[name].detach().cpu().contiguous() for name in sorted(state)}
     with replacing(path) as temporary:
         temporary.write_bytes(save(ordered, {"shape": json.dumps(dict(shape), sort_keys=True)}))
 
 
 def load_classifier(path: Path | str) -> ConvolutionalClassifier:
-    """Return the network whose weights stand in a file written by `save_classifier`.
+    """Return the network whose weights are in a file that `save_classifier` wrote.
 
-    Raises: UserError where the file is missing or is another kind of file.
+    Raises: UserError if the file is missing or is another kind of file.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,21 +1,14 @@
-"""Running a network on micro-batches of one size: float results depend on a batch's shape, so the shape never
-varies."""
+"""Networks on micro-batches of one size: float results depend on a batch's shape, so that shape never varies."""
 
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
-
-Images = Bytes | list[UInt8[np.ndarray, "height width channel"]]
-"""Images of one size, or a list of those of several."""
-
-Extract = Callable[[Images], dict[str, np.ndarray]]
-"""What `network` of an extractor returns; it takes a list where the extractor says `any_size`."""
+from diffbench.extractors._contract import Extract, Images
 
 MICRO_BATCH = 64
 
@@ -26,11 +19,11 @@ def in_micro_batches(
     *,
     any_size: bool = False,
 ) -> Extract:
-    """Return `forward` as a function of any number of images, which sees exactly `size` at a time.
+    """Return `forward` as a function of any number of images; `forward` itself sees exactly `size` at a time.
 
-    The last micro-batch is padded with repetitions of its last image, and the padding's features are dropped.
-    any_size: whether `forward` takes lists, of images that have a size each.
-    Raises (when called): UserError for images that are not uint8 (n, height, width, channels) or are none.
+    The last micro-batch is padded with repetitions of its last image, and the features of the padding are dropped.
+    any_size: whether `forward` takes lists of images, each of its own size.
+    Raises (when called): UserError if the images are not uint8 (n, height, width, channels), or if there are none.
     """
 
     @torch.no_grad()
@@ -58,7 +51,7 @@ def _require_images(images: Images, any_size: bool) -> None:
 
 
 def rgb(images: Images) -> Images:
-    """Return images with three channels; a grey one is shown in three equal ones.
+    """Return images with three channels; a grey image is repeated in three equal ones.
 
     Raises: UserError for another number of channels.
     """

@@ -1,7 +1,7 @@
-"""A classifier of the data set itself as the ruler, for data that has labels and no published extractor.
+"""A classifier of the data set itself, whose features measure data that have labels and no published extractor.
 
-It is trained once on the training split; its sha256 joins the protocol id, so that numbers measured with
-another training of it are not comparable, and say so.
+It is trained once, on the training split. Its sha256 is part of the protocol id, so that scores that were measured
+with another training of it are known to be not comparable.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.extractors._contract import Extract
 from diffbench.extractors._convolutional import (
     ConvolutionalClassifier,
     load_classifier,
@@ -22,14 +23,13 @@ from diffbench.extractors._convolutional import (
     save_classifier,
     trained,
 )
-from diffbench.extractors._microbatches import Extract
 
 State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Features and logits of a small convolutional network; fields say how it is built and trained."""
+    """Features and logits of a small convolutional network. The fields say how it is built and trained."""
 
     width: int = 32
     dimensions: int = 64
@@ -61,7 +61,7 @@ class Classifier:
         return sha256(self._needed(weights))
 
     def channels(self, weights: Path | None = None) -> int:
-        """Return the number of channels that it takes: that of the images it was trained on."""
+        """Return the number of channels that it takes: that of its training images."""
         return load_classifier(self._needed(weights)).shape["channels"]
 
     def fit(
@@ -75,7 +75,7 @@ class Classifier:
     ) -> float | None:
         """Train on images and labels, write the weights, and return the accuracy on the held-out images.
 
-        Raises: UserError where there are no labels, or the images are not square and 8 to 64 pixels wide.
+        Raises: UserError if there are no labels, or if the images are not square and 8 to 64 pixels wide.
         """
         state, shape = train_classifier(images, labels, seed=seed, configuration=self)
         save_classifier(out, state, shape)
@@ -99,9 +99,9 @@ def train_classifier(
     seed: int,
     configuration: Classifier | None = None,
 ) -> tuple[State, Mapping[str, int]]:
-    """Return a trained classifier's state and its network's shape, a function of the arguments alone.
+    """Return a trained classifier's state and its network's shape, which depend only on the arguments.
 
-    Raises: UserError where there are no labels, or the images are not square and 8 to 64 pixels wide.
+    Raises: UserError if there are no labels, or if the images are not square and 8 to 64 pixels wide.
     """
     c = configuration or Classifier()
     if labels is None:

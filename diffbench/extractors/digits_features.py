@@ -1,14 +1,13 @@
-"""The fixed ruler of the digits benchmark: a small network for 8x8 grey digits, whose weights ship with the
-package.
+"""The fixed extractor of the digits benchmark: a small network for 8x8 grey digits. Its weights ship with the package.
 
-Every machine measures with the same weights, so that numbers can be compared across machines and years. They
-were made, and can be made again, by
+Every machine measures with the same weights, so that numbers can be compared across machines and years. This command
+made them, and can make them again:
 
     python -m diffbench.extractors.digits_features --out PATH
 
-which trains on scikit-learn's digits without the held-out 500, and prints test accuracy and sha256. The last
-bits of a training run vary between processors and library versions; the shipped file, not the recipe, is the
-ruler.
+It trains on scikit-learn's digits without the held-out 500, and prints test accuracy and sha256. The last bits of a
+training run vary between processors and versions of libraries. So benchmarks use the shipped file, not the result of
+another training.
 """
 
 import argparse
@@ -20,8 +19,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.extractors._contract import Extract
 from diffbench.extractors._convolutional import (
     ConvolutionalClassifier,
     load_classifier,
@@ -29,7 +29,6 @@ from diffbench.extractors._convolutional import (
     save_classifier,
     trained,
 )
-from diffbench.extractors._microbatches import Extract
 
 WEIGHTS = Path(__file__).with_name("digits_features.safetensors")
 
@@ -46,7 +45,7 @@ class DigitsFeatures:
     stored_statistics: ClassVar[bool] = False
 
     def network(self, weights: Path | None = None, device: torch.device | str = "cpu") -> Extract:
-        """Return the network with the weights that ship; a file of other weights is an error."""
+        """Return the network with the weights that ship. A file of other weights is an error."""
         self._refuse(weights)
         return running(load_classifier(WEIGHTS), device)
 
@@ -77,14 +76,14 @@ def _digits() -> tuple[Split, Split]:
 
 
 def train_digits_features(seed: int = 0, steps: int = 3000) -> ConvolutionalClassifier:
-    """Return the network trained on the training split; the same bits on one machine and thread count."""
+    """Return the network trained on the training split. On one machine and thread count it has the same bits."""
     (images, labels), _ = _digits()
     network = ConvolutionalClassifier(size=8, channels=1, classes=10, width=32, dimensions=64)
     return trained(network, images, labels, seed=seed, steps=steps, batch=64, learning_rate=3e-3, largest_shift=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Retrain the network, write its weights and print what they are worth."""
+    """Train the network again, write its weights, and print its accuracy and hash."""
     parser = argparse.ArgumentParser(description="Retrain the feature extractor of the digits benchmark.")
     parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="where to write the weights")
     out = parser.parse_args(arguments).out

@@ -1,8 +1,8 @@
-"""DINOv2 features, torch-fidelity's extractor: the class token of a vision transformer that saw no labels.
+"""DINOv2 features by torch-fidelity's extractor: the class token of a vision transformer that saw no labels.
 
 Bytes are resized to 224 x 224 by TensorFlow 1's bilinear rule and normalised by ImageNet's mean and deviation.
-torch-fidelity gets network and weights through torch.hub: the first use downloads facebookresearch/dinov2, and runs
-its code; later uses find both in torch's hub folder.
+torch-fidelity gets the network and its weights through torch.hub. The first use downloads facebookresearch/dinov2 and
+runs its code; later uses find both in torch's hub folder.
 Source: Oquab et al. 2023, "DINOv2: learning robust visual features without supervision"; its use in a Frechet
 distance is Stein et al. 2023, "Exposing flaws of generative model evaluation metrics".
 """
@@ -17,16 +17,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from diffbench.base.arrays import Bytes
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, in_micro_batches, rgb
+from diffbench.extractors._contract import Extract
+from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 SHORT = {"small": "s", "base": "b", "large": "l", "giant": "g"}
 
 
 @dataclass(frozen=True)
 class Dinov2:
-    """Class tokens of a ViT/14; FD-DINOv2 is defined with the large one (1,024 dimensions)."""
+    """Class tokens of a ViT/14. FD-DINOv2 is defined with the large one (1,024 dimensions)."""
 
     size: Literal["small", "base", "large", "giant"] = "large"
     micro_batch: int = MICRO_BATCH
@@ -41,9 +42,9 @@ class Dinov2:
             raise UserError(f"micro_batch = {self.micro_batch}, at least 1 is allowed")
 
     def network(self, weights: Path | None = None, device: torch.device | str = "cpu") -> Extract:
-        """Return the network from torch's hub folder, downloaded where it is not there yet.
+        """Return the network from torch's hub folder; it is downloaded if it is not there yet.
 
-        Raises: UserError for a file of weights (torch-fidelity takes none), or where the download fails.
+        Raises: UserError if there is a file of weights (torch-fidelity takes none), or if the download fails.
         """
         self._refuse(weights)
         from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
@@ -65,7 +66,7 @@ class Dinov2:
         return in_micro_batches(forward, self.micro_batch)
 
     def weights_sha256(self, weights: Path | None = None) -> str:
-        """Return the hash of the file of weights in torch's hub folder. Raises: UserError where there is none yet."""
+        """Return the hash of the file of weights in torch's hub folder. Raises: UserError if there is none yet."""
         self._refuse(weights)
         file = Path(torch.hub.get_dir()) / "checkpoints" / f"{self._hub_name()}_pretrain.pth"
         if not file.is_file():

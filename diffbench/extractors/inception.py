@@ -1,14 +1,14 @@
-"""Inception v3 as the papers' FID means it: the weights of 2015-12-05, as torch-fidelity converted them.
+"""Inception v3 as in the papers' FID: the weights of 2015-12-05, as torch-fidelity converted them.
 
-The network sees 299 x 299 pixels; how bytes get there is part of a protocol, since it moves FID by 2 to 13 %:
+The network sees 299 x 299 pixels. How bytes become these is part of a protocol, because it moves FID by 2 to 13 %:
 
     tf1      TensorFlow 1's bilinear rule, then (x - 128) / 128: the original graph, torch-fidelity, ADM's evaluator
     clean    PIL's antialiased bicubic filter on float channels, then (x - 128) / 128: clean-fid
     pytorch  torch's bilinear rule (half-pixel centres) on x / 255, then 2 x - 1: pytorch-fid
 
-`pool` is the 2048-d average pool. `spatial` is what sFID reads: the first 7 channels of the 1x1 branch of Mixed_6d,
-after its ReLU, 17 x 17 x 7 = 2023 values, channels last. `logits` are the 1008 logits without bias, which the
-Inception Score's reference code computes.
+`pool` is the average pool of 2048 dimensions. `spatial` is what sFID reads: the first 7 channels of the 1x1 branch of
+Mixed_6d, after its ReLU, 17 x 17 x 7 = 2023 values, channels last. `logits` are the 1008 logits without bias, as the
+reference code of the Inception Score computes them.
 Source: Szegedy et al. 2016; Dhariwal and Nichol 2021, section 2.2 and their evaluator; Parmar et al. 2022 (clean).
 """
 
@@ -27,27 +27,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffbench.base.arrays import Bytes
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.extractors._microbatches import MICRO_BATCH, Extract, Images, in_micro_batches, rgb
+from diffbench.extractors._contract import Extract, Images
+from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-"""sha256 of torch-fidelity's file, whose name has its first eight digits; others who pin the file state it whole."""
+"""sha256 of torch-fidelity's file. The name of the file has the first eight digits; others who pin it give all."""
 
 SIDE = 299
-"""Pixels across, of what the network sees."""
+"""The width in pixels of what the network sees."""
 
 SPATIAL_CHANNELS = 7
-"""Of the 1x1 branch of Mixed_6d, in sFID."""
+"""How many channels of the 1x1 branch of Mixed_6d sFID uses."""
 
 Resize = Literal["tf1", "clean", "pytorch"]
 Scaled = Float[Tensor, "batch 3 299 299"]
-"""What the network sees: nominally in [-1, 1]."""
+"""What the network sees, nominally in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class Inception:
-    """Inception v3 features; `path` names torch-fidelity's weights, without it they are downloaded once."""
+    """Inception v3 features. `path` names torch-fidelity's weights; without it they are downloaded once."""
 
     path: str | None = None
     micro_batch: int = MICRO_BATCH
@@ -61,9 +62,9 @@ class Inception:
             raise UserError(f"micro_batch = {self.micro_batch}, at least 1 is allowed")
 
     def network(self, weights: Path | None = None, device: torch.device | str = "cpu") -> Extract:
-        """Return the network with the weights in `weights`, else `path`, else torch-fidelity's download.
+        """Return the network with the weights in `weights`, or else in `path`, or else in torch-fidelity's download.
 
-        Raises: UserError where the file is missing, is another network's, or cannot be downloaded.
+        Raises: UserError if the file is missing, is another network's, or cannot be downloaded.
         """
         network = _network(self._file(weights)).to(device)
         resized = partial(RESIZERS[self.resize], device)
@@ -73,7 +74,7 @@ class Inception:
 
     @property
     def any_size(self) -> bool:
-        """Whether each image is resized by itself, so that a set may hold several sizes."""
+        """Whether each image is resized separately, so that a set may hold several sizes."""
         return self.resize == "clean"
 
     @property
@@ -95,9 +96,9 @@ class Inception:
 
 
 def _downloaded() -> Path:
-    """Return the file in torch's hub folder where torch-fidelity keeps its weights, fetched if missing.
+    """Return the file in torch's hub folder in which torch-fidelity keeps its weights, downloaded if it is missing.
 
-    Raises: UserError where it cannot be downloaded, or is not the published file.
+    Raises: UserError if it cannot be downloaded, or is not the published file.
     """
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
@@ -105,7 +106,7 @@ def _downloaded() -> Path:
     if not target.is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Only bytes of this hash get the file's name.
+            # Only bytes with this hash get the name of the file.
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(target), hash_prefix=PUBLISHED, progress=False)
         except (OSError, RuntimeError, HTTPException) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -125,7 +126,7 @@ def _network(file: Path) -> nn.Module:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
-        # torch-fidelity would unpickle the file without restriction, so it gets a clean copy in memory.
+        # torch-fidelity would unpickle the file without restriction, so we give it a clean copy in memory.
         state = torch.load(file, map_location="cpu", weights_only=True)
         copy = io.BytesIO()
         torch.save(state, copy)
@@ -166,12 +167,12 @@ def _channels_first(images: np.ndarray, device: torch.device | str) -> Float[Ten
 
 
 def _features(network: Any, x: Scaled) -> dict[str, Float[Tensor, "batch features"]]:
-    """Return features by our names, from torch-fidelity's layers; its own forward knows one resize and no `spatial`."""
+    """Return features by our names, from torch-fidelity's layers. Its own forward has one resize and no `spatial`."""
     x = network.MaxPool_1(network.Conv2d_2b_3x3(network.Conv2d_2a_3x3(network.Conv2d_1a_3x3(x))))
     x = network.MaxPool_2(network.Conv2d_4a_3x3(network.Conv2d_3b_1x1(x)))
     for name in ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d"):
         x = getattr(network, name)(x)
-    # The block's output is its branches side by side, the 1x1 branch first.
+    # The block's output is its branches side by side, with the 1x1 branch first.
     spatial = x[:, :SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
     x = network.Mixed_7c(network.Mixed_7b(network.Mixed_7a(network.Mixed_6e(x))))
     pool = network.AvgPool(x).flatten(1)

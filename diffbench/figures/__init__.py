@@ -1,11 +1,11 @@
 """Figures: from saved numbers or images to a matplotlib figure, one file per figure.
 
-A figure is a frozen dataclass whose fields are its options, with
+A figure is a frozen dataclass whose fields are its options. It has
 
     consumes            what it is drawn from: "table" (a data frame), "oracle" (the data frame of `diffbench oracle`),
                         "images" (arrays by row label), "curves" (reverse time, rate and distortion by model) or
                         "progressive" (one model's reconstructions)
     __call__(data)      -> matplotlib.figure.Figure
 
-To add one, write `diffbench/figures/<name>.py`. Colours, fonts and sizes live in `_style.py`.
+To add one, write `diffbench/figures/<name>.py`. Colours, fonts and sizes are in `_style.py`.
 """

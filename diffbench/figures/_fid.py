@@ -1,4 +1,4 @@
-"""What figures of FIDs share: which rows are drawn, the floor of real images, their axes, the small print."""
+"""What all figures of FIDs use: which rows are drawn, the floor of real images, their axes, the small print."""
 
 from collections.abc import Sequence
 
@@ -13,22 +13,22 @@ NEAREST_TICKS = 1.05
 """Ratio of neighbouring labels on the logarithmic axis, for an axis of one point; longer axes need more."""
 
 TINY = 1e-6
-"""What a logarithmic axis takes for 0."""
+"""The value that stands for 0 on a logarithmic axis."""
 
 HIDDEN = "rows without a place on a logarithmic axis"
 """The attribute of a table's rows that says how many others were left out."""
 
 
 def rows_with_fid(table: pandas.DataFrame, protocol: str | None, figure: str) -> pandas.DataFrame:
-    """Return the rows of one protocol that have an FID, held-out real images among them.
+    """Return the rows of one protocol that have an FID; held-out real images are among them.
 
-    An FID of 0 or less has no place on a logarithmic axis; `small_print` says how many are left out.
-    Raises: UserError, in the name of the figure, where no row is left.
+    A logarithmic axis cannot show an FID of 0 or less; `small_print` says how many rows are left out.
+    Raises: UserError, with the figure's name, if no row is left.
     """
     rows = table[table["fid"] > 0]
     rows.attrs[HIDDEN] = int((table["fid"] <= 0).sum())
     held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
-    # Real images that are fewer than the samples have a protocol of their own, and are no floor for them.
+    # If there are fewer real images than samples, their protocol is another one, and they are no floor for the samples.
     chosen = protocol or main_protocol(rows[rows["model"] != "real"])
     if chosen is not None:
         rows = rows[rows["protocol"] == chosen]
@@ -43,7 +43,7 @@ def has_fid(table: pandas.DataFrame) -> bool:
 
 
 def draw_floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
-    """Draw held-out real images' FID with its interval, where there is one; name: write beside it what it is."""
+    """Draw the FID of held-out real images with its interval, if there is one; name: write beside it what it is."""
     if real.empty:
         return
     row = real.iloc[0]
@@ -65,7 +65,7 @@ def draw_floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
 def show_fids(axes: Axes, rows: pandas.DataFrame) -> None:
     """Limit and label a logarithmic y axis of FIDs.
 
-    An interval may reach 0, which a logarithmic axis has no place for: it leaves the picture instead.
+    An interval may reach 0, which a logarithmic axis cannot show. Then it goes beyond the edge of the picture.
     """
     low, high = axes.get_ylim()
     low = max(low, 0.4 * rows["fid"].min())
@@ -74,10 +74,10 @@ def show_fids(axes: Axes, rows: pandas.DataFrame) -> None:
 
 
 def log_ticks_at(axes: Axes, values: Sequence[float]) -> None:
-    """Label a logarithmic x axis with ascending values themselves, but for those too close to the one before."""
+    """Label a logarithmic x axis with the ascending values themselves, except those too close to the one before."""
     ticks: list[float] = []
     for value in map(float, values):
-        # Numbers that would be printed over one another: the first of them stays.
+        # Numbers that are too close would be printed over one another. The first of them is kept.
         if not ticks or value / ticks[-1] > NEAREST_TICKS * (values[-1] / values[0]) ** 0.05:
             ticks.append(value)
     axes.set_xticks(ticks, [f"{value:.3g}" for value in ticks])
@@ -85,7 +85,7 @@ def log_ticks_at(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _measured(protocol: str) -> str:
-    """Return what of a protocol's id a reader of the figure needs: whose features, and against which images."""
+    """Return what a reader of the figure needs of a protocol's id: whose features, and against which images."""
     fields = dict(part.split("=", 1) for part in protocol.split(";") if "=" in part)
     if {"extractor", "reference"} <= fields.keys():
         split, _, count = fields["reference"].partition(":")

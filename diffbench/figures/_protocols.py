@@ -1,10 +1,10 @@
-"""Numbers of two protocols do not compare, so that a figure shows one."""
+"""The one protocol that a figure shows, because numbers under two protocols do not compare."""
 
 import pandas
 
 
 def main_protocol(samples: pandas.DataFrame) -> str | None:
-    """Return the protocol of most rows, the first of equals; None where no row names one."""
+    """Return the protocol that most rows have, the first of them if several do; None if no row names one."""
     held = samples["protocol"].dropna()
     if held.empty:
         return None

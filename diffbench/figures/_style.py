@@ -1,8 +1,8 @@
-"""How all figures look, and how they become the same bytes each time.
+"""The look of all figures, and how equal figures become equal bytes.
 
-Figures are 1600 pixels wide, to be shown at half of that: 11 points are then as large as the text around
-them. Colours are Okabe and Ito's, which remain distinct to colour-blind eyes, in an order whose greys differ
-as well; what they tell apart is told apart by markers or dashes too.
+Figures are 1600 pixels wide and are shown at half of that, so that 11 points are as large as the text around
+them. The colours are those of Okabe and Ito, which remain distinct to colour-blind eyes, in an order in which their
+greys differ too. Whatever colours tell apart, markers or dashes tell apart as well.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ COLOURS = ("#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73", "#C
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 QUIET = "#555555"
-"""For what is read last: notes and the floor that lines are read against; 7:1 against white."""
+"""The colour of what is read last: notes, and the floor that lines are compared with. Its contrast on white is 7:1."""
 
 SETTINGS = {
     "axes.axisbelow": True,
@@ -51,7 +51,7 @@ SETTINGS = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw and save in the house style, whatever a person's own matplotlibrc says."""
+    """Draw and save in the style of this package, whatever the user's own matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
@@ -59,12 +59,12 @@ def styled() -> Iterator[None]:
 
 
 def empty_figure(width: int = WIDTH, height: int = 1000) -> Figure:
-    """Return a blank figure of so many pixels."""
+    """Return a blank figure of this many pixels."""
     return Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH), layout=None)
 
 
 LONGEST_SIDE = 2**15
-"""Pixels; matplotlib draws fewer than 2^16, and a table of many rows must not fail at its figure."""
+"""In pixels. matplotlib draws fewer than 2^16, and a table of many rows must not fail at its figure."""
 
 LONGEST_NOTE = 128
 """Characters of small print that fit into the width of a figure."""
@@ -72,13 +72,13 @@ LONGEST_NOTE = 128
 
 def note(figure: Figure, text: str) -> None:
     """Put a line of small print under the axes: what was measured, and what the bands cover."""
-    # A long one is set smaller, so that it ends inside the picture.
+    # A long note gets a smaller font, so that it ends inside the picture.
     size = min(8.5, 8.5 * LONGEST_NOTE / max(map(len, text.splitlines())))
     figure.text(0.012, 0.015, text, fontsize=size, color=QUIET, ha="left", va="bottom")
 
 
 def plain_log_ticks(axes: Axes, low: float, high: float) -> None:
-    """Label a logarithmic y axis with plain numbers, more of them the shorter the axis is."""
+    """Label a logarithmic y axis with plain numbers; the shorter the axis, the more of them."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     steps = (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
@@ -90,9 +90,9 @@ def plain_log_ticks(axes: Axes, low: float, high: float) -> None:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; equal figures give equal bytes (no date, no software version in the file).
+    """Write a figure as PNG. Equal figures give equal bytes (the file has no date and no software version).
 
-    One that is longer than LONGEST_SIDE is drawn smaller.
+    A figure that is longer than LONGEST_SIDE is drawn smaller.
     """
     dots = min(DOTS_PER_INCH, LONGEST_SIDE / max(figure.get_size_inches()))
     with styled():

@@ -20,7 +20,7 @@ COLUMNS = ("data", "schedule", "sampler", "reverse_variance", "nfe", "error", "s
 
 @dataclass(frozen=True)
 class ErrorVsNfe:
-    """One panel a schedule, one line for each sampler; both axes logarithmic, so that a slope is an order.
+    """One panel for each schedule, one line for each sampler. Both axes are logarithmic, so that a slope is an order.
 
     data: which rows of `oracle.csv` are drawn. The order in the legend is fitted on the log-SNR chain.
     """
@@ -33,7 +33,7 @@ class ErrorVsNfe:
     def __call__(self, table: pandas.DataFrame) -> Figure:
         """Return the figure of a table with the columns of `oracle.csv`.
 
-        Raises: UserError where a column, the data or a schedule is not in it.
+        Raises: UserError if the table does not have a column, the data or a schedule.
         """
         missing = [column for column in COLUMNS if column not in table]
         if missing:
@@ -51,7 +51,7 @@ class ErrorVsNfe:
 def _drawn(rows: pandas.DataFrame, data: str, schedules: tuple[str, ...]) -> Figure:
     rows = rows.assign(reverse_variance=rows["reverse_variance"].fillna(""))
     lines = list(rows.groupby(["sampler", "reverse_variance"], sort=False))
-    # The legend has a place of its own under the axes. In pixels:
+    # The legend is in its own place, under the axes. In pixels:
     head, body, foot = 90, 640, 225 + 47 * len(lines)
     height = head + body + foot
     figure = empty_figure(height=height)
@@ -81,7 +81,7 @@ def _line(axes: Axes, line: pandas.DataFrame, place: int, *, label: str) -> None
         line["nfe"],
         line["error"],
         color=colour,
-        # Two kinds of error must not be read as one: hollow and dashed is a distance of distributions.
+        # The two kinds of error must not be mixed up: hollow and dashed is a distance of distributions.
         linestyle=DASHES[1] if drawn else DASHES[0],
         marker=MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
         markerfacecolor="white" if drawn else colour,

@@ -1,4 +1,4 @@
-"""FID against network evaluations, sampler against sampler on the same weights: what an evaluation is worth."""
+"""FID against network evaluations, by sampler, on the same weights: what an evaluation is worth."""
 
 import math
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ PANELS_ABREAST = 2
 """More would leave too little of the width to tell neighbouring numbers of evaluations apart."""
 
 APART, SPREAD = 1.012, 1.07
-"""Ratio by which neighbouring lines stand aside, so that equal points and their intervals both show, and
-the largest between the first and the last."""
+"""The ratio by which neighbouring lines are moved apart, so that equal points and their intervals can both be seen; and
+the largest ratio between the first and the last."""
 
 
 CLOSE = 1.3
-"""Ratio of numbers of evaluations below which one label is enough."""
+"""If two numbers of evaluations have a smaller ratio than this, one label is enough."""
 
 
 @dataclass(frozen=True)
 class FidVsNfe:
-    """A panel for each model, in it a line for each sampler, bars for the intervals, over held-out real images."""
+    """A panel for each model, with a line for each sampler and bars for the intervals, over held-out real images."""
 
     title: str = "FID against network evaluations"
     protocol: str | None = None
-    """Which protocol's rows to draw; without it, those of the protocol that most rows have."""
+    """The protocol whose rows are drawn; if None, the one that most rows have."""
 
     consumes: ClassVar[str] = "table"
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
-        """Return the figure of a table with table2's columns; seeds are averaged, bars span all of them.
+        """Return the figure of a table with table2's columns. Seeds are averaged, and bars span all of them.
 
-        Raises: UserError where no row has both an FID and a count of evaluations.
+        Raises: UserError if no row has both an FID and a count of evaluations.
         """
         rows = rows_with_fid(table, self.protocol, "fid_vs_nfe")
         counted = rows[rows["nfe"].notna() | (rows["model"] == "real")]
@@ -54,7 +54,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     abreast = min(PANELS_ABREAST, len(models))
     down = math.ceil(len(models) / abreast)
     columns = 1 if max(map(len, samplers)) > 40 else 2 if max(map(len, samplers)) > 22 else 3
-    # The legend has a place of its own under the axes. In pixels:
+    # The legend is in its own place, under the axes. In pixels:
     head, body, foot = 150, 560 if abreast == 1 else 520, 190 + 46 * math.ceil(len(samplers) / columns)
     height = head + down * body + (down - 1) * 120 + foot
     figure = empty_figure(height=height)
@@ -73,7 +73,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
         axes.remove()
     for axes in grid[:, 0]:
         axes.set_ylabel("FID (log scale, lower is better)")
-    # The panels of the last row, and those above an empty place.
+    # The panels of the last row, and those above an empty place, have a label.
     for axes in panels[max(0, len(models) - abreast) : len(models)]:
         axes.set_xlabel("network evaluations an image")
     log_ticks_at(panels[0], _ticks(samples["nfe"]))
@@ -98,7 +98,7 @@ def _lines(axes: Axes, rows: pandas.DataFrame, samplers: list[str]) -> None:
         line = rows[rows["sampler"] == sampler]
         if line.empty:
             continue
-        # By steps, not by evaluations: a solver that chooses its own number of them has another for every seed.
+        # Grouped by steps and not by evaluations, because an adaptive solver has another number of these for each seed.
         means = {"nfe": "mean", "fid": "mean", "fid_low": "min", "fid_high": "max"}
         points = line.groupby(["steps", "guidance_scale"], dropna=False, as_index=False).agg(means).astype(float)
         points = points.sort_values("nfe")
@@ -118,7 +118,7 @@ def _lines(axes: Axes, rows: pandas.DataFrame, samplers: list[str]) -> None:
 
 
 def _ticks(nfe: pandas.Series) -> list[float]:
-    """Return the numbers to label, ascending: of two that are close, the one that more points have."""
+    """Return the numbers to label, ascending. Of two that are close, the one that more points have is kept."""
     chosen: list[float] = []
     for value in nfe.value_counts(sort=True).index:
         if all(max(value, other) / min(value, other) > CLOSE for other in chosen):
@@ -132,7 +132,7 @@ def _style(place: int) -> dict:
     return {
         "color": colour,
         "marker": MARKERS[(place + again) % len(MARKERS)],
-        # Where colours run out, dashes and hollow markers tell the second round from the first.
+        # After the last colour the first one comes again; dashes and hollow markers then tell the two rounds apart.
         "markerfacecolor": "white" if again % 2 else colour,
         "markeredgecolor": colour,
         "linestyle": DASHES[again % len(DASHES)],

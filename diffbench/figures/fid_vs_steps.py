@@ -18,19 +18,19 @@ LINE_KEYS = ("model", "sampler", "guidance_scale")
 
 @dataclass(frozen=True)
 class FidVsSteps:
-    """One line for each model and sampler, its interval as a band, over held-out real images as the floor."""
+    """One line for each model and sampler, with its interval as a band, over held-out real images as the floor."""
 
     title: str = "FID against sampling steps"
     protocol: str | None = None
-    """Which protocol's rows to draw; without it, those of the protocol that most rows have."""
+    """The protocol whose rows are drawn; if None, the one that most rows have."""
 
     consumes: ClassVar[str] = "table"
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
-        """Return the figure of a table with table2's columns; seeds are averaged, bands span all of them.
+        """Return the figure of a table with table2's columns. Seeds are averaged, and bands span all of them.
 
-        Of a table without FIDs, which is made of other scores, it says so. Raises: UserError where the protocol has
-        none.
+        If a table without FIDs was made from other scores, the figure says so. Raises: UserError if the protocol has no
+        FIDs.
         """
         if self.protocol is None and not has_fid(table):
             with styled():
@@ -48,9 +48,9 @@ def _without(title: str) -> Figure:
 
 
 def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:
-    """Return the rows without those that are points, not lines, where there are lines: sweeps of something else."""
+    """Return the rows that form lines. Single points (sweeps of something else) are kept only if there is no line."""
     counts = rows.groupby(list(LINE_KEYS), dropna=False)["steps"].transform("nunique")
-    # Adaptive solvers have one point by nature.
+    # Adaptive solvers always have one point.
     kept = (counts > 1) | (rows["model"] == "real") | (rows["steps"] == 0)
     return rows[kept] if (counts > 1).any() else rows
 
@@ -74,14 +74,14 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
         len(model) + len(sampler) for model, sampler in zip(samples["model"], samples["sampler"], strict=True)
     )
     columns = 1 if longest > 44 else 2 if longest > 24 or num_lines in (2, 4) else 3
-    # The legend has a place of its own under the axes: in them it would hide lines. In pixels:
+    # The legend is in its own place, under the axes, because in them it would hide lines. In pixels:
     head, body, foot = 90, 620, 200 + 46 * math.ceil(num_lines / columns)
     height = head + body + foot
     figure = empty_figure(height=height)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, x in zip(grid, panels, strict=True):
-        # An adaptive solver's number of steps, 0, has no place on an axis of steps.
+        # The number of steps of an adaptive solver is 0, which an axis of steps cannot show.
         _lines(axes, samples[samples[x] > 0] if x == "steps" else samples, x)
         draw_floor(axes, real, name=axes is grid[0])
         axes.set_xlabel(words[x])
@@ -114,7 +114,7 @@ def _lines(axes: Axes, samples: pandas.DataFrame, x: str) -> None:
             ax=axes,
             color=colour,
             marker=MARKERS[look % len(MARKERS)],
-            # A sampler shows in the dash and in filled or hollow markers: dashes alone drown in bands.
+            # Dashes alone cannot be seen within bands, so a sampler shows in filled or hollow markers too.
             markerfacecolor="white" if place % 2 else colour,
             markeredgecolor=colour,
             markeredgewidth=1.6,

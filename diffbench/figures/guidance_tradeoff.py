@@ -1,4 +1,4 @@
-"""What guidance trades: scores against its scale, as in figure 4 of Dhariwal and Nichol 2021."""
+"""What guidance gains and costs: scores against its scale, as in figure 4 of Dhariwal and Nichol 2021."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,26 +20,26 @@ PANELS = {
     "recall": "recall",
     "classification_accuracy": "classified as asked",
 }
-"""Columns and what their axes say; one that the table lacks, or has no number in, has no panel."""
+"""Columns, and the texts of their axes. A column that the table lacks, or that has no number, gets no panel."""
 
 LINE_KEYS = ["model", "sampler", "steps"]
 
 NEAREST_TICKS = 0.07
-"""Least distance of two labels, as a share of the axis."""
+"""The least distance of two labels, as a share of the axis."""
 
 
 @dataclass(frozen=True)
 class GuidanceTradeoff:
-    """A panel for each score, a line for each guided model, sampler and number of steps; real images as the floor."""
+    """A panel for each score, a line for each guided model, sampler and number of steps. Real images are the floor."""
 
     title: str = "What guidance trades"
 
     consumes: ClassVar[str] = "table"
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
-        """Return the figure of a table with table4's columns; seeds are averaged, bands span all of them.
+        """Return the figure of a table with table4's columns. Seeds are averaged, and bands span all of them.
 
-        Rows are those of the protocol that most guided rows have. Raises: UserError where no row is guided.
+        It draws the rows of the protocol that most guided rows have. Raises: UserError if no row is guided.
         """
         if "guidance_scale" not in table or table["guidance_scale"].isna().all():
             raise UserError("guidance_tradeoff: no row has a guidance scale; guide a model, over several scales")
@@ -58,7 +58,7 @@ def _drawn(guided: pandas.DataFrame, real: pandas.DataFrame, title: str) -> Figu
         raise UserError(f"guidance_tradeoff: the table has none of the scores {', '.join(PANELS)}")
     columns = min(2, len(panels))
     cells = -(-(len(panels) + 1) // columns)
-    # In pixels; the last cell is the legend's.
+    # In pixels. The last cell holds the legend.
     head, row, foot = 90, 450, 170
     height = head + cells * row + foot
     figure = empty_figure(height=height)
@@ -105,7 +105,7 @@ def _panel(axes: Axes, guided: pandas.DataFrame, real: pandas.DataFrame, name: s
 
 
 def _scale_axis(axes: Axes, scales: list[float]) -> None:
-    """Space scales like log(1 + scale), which has a place for 0, and label those that were sampled."""
+    """Space scales like log(1 + scale), which can show 0, and label those that were sampled."""
     axes.set_xscale("function", functions=(np.log1p, np.expm1))
     span = np.log1p(scales[-1]) - np.log1p(scales[0])
     ticks: list[float] = []

@@ -1,4 +1,4 @@
-"""Real images as they arrive: what the model makes of each at chosen rates, as in section 4.3 of Ho et al. 2020."""
+"""Real images as their bits arrive: the model's guess at chosen rates, as in section 4.3 of Ho et al. 2020."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ GAP = 6
 """Pixels between images."""
 
 MARGIN, HEAD, FOOT = 20, 150, 70
-"""Pixels left free at the sides, above for the columns' labels, and below."""
+"""Pixels that are left free at the sides, at the top for the labels of columns, and at the bottom."""
 
 
 @dataclass(frozen=True)
 class Progressive:
-    """One row a test image: the x_0 predicted from x_t at rising rates, and last the image itself."""
+    """One row for each test image: the x_0 predicted from x_t at rising rates, and at the end the image itself."""
 
     images: int = 8
-    """Rows, at most: the first images that were kept."""
+    """The largest number of rows. The first images that were kept are shown."""
     title: str = ""
 
     consumes: ClassVar[str] = "progressive"
@@ -55,7 +55,7 @@ def _drawn(progressive: Mapping[str, np.ndarray], rows: int, title: str) -> Figu
     columns = cells.shape[1]
     upscale = max(1, ((WIDTH - 2 * MARGIN) // columns - GAP) // width)
     across, down = columns * (width * upscale + GAP) - GAP, len(cells) * (height * upscale + GAP) - GAP
-    # Large images are not shrunk: the figure grows, and its text with it.
+    # Large images are not shrunk. Instead the figure grows, and its text with it.
     scale = max(1.0, (across + 2 * MARGIN) / WIDTH)
     margin, head, foot = (round(size * scale) for size in (MARGIN, HEAD, FOOT))
     total_width, total_height = max(WIDTH, across + 2 * margin), down + head + foot

@@ -12,12 +12,12 @@ from diffbench.base.errors import UserError
 from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
 
 Curve = tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"], Float[np.ndarray, " _"]]
-"""Share of the reverse process that is done, cumulative rate in bits/dim, and the RMSE (0-255 scale) that is left."""
+"""The share of the reverse process that is done, the rate so far in bits/dim, and the RMSE (0-255 scale) then left."""
 
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """Three panels: distortion and rate by reverse process time, and one against the other; one line a model."""
+    """Three panels: distortion and rate by reverse process time, and one against the other. One line for each model."""
 
     title: str = "Progressive coding"
 
@@ -26,7 +26,7 @@ class RateDistortion:
     def __call__(self, curves: Mapping[str, Curve]) -> Figure:
         """Return the figure of curves by model.
 
-        Raises: UserError where there is none, or where the parts of one differ in length.
+        Raises: UserError if there is none, or if the parts of one differ in length.
         """
         if not curves:
             raise UserError("rate_distortion: no curves to draw")

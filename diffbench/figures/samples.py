@@ -14,10 +14,10 @@ from diffbench.base.errors import UserError
 from diffbench.figures._style import DOTS_PER_INCH, WIDTH, empty_figure, styled
 
 ImageSet = UInt8[np.ndarray, "_ _ _ _"]
-"""Bytes, channels last; sets may differ in number, so their axes are not named."""
+"""Bytes, channels last. Sets may differ in their numbers of images, so the axes have no names."""
 
 LABEL_SHARE = 0.16
-"""Of the figure's width, left to the rows' labels."""
+"""The share of the figure's width that is left for the labels of rows."""
 
 GAP = 6
 """Pixels between images."""
@@ -28,7 +28,7 @@ POINTS = 72 / DOTS_PER_INCH
 
 @dataclass(frozen=True)
 class Samples:
-    """The first images of every set, in their own order: none is picked."""
+    """The first images of every set, in their own order. No image is chosen by hand."""
 
     columns: int = 16
     """Images in a row."""
@@ -41,13 +41,13 @@ class Samples:
             raise ValueError(f"columns: {self.columns} is not allowed; 1 or more")
 
     def __call__(self, images: Mapping[str, ImageSet]) -> Figure:
-        """Return a figure with one row for each label, enlarged without smoothing; all of one size."""
+        """Return a figure with one row for each label, enlarged without smoothing. All images must have one size."""
         with styled():
             return _drawn(images, self.columns, self.title)
 
 
 def image_row(images: ImageSet, columns: int, *, upscale: int, gap: int) -> UInt8[np.ndarray, "rows across 3"]:
-    """Return the first `columns` images side by side, enlarged, white between; missing ones stay white."""
+    """Return the first `columns` images side by side, enlarged, with white between them; missing ones are white."""
     height, width = (size * upscale for size in images.shape[1:3])
     row = np.full((height, columns * (width + gap) - gap, 3), 255, np.uint8)
     for place, image in enumerate(images[:columns]):
@@ -67,7 +67,7 @@ def _drawn(images: Mapping[str, ImageSet], columns: int, title: str) -> Figure:
     upscale = max(1, int((WIDTH * (1 - LABEL_SHARE) / columns - GAP) // image_width))
     rows = {label: image_row(batch, columns, upscale=upscale, gap=GAP) for label, batch in images.items()}
 
-    # Lengths in pixels, so that a pixel of a row is one of the file; text grows with a wider figure.
+    # Lengths are in pixels, so that a pixel of a row is a pixel of the file. Text grows with a wider figure.
     row_height, row_width = rows[first_label].shape[:2]
     scale = max(1.0, row_width / WIDTH)
     font_size = min(10.5 * scale, 0.6 * row_height * POINTS)
@@ -91,7 +91,7 @@ def _drawn(images: Mapping[str, ImageSet], columns: int, title: str) -> Figure:
 
 
 def _tops(labels: list[str], row_height: int, first: int) -> list[int]:
-    # A row of another family (the label's text before its comma) keeps more distance.
+    # Between two families (the label's text before its comma) there is more space.
     tops = [first]
     for above, label in pairwise(labels):
         same_family = above.split(",")[0] == label.split(",")[0]

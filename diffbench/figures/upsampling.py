@@ -12,9 +12,9 @@ from diffbench.figures.samples import ImageSet, Samples
 
 @dataclass(frozen=True)
 class Upsampling:
-    """The first images of every set, in their own order; a set smaller than the largest is followed by itself enlarged.
+    """The first images of every set, in their own order. A set of smaller images is shown a second time, enlarged.
 
-    Labels say a family and, after a comma, what the set is: "adm_u, given".
+    A label has a family and, after a comma, says what the set is: "adm_u, given".
     """
 
     columns: int = 16
@@ -24,9 +24,9 @@ class Upsampling:
     consumes: ClassVar[str] = "images"
 
     def __call__(self, images: Mapping[str, ImageSet]) -> Figure:
-        """Return a figure with one row for each set, and one more for each small set; small pixels are drawn large.
+        """Return a figure with one row for each set, and two for a set of small images. Small pixels are drawn large.
 
-        Raises: UserError where a set's size does not divide the largest.
+        Raises: UserError if the size of a set's images does not divide the largest size.
         """
         height, width = max(batch.shape[1:3] for batch in images.values())
         rows: dict[str, ImageSet] = {}

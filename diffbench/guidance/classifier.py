@@ -3,7 +3,6 @@
 Dhariwal and Nichol 2021, algorithms 1 (mean + s Sigma grad) and 2 (eps - s sigma grad); the two are not equal.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -11,9 +10,7 @@ from diffbench.base.errors import UserError
 from diffbench.diffusion.denoiser import Condition, Denoiser, with_eps
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Level, over
-
-Gradient = Callable[[X, Level, Condition | None], X]
-"""gradient(x, level, condition): grad log p(y | x_t) with respect to x."""
+from diffbench.guidance._contract import Gradient
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from diffbench.base.errors import UserError
 from diffbench.diffusion.denoiser import NO_LABEL, Condition, Denoiser
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Level
-from diffbench.guidance.classifier import Gradient
+from diffbench.guidance._contract import Gradient
 
 
 @dataclass(frozen=True)

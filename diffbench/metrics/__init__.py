@@ -1,22 +1,11 @@
-"""Metrics: saved features in, a number and its 95 % interval out. One file each; numpy only, so that scoring
+"""Metrics: saved features in, a number and its 95 % interval out. One file each. They use only numpy, so that scoring
 starts fast.
 
-To add one, put a file here with one public frozen dataclass, whose fields are its configuration, and that has
+To add one, put a file here with one public frozen dataclass, whose fields are its configuration. What it must have and
+may declare is in `Metric` (`_contract.py`). `generated` and `reference` map names of features ("pool", "logits") to
+arrays with one row per image. The file's name is the metric's name, and the contract test finds it automatically.
 
-    label: ClassVar[str]                 text for axes and table heads, e.g. "FID"
-    higher_is_better: ClassVar[bool]
-    consumes: ClassVar[str] = "features"  what it is computed from
-    __call__(generated, reference) -> Estimate
-    fewest: int                           optional: images that it needs of either side, if more than 2
-    require(num_images)                   optional: raises UserError for a number of generated images that it refuses
-    needs_reference: bool                 optional: False where the reference plays no part
-    takes_moments: bool                   optional: whether a reference's stored mean and covariance replace its images
-
-`generated` and `reference` map names of features ("pool", "logits") to arrays with one row per image. The
-file's name is the metric's name; the contract test finds it by itself.
-
-An interval is for the expectation of the estimator at this number of generated images; its bias in that
-number belongs to the protocol. The reference is part of the protocol too, so it is held fixed: only the
-generated images are random. No metric that compares a set with itself is bootstrapped with replacement, for
-duplicates shift it.
+An interval is for the expectation of the estimator at this number of generated images. The bias from that number
+belongs to the protocol. The reference is part of the protocol too, so it is held fixed: only the generated images are
+random. Metrics that compare a set with itself are not bootstrapped with replacement, because duplicates shift them.
 """

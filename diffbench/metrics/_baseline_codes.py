@@ -1,4 +1,4 @@
-"""Codelengths that need no model, so that a reader sees what a number of bits per dimension is worth."""
+"""Codelengths that need no model, so that a reader can judge a number of bits per dimension."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -6,18 +6,18 @@ from jaxtyping import UInt8
 from diffbench.base.arrays import Bytes
 
 LARGEST = 64 * 64 * 3
-"""Dimensions up to which a histogram per pixel is kept: beyond, its counts would be larger than most data sets."""
+"""The most dimensions with a histogram for each pixel. Beyond that, the counts would be larger than most data sets."""
 
 CHUNK = 4096
 
 
 def level_index(images: Bytes, levels: int) -> np.ndarray:
-    """Return bytes as the index of their grey level: k for round(k 255 / (levels - 1))."""
+    """Return bytes as the indices of their grey levels: k for round(k 255 / (levels - 1))."""
     return np.round(images.astype(np.float32) * ((levels - 1) / 255)).astype(np.int64)
 
 
 def uniform_code(levels: int) -> float:
-    """Return the bits per dimension of a code that knows the number of grey levels alone."""
+    """Return the bits per dimension of a code that knows only the number of grey levels."""
     return float(np.log2(levels))
 
 
@@ -28,7 +28,7 @@ def histogram_code(
 ) -> float | None:
     """Return the bits per dimension of coding each pixel by its own histogram over the training split.
 
-    Counts start at 1/2 (Krichevsky and Trofimov 1981), so that an unseen level has a code. None for large images.
+    Counts start at 1/2 (Krichevsky and Trofimov 1981), so that an unseen level has a code. Large images give None.
     """
     dimensions = int(np.prod(train.shape[1:]))
     if dimensions > LARGEST:

@@ -1,4 +1,4 @@
-"""Features as metrics need them: float64, two-dimensional, finite; anything else is one clear line."""
+"""Features as metrics need them: float64, two-dimensional, finite. Anything else is refused in one clear line."""
 
 from collections.abc import Mapping
 
@@ -12,20 +12,20 @@ Features = Float[np.ndarray, "images features"]
 """One row per image."""
 
 References = Float[np.ndarray, "references features"]
-"""Features of the reference, whose number of images may differ."""
+"""Features of the reference, which may have another number of images."""
 
 FeatureSet = Mapping[str, np.ndarray]
 """What a file of features holds: arrays by name ("pool", "logits")."""
 
 STORED_MOMENTS = {"pool": ("mu", "sigma"), "spatial": ("mu_s", "sigma_s")}
-"""Names of mean and covariance that ADM's reference batches store of a feature, over the full data set."""
+"""The names under which ADM's reference batches store the mean and covariance of a feature, over the full data set."""
 
 
 def feature(features: FeatureSet, name: str, *, side: str, at_least: int = 2) -> Features:
     """Return one array of a set in float64.
 
     side: "generated" or "reference", for messages.
-    Raises: UserError where it is missing, not two-dimensional, shorter than `at_least`, or not finite.
+    Raises: UserError if it is missing, not two-dimensional, shorter than `at_least`, or not finite.
     """
     return stored_feature(features, name, side=side, at_least=at_least).astype(np.float64)
 
@@ -33,9 +33,9 @@ def feature(features: FeatureSet, name: str, *, side: str, at_least: int = 2) ->
 def stored_feature(
     features: FeatureSet, name: str, *, side: str, at_least: int = 2
 ) -> Float[np.ndarray, "images features"]:
-    """Return one array of a set as it is stored, so that one mapped from a file is not copied.
+    """Return one array of a set as it is stored, so that an array that is mapped from a file is not copied.
 
-    Raises: UserError as `feature`.
+    Raises: UserError, as `feature`.
     """
     if name not in features:
         held = ", ".join(sorted(features)) or "nothing"
@@ -58,9 +58,9 @@ def stored_feature(
 def feature_pair(
     generated: FeatureSet, reference: FeatureSet, name: str, *, at_least: int = 2
 ) -> tuple[Features, References]:
-    """Return one array of both sets in float64, of equal width.
+    """Return one array of both sets in float64. Both have the same width.
 
-    Raises: UserError as `feature`, and where the widths differ.
+    Raises: UserError as `feature`, and if the widths differ.
     """
     pair = (
         feature(generated, name, side="generated", at_least=at_least),
@@ -71,7 +71,7 @@ def feature_pair(
 
 
 def same_width(name: str, generated: int, reference: int) -> None:
-    """Raise UserError where generated and reference features have different numbers of dimensions."""
+    """Raise UserError if generated and reference features have different numbers of dimensions."""
     if generated != reference:
         raise UserError(
             f"features '{name}': generated has {generated} dimensions, reference {reference}; "

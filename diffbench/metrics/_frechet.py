@@ -1,9 +1,9 @@
-"""The Frechet distance between two normal distributions from factors of their covariances, and what its interval needs.
+"""The Frechet distance of two normal distributions, from factors of their covariances, and what its interval needs.
 
-The trace of (Sigma_1 Sigma_2)^(1/2) is the sum of the singular values of L_2' L_1, where Sigma = L L'. Of few images,
-L is the centred features X' / sqrt(n - 1) themselves; of many, it is a factor of the covariance. Eigenvalues of
-Sigma_1 Sigma_2 are the squares of these singular values, and cost a third of the time. But a direction with less than
-1e-8 of the largest drowns in their rounding, so they are taken only where the smallest one bounds what is lost.
+The trace of (Sigma_1 Sigma_2)^(1/2) is the sum of the singular values of L_2' L_1, where Sigma = L L'. If there are few
+images, L is the centred features X' / sqrt(n - 1) themselves; if there are many, L is a factor of the covariance.
+Eigenvalues of Sigma_1 Sigma_2 are the squares of these singular values and cost a third of the time. But rounding hides
+a direction that has less than 1e-8 of the largest. So they are used only if the smallest one bounds what is lost.
 Source: Dowson and Landau 1982, "The Frechet distance between multivariate normal distributions".
 """
 
@@ -22,9 +22,9 @@ Matrix = Float[np.ndarray, "features features"]
 Factor = Float[np.ndarray, "features rank"]
 EPS = float(np.finfo(np.float64).eps)
 LOSS = 1e-10
-"""Relative error of the trace term that squares may cost, by a bound that is 1,000 times what was seen."""
+"""The relative error of the trace term that squares may cost, by a bound that is 1,000 times what was seen."""
 NOT_A_COVARIANCE = 1e-4
-"""Asymmetry and negative eigenvalues, relative to the largest, that rounding to float32 does not explain."""
+"""Asymmetry and negative eigenvalues, relative to the largest, that are too large for rounding to float32."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Normal:
 
     @classmethod
     def of_images(cls, x: Features) -> "Normal":
-        """Return the one fitted to features; where images are few, without forming a covariance.
+        """Return the normal that is fitted to features. If there are few images, no covariance is formed.
 
         Raises: UserError for fewer than two images.
         """
@@ -48,7 +48,7 @@ class Normal:
 
     @classmethod
     def of_moments(cls, mean: Vector, covariance: Matrix) -> "Normal":
-        """Return the one with this mean and covariance. Raises: UserError where the matrix is no covariance."""
+        """Return the normal with this mean and covariance. Raises: UserError if the matrix is not a covariance."""
         return cls(mean, factor_of(covariance))
 
     @property
@@ -76,9 +76,9 @@ def _left_vectors(product: Float[np.ndarray, "k r"]) -> tuple[Float[np.ndarray, 
 
 
 def _resolved(squares: Float[np.ndarray, " n"]) -> bool:
-    """Return whether the roots of these ascending eigenvalues have the sum of the singular values they stand for.
+    """Return whether the roots of these ascending eigenvalues have the same sum as the singular values, up to LOSS.
 
-    Rounding moves each eigenvalue by about eps of the largest, hence its root by that over twice the root.
+    Rounding moves each eigenvalue by about eps of the largest, so it moves the root by that over twice the root.
     """
     if len(squares) == 0 or squares[0] <= 0:
         return False
@@ -87,9 +87,9 @@ def _resolved(squares: Float[np.ndarray, " n"]) -> bool:
 
 
 def factor_of(covariance: Matrix) -> Factor:
-    """Return L with L L' = covariance: Cholesky's, or where rounding leaves the matrix singular, one from eigenvalues.
+    """Return L with L L' = covariance: Cholesky's, or one from eigenvalues if rounding leaves the matrix singular.
 
-    Raises: UserError where the matrix is not symmetric or has a negative eigenvalue.
+    Raises: UserError if the matrix is not symmetric or has a negative eigenvalue.
     """
     variances = covariance.diagonal()
     allowed = NOT_A_COVARIANCE * variances.max(initial=0.0)
@@ -97,7 +97,7 @@ def factor_of(covariance: Matrix) -> Factor:
         raise UserError("not a covariance: a variance is negative, or the matrix is not symmetric; make it again")
     try:
         root = np.linalg.cholesky(covariance)
-        # A pivot is what is left of a variance given the features before it; rounding alone leaves d eps of it.
+        # A pivot is what is left of a variance given the features before it. Rounding alone leaves d eps of it.
         if (root.diagonal() ** 2 > len(variances) * EPS * variances).all():
             return root
     except np.linalg.LinAlgError:
@@ -106,11 +106,11 @@ def factor_of(covariance: Matrix) -> Factor:
 
 
 def _factor_by_eigenvalues(covariance: Matrix) -> Factor:
-    """Return a factor of a singular covariance, whose constant features have rows of zeros.
+    """Return a factor of a singular covariance. The rows of constant features are zeros.
 
-    Features are brought to variance 1 first, so that rounding is relative to each one's own scale. What it leaves of an
-    eigenvalue 0 is of either sign: the most negative one tells how large such noise is. Positive ones of that size are
-    noise too, and their roots would be 1e-8, not 1e-16, of the largest.
+    Features are first scaled to variance 1, so that rounding is relative to each feature's own scale. Rounding turns an
+    eigenvalue 0 into a small number of either sign. The most negative one tells how large such noise is. Positive ones
+    of that size are noise too, and their roots would be 1e-8 of the largest, not 1e-16.
     """
     variances = covariance.diagonal()
     varying = np.flatnonzero(variances > 0)
@@ -133,9 +133,9 @@ def _distance(one: Normal, other: Normal, roots: Float[np.ndarray, " n"]) -> flo
 
 @dataclass(frozen=True)
 class Measured:
-    """The distance of a set of images from a reference, and what its interval rests on.
+    """The distance of a set of images from a reference, and what its interval needs.
 
-    second_order: the variance of the distance's quadratic part. influence: of each image.
+    second_order: the variance of the distance's quadratic part. influence: the influence of each image.
     """
 
     value: float
@@ -151,16 +151,16 @@ class Measured:
 def measured(x: Features, reference: Normal) -> Measured:
     """Return the distance of x's moments to a reference, with each image's influence.
 
-    The influence of a centred image c is 2 (mean - mu)'c + c'c - c' T c, with T = L_2 U s^-1 U' L_2' the optimal
-    transport map's matrix, where L_2' L_1 = U s V': the derivative of the distance along a growing weight of that
-    image. It takes a second pass over x.
+    The influence of a centred image c is 2 (mean - mu)'c + c'c - c' T c. T = L_2 U s^-1 U' L_2' is the matrix of the
+    optimal transport map, where L_2' L_1 = U s V'. The influence is the derivative of the distance along a growing
+    weight of that image. It takes a second pass over x.
     """
     if len(x) <= x.shape[1]:
         return _of_few_images(np.asarray(x, np.float64), reference)
     mean, covariance = moments(x)
     own = Normal.of_moments(mean, covariance)
     u, roots = _left_vectors(reference.factor.T @ own.factor)
-    # An image's share of a direction is at most of the order of s: what is dropped here adds nothing.
+    # An image's share of a direction is at most of the order of s, so the directions that are dropped add nothing.
     seen = roots > len(mean) * EPS * roots.max(initial=0.0)
     axes = (reference.factor @ u[:, seen]) / np.sqrt(roots[seen])
     influence = np.concatenate(
@@ -176,7 +176,7 @@ def measured(x: Features, reference: Normal) -> Measured:
 def _of_few_images(x: Features, reference: Normal) -> Measured:
     """Return the same from C L_2 / sqrt(n - 1) = P s Q', with C the centred features: c_i' T c_i = (n - 1) P_i^2 . s.
 
-    The second order's expansion needs more images than dimensions; with fewer, the jackknife stands as it is.
+    The expansion to second order needs more images than dimensions. With fewer, the jackknife is not corrected.
     """
     n, own = len(x), Normal.of_images(x)
     c = x - own.mean

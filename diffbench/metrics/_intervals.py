@@ -1,19 +1,20 @@
-"""Standard errors of smooth statistics, right also where their first order vanishes; of neighbour statistics; shares.
+"""Intervals of smooth statistics (even if their first order vanishes), of neighbour statistics and of shares.
 
-Write a statistic of n images as T(P_n) = T(P) + L + Q: a mean of independent terms L, and a quadratic form Q
-in the deviation of P_n from P. The infinitesimal jackknife takes the terms at P_n, not at P, and what it
-estimates is var L + 2 var Q: for the model case |mean of x|^2 it gives 4 m'Sm / n + 4 tr S^2 / n^2, where the
-truth has 2 tr S^2 / n^2. With var Q known in closed form the excess is taken off; and var Q itself is the
-least that is left, the fallback where L vanishes (generated images that are distributed like the reference).
+Write a statistic of n images as T(P_n) = T(P) + L + Q: a mean of independent terms L, and a quadratic form Q in the
+deviation of P_n from P. The infinitesimal jackknife takes the terms at P_n instead of P, and so it estimates
+var L + 2 var Q. For example, for |mean of x|^2 it gives 4 m'Sm / n + 4 tr S^2 / n^2, while the truth has
+2 tr S^2 / n^2. If var Q is known in closed form, the excess is subtracted. The result is at least var Q, which is the
+right answer if L vanishes (generated images that are distributed like the reference).
 Source: Jaeckel 1972, "The infinitesimal jackknife"; Efron and Stein 1981 for the excess.
 
-Shares of what generated images cover depend on the images in all orders, so that the jackknife is 1 to 8 times the
-variance, and no closed form says how many. But at half the number of images the truth shows itself: two disjoint
-halves are independent, and half their squared difference has the variance's expectation. So the jackknife of all
-images is multiplied by the ratio of variance to jackknife among halves, drawn without replacement.
+Shares of what generated images cover depend on the images in all orders. The jackknife is then 1 to 8 times the
+variance, and no closed form says how many times. But with half the images the true variance can be measured: two
+disjoint halves are independent, and half their squared difference has the variance as its expectation. So the
+jackknife of all images is multiplied by the ratio of variance to jackknife among halves, drawn without replacement.
 
-A variance is itself an estimate. Where few images carry most of it (heavy tails, rare hits) it is noisy and mostly too
-small, so intervals take Student's quantile at the degrees of freedom that the influence values' kurtosis leaves.
+A variance is itself an estimate. If few images carry most of it (heavy tails, rare hits), it is noisy and mostly too
+small. So intervals use Student's quantile, with the degrees of freedom that follow from the kurtosis of the influence
+values.
 Source: Satterthwaite 1946, "An approximate distribution of estimates of variance components".
 """
 
@@ -23,14 +24,21 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from diffbench.base.records import NORMAL_95, Estimate, student_quantile
+from diffbench.base.records import NORMAL_95, Estimate
 from diffbench.metrics._features import Features
 
 
 def student(value: float, variance: float, influence: Float[np.ndarray, " images"]) -> Estimate:
-    """Return the value with Student's interval, at the degrees of freedom of these influence values."""
-    margin = student_quantile(_degrees(influence)) * math.sqrt(variance)
+    """Return the value with Student's interval, at the degrees of freedom that these influence values have."""
+    margin = _student_quantile(_degrees(influence)) * math.sqrt(variance)
     return Estimate(value, value - margin, value + margin)
+
+
+def _student_quantile(degrees: float) -> float:
+    # Imported only here: it takes longer than most scores, and shares of independent hits do without it.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.975))
 
 
 def _degrees(influence: Float[np.ndarray, " images"]) -> float:
@@ -54,17 +62,17 @@ def corrected_variance(first_order: float, second_order: float) -> float:
 
 
 SPLITS = 8
-"""Pairs of halves, each a degree of freedom of the ratio."""
+"""The number of pairs of halves. Each pair is a degree of freedom of the ratio."""
 
 
 def canonical_order(x: Features) -> Int[np.ndarray, " images"]:
-    """Return the images in the order of a digest of their features: a draw must not depend on the file's order."""
+    """Return the images in the order of a digest of their features. A draw must not depend on the file's order."""
     digests = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x]
     return np.array(sorted(range(len(x)), key=digests.__getitem__))
 
 
 def all_and_halves(x: Features) -> Bool[np.ndarray, "subsets images"]:
-    """Return which images each subset holds: first all, then pairs of disjoint halves, by a fixed generator."""
+    """Return which images each subset holds: first all, then pairs of disjoint halves that a fixed generator draws."""
     n, canonical = len(x), canonical_order(x)
     draws = np.random.Generator(np.random.PCG64(0))
     subsets = np.zeros((1 + 2 * SPLITS, n), bool)
@@ -84,9 +92,9 @@ def share_of_covered(
 ) -> Estimate:
     """Return the share of `total` things that all images cover, with the interval of its calibrated jackknife.
 
-    covered: how many each of `all_and_halves` covers. changes: by how much that changes without each image.
-    The interval is Wilson's, with Student's quantile, for as many independent trials as have this variance; where no
-    image alone changes anything, for as many as the smaller set has.
+    covered: how many each subset of `all_and_halves` covers. changes: by how much that changes without each image.
+    The interval is Wilson's, with Student's quantile, for as many independent trials as have this variance. If no
+    single image changes anything, it is Wilson's for as many trials as the smaller set has.
     """
     jackknives = np.array([(own.sum() - 1) * change[own].var() for own, change in zip(subsets, changes, strict=True)])
     halves = covered[1:].reshape(-1, 2)
@@ -96,7 +104,7 @@ def share_of_covered(
     if variance == 0:
         return _wilson(p, min(total, subsets.shape[1]), NORMAL_95)
     degrees = 1 / (1 / SPLITS + 1 / _degrees(changes[0]))
-    return _wilson(p, kept * (1 - kept) / variance, student_quantile(degrees))
+    return _wilson(p, kept * (1 - kept) / variance, _student_quantile(degrees))
 
 
 def share(hits: Bool[np.ndarray, " images"]) -> Estimate:

@@ -8,14 +8,14 @@ from jaxtyping import Float
 from diffbench.base.errors import UserError
 
 CHUNK_ENTRIES = 2**22
-"""Feature values held in float64 at a time (32 MiB)."""
+"""How many feature values are held in float64 at a time (32 MiB)."""
 
 
 class Moments:
     """Accumulates the mean and the sum of products of deviations over batches of features.
 
-    Each batch is centred by its own mean and merged exactly, so that neither a large common offset nor the size of the
-    batches costs digits.
+    Each batch is centred by its own mean and merged exactly, so that no digits are lost to a large common offset or to
+    the size of the batches.
     Source: Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
     """
 
@@ -27,7 +27,7 @@ class Moments:
     def add(self, batch: Float[np.ndarray, "images features"]) -> None:
         """Take in the features of more images.
 
-        Raises: UserError where their number of dimensions differs from the first ones', or one is not finite.
+        Raises: UserError if their number of dimensions is not that of the first ones, or if a value is not finite.
         """
         batch = np.asarray(batch, np.float64)
         if batch.ndim != 2 or batch.shape[1] != len(self.mean):
@@ -53,7 +53,7 @@ class Moments:
 
 
 def chunks(x: Float[np.ndarray, "images features"]) -> Iterator[Float[np.ndarray, "chunk features"]]:
-    """Yield the rows of an array, which may be mapped from a file, in float64 and bounded memory."""
+    """Yield the rows of an array in float64 and bounded memory. The array may be mapped from a file."""
     size = max(1, CHUNK_ENTRIES // x.shape[1])
     for start in range(0, len(x), size):
         yield np.asarray(x[start : start + size], np.float64)
@@ -62,7 +62,7 @@ def chunks(x: Float[np.ndarray, "images features"]) -> Iterator[Float[np.ndarray
 def moments(
     x: Float[np.ndarray, "images features"],
 ) -> tuple[Float[np.ndarray, " features"], Float[np.ndarray, "features features"]]:
-    """Return the mean and the unbiased covariance in float64, in bounded memory also of an array mapped from a file."""
+    """Return the mean and the unbiased covariance in float64 and bounded memory; x may be mapped from a file."""
     sums = Moments(x.shape[1])
     for chunk in chunks(x):
         sums.add(chunk)

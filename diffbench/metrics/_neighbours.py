@@ -1,9 +1,9 @@
 """Nearest neighbours in bounded memory: one float32 matrix product a block, and exact float64 wherever that decides.
 
 Squared distances |a|^2 + |b|^2 - 2 a'b come from a product in float32, with a bound on its rounding error that holds
-for any order of summation. A comparison that lies within the bound is made again from the differences in float64, so
-every answer is that of float64 distances, and `<=` means what it says: the distance of a point to its copy is 0.
-Where float32 leaves much open (clusters far apart), the block is taken again in float64.
+for any order of summation. If a comparison is closer than the bound, it is made again from the differences in float64.
+So every answer is that of float64 distances, and `<=` is exact: the distance of a point to its copy is 0.
+If float32 leaves many comparisons open (clusters far apart), the block is computed again in float64.
 """
 
 from collections.abc import Iterator
@@ -16,26 +16,26 @@ from diffbench.base.errors import UserError
 from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
 
 BLOCK_ENTRIES = 2**24
-"""Distances held at a time (64 MiB in float32)."""
+"""How many distances are held at a time (64 MiB in float32)."""
 
 SYMMETRIC_ENTRIES = 2**27
-"""Products of a set with itself that are held whole (512 MiB), for BLAS then computes one triangle: half the work."""
+"""Products of a set with itself that are held whole (512 MiB). BLAS then computes one triangle, half the work."""
 
 OPEN_SHARE = 1 / 256
-"""Largest share of a block's pairs that is worth deciding one by one."""
+"""The largest share of a block's pairs that is worth deciding one by one."""
 
 PIECES = 16
-"""Pieces of a row for each neighbour that is looked for: two near ones share a piece once in so many times."""
+"""Pieces of a row for each neighbour that is looked for. Two near ones share a piece once in so many times."""
 
 ENOUGH = 24
-"""Balls that hold a point, from which on each half of the images holds it too, but for a chance of 2^-24."""
+"""If so many balls hold a point, each random half of the images holds it too, except with a chance of 2^-24."""
 
 
 @dataclass(frozen=True)
 class NeighbourMetric:
     """Configuration of the metrics of k nearest neighbours.
 
-    num_reference: the first so many reference images count (ADM's evaluator takes 10,000); null takes all.
+    num_reference: how many reference images count, from the first on (ADM's evaluator takes 10,000); null takes all.
     """
 
     features: str = "pool"
@@ -50,11 +50,11 @@ class NeighbourMetric:
 
     @property
     def fewest(self) -> int:
-        """Images that it needs."""
+        """How many images it needs."""
         return self.k + 2
 
     def pair(self, generated: FeatureSet, reference: FeatureSet) -> tuple[Features, References]:
-        """Return the features compared: all generated images, the first num_reference of the reference."""
+        """Return the features that are compared: all generated images, and the first num_reference of the reference."""
         x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)
         return x, y[: self.num_reference]
 
@@ -64,7 +64,7 @@ def nearest_others(
 ) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
     """Return each point's `count` nearest others and their squared distances, nearest first.
 
-    exact: how many of them are exact; those after it, which intervals need, are as near as the product says.
+    exact: how many of them are exact. Intervals also need those after it, and for them the product is near enough.
     """
     return _nearest(x, x, count, count if exact is None else exact, own=True)
 
@@ -79,7 +79,7 @@ def nearest(
 def within(
     points: Features, centres: References, squared_radii: Float[np.ndarray, " references"]
 ) -> Iterator[tuple[int, Bool[np.ndarray, "block references"]]]:
-    """Yield, for blocks of points, the first one's index and which centres are within their radii of each."""
+    """Yield, for blocks of points, the first point's index and which centres have each point within their radius."""
     pairs = _Pairs(points, centres)
     for start in pairs.starts:
         for precision in pairs.precisions:
@@ -102,8 +102,8 @@ def levels(
     """Yield, for blocks of points, the pairs of a point and a centre with the smallest ball that holds the point.
 
     squared: the ascending squared radii of each centre's balls, of which k + 1 are exact.
-    Yields: the points that ENOUGH centres hold in their k-th ball, whose pairs are left out; then per pair the point's
-    place in the block, the centre, and the number of the ball, from 1 on.
+    Yields first the points that at least ENOUGH centres hold in their k-th ball; the pairs of these are left out. Then,
+    for each pair, the point's place in the block, the centre, and the number of the ball, from 1 on.
     """
     pairs = _Pairs(points, centres)
     for start in pairs.starts:
@@ -130,7 +130,7 @@ def _level(
     column: Int[np.ndarray, " found"],
     distance: Float[np.ndarray, " found"],
 ) -> Int[np.ndarray, " found"]:
-    """Return the number, from 1 on, of the first of a centre's radii that reaches so far."""
+    """Return the number, from 1 on, of the first of a centre's radii that reaches this distance."""
     level = np.ones(len(column), np.int64)
     for radii in squared.T:
         level += radii[column] < distance
@@ -165,9 +165,9 @@ def _nearest(
 
 
 def _reached_by(distances: Float[np.ndarray, "block references"], count: int) -> Float[np.ndarray, "block 1"]:
-    """Return for each row a number that at least `count` of its distances do not exceed, and few more.
+    """Return for each row a number that is not exceeded by at least `count` of its distances, and by few more.
 
-    It is the count-th smallest of the minima of many short pieces: a pass, where a partition is a sort's better part.
+    It is the count-th smallest of the minima of many short pieces. That takes one pass; a partition is almost a sort.
     """
     width = distances.shape[1] // (PIECES * count)
     if width < 2:
@@ -182,7 +182,7 @@ def _places(flat: Int[np.ndarray, " found"], shape: tuple[int, int]) -> tuple[np
 
 
 def _pieces(places: Int[np.ndarray, " found"], width: int) -> list[Int[np.ndarray, " piece"]]:
-    """Return places in pieces whose differences of features fit into a block."""
+    """Return places in pieces, small enough that their differences of features fit into a block."""
     return np.array_split(places, len(places) * width // BLOCK_ENTRIES + 1)
 
 
@@ -193,7 +193,7 @@ def _direct(a: Features, b: Features) -> Float[np.ndarray, " images"]:
 
 @dataclass
 class _Block:
-    """Squared distances of a block of points to all centres: `partial` + `squares` of the column, and their error.
+    """Squared distances of a block of points to all centres: `partial` + the column's `squares`, and their error.
 
     The error is at most `row_slack` + the column's `column_slack`.
     """
@@ -226,17 +226,17 @@ class _Block:
 
 
 class _Pairs:
-    """All pairs of points and centres, in blocks of points; squares are of centred vectors."""
+    """All pairs of points and centres, in blocks of points. Squares are those of centred vectors."""
 
     def __init__(self, points: Features, centres: References):
         self.points, self.centres = points, centres
-        # Centred, so that a large common offset does not eat the digits.
+        # Vectors are centred, so that a large common offset does not cost digits.
         self.origin = centres.mean(axis=0)
         self.squares = np.concatenate([self._squares(part) for part in self._chunks(centres)])
         self.size = max(1, BLOCK_ENTRIES // len(centres))
         self.starts = range(0, len(points), self.size)
         largest = max(float(self.squares.max()), max(float(self._squares(p).max()) for p in self._chunks(points)))
-        # Beyond these, float32 would overflow, or lose small differences.
+        # Beyond these sizes, float32 would overflow or lose small differences.
         self.precisions = (np.float32, np.float64) if 1e-20 < largest < 1e30 else (np.float64,)
         self._prepared = None
 
@@ -250,8 +250,8 @@ class _Pairs:
         else:
             partial = -2 * self._symmetric[start : start + self.size]
         partial += squares.astype(precision)[:, None]
-        # Half an epsilon for each of the d products and sums, bounded by |a||b| <= (|a|^2 + |b|^2) / 2 (Higham 2002,
-        # section 3.1), for rounding a and b, and for what is added; then the same of the differences in float64.
+        # The bound has half an epsilon for each of the d products and sums, with |a||b| <= (|a|^2 + |b|^2) / 2 (Higham
+        # 2002, section 3.1), for rounding a and b, and for what is added. The float64 differences add the same again.
         width, exact = rows.shape[1], np.finfo(np.float64).eps
         unit = (1.01 * width + 32) * np.finfo(precision).eps / 2 + 2 * (width + 2) * exact
         floor = 32 * exact * float(self.origin @ self.origin) + width * float(np.finfo(precision).tiny)
@@ -260,7 +260,7 @@ class _Pairs:
     def _prepare(self, precision: type) -> None:
         self._prepared = precision
         if precision is np.float64:
-            self.precisions = (np.float64,)  # what one block needed, the next ones will
+            self.precisions = (np.float64,)  # if one block needed it, the next ones will too
         self._columns = np.concatenate([(part - self.origin).astype(precision) for part in self._chunks(self.centres)])
         whole = self.points is self.centres and len(self.centres) ** 2 <= SYMMETRIC_ENTRIES and precision is np.float32
         self._symmetric = self._columns @ self._columns.T if whole else None

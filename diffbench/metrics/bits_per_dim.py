@@ -15,7 +15,7 @@ from diffbench.base.records import Estimate
 
 @dataclass(frozen=True)
 class BitsPerDim:
-    """The bound's total in bits per dimension, lower is better; its spread is that over images."""
+    """The bound's total in bits per dimension; lower is better. Its spread is that over images."""
 
     higher_is_better: ClassVar[bool] = False
     consumes: ClassVar[str] = "terms"
@@ -29,7 +29,7 @@ class BitsPerDim:
 def mean_of(values: np.ndarray) -> Estimate:
     """Return the mean of independent values with the interval of its standard error.
 
-    Raises: UserError for fewer than two values, or any that is not finite.
+    Raises: UserError for fewer than two values, or if one is not finite.
     """
     values = np.asarray(values, np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
@@ -38,12 +38,12 @@ def mean_of(values: np.ndarray) -> Estimate:
 
 
 def subset_error(terms: Mapping[str, np.ndarray]) -> float | None:
-    """Return the standard error, in bits/dim, that the mean over images owes to the choice of timesteps alone.
+    """Return the part of the standard error of the mean over images, in bits/dim, that the choice of timesteps causes.
 
-    It is what separates the bound from a few timesteps and the bound from all, on the same images and noise; 0 where
-    all are taken, None where too few are to tell. One timestep a stratum leaves no spread within it, so neighbouring
-    strata are paired: over images, the spread of the difference of their totals is that of both choices, and of how
-    images differ in that difference, which makes the error a little too large.
+    It is the error between the bound from a few timesteps and the bound from all, on the same images and noise. It is 0
+    if all timesteps are taken, and None if there are too few to tell. With one timestep a stratum there is no spread
+    within a stratum, so neighbouring strata are paired. Over images, the difference of their totals varies by both
+    choices, and also because images differ in that difference; this makes the error a little too large.
     Source: the method of collapsed strata, Cochran 1977, "Sampling techniques", section 5A.12.
     """
     width = np.asarray(terms["width"])
@@ -53,7 +53,7 @@ def subset_error(terms: Mapping[str, np.ndarray]) -> float | None:
         return 0.0
     if count == 1 or num_images < 2:
         return None
-    # Pairs, and three together where one is left over.
+    # Pairs; if one is left over, the last group has three.
     groups = np.array_split(np.arange(count), count // 2)
     variance = 0.0
     for group in groups:
@@ -64,10 +64,10 @@ def subset_error(terms: Mapping[str, np.ndarray]) -> float | None:
 
 
 def rate_and_distortion(terms: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
-    """Return the parts of the bound: rate (all but L_0), distortion (L_0, the decoder's term), its RMSE, and L_T.
+    """Return the parts of the bound: rate (all except L_0), distortion (L_0, the decoder's term), its RMSE, and L_T.
 
-    All are in bits per dimension but the RMSE, which is that of the x_0 predicted at the last step, on the 0-255 scale.
-    L_T is part of the rate. Source: Ho et al. 2020, section 4.3, which finds 1.78, 1.97 and 0.95 on CIFAR-10.
+    All are in bits per dimension except the RMSE. That is the error of the x_0 predicted at the last step, on the 0-255
+    scale. L_T is part of the rate. Source: Ho et al. 2020, section 4.3, which finds 1.78, 1.97 and 0.95 on CIFAR-10.
     """
     decoder = np.asarray(terms["vlb"])[:, 0]
     error = mean_of(np.asarray(terms["x_0_mse"])[:, 0])
@@ -81,7 +81,7 @@ def rate_and_distortion(terms: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
 
 
 def gap(test: Estimate, train: Estimate) -> Estimate:
-    """Return how many more bits per dimension unseen images cost than training images: overfitting where positive.
+    """Return how many more bits per dimension unseen images cost than training images. A positive gap is overfitting.
 
     The splits share no image, so the squares of their errors add up.
     Source: Ho et al. 2020, section 4.3, which finds at most 0.03 on CIFAR-10.

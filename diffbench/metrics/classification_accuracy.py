@@ -1,7 +1,7 @@
-"""Classification accuracy: the share of labelled images that a classifier assigns to the label they were asked for.
+"""Classification accuracy: the share of labelled images to which a classifier gives the label that was asked for.
 
-What guidance buys, read beside the row of real images, whose labels are their own. The judge is the extractor's
-classifier, which saw no noise and guided nothing.
+It shows what guidance gains. Compare it with the row of real images, which have their own labels. The classifier is the
+extractor's, which saw no noise and guided nothing.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from diffbench.metrics._intervals import share
 
 @dataclass(frozen=True)
 class ClassificationAccuracy:
-    """Share of images whose largest logit is that of their label (features `labels`)."""
+    """The share of images whose largest logit is that of their label (features `labels`)."""
 
     features: str = "logits"
 
@@ -30,7 +30,7 @@ class ClassificationAccuracy:
     needs_labels: ClassVar[bool] = True
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return the share with Wilson's interval; the reference plays no part. Raises: UserError without labels."""
+        """Return the share with Wilson's interval; the reference is not used. Raises: UserError without labels."""
         right, _ = _answers(generated, self.features)
         return share(right)
 
@@ -38,7 +38,7 @@ class ClassificationAccuracy:
 def accuracy_by_class(generated: FeatureSet, features: str = "logits") -> Mapping[int, Estimate]:
     """Return the share for each class.
 
-    Raises: UserError without labels, and where no image was asked to be of a class.
+    Raises: UserError without labels, and if no image was asked to be of some class.
     """
     right, labels = _answers(generated, features)
     classes = np.asarray(generated[features]).shape[1]

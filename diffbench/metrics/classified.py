@@ -1,6 +1,6 @@
 """Classified: the share of generated images that a classifier assigns to one class with confidence.
 
-A self-check of samples, read beside the row of real images: noise and blends of two classes are not
+It is a simple check of samples. Compare it with the row of real images: noise and blends of two classes are not
 classified. It says nothing about variety.
 """
 
@@ -18,7 +18,7 @@ from diffbench.metrics.inception_score import log_softmax
 
 @dataclass(frozen=True)
 class Classified:
-    """Share of images whose largest class probability exceeds `confidence`."""
+    """The share of images whose largest class probability exceeds `confidence`."""
 
     features: str = "logits"
     confidence: float = 0.9
@@ -33,6 +33,6 @@ class Classified:
             raise UserError(f"confidence = {self.confidence}, wanted a probability between 0 and 1")
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return the share with Wilson's interval; the reference plays no part."""
+        """Return the share with Wilson's interval; the reference is not used."""
         logits = feature(generated, self.features, side="generated")
         return share(log_softmax(logits).max(axis=1) > np.log(self.confidence))

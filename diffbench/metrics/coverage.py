@@ -1,12 +1,11 @@
 """Coverage: the share of reference images with a generated image in their neighbourhood.
 
-A neighbourhood is the ball around a reference image that reaches to its k-th nearest other reference image,
-the boundary included (`<=`, as in precision and recall here; the authors' prdc has `<`, which differs only where
-distances are tied). Unlike recall's, these balls do not depend on the generated images, whose outliers therefore
-cannot raise it.
+A neighbourhood is the ball around a reference image that reaches to its k-th nearest other reference image. The
+boundary is included (`<=`, as in precision and recall here; the authors' prdc has `<`, which differs only if distances
+are tied). Unlike recall's, these balls do not depend on the generated images, so outliers among these cannot raise it.
 Range: 0 to 1. It grows with the number of generated images: n images that are distributed like the m reference
 images are expected to reach 1 - product over i = 0 .. k - 1 of (m - 1 - i) / (n + m - 1 - i), 0.97 for n = m
-and k = 5. It is comparable at equal n and m only.
+and k = 5. It is comparable only at equal n and m.
 Source: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", section 3; k = 5 as in
 their experiments.
 """
@@ -27,7 +26,7 @@ from diffbench.metrics._neighbours import ENOUGH, NeighbourMetric, nearest_other
 class Coverage(NeighbourMetric):
     """k-nearest-neighbour coverage on one array of features.
 
-    num_reference: the first so many reference images are to be covered; null takes all.
+    num_reference: how many reference images are to be covered, from the first on; null takes all.
     """
 
     k: int = 5
@@ -56,7 +55,7 @@ def _leave_one_out(
 ) -> tuple[Int[np.ndarray, " subsets"], Int[np.ndarray, "subsets generated"]]:
     """Return how many reference images each subset covers, and the change without each image, from one pass.
 
-    The balls stay as they are, so without image l exactly those reference images are lost that l alone covers.
+    The balls do not change. So exactly those reference images are lost without image l that only l covers.
     """
     radii = nearest_others(y, k)[1][:, -1]
     counts = np.zeros(len(y), np.int64)

@@ -1,12 +1,12 @@
-"""Density: how many reference images' neighbourhoods a generated image lies in, on average, divided by k.
+"""Density: how many reference images' neighbourhoods hold a generated image, on average, divided by k.
 
 A neighbourhood is the ball around a reference image that reaches to its k-th nearest other reference image. Each
-generated image is counted as often as balls hold it, so that a lone outlier among the reference images, whose
-ball is large, adds 1 / k at most, where precision would count the image in full.
-Range: 0 to the number of reference images / k. Reference images themselves lie in k balls of others on average,
-hence about 1 for perfect images; more than 1 where images crowd at the reference's modes, which is no virtue.
+generated image counts once for each ball that holds it. So a lone outlier among the reference images, whose ball is
+large, adds 1 / k at most; precision would count the image in full.
+Range: 0 to the number of reference images / k. Reference images themselves are in k balls of others on average, so
+perfect images have about 1. It is more than 1 if images crowd at the reference's modes, which is not a good sign.
 Balls include their boundary (`<=`), as those of precision and recall here; the authors' prdc has `<`, which
-differs only where distances are tied.
+differs only if distances are tied.
 Source: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", section 3; k = 5 as in
 their experiments.
 """
@@ -26,7 +26,7 @@ from diffbench.metrics._neighbours import NeighbourMetric, nearest_others, withi
 class Density(NeighbourMetric):
     """k-nearest-neighbour density on one array of features.
 
-    num_reference: the first so many reference images have balls; null takes all.
+    num_reference: how many reference images have balls, from the first on; null takes all.
     """
 
     k: int = 5
@@ -36,10 +36,10 @@ class Density(NeighbourMetric):
     consumes: ClassVar[str] = "features"
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return density with the interval of a mean over generated images, independent given the reference.
+        """Return density with the interval of a mean over generated images, which are independent given the reference.
 
-        Where no image lies in a ball that interval would be [0, 0]; its upper end is then Wilson's for the share
-        of images in some ball, each counted with the reference's own density, 1.
+        If no image is in a ball, that interval would be [0, 0]. Its upper end is then Wilson's for the share of images
+        in some ball, each of them counted with the reference's own density, 1.
         """
         x, y = self.pair(generated, reference)
         radii = nearest_others(y, self.k)[1][:, -1]

@@ -1,8 +1,8 @@
-"""FD-DINOv2: the Frechet distance on DINOv2's class token, where FID has Inception's pool.
+"""FD-DINOv2: the Frechet distance on DINOv2's class token instead of Inception's pool.
 
-Inception was trained to tell ImageNet's classes apart, and its distance has been found to disagree with people on
-diffusion models, whose samples it ranks too low; DINOv2 was trained without labels. Range: 0 and up, in its own unit,
-not FID's: hundreds are usual. Biased upward by about b / n.
+Inception was trained to tell ImageNet's classes apart. Its distance has been found to disagree with people on
+diffusion models, whose samples it ranks too low. DINOv2 was trained without labels. Range: 0 and up, in a unit that is
+not FID's: hundreds are usual. It is biased upward by about b / n.
 Source: Stein et al. 2023, "Exposing flaws of generative model evaluation metrics and their unfair treatment of
 diffusion models", section 4 (ViT-L/14).
 """
@@ -15,7 +15,7 @@ from diffbench.metrics.fid import Fid
 
 @dataclass(frozen=True)
 class FdDinov2(Fid):
-    """Frechet distance on the array that extractor `dinov2` makes."""
+    """The Frechet distance on the array that extractor `dinov2` makes."""
 
     features: str = "dinov2"
 

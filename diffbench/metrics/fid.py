@@ -1,5 +1,4 @@
-"""FID: the Frechet distance between normal distributions fitted to features of generated and of reference
-images.
+"""FID: the Frechet distance between normal distributions that are fitted to features of generated and reference images.
 
 d^2 = |mu_1 - mu_2|^2 + tr Sigma_1 + tr Sigma_2 - 2 tr (Sigma_1 Sigma_2)^(1/2)
 
@@ -22,7 +21,7 @@ from diffbench.metrics._moments import moments as moments
 
 @dataclass(frozen=True)
 class Fid:
-    """Frechet distance on one array; a reference may store the moments, as ADM's batches do."""
+    """The Frechet distance on one array. A reference may store the moments, as ADM's batches do."""
 
     features: str = "pool"
 
@@ -51,15 +50,15 @@ def fid(generated: Features, reference: References) -> float:
 def frechet_distance(mu1: Vector, sigma1: Matrix, mu2: Vector, sigma2: Matrix) -> float:
     """Return the squared Frechet (2-Wasserstein) distance between two normal distributions.
 
-    Raises: UserError where a matrix is not a covariance.
+    Raises: UserError if a matrix is not a covariance.
     """
     return distance(Normal.of_moments(mu1, sigma1), Normal.of_moments(mu2, sigma2))
 
 
 def reference_normal(reference: FeatureSet, name: str) -> Normal:
-    """Return the normal of a reference: of its stored moments, which are of more images than it holds, or its own.
+    """Return the normal of a reference: that of its stored moments, which are of more images than it holds, or its own.
 
-    Raises: UserError where there are neither, or the stored ones are not a mean and a covariance.
+    Raises: UserError if there are neither, or if the stored ones are not a mean and a covariance.
     """
     stored = STORED_MOMENTS.get(name, ())
     if not stored or not set(stored) <= set(reference):

@@ -1,17 +1,17 @@
 """FID-infinity: FID extrapolated to infinitely many generated images.
 
-FID of n images exceeds the distance of their distribution by about b / n, with a b that depends on the model, so
-that FID may rank models wrongly even at equal n. Here FID is computed at n = N, N / 2, ..., N / points, and
-the line in 1/n through these values, by least squares, is read at 1/n = 0.
+FID of n images exceeds the distance of their distribution by about b / n. As b depends on the model, FID may rank
+models wrongly even at equal n. Here FID is computed at n = N, N / 2, ..., N / points. A line in 1/n is fitted to these
+values by least squares, and is read at 1/n = 0.
 
-The authors draw one subset for each n. Here FID at N / K is the mean over the K blocks of a partition of all
-images: its first order in the images is then the same for every K, and only the second order, which carries the
-bias, differs. Partitions are drawn by a fixed generator from the images in the order of a digest of their
-features, so that neither a seed nor the images' order matters; features that differ in rounding draw other
-partitions, whose noise the interval holds. More points do not lower the variance, but bend the line: n near the
-number of dimensions has a bias in 1/n^2 too. Hence few points by default, where the authors take 15 down to N / 10.
+The authors draw one subset for each n. Here FID at N / K is the mean over the K blocks of a partition of all images.
+Its first order in the images is then the same for every K, and only the second order, which carries the bias,
+differs. A fixed generator draws the partitions from the images in the order of a digest of their features, so that
+neither a seed nor the order of images matters. Features that differ by rounding draw other partitions; the interval
+covers this noise. More points do not lower the variance, but they bend the line: n near the number of dimensions has a
+bias in 1/n^2 too. So the default has few points, while the authors take 15 down to N / 10.
 
-Range: 0 and up in expectation; a good model's estimate may be slightly negative. The bias in the number of reference
+Range: 0 and up in expectation; a good model's estimate may be slightly negative. The bias from the number of reference
 images stays: it belongs to the reference, as in FID.
 Source: Chong and Forsyth 2020, "Effectively unbiased FID and Inception Score and where to find them".
 """
@@ -30,14 +30,14 @@ from diffbench.metrics._intervals import canonical_order, student
 from diffbench.metrics.fid import reference_normal
 
 SEED = 0
-"""Of the partitions; fixed, for the images themselves are the only randomness that a score may have."""
+"""The seed of the partitions. It is fixed, because only the images themselves may make a score random."""
 
 
 @dataclass(frozen=True)
 class FidInfinity:
-    """Frechet distance without its bias in n; the reference may be `mu` and `sigma`, as ADM publishes it.
+    """The Frechet distance without its bias in n. The reference may be `mu` and `sigma`, as ADM publishes it.
 
-    points: numbers of images at which FID is computed. Costs 1 + 2 + ... + points distances.
+    points: at how many numbers of images FID is computed. It costs 1 + 2 + ... + points distances.
     """
 
     features: str = "pool"
@@ -55,7 +55,7 @@ class FidInfinity:
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return the intercept with an interval for its expectation over generated images, given the reference.
 
-        Raises: UserError where a block has fewer images than features + 2; its bias would not be near b / n.
+        Raises: UserError if a block has fewer images than features + 2, because its bias would not be near b / n.
         """
         x = feature(generated, self.features, side="generated")
         normal = reference_normal(reference, self.features)
@@ -90,17 +90,17 @@ def _curve(x: Features, reference: Normal, points: int) -> Float[np.ndarray, " p
 
 
 def _intercept_weights(points: int) -> Float[np.ndarray, " points"]:
-    """Return the weights w with intercept = w . FID: least squares in 1/n = K / N, whose N drops out."""
+    """Return the weights w with intercept = w . FID: least squares in 1/n = K / N, in which N cancels."""
     design = np.stack([np.ones(points), np.arange(1, points + 1)], axis=1)
     return np.linalg.pinv(design)[0]
 
 
 def _variance(x: Features, reference: Normal) -> tuple[float, Float[np.ndarray, " images"]]:
-    """Return the variance of the intercept, from FID's at N, and FID's influence values.
+    """Return the variance of the intercept, from that of FID at N, and FID's influence values.
 
-    FID's variance is var L + var Q (see _intervals). The weights sum to 1, so L stays. The quadratic part of the mean
-    over K blocks is K / N^2 times the sum of q_ij over pairs in one block; with independent partitions that makes
-    var Q (1 + sum_K w_K^2 (K - 1)), which for the weights of a line is 2 var Q at any number of points.
+    FID's variance is var L + var Q (see _intervals). The weights sum to 1, so L does not change. The quadratic part of
+    the mean over K blocks is K / N^2 times the sum of q_ij over pairs in one block. With independent partitions that
+    makes var Q (1 + sum_K w_K^2 (K - 1)), which for the weights of a line is 2 var Q at any number of points.
     """
     found = measured(x, reference)
     return max(found.variance - found.second_order, 0.0) + 2 * found.second_order, found.influence

@@ -1,9 +1,9 @@
 """Inception Score: exp of the mutual information between image and predicted class.
 
-exp mean_i KL(p(y | image_i) || mean_j p(y | image_j)), at least 1 and at most the number of classes. With
-several splits it is the mean over consecutive chunks [i n // splits, (i + 1) n // splits), in the file's
-order, or after torch-fidelity's shuffle; with a chunk it is that over consecutive chunks of so many images, the
-last one what is left, as ADM's evaluator does. Class-sorted files need the shuffle or one split.
+exp mean_i KL(p(y | image_i) || mean_j p(y | image_j)), at least 1 and at most the number of classes. With several
+splits it is the mean over consecutive chunks [i n // splits, (i + 1) n // splits), in the file's order or after
+torch-fidelity's shuffle. With `chunk` it is the mean over consecutive chunks of that many images, and the last one has
+the rest, as in ADM's evaluator. Files that are sorted by class need the shuffle, or one split.
 Source: Salimans et al. 2016, "Improved techniques for training GANs", section 4.
 """
 
@@ -25,7 +25,7 @@ Probabilities = Float[np.ndarray, "images classes"]
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """Inception Score from logits; shuffle_seed reorders the images before they are split. chunk excludes splits."""
+    """Inception Score from logits. shuffle_seed reorders the images before they are split. chunk excludes splits."""
 
     features: str = "logits"
     splits: int = 1
@@ -47,15 +47,15 @@ class InceptionScore:
 
     @property
     def fewest(self) -> int:
-        """Images that it needs."""
+        """How many images it needs."""
         return 2 * self.splits
 
     def require(self, num_images: int) -> None:
-        """Raise UserError where the last chunk of so many images holds one, which has no score."""
+        """Raise UserError if the last chunk of this many images holds one image, which has no score."""
         self._bounds(num_images)
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return the score with its interval; the reference plays no part."""
+        """Return the score with its interval; the reference is not used."""
         logits = feature(generated, self.features, side="generated", at_least=2 * self.splits)
         n = len(logits)
         if self.shuffle_seed is not None:
@@ -90,10 +90,10 @@ def log_softmax(logits: Features) -> Probabilities:
 def _score(logits: Features) -> tuple[float, float]:
     """Return one chunk's score and its variance by the leave-one-out jackknife.
 
-    The score is exp(H(q) - mean_i h_i), with h_i the entropy of image i's p and q the mean of all p. Without image i it
-    is the same of q_i = (n q - p_i) / (n - 1), so that all n scores cost one more pass and no image is part of the mean
-    that it is held against. That matters where images per class are few: at 200 images and 1,000 classes an image is
-    most of what q knows of its class, and the derivative at q saw half of the spread.
+    The score is exp(H(q) - mean_i h_i), with h_i the entropy of image i's p, and q the mean of all p. Without image i
+    it is the same with q_i = (n q - p_i) / (n - 1). So all n scores cost one more pass, and an image is not part of the
+    mean that it is compared with. This matters if there are few images per class: at 200 images and 1,000 classes an
+    image is most of what q knows of its class, and the derivative at q saw only half of the spread.
     Source: Tukey 1958, "Bias and confidence in not-quite large samples"; Efron and Stein 1981 (never too short in
     expectation).
     """
@@ -111,5 +111,5 @@ def _score(logits: Features) -> tuple[float, float]:
 
 
 def _entropy(q: Float[np.ndarray, "*images classes"]) -> Float[np.ndarray, "*images"]:
-    """Return the entropy over the last axis in nats; a class of probability 0, or of less by rounding, adds nothing."""
+    """Return the entropy over the last axis in nats. A class of probability 0, or less by rounding, adds nothing."""
     return -(q * np.log(np.maximum(q, np.finfo(np.float64).tiny))).sum(axis=-1)

@@ -1,10 +1,9 @@
-"""KID: squared maximum mean discrepancy with the kernel (x'y / d + 1)^3 between generated and reference
-features.
+"""KID: squared maximum mean discrepancy, with the kernel (x'y / d + 1)^3, between generated and reference features.
 
-mean of k over pairs of generated images + the same of reference images - 2 x mean of k over mixed pairs,
-pairs of an image with itself left out, so that it is unbiased and may be slightly negative. By default all
-images count, in float64: no draw, one number. With `subsets`, it is the mean over random subsets of both
-sets, drawn and computed as torch-fidelity does (RandomState(2020)).
+mean of k over pairs of generated images + the same of reference images - 2 x mean of k over mixed pairs. Pairs of
+an image with itself are left out, so that it is unbiased and may be slightly negative. By default all images count,
+in float64: nothing is drawn, and there is one number. With `subsets`, it is the mean over random subsets of both
+sets, which are drawn and computed as torch-fidelity does (RandomState(2020)).
 Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; Gretton et al. 2012, eq. 3.
 """
 
@@ -21,10 +20,10 @@ from diffbench.metrics._features import Features, FeatureSet, References, featur
 from diffbench.metrics._intervals import corrected_variance, mean_variance, student
 
 BLOCK = 1024
-"""Rows of the kernel matrix held at a time, at most, ..."""
+"""The most rows of the kernel matrix that are held at a time."""
 
 BLOCK_ENTRIES = 2**24
-"""... and entries (128 MiB)."""
+"""The most entries of the kernel matrix that are held at a time (128 MiB)."""
 
 SUBSET_SIZE = 1000
 SUBSET_SEED = 2020
@@ -33,7 +32,7 @@ SUBSET_SEED = 2020
 
 @dataclass(frozen=True)
 class Kid:
-    """Kernel distance on one array of features; subsets = 0 takes the full sets."""
+    """The kernel distance on one array of features; subsets = 0 takes the full sets."""
 
     features: str = "pool"
     subsets: int = 0
@@ -51,7 +50,7 @@ class Kid:
 
     @property
     def fewest(self) -> int:
-        """Images that it needs."""
+        """How many images it needs."""
         return max(3, self.subset_size) if self.subsets else 3
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
@@ -61,7 +60,7 @@ class Kid:
         if self.subsets:
             values = _subset_values(x, y, self.subsets, self.subset_size)
             value = float(values.mean())
-            # The draw of the subsets is fixed by the protocol, yet it is noise around the full sets' value.
+            # The protocol fixes the draw of the subsets, but it is still noise around the value of the full sets.
             variance += float(values.var()) / self.subsets
         return student(value, variance, influence)
 
@@ -78,7 +77,7 @@ def _kernel(x: Features, y: References) -> Float[np.ndarray, "rows columns"]:
     base = x @ y.T
     base /= x.shape[1]
     base += 1
-    cube = base * base  # numpy would take a general power for ** 3, at ten times the cost
+    cube = base * base  # with ** 3 numpy would take a general power, at ten times the cost
     cube *= base
     return cube
 
@@ -92,7 +91,7 @@ def _blocks(x: Features, columns: int) -> Iterator[tuple[int, Features]]:
 def _own_sums(x: Features) -> tuple[Float[np.ndarray, " images"], float]:
     """Return each row's sum of the kernel over other images, and the sum of squares over all pairs.
 
-    The kernel is symmetric: a block of rows is taken with itself and what comes after it.
+    The kernel is symmetric, so a block of rows is taken only with itself and with what comes after it.
     """
     sums, squares = np.zeros(len(x)), 0.0
     for start, rows in _blocks(x, len(x)):
@@ -109,9 +108,8 @@ def _own_sums(x: Features) -> tuple[Float[np.ndarray, " images"], float]:
 def _full(x: Features, y: References) -> tuple[float, float, Float[np.ndarray, " images"]]:
     """Return the unbiased estimate from all images, its variance over the generated ones, and their influence.
 
-    Leaving out image i is linear in its two row sums, so the jackknife needs no second pass. The
-    degenerate part of the pairs' term has variance 2 E h^2 / (m (m - 1)), h the doubly centred kernel
-    (Hoeffding 1948).
+    Leaving out image i changes its two row sums linearly, so the jackknife needs no second pass. The degenerate part
+    of the pairs' term has variance 2 E h^2 / (m (m - 1)), with h the doubly centred kernel (Hoeffding 1948).
     """
     m, n = len(x), len(y)
     own, squares = _own_sums(x)

@@ -1,8 +1,8 @@
-"""Precision: the share of generated images that lie within the reference images' manifold.
+"""Precision: the share of generated images that are within the manifold of the reference images.
 
-The manifold is the union of balls around the reference images, each reaching to its k-th nearest other
-reference image, the boundary included (`<=`). Generated images are independent given the reference, so the
-interval is a proportion's.
+The manifold is the union of balls around the reference images. Each ball reaches to the k-th nearest other
+reference image and includes its boundary (`<=`). Generated images are independent given the reference, so the
+interval is that of a proportion.
 Source: Kynkaanniemi et al. 2019, "Improved precision and recall metric", eq. 2; k = 3 and `<=` as ADM's
 evaluator.
 """
@@ -22,7 +22,7 @@ from diffbench.metrics._neighbours import NeighbourMetric, nearest_others, withi
 class Precision(NeighbourMetric):
     """k-nearest-neighbour precision on one array of features.
 
-    num_reference: the first so many reference images make the manifold (ADM's evaluator takes 10,000); null takes all.
+    num_reference: how many reference images make the manifold, from the first on (ADM takes 10,000); null takes all.
     """
 
     label: ClassVar[str] = "Precision"

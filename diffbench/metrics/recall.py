@@ -1,8 +1,8 @@
-"""Recall: the share of reference images that lie within the generated images' manifold.
+"""Recall: the share of reference images that are within the manifold of the generated images.
 
-The manifold is the union of balls around the generated images, each reaching to its k-th nearest other
-generated image, the boundary included (`<=`). The reference may have another size than the generated set:
-radii shrink with the number of generated images, so recall is comparable at equal numbers only.
+The manifold is the union of balls around the generated images. Each ball reaches to the k-th nearest other
+generated image and includes its boundary (`<=`). The reference may have another size than the generated set. Radii
+shrink with the number of generated images, so recall is comparable only at equal numbers.
 Source: Kynkaanniemi et al. 2019, "Improved precision and recall metric", eq. 2; k = 3 and `<=` as ADM's
 evaluator.
 """
@@ -23,7 +23,7 @@ from diffbench.metrics._neighbours import NeighbourMetric, levels, nearest_other
 class Recall(NeighbourMetric):
     """k-nearest-neighbour recall on one array of features.
 
-    num_reference: the first so many reference images make the manifold (ADM's evaluator takes 10,000); null takes all.
+    num_reference: how many reference images are to be covered, from the first on (ADM takes 10,000); null takes all.
     """
 
     label: ClassVar[str] = "Recall"
@@ -50,8 +50,9 @@ def _leave_one_out(
 ) -> tuple[Int[np.ndarray, " subsets"], Int[np.ndarray, "subsets generated"]]:
     """Return how many reference images each subset covers, and the change without each image, from one pass.
 
-    Within a subset a ball reaches to the k-th nearest of its members. The list of the 4 k + 12 nearest images names it
-    and the next, but for 3 images in 10,000 of a half (a binomial tail), whose balls then reach to the list's end.
+    Within a subset a ball reaches to the k-th nearest of the subset's members. The list of the 4 k + 12 nearest images
+    holds that member and the next one, except for 3 images in 10,000 of a half (a binomial tail). Their balls reach to
+    the end of the list.
     """
     neighbours, squared = nearest_others(x, min(4 * k + 12, len(x) - 1), exact=k + 1)
     balls = [_balls(neighbours, own, k) for own in subsets]
@@ -68,7 +69,7 @@ def _leave_one_out(
 def _balls(
     neighbours: Int[np.ndarray, "images nearest"], own: Bool[np.ndarray, " images"], k: int
 ) -> tuple[Int[np.ndarray, "images k"], Int[np.ndarray, " images"], Int[np.ndarray, " images"]]:
-    """Return each image's k nearest members of a subset, and the places in its list of the k-th and the next."""
+    """Return each image's k nearest members of a subset, and the places of the k-th and the next in its list."""
     places = np.argsort(~own[neighbours], axis=1, kind="stable")[:, : k + 1]
     return np.take_along_axis(neighbours, places[:, :k], axis=1), places[:, k - 1] + 1, places[:, k] + 1
 
@@ -85,18 +86,18 @@ def _covered(
     """Return how many reference images the balls cover, and the change without each image.
 
     Without image l, its ball is gone, and the balls of those that have l among their k nearest grow to
-    the next neighbour. So the only reference images to look at are those in no ball or in one ball, and
-    of the grown balls only the rim.
+    the next neighbour. So only two kinds of reference images can change: those in no ball and those in one ball. Of the
+    grown balls, only the rim matters.
     """
     n, k = members.shape
     inside = level <= reach[column]
     rim = ~inside & (level <= grown[column])
     count = np.bincount(row[inside], minlength=size)
-    # In no ball: gained without l if l holds back a ball on whose rim the reference image lies.
+    # In no ball: gained without l if l keeps a ball from growing to the reference image, which is on its rim.
     gained = rim & (count[row] == 0)
     pairs = np.unique(np.repeat(row[gained], k) * n + members[column[gained]].ravel())
     change = np.bincount(pairs % n, minlength=n)
-    # In the ball of l alone: lost without l, unless a ball that l holds back takes over.
+    # Only in the ball of l: lost without l, unless a ball that l kept from growing takes over.
     owner, kept = np.zeros(size, np.int64), np.zeros(size, bool)
     owner[row[inside]] = column[inside]
     taken = row[rim]

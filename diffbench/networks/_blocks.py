@@ -1,4 +1,4 @@
-"""Blocks of the U-Net that DDPM, improved DDPM and ADM share, under the published parameter names.
+"""The blocks of the U-Net that DDPM, improved DDPM and ADM share, under the published parameter names.
 
 Ho et al. 2020, appendix B; Nichol and Dhariwal 2021, appendix A (scale-shift); Dhariwal and Nichol 2021, section 3
 (residual resampling, head channels).
@@ -26,7 +26,7 @@ Embedding = Float[Tensor, "batch embedding"]
 
 @dataclass(frozen=True)
 class BlockSettings:
-    """What all blocks of one network agree on."""
+    """The settings that all blocks of one network share."""
 
     embedding_channels: int
     dropout: float
@@ -48,8 +48,8 @@ def timestep_embedding(
 ) -> Float[Tensor, "batch channels"]:
     """Return sinusoids of t at geometrically spaced frequencies from 1 down to about 1e-4.
 
-    cos_sin: improved DDPM's and ADM's, spaced over half the channels, so that the lowest frequency lies above 1e-4;
-    sin_cos: Ho et al.'s, spaced over half of them less one, so that the lowest is 1e-4.
+    cos_sin: improved DDPM's and ADM's, spaced over half the channels, so that the lowest frequency is above 1e-4;
+    sin_cos: Ho et al.'s, spaced over half the channels minus one, so that the lowest frequency is 1e-4.
     """
     half = channels // 2
     span = half if order == "cos_sin" else half - 1
@@ -140,8 +140,8 @@ class ResidualBlock(nn.Module):
 def attend(qkv: Float[Tensor, "batch channels3 positions"], heads: int, new_order: bool) -> Float[Tensor, "b c n"]:
     """Return multi-head attention over positions.
 
-    new_order False: channels are laid out head by head, each q, k, v (the released models' order); True: q of all
-    heads, then k, then v. A state dict loads under either and means something else.
+    new_order False: channels are laid out head by head, and each head has q, k, v (the released models' order). True: q
+    of all heads, then k, then v. A state dict loads under either order, but means something different.
     """
     b, width, n = qkv.shape
     if new_order:
@@ -170,7 +170,7 @@ class AttentionBlock(nn.Module):
 
 
 def head_count(channels: int, heads: int, head_channels: int | None) -> int:
-    """Return the number of attention heads. Raises: UserError where they do not divide the channels."""
+    """Return the number of attention heads. Raises: UserError if they do not divide the channels."""
     if head_channels is not None and channels % head_channels:
         raise UserError(f"head_channels {head_channels} does not divide a layer of {channels} channels")
     count = heads if head_channels is None else channels // head_channels
@@ -180,7 +180,7 @@ def head_count(channels: int, heads: int, head_channels: int | None) -> int:
 
 
 class AttentionPool(nn.Module):
-    """Attention pooling: the mean position asks, all positions answer. Source: Radford et al. 2021, section 2.4."""
+    """Attention pooling: the mean position asks and all positions answer. Source: Radford et al. 2021, section 2.4."""
 
     def __init__(self, side: int, channels: int, head_channels: int, out_channels: int):
         super().__init__()
@@ -196,7 +196,7 @@ class AttentionPool(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """Layers applied in turn; those that take the embedding get it."""
+    """Layers that are applied in turn. Those that take the embedding get it."""
 
     def forward(self, x: Features, embedding: Embedding) -> Transformed:  # type: ignore[override]
         for layer in self:

@@ -1,4 +1,4 @@
-"""Whether weights fit a network: the first tensor that differs, and the setting that is probably why.
+"""Checks whether weights fit a network, and names the first tensor that differs and the setting that is probably why.
 
 Settings that change no shape (heads, attention order, time embedding, padding, eps, schedule, T) cannot be seen here.
 """
@@ -14,13 +14,13 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def load_fitting(network: nn.Module, weights: Mapping[str, Tensor], source: object) -> None:
-    """Give a network its weights, all of them and nothing else. Raises: UserError as `check_fit`."""
+    """Give a network its weights, all of them and nothing else. Raises: UserError, as `check_fit`."""
     check_fit(network, weights, source)
     network.load_state_dict(dict(weights))
 
 
 def check_fit(network: nn.Module, weights: Mapping[str, Tensor], source: object) -> None:
-    """Raise UserError, naming the first tensor that differs and the probable setting, where weights do not fit."""
+    """Raise UserError, naming the first tensor that differs and the probable setting, if weights do not fit."""
     own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if not own.keys() & given.keys():
@@ -28,7 +28,7 @@ def check_fit(network: nn.Module, weights: Mapping[str, Tensor], source: object)
             f"{source}: does not fit the network: none of its names is the network's: the file has {_some(given)}, "
             f"the network {_some(own)}{_choice(given, own)}{probable_cause(given, own)}"
         )
-    # In the network's order, not the alphabet's: what stands first is nearest to the cause.
+    # The order is the network's, not alphabetical, because the first difference is nearest to the cause.
     for name in [*own, *(name for name in given if name not in own)]:
         if name not in given:
             difference = f"no weight '{name}' in the file"
@@ -42,14 +42,14 @@ def check_fit(network: nn.Module, weights: Mapping[str, Tensor], source: object)
 
 
 def _choice(given: Shapes, own: Shapes) -> str:
-    """Return what stands before the network's names in a file that has them several times."""
+    """Return the beginnings that a file puts before the network's names, if it has these names several times."""
     first = next(iter(own), "")
     before = [name.removesuffix(f".{first}") for name in given if name.endswith(f".{first}")]
     return f"; say which with 'key': {', '.join(before)}" if before else ""
 
 
 def _some(shapes: Shapes) -> str:
-    """Return the first names, as a person reads them."""
+    """Return the first names as text for a message."""
     return ", ".join(f"'{name[:80]}'" for name in [*shapes][:3]) + (", ..." if len(shapes) > 3 else "")
 
 
@@ -72,9 +72,9 @@ def _spoken(value: Any) -> str:
 
 
 def architecture(shapes: Shapes) -> dict[str, Any]:
-    """Return the settings of a U-Net, or of a noisy classifier, that the shapes of its weights tell.
+    """Return the settings of a U-Net, or of a noisy classifier, that can be read from the shapes of its weights.
 
-    Attention stands as the factors by which its feature maps are smaller than the image. Of other networks: nothing.
+    Attention is given as the factors by which its feature maps are smaller than the image. Other networks give nothing.
     """
     stem, time = shapes.get("input_blocks.0.0.weight", ()), shapes.get("time_embed.0.weight", ())
     if len(stem) != 4 or len(time) != 2:
@@ -88,7 +88,7 @@ def architecture(shapes: Shapes) -> dict[str, Any]:
     if f"{first}emb_layers.1.weight" in shapes and f"{first}out_layers.3.weight" in shapes:
         embedded, width = (shapes[f"{first}{layer}.weight"][0] for layer in ("emb_layers.1", "out_layers.3"))
         found["scale_shift"] = embedded == 2 * width
-    # A network of one resolution has nothing to resample with.
+    # A network with one resolution has no resampling layers.
     resampled = [name for name in shapes if name.endswith(".0.op.weight")]
     found["residual_resampling"] = not resampled
     found |= _resolutions(shapes, channels, is_unet, resampled)
@@ -102,13 +102,13 @@ def architecture(shapes: Shapes) -> dict[str, Any]:
 
 
 def _resolutions(shapes: Shapes, channels: int, is_unet: bool, resampled: list[str]) -> dict[str, Any]:
-    """Return blocks, multipliers and attention by resolution; where these cannot be told, the widths of all blocks."""
+    """Return blocks, multipliers and attention by resolution; if these cannot be told, the widths of all blocks."""
     indices = sorted({int(name.split(".")[1]) for name in shapes if name.startswith("input_blocks.")})
     per_level = _blocks_per_resolution(shapes, indices, is_unet, resampled)
     widths = {i: shapes[name][0] for i in indices if (name := f"input_blocks.{i}.0.out_layers.3.weight") in shapes}
     attended = [i for i in indices if f"input_blocks.{i}.1.qkv.weight" in shapes]
     if per_level is None:
-        # Their number comes first: it is what tells two depths apart.
+        # The number of blocks comes first, because it tells two depths apart.
         return {
             "residual_blocks or channel_multipliers": (len(indices), *widths.values()),
             "attention_resolutions": tuple(attended),
@@ -123,7 +123,7 @@ def _resolutions(shapes: Shapes, channels: int, is_unet: bool, resampled: list[s
 
 
 def _blocks_per_resolution(shapes: Shapes, indices: list[int], is_unet: bool, resampled: list[str]) -> int | None:
-    """Return the residual blocks of a resolution, told by where the first change of resolution stands."""
+    """Return the residual blocks of a resolution, which follow from the place of the first change of resolution."""
     if resampled:
         return min(int(name.split(".")[1]) for name in resampled) - 1
     if not is_unet:
@@ -137,7 +137,7 @@ def _blocks_per_resolution(shapes: Shapes, indices: list[int], is_unet: bool, re
 
 
 def _head(shapes: Shapes) -> dict[str, Any]:
-    """Return what a classifier's last layers tell."""
+    """Return what can be read from a classifier's last layers."""
     position = shapes.get("out.2.positional_embedding")
     if position is not None:
         side = int((position[1] - 1) ** 0.5)

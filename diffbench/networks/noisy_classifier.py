@@ -1,6 +1,6 @@
-"""The classifier of noisy images: the U-Net's contracting half under a pooling head.
+"""The classifier of noisy images: the U-Net's contracting half, with a pooling head on it.
 
-Dhariwal and Nichol 2021, section 4 and appendix; pooling `attention` is the published one.
+Dhariwal and Nichol 2021, section 4 and appendix; the published pooling is `attention`.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,6 @@ class NoisyClassifier:
 
     needs: ClassVar[str | None] = "a model to guide"
     classifies: ClassVar[bool] = True
-    """Whether it belongs among a benchmark's classifiers."""
 
     def build(self, shape: tuple[int, int, int], num_classes: int | None) -> "NoisyClassifierModule":
         """Return the module for images of `shape` (channel, height, width).

@@ -1,4 +1,4 @@
-"""The upsampler's U-Net: the bilinearly enlarged low-resolution image joins x along the channels.
+"""The upsampler's U-Net: the low-resolution image is enlarged bilinearly and joined to x along the channels.
 
 Dhariwal and Nichol 2021, section 5.2, after Saharia et al. 2021.
 """
@@ -24,7 +24,7 @@ class SuperResolution(Unet):
     upsamples: ClassVar[bool] = True
 
     def build(self, shape: tuple[int, int, int], num_classes: int | None, learns_variance: bool) -> UnetModule:
-        """Return the module for high-resolution images of `shape` (channel, height, width). Raises: as Unet.build."""
+        """Return the module for high-resolution images of `shape` (channel, height, width). Raises: as `Unet.build`."""
         return self._built(SuperResolutionModule, shape, 2 * shape[0], num_classes, learns_variance)
 
 

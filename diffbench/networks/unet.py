@@ -1,10 +1,10 @@
-"""The U-Net of DDPM, improved DDPM and ADM; one class, all three families of published checkpoints.
+"""The U-Net of DDPM, improved DDPM and ADM: one class for all three families of published checkpoints.
 
 Ho et al. 2020, appendix B; Nichol and Dhariwal 2021; Dhariwal and Nichol 2021, section 3.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -27,21 +27,21 @@ from diffbench.networks._blocks import (
 )
 
 MOST_BLOCKS = 512
-"""Residual blocks of the contracting half; published networks have at most 24."""
+"""The most residual blocks of the contracting half; published networks have at most 24."""
 WIDEST = 2**16
-"""Channels of a layer; published networks have at most 2,048."""
+"""The most channels of a layer; published networks have at most 2,048."""
 
 
 @dataclass(frozen=True)
 class Unet:
     """Settings of a U-Net.
 
-    channels: of the first layer; channel_multipliers: per resolution, fractions allowed. attention_resolutions: feature
-    map sizes that get attention. head_channels: channels a head, instead of a number of heads. null_label: a label
-    embedding more, for "no label", as classifier-free guidance needs (y = NO_LABEL). scale_shift: adaptive
-    group norm, otherwise the embedding is added. residual_resampling: residual blocks change the resolution, otherwise
-    strided convolutions. Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and
-    norm_eps 1e-6; all three load silently when wrong.
+    channels: of the first layer; channel_multipliers: per resolution, fractions allowed. attention_resolutions: sizes
+    of the feature maps that get attention. head_channels: channels a head, instead of a number of heads. null_label:
+    one more label embedding, for "no label", as classifier-free guidance needs (y = NO_LABEL). scale_shift: adaptive
+    group norm; otherwise the embedding is added. residual_resampling: residual blocks change the resolution; otherwise
+    strided convolutions do. Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and
+    norm_eps 1e-6; if one of these three is wrong, the weights load all the same.
     """
 
     channels: int = 128
@@ -60,11 +60,6 @@ class Unet:
     time_embedding: Literal["cos_sin", "sin_cos"] = "cos_sin"
     downsample_padding: Literal["symmetric", "right_bottom"] = "symmetric"
     norm_eps: float = 1e-5
-
-    needs: ClassVar[str | None] = None
-    """What the network must be given besides x, t and a label, or None."""
-    upsamples: ClassVar[bool] = False
-    """Whether it is given low-resolution images."""
 
     def __post_init__(self):
         for name in ("channels", "residual_blocks", "heads", "norm_groups"):
@@ -94,7 +89,7 @@ class Unet:
                 )
 
     def block_settings(self) -> BlockSettings:
-        """Return what all blocks of the network agree on."""
+        """Return the settings that all blocks of the network share."""
         return BlockSettings(
             embedding_channels=4 * self.channels,
             dropout=self.dropout,
@@ -110,8 +105,8 @@ class Unet:
     def build(self, shape: tuple[int, int, int], num_classes: int | None, learns_variance: bool) -> "UnetModule":
         """Return the module for images of `shape` (channel, height, width).
 
-        Raises: UserError where the size cannot be halved as often as there are multipliers, attention is asked for at
-        a size that does not occur, or a class-conditional network is built without classes.
+        Raises: UserError if the size cannot be halved as often as there are multipliers, if attention is asked for at a
+        size that does not occur, or if a class-conditional network is built without classes.
         """
         return self._built(UnetModule, shape, shape[0], num_classes, learns_variance)
 
@@ -141,7 +136,7 @@ class Unet:
 
 
 def attention_factors(size: int, resolutions: tuple[int, ...], halvings: int) -> frozenset[int]:
-    """Return the downsampling factors at which attention stands: the image's size over each resolution.
+    """Return the downsampling factors that get attention: the image's size divided by each resolution.
 
     Raises: UserError for a resolution at which the network has no feature map.
     """
@@ -239,7 +234,7 @@ class UnetModule(nn.Module):
     ) -> Transformed:
         """Return the output for x at network times t; y: labels of a class-conditional network.
 
-        Raises: UserError where labels are given to an unconditional network or missing from a conditional one.
+        Raises: UserError if labels are given to an unconditional network, or are missing for a conditional one.
         """
         conditional = hasattr(self, "label_emb")
         if conditional != (y is not None):

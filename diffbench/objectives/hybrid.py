@@ -9,7 +9,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from diffbench.diffusion.batch import NoisedBatch, Objective
+from diffbench.diffusion.batch import Objective, PredictedBatch
 from diffbench.diffusion.likelihood import vlb_term
 from diffbench.diffusion.loss_aware import LossAware
 
@@ -31,7 +31,7 @@ class Hybrid(Objective):
         if self.vlb_weight <= 0:
             raise ValueError(f"vlb_weight must be positive, not {self.vlb_weight}; for none, use the objective simple")
 
-    def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
+    def __call__(self, batch: PredictedBatch) -> Float[Tensor, " batch"]:
         said = batch.prediction
         mean = None if said.mean is None else said.mean.detach()
         stopped = replace(said, x_0=said.x_0.detach(), eps=said.eps.detach(), mean=mean)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from diffbench.diffusion.batch import NoisedBatch, Objective
+from diffbench.diffusion.batch import Objective, PredictedBatch
 
 
 @dataclass(frozen=True)
@@ -18,5 +18,5 @@ class Simple(Objective):
 
     needs_variance: ClassVar[bool | None] = False
 
-    def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
+    def __call__(self, batch: PredictedBatch) -> Float[Tensor, " batch"]:
         return batch.squared_error()

@@ -9,7 +9,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from diffbench.diffusion.batch import NoisedBatch, Objective
+from diffbench.diffusion.batch import Objective, PredictedBatch
 from diffbench.diffusion.likelihood import vlb_term
 from diffbench.diffusion.loss_aware import LossAware
 
@@ -25,6 +25,6 @@ class Vlb(Objective):
 
     needs_variance: ClassVar[bool | None] = None
 
-    def __call__(self, batch: NoisedBatch) -> Float[Tensor, " batch"]:
+    def __call__(self, batch: PredictedBatch) -> Float[Tensor, " batch"]:
         term = vlb_term(batch.chain, batch.i, batch.x_0, batch.x_t, batch.prediction, batch.levels)
         return len(batch.chain) * term

@@ -124,6 +124,9 @@ class Protocol:
         return {**chosen, **{name: getattr(self, name) for name in fixed}, "metrics": options}
 
 
+CONTRACT = Protocol
+
+
 def protocol_id(identity: Mapping[str, Any]) -> str:
     """Return a protocol's identity as one word for tables: its fields in order, `;` between them."""
     return ";".join(f"{key}={value}" for key, value in identity.items())

@@ -1,7 +1,7 @@
 """Sample sets: image k is a function of (denoiser, sampler, chain, seed, k), however the work is cut.
 
-A network's output for one image depends on the shape of its batch in the last bits, so every batch is padded to one
-micro-batch size; noise comes from streams addressed by k.
+A network's output for one image depends, in its last bits, on the shape of the batch. So every batch is padded to one
+micro-batch size, and noise comes from streams that are addressed by k.
 """
 
 import traceback
@@ -15,17 +15,13 @@ from torch import Tensor
 from diffbench.base.errors import UserError
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
+from diffbench.diffusion.micro_batches import micro_batches
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, over
 from diffbench.samplers._contract import Noise, Sampler, State
 
 Conditions = Callable[[Int[Tensor, " batch"]], Condition]
-"""conditions(index) is what the images of these indices are to be."""
-
-
-def micro_batches(num_images: int, size: int) -> list[tuple[int, int]]:
-    """Return the half-open ranges of indices that are sampled together."""
-    return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]
+"""conditions(index) says what the images of these indices are to be."""
 
 
 @torch.no_grad()
@@ -44,16 +40,14 @@ def sample(
 ) -> X:
     """Return the images of the given indices: floats, nominally in [-1, 1], (channel, height, width) = shape.
 
-    Any division of the indices into calls gives the same bytes on one machine and thread count.
-    Raises: UserError where the sampler returns something that is not finite or of another shape.
+    However the indices are divided into calls, the bytes are the same on one machine and thread count.
+    Raises: UserError if the sampler returns something that is not finite or has another shape.
     """
     index = torch.as_tensor(index)
     done = []
-    for start, end in micro_batches(len(index), micro_batch):
-        own = index[start:end]
-        padded = torch.cat([own, own[-1:].repeat(micro_batch - len(own))])
+    for place, padded in micro_batches(index, micro_batch):
         x = _walk(sampler, denoiser, chain, padded, shape, seed, conditions, device, on_step)
-        done.append(x[: len(own)])
+        done.append(x[: place.stop - place.start])
     return torch.cat(done)
 
 
@@ -70,7 +64,7 @@ def _walk(
 ) -> X:
     stream = Stream(seed, "step", device)
     start = Stream(seed, "x_T", device).normal(index, 0, shape)
-    # The noisiest level has sigma near 1 in a variance-preserving chain, and is far from 1 in others.
+    # At the noisiest level alpha^2 + sigma^2 is 1 in a variance-preserving chain, and far from 1 in others.
     first = chain.level(0)
     x_T = over((first.alpha**2 + first.sigma**2).sqrt(), start) * start
     condition = None if conditions is None else moved(conditions(index), device)
@@ -91,7 +85,7 @@ def walked(
 ) -> X:
     """Return where a sampler ends from x_T, at the clean level.
 
-    Raises: UserError where it fails, or returns something that is not finite, of another shape, or not clean.
+    Raises: UserError if it fails, or if it returns something that is not finite, has another shape, or is not clean.
     """
     name = type(sampler).__name__
     x, reached = x_T, chain.level(0)
@@ -110,7 +104,7 @@ def walked(
 
 
 def _guarded(name: str, states: Iterable[State]) -> Iterator[State]:
-    """Yield a sampler's states; what it raises, or yields instead, becomes one line that names step and place."""
+    """Yield a sampler's states. What it raises, or yields instead of a State, becomes one line with step and place."""
     number = 0
     try:
         for number, state in enumerate(states):

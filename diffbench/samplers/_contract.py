@@ -1,7 +1,9 @@
-"""What a sampler is given, and what it must give back."""
+"""What a sampler is given, what it must give back, and what it may declare."""
 
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Int
@@ -17,9 +19,9 @@ Noise = Callable[[int], X]
 
 @dataclass(frozen=True)
 class State:
-    """Where a sampler stands after a step: the level it reached, x there, and its present prediction of x_0.
+    """Where a sampler is after a step: the level that it reached, x there, and its present prediction of x_0.
 
-    nfe: evaluations that each image's own steps took so far, where images of a batch differ in that.
+    nfe: evaluations that each image's own steps took so far, if images of a batch differ in that.
     """
 
     level: Level
@@ -32,17 +34,32 @@ class State:
 class Sampler(Protocol):
     """A frozen dataclass that walks a chain.
 
-    order, startup_order: of its global error, and of the steps before its history is full. stochastic: whether it draws
-    noise. applies_gradient: whether it adds guidance's gradient itself (Prediction.gradient); otherwise guidance
-    arrives already inside eps and x_0. May declare besides: `leaves_grid`, that it asks for levels between the chain's;
-    `adaptive`, that it chooses its own steps between the chain's ends.
+    It need not inherit from this class: the loader adds the defaults given here. Any of these may be a property
+    instead of a constant, if it depends on the sampler's options.
     """
 
     order: ClassVar[int]
+    """The order of its global error: the exponent with which it falls as the number of steps grows."""
     startup_order: ClassVar[int]
+    """The same for the steps before its history is full."""
     stochastic: ClassVar[bool]
+    """Whether it draws noise."""
     applies_gradient: ClassVar[bool]
+    """Whether it adds guidance's gradient (Prediction.gradient) itself; otherwise guidance is in eps and x_0."""
 
+    leaves_grid: ClassVar[bool] = False
+    """Whether it asks for levels between the chain's."""
+    adaptive: ClassVar[bool] = False
+    """Whether it chooses its own steps between the chain's ends; its rows then have 0 as their number of steps."""
+    needs_error: ClassVar[bool] = False
+    """Whether it reads Prediction.x_0_variance, which the model's bound on training images measures."""
+    no_options: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Why a key that a person would look for is not among its fields."""
+
+    @abstractmethod
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
         """Yield a State per step; the last one's x, at the clean level, is the sample."""
         ...
+
+
+CONTRACT = Sampler

@@ -1,8 +1,8 @@
-"""Schedulers of the diffusers package as samplers: the family `diffusers:DDIMScheduler`, its options beside its name.
+"""Schedulers of the diffusers package as samplers: the family `diffusers:DDIMScheduler`, options beside the name.
 
 A member's fields are the scheduler's own settings and those of its `step`, with diffusers' defaults. What the model and
-the chain decide is no field: the betas, the timesteps, what the network's output means. x_0 is clipped where the
-sampling job says so, so that a scheduler's own clipping is off unless it is asked for.
+the chain decide is not a field: the betas, the timesteps, what the network's output means. The sampling job says
+whether x_0 is clipped, so a scheduler's own clipping is off unless it is asked for.
 """
 
 import dataclasses
@@ -29,12 +29,12 @@ from diffbench.samplers._diffusers_facts import DEFAULTS, NO_OPTIONS, OF_A_STEP,
 from diffbench.samplers._diffusers_walk import Walk
 
 DRY_RUN = 8
-"""Steps of the run on normal data that every member is made with: enough for PNDM's start."""
+"""Steps of the run on normal data that every member makes when it is created: enough for PNDM's start."""
 
 
 @dataclass(frozen=True)
 class Scheduler:
-    """A scheduler of diffusers that walks a chain; the members of the family are made from this by `part`.
+    """A scheduler of diffusers that walks a chain. `part` makes the members of the family from this class.
 
     scheduler: the class. on_step: the fields that go to its `step`. no_options: see `diffbench.base.plugins.configure`.
     """
@@ -45,7 +45,7 @@ class Scheduler:
     no_options: ClassVar[Mapping[str, str]] = NO_OPTIONS
 
     def __post_init__(self):
-        """Make a short run, so that what it cannot do is said before any work. Raises: UserError."""
+        """Make a short run, so that what the scheduler cannot do is reported before any work. Raises: UserError."""
         if getattr(self, "variance_type", None) == "learned":
             raise UserError(
                 "variance_type: a learned diagonal is not handed on; allowed: learned_range and the fixed ones"
@@ -54,7 +54,7 @@ class Scheduler:
 
     @property
     def order(self) -> int:
-        """The order that its source states; 1 where none is known."""
+        """The order that its source states; 1 if none is known."""
         return orders(self)[0]
 
     @property
@@ -73,14 +73,14 @@ class Scheduler:
         return self._seen.off_grid > 0
 
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what was set for the scheduler, and what for its step; None is diffusers' own default."""
+        """Return what was set for the scheduler, and what for its step. None keeps diffusers' default."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         given = {name: _listed(value) for name, value in given.items() if value is not None}
         made = {name: value for name, value in given.items() if name not in self.on_step}
         return made, {name: value for name, value in given.items() if name in self.on_step}
 
     def walk(self, chain: Chain) -> Walk:
-        """Return a fresh scheduler on a chain. Raises: UserError where it does not take its settings."""
+        """Return a fresh scheduler on a chain. Raises: UserError if it does not take its settings."""
         made, stepped = self.settings()
         return Walk.of(self.scheduler, made, stepped, chain)
 
@@ -89,8 +89,8 @@ class Scheduler:
 
     @functools.cached_property
     def _seen(self) -> Walk:
-        """A walk that was taken, for what it asked for."""
-        # Of no regular grid of noise, which one of a scheduler's own could meet.
+        """A walk that has been taken, which tells what the scheduler asked for."""
+        # The chain is not a regular grid of noise, because a scheduler's own grid could coincide with such a one.
         chain, x = respaced_chain("linear", 1000, str(DRY_RUN)), torch.ones(1, 1, 1, 1)
         before = torch.get_rng_state()
         walk = self.walk(chain)
@@ -107,7 +107,7 @@ class Scheduler:
 def part(name: str) -> type:
     """Return the sampler class of a scheduler of diffusers.
 
-    Raises: UserError where diffusers is not installed, has no such scheduler, or it cannot walk a model's chain.
+    Raises: UserError if diffusers is not installed, if it has no such scheduler, or if that cannot walk a chain.
     """
     found = _found(name)
     fields, on_step = [], set()
@@ -117,7 +117,7 @@ def part(name: str) -> type:
             if key in NO_OPTIONS or (function is found.step and key in OF_A_STEP) or key == "self":
                 continue
             if key == "variance_type" and not name.startswith(("DDPM", "UnCLIP")):
-                continue  # that the network's output has a second half; the denoiser has parted it
+                continue  # it says that the network's output has a second half; the denoiser has split that off already
             hint, default = _plain(hints.get(key, Any), DEFAULTS.get((name, key), DEFAULTS.get(key, parameter.default)))
             fields.append((key, hint, dataclasses.field(default=default)))
             on_step |= {key} if function is found.step else set()
@@ -140,9 +140,9 @@ def _found(name: str) -> Any:
         raise UserError(f"diffusers has no scheduler '{name}'; {nearest(name, sorted(set(offered) - set(REFUSED)))}")
     try:
         found = getattr(schedulers, name)
-    except Exception as error:  # diffusers imports it only now
+    except Exception as error:  # diffusers imports the scheduler only now
         raise UserError(f"diffusers:{name} cannot be imported ({' '.join(str(error).split())})") from error
-    # UnCLIP's is DDPM's with a schedule that is always cosine; its tables are replaced like any other's.
+    # UnCLIP's is DDPM's with a schedule that is always cosine. Its tables are replaced like those of any other.
     if "trained_betas" not in inspect.signature(found.__init__).parameters and name != "UnCLIPScheduler":
         raise UserError(f"diffusers:{name} cannot sample these models: it takes no table of betas (trained_betas)")
     step = inspect.signature(found.step).parameters
@@ -155,7 +155,7 @@ def _found(name: str) -> Any:
 def _hints(function: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
-    except Exception:  # an annotation of diffusers' that means nothing here
+    except Exception:  # an annotation in diffusers that means nothing here
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What is known of diffusers' schedulers: which can sample a model of this project, why others cannot, and orders."""
+"""Facts about diffusers' schedulers: which can sample a model of this project, why others cannot, and their orders."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ NO_OPTIONS = {
     "tau_func": "a function has no place in a configuration; diffusers' own is used",
     "solver_p": "a scheduler has no place in a configuration",
 }
-"""Settings of schedulers that are no fields, and why."""
+"""Settings of schedulers that are not fields, and why."""
 
 DEFAULTS = {"clip_sample": False, ("DPMSolverSinglestepScheduler", "lower_order_final"): True}
-"""Defaults other than diffusers': clipping is the sampling job's; the second it sets itself, and warns each time."""
+"""Defaults that differ from diffusers': the sampling job clips; diffusers sets the second one itself and warns."""
 
 OF_A_STEP = {"self", "model_output", "timestep", "sample", "generator", "return_dict", "variance_noise", "noise"}
 OF_A_STEP |= {"prev_timestep", "pred_original_sample"}
-"""Arguments of `step` that the walk gives, or leaves alone."""
+"""Arguments of `step` that the walk passes, or leaves out."""
 
 FLOW = "it integrates flow-matching models (x_t = (1 - t) x_0 + t eps)"
 TOKENS = "it draws discrete tokens, not images of real numbers"
@@ -72,7 +72,7 @@ REFUSED = {
     "TCDScheduler": DISTILLED,
     "VQDiffusionScheduler": TOKENS,
 }
-"""Schedulers of another process, or that cannot be walked, and why."""
+"""Schedulers that belong to another process or cannot be walked, and why."""
 
 
 def orders(sampler: Any) -> tuple[int, int]:
@@ -88,7 +88,7 @@ def orders(sampler: Any) -> tuple[int, int]:
         case "HeunDiscreteScheduler" | "KDPM2DiscreteScheduler":
             return 2, 2
         case "DPMSolverMultistepScheduler":
-            # Its third order gives the second derivative half of its weight.
+            # Its third order gives the second derivative only half of its weight.
             return min(sampler.solver_order, 2), 1
         case "DEISMultistepScheduler":
             return sampler.solver_order, 1
@@ -97,7 +97,7 @@ def orders(sampler: Any) -> tuple[int, int]:
         case "UniPCMultistepScheduler":
             return sampler.solver_order + 1, 2
         case "PNDMScheduler":
-            # Weights of equal steps in t, and a step that holds eps, leave second order whatever the history.
+            # Whatever the history, the order is 2: weights are for equal steps in t, and a step holds eps constant.
             return 2, 2
         case "IPNDMScheduler":
             return 2, 1

@@ -1,9 +1,9 @@
 """How a scheduler of diffusers walks a chain of ours: levels, scales and noise, translated in both directions.
 
-The chain of K levels is the scheduler's training chain: its tables of alpha_bar are the chain's, exact and in float64,
-and it takes all of its K timesteps, so that the levels it asks about are the chain's own. It works in one of two
-scales, that of a variance-preserving process or x_0 + (sigma / alpha) eps, which it tells by `scale_model_input`; the
-denoiser sees the chain's.
+The scheduler's training chain is our chain of K levels. Its tables of alpha_bar are the chain's, exact and in float64,
+and it takes all of its K timesteps, so the levels that it asks about are the chain's own. It works in one of two
+scales: that of a variance-preserving process, or x_0 + (sigma / alpha) eps. Its `scale_model_input` tells which. The
+denoiser sees the scale of the chain.
 """
 
 import inspect
@@ -24,7 +24,7 @@ from diffbench.diffusion.process import Chain, Level, over
 from diffbench.samplers._contract import Noise, State
 
 SAME = 1e-6
-"""Levels as near as this in log noise are one: schedulers keep their tables in float32."""
+"""Levels that are as near as this in log noise are one level, because schedulers keep their tables in float32."""
 
 TABLES = ("sigmas", "sigmas_interpol", "sigmas_up", "sigmas_down")
 OUTPUTS = {
@@ -36,18 +36,19 @@ OUTPUTS = {
     "IPNDMScheduler": "v_prediction",
     "UnCLIPScheduler": "sample",
 }
-"""What stands for the network's output, otherwise eps. Those that make x_0 of it would lose digits with eps where alpha
-is small, and lose none with v; those that keep a history of outputs, or scale x, are meant for eps.
+"""What schedulers get as the network's output; the others get eps. Those that compute x_0 from the output would lose
+digits with eps where alpha is small; with v they lose none. Those that keep a history of outputs, or scale x, are
+meant for eps.
 """
 RUNGE_KUTTA_STEPS = 4
-"""Steps that PNDM's Runge-Kutta start needs the chain to have."""
+"""How many steps the chain must have for PNDM's Runge-Kutta start."""
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a call of the denoiser is made.
 
-    index: of the level on the chain, None between its levels. scale: what the scheduler's x is multiplied with.
+    index: the level's position on the chain, None between its levels. scale: the factor of the scheduler's x.
     """
 
     level: Level
@@ -58,7 +59,7 @@ class Place:
 
 @dataclass
 class Walk:
-    """One use of a scheduler, which keeps state: made for a chain, walked once.
+    """One use of a scheduler. A scheduler keeps state, so a walk is made for one chain and taken once.
 
     draws, off_grid: how many draws it asked for, and how many evaluations between the chain's levels.
     """
@@ -71,7 +72,7 @@ class Walk:
 
     @classmethod
     def of(cls, kind: type, made: dict[str, Any], stepped: dict[str, Any], chain: Chain) -> "Walk":
-        """Return a walk of a fresh scheduler; made, stepped: settings of it, and of its step. Raises: UserError."""
+        """Return a walk of a fresh scheduler; made, stepped: its settings, and those of its step. Raises: UserError."""
         name = kind.__name__
         log_noise, per_step = chain.log_noise[:-1], 1
         if name == "PNDMScheduler" and not made["skip_prk_steps"]:
@@ -92,7 +93,7 @@ class Walk:
         if name == "IPNDMScheduler":
             forced["trained_betas"] = [*torch.sigmoid(2 * log_noise).sqrt().tolist(), 0.0]
         if name == "SASolverScheduler":
-            # Its own, noise between t = 200 and 800 of 1000, for the timesteps that stand for as many of this chain.
+            # Its own rule draws noise between t = 200 and 800 of 1000; this is the same part of our chain's timesteps.
             forced["tau_func"] = lambda t: int(200 <= (float(t) + 1) * 1000 / len(chain) - 1 <= 800)
         taken = inspect.signature(kind.__init__).parameters
         try:
@@ -119,7 +120,7 @@ class Walk:
             if x is None or prediction is None:
                 x = x_T / over(place.scale, x_T)
             else:
-                # A level that is asked about twice was reached for good the last time.
+                # If a level is asked about again, only the last x there was final.
                 if reached is not None and before is not None and place.log_noise < before.log_noise:
                     yield reached
                     reached = None
@@ -141,7 +142,7 @@ class Walk:
 
     @property
     def _whole(self) -> bool:
-        """Whether a step is finished, for schedulers of two evaluations a step."""
+        """Whether a step is finished, for schedulers with two evaluations a step."""
         return getattr(self.scheduler, "state_in_first_order", True)
 
     def _sharpen(self) -> None:
@@ -161,7 +162,7 @@ class Walk:
             self._split_ancestrally()
 
     def _split_ancestrally(self) -> None:
-        """Make KDPM2's ancestral tables again in float64: its half step is at the next level, which float32 misses."""
+        """Make KDPM2's ancestral tables again in float64. Its half step is at the next level, which float32 misses."""
         here = self.scheduler.sigmas[::2]
         there = torch.cat([here[1:], here[-1:]])
         down = torch.cat([there[:-1] ** 2 / here[:-1], here[-1:]])
@@ -170,7 +171,7 @@ class Walk:
             setattr(self.scheduler, name, torch.cat([table[:1], table[1:].repeat_interleave(2), table[-1:]]))
 
     def _place(self, t: Tensor, position: int) -> Place:
-        """Return where the scheduler stands before a call at its timestep t."""
+        """Return where the scheduler is before a call at its timestep t."""
         scheduler = self.scheduler
         factor = float(scheduler.scale_model_input(torch.ones((), dtype=torch.float64), t))
         if factor != 1:
@@ -191,7 +192,7 @@ class Walk:
         return Place(level, float(known[index] if on_chain else wanted), index if on_chain else None, scale)
 
     def _output(self, prediction: Prediction, place: Place) -> X:
-        """Return what the scheduler takes for the network's output, and what belongs beside it."""
+        """Return what the scheduler takes as the network's output, with the variance's channels if it wants them."""
         kind, level = OUTPUTS.get(self._name), place.level
         output = prediction.x_0 if kind == "sample" else prediction.eps
         if kind == "v_prediction":
@@ -207,7 +208,7 @@ class Walk:
     def _redirect(self, noise: Noise, x: X) -> None:
         """Let this scheduler, and no other, draw from `noise` wherever its methods call diffusers' randn_tensor.
 
-        Its methods are made again over other globals; images of float64 are then also computed in float64 throughout.
+        Its methods are made again with other globals. With float64 images they then also compute in float64 throughout.
         """
         number = itertools.count()
 
@@ -230,7 +231,7 @@ class Walk:
 
 
 class _Wide:
-    """torch with float64 in the place of float32."""
+    """torch with float64 instead of float32."""
 
     float32 = torch.float64
 
@@ -239,23 +240,23 @@ class _Wide:
 
 
 def _with_midpoints(log_noise: Float64[Tensor, " levels"]) -> Float64[Tensor, " twice"]:
-    """Return levels with another halfway to the next less noisy one after each; the last one's is never visited."""
+    """Return the levels, each followed by one halfway to the next less noisy one. That of the last is never visited."""
     below = torch.cat([log_noise[1:], log_noise[-1:] - 1])
     return torch.stack([log_noise, (log_noise + below) / 2], dim=1).flatten()
 
 
 def _lays_own_levels(scheduler: Any) -> bool:
-    """Return whether a scheduler lays a grid of its own between the chain's ends (Karras and others)."""
+    """Return whether a scheduler uses its own grid between the chain's ends (Karras and others)."""
     names = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
     return any(scheduler.config.get(name) for name in names)
 
 
 def _set_timesteps(scheduler: Any, steps: int, *, plain: bool) -> None:
-    """Let the scheduler take every timestep of its training chain; plain: by their number, else by a list of them."""
+    """Let the scheduler take every timestep of its training chain. plain: give it their number instead of a list."""
     if not plain and "timesteps" in inspect.signature(scheduler.set_timesteps).parameters:
         scheduler.set_timesteps(timesteps=list(range(steps - 1, -1, -1)))
     else:
         scheduler.set_timesteps(steps)
     if hasattr(scheduler, "set_begin_index"):
-        # Timesteps that a grid of its own repeats are told apart by position alone.
+        # If its own grid repeats a timestep, only the position tells the two apart.
         scheduler.set_begin_index(0)

@@ -1,7 +1,7 @@
-"""Many solvers that each ask for one evaluation at a time, answered together.
+"""Many solvers that each ask for one evaluation at a time, and get their answers together.
 
-A library's adaptive solver calls its right-hand side and waits. One thread a solver lets all wait for one batch, so
-that each image has its own steps and the network still sees whole batches of one size.
+A library's adaptive solver calls its right-hand side and waits. With one thread for each solver, all of them wait for
+one batch. So each image has its own steps, and the network still sees whole batches of one size.
 """
 
 import queue
@@ -27,15 +27,15 @@ class Question:
 
 
 class _LeftError(Exception):
-    """The one who answers is gone."""
+    """Nobody is there any more to answer."""
 
 
 def answered_together(
     solve: Callable[[int, RightHandSide], Any], count: int
 ) -> Generator[list[Question], list[Vector], list[Any]]:
-    """Yield the open questions of solve(k, f), k < count, all at once; send back a list of answers; return the results.
+    """Yield the open questions of all solve(k, f), k < count; a list of answers is sent back; return the results.
 
-    What a solver raises is raised here. Every solver still at work has one question in each list, in the order of k.
+    What a solver raises is raised here. Each list has one question of every solver still at work, in order of k.
     """
     posted: queue.Queue[Question | int] = queue.Queue()
     answers: list[queue.Queue[Vector | None]] = [queue.Queue() for _ in range(count)]
@@ -65,7 +65,7 @@ def answered_together(
     alive = count
     try:
         while True:
-            # Every solver either asks or ends before anything is answered: the batch does not depend on timing.
+            # Every solver either asks or ends before any question is answered, so the batch does not depend on timing.
             open_questions = []
             for _ in range(alive):
                 item = posted.get()

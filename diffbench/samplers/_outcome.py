@@ -1,4 +1,4 @@
-"""What a sampler makes of its starting noise, exactly: its map is read off by running it in float64.
+"""The exact result of a sampler as a function of its starting noise, found by running it in float64.
 
 With a denoiser that is affine in each entry of x (normal data's), a sampler that only adds and multiplies gives
 x = shift + gain x_T + sum_i noise_gain_i noise(i). Runs from x_T = 0, from x_T = 1 and with one unit draw each give
@@ -21,11 +21,11 @@ from diffbench.samplers._contract import Sampler
 Entries = Float64[Tensor, "channel height width"]
 
 AFFINE = 1e-6
-"""Relative departure from the affine map that is taken for rounding (a sampler may compute in float32)."""
+"""The relative departure from the affine map that counts as rounding (a sampler may compute in float32)."""
 
 
 class NotAffineError(UserError):
-    """The sampler's result is not an affine function of its noise, so its moments are not these."""
+    """The sampler's result is not an affine function of its noise, so these moments are not its moments."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class CountingDenoiser:
 def exact_outcome(sampler: Sampler, denoiser: Denoiser, chain: Chain, shape: tuple[int, int, int]) -> Outcome:
     """Return the moments of what `sample` draws, with a denoiser that is affine in each entry of x.
 
-    Starting noise has variance alpha^2 + sigma^2 of the chain's first level, as in `sample`.
-    Raises: NotAffineError where a run with other numbers does not end where the coefficients say; UserError where the
+    The starting noise has variance alpha^2 + sigma^2 of the chain's first level, as in `sample`.
+    Raises: NotAffineError if a run with other numbers does not end where the coefficients say; UserError if the
     sampler fails.
     """
     draws: dict[int, int] = {}
@@ -72,7 +72,7 @@ def exact_outcome(sampler: Sampler, denoiser: Denoiser, chain: Chain, shape: tup
     counting = CountingDenoiser(denoiser)
     walked(sampler, counting, chain, torch.zeros(1, *shape, dtype=torch.float64), listed)
 
-    # Rows: from nothing, from 1, one unit draw each, and last some numbers to check the coefficients with.
+    # The rows start from 0, from 1, and with one unit draw each. The last row has numbers that check the coefficients.
     rows = len(draws) + 3
     x_T = torch.zeros(rows, *shape, dtype=torch.float64)
     x_T[1], x_T[-1] = 1, _numbers(-1, shape)
@@ -95,6 +95,6 @@ def exact_outcome(sampler: Sampler, denoiser: Denoiser, chain: Chain, shape: tup
 
 
 def _numbers(i: int, shape: tuple[int, int, int]) -> Entries:
-    """Return numbers in [-1, 1] that differ from draw to draw and from entry to entry; no randomness is needed."""
+    """Return numbers in [-1, 1] that differ from draw to draw and from entry to entry. They need not be random."""
     place = torch.arange(torch.Size(shape).numel(), dtype=torch.float64).reshape(shape)
     return torch.cos(1 + 1.7 * place + 2.3 * (i + 2) + 0.1 * place * (i + 2))

@@ -1,8 +1,8 @@
 """Ancestral sampling with the best isotropic variance, from the measured error of the predicted x_0.
 
-Bao et al. 2022, "Analytic-DPM", theorem 1: the reverse variance is that of q(x_s | x_t, x_0) plus what is not known of
-x_0, Var[x_0 | x_t], through the posterior mean. The paper estimates it from the score's norm over training images, here
-it is the x_0 error of the model's own bound; for the best prediction the two are equal.
+Bao et al. 2022, "Analytic-DPM", theorem 1: the reverse variance is that of q(x_s | x_t, x_0), plus what is unknown of
+x_0, Var[x_0 | x_t], through the posterior mean. The paper estimates Var from the score's norm over training images.
+Here it is the x_0 error of the model's own bound. For the best prediction the two are equal.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from diffbench.samplers._contract import Noise, State
 
 @dataclass(frozen=True)
 class AnalyticAncestral:
-    """Draws every step but the last with variance beta_tilde + c^2 Var[x_0 | x_t], c the weight of x_0 in the mean.
+    """Draws every step except the last with variance beta_tilde + c^2 Var[x_0 | x_t], c the weight of x_0 in the mean.
 
     On data of one variance it is exact with any number of steps.
     """

@@ -55,10 +55,10 @@ class Ddim:
         return State(target, x, prediction.x_0)
 
     def encode(self, denoiser: Denoiser, chain: Chain, x_0: X) -> Iterator[State]:
-        """Yield the states of an image on its way up the chain; the last one's x is the noise that decodes to it.
+        """Yield the states of an image on its way up the chain. The x of the last one is the noise that decodes to it.
 
-        The image is taken to be at the chain's least noisy level, as the clean one has no eps. Raises: UserError where
-        eta is not 0, as noise cannot be undone. Source: Song et al. 2021, section 4.3 and 5.4.
+        The image is taken to be at the chain's least noisy level, because the clean level has no eps. Raises: UserError
+        if eta is not 0, because noise cannot be undone. Source: Song et al. 2021, section 4.3 and 5.4.
         """
         if self.eta != 0:
             raise UserError(f"ddim: only eta = 0 encodes, not {self.eta}")

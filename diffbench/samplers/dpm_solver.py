@@ -49,12 +49,12 @@ class DpmSolver:
             yield State(chain.level(i + 1), x, prediction.x_0)
 
     def second_order(self, denoiser: Denoiser, chain: Chain, i: int, start: Prediction) -> X:
-        """Return x after step i, from the prediction at its start: eps is taken half way."""
+        """Return x after step i, from the prediction at its start. It uses the eps predicted half way."""
         here, there, middle = chain.level(i), chain.level(i + 1), part_way(chain, i, 1 / 2)
         return held_eps(start, denoiser(towards(start, middle), middle).eps, here, there)
 
     def third_order(self, denoiser: Denoiser, chain: Chain, i: int, start: Prediction) -> X:
-        """Return x after step i, from the prediction at its start, by way of its third and its two thirds."""
+        """Return x after step i, from the prediction at its start, with evaluations at one third and at two thirds."""
         there = chain.level(i + 1)
         first, second, h = part_way(chain, i, 1 / 3), part_way(chain, i, 2 / 3), step_sizes(chain)[i]
         slope = denoiser(towards(start, first), first).eps - start.eps

@@ -18,7 +18,7 @@ from diffbench.samplers._steps import held_x_0, step_sizes
 class Dpmpp2m:
     """Extrapolates the predicted x_0 to the middle of the step from its last two values.
 
-    The first step, and the last, to the clean level, hold one value.
+    The first step, and the last (to the clean level), hold one value.
     """
 
     order: ClassVar[int] = 2

@@ -18,11 +18,12 @@ from diffbench.samplers._steps import held_x_0, step_sizes
 
 @dataclass(frozen=True)
 class Dpmpp3m:
-    """Interpolates x_0 in lambda through its last three values; two where there are no more, one at first and last.
+    """Interpolates x_0 in lambda through its last three values, or through two if there are no more.
 
-    A first step of first order costs second order in all where x_0 changes there: errors fall as steps^-2.
-    halved_curvature: the released code gives the second derivative half of its weight, here and in diffusers, which is
-    of second order whatever the start; false integrates the parabola.
+    The first and the last step use one value. If x_0 changes in the first step, its first order leaves second order in
+    all: errors fall as steps^-2.
+    halved_curvature: the released code, and diffusers, give the second derivative half of its weight. That is of second
+    order whatever the start. false integrates the parabola.
     """
 
     halved_curvature: bool = False
@@ -33,7 +34,7 @@ class Dpmpp3m:
 
     @property
     def order(self) -> int:
-        """3, or 2 as released."""
+        """3; 2 with the released coefficient."""
         return 2 if self.halved_curvature else 3
 
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:

@@ -2,7 +2,7 @@
 
 Karras et al. 2022, "Elucidating the design space", algorithm 2. Table 5 has churn 40, 0.05 to 50, noise_scale 1.003 for
 ImageNet-64 in 256 steps, and churn 30, 0.01 to 1, 1.007 for CIFAR-10. A noise_scale above 1 makes up for a network that
-removes too much noise; with an exact one the sampler does not converge to the data then, so that it is 1 here.
+removes too much noise. With an exact network the sampler then does not converge to the data, so the default is 1.
 """
 
 import math
@@ -23,8 +23,8 @@ from diffbench.samplers.heun import heun_step
 class Edm:
     """Raises the noise by a share gamma = min(churn / steps, sqrt 2 - 1) of sigma before each step, then steps back.
 
-    churn_min, churn_max: the range of sigma (here sigma / alpha) in which that is done. noise_scale: of the fresh
-    noise. No level above the chain's noisiest is visited, which the network does not know.
+    churn_min, churn_max: the range of sigma (here sigma / alpha) in which that is done. noise_scale: the scale of the
+    fresh noise. No level above the chain's noisiest is visited, because the network does not know it.
     """
 
     churn: float = 10.0

@@ -16,7 +16,7 @@ from diffbench.samplers._steps import towards
 
 @dataclass(frozen=True)
 class Euler:
-    """Goes every step of the chain along eps. With the uniform grid it is ddim; other grids make it another sampler."""
+    """Takes every step of the chain along eps. With the uniform grid it is ddim; other grids make another sampler."""
 
     order: ClassVar[int] = 1
     startup_order: ClassVar[int] = 1

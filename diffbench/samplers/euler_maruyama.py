@@ -17,7 +17,7 @@ from diffbench.samplers._steps import step_sizes
 
 @dataclass(frozen=True)
 class EulerMaruyama:
-    """Freezes drift and diffusion at the start of each step; the last step takes the predicted x_0, without noise."""
+    """Holds drift and diffusion as at the start of each step. The last step takes the predicted x_0, without noise."""
 
     order: ClassVar[int] = 1
     startup_order: ClassVar[int] = 1

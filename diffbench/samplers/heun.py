@@ -16,7 +16,7 @@ from diffbench.samplers._steps import held_eps, towards
 
 @dataclass(frozen=True)
 class Heun:
-    """Goes a step along eps and again along its mean with the eps found there; the last step is Euler's."""
+    """Takes a step along eps, then takes it again along the mean of eps at both ends. The last step is Euler's."""
 
     order: ClassVar[int] = 2
     startup_order: ClassVar[int] = 2
@@ -34,8 +34,8 @@ class Heun:
 def heun_step(denoiser: Denoiser, x: X, here: Level, there: Level) -> State:
     """Return the state after a step of Heun's method between two levels of any distance.
 
-    In sigma / alpha the flow is d(x / alpha) = eps d(sigma / alpha), so that a step along
-    the predicted eps is `towards`, and one along another held_eps.
+    In sigma / alpha the flow is d(x / alpha) = eps d(sigma / alpha). So a step along the predicted eps is `towards`,
+    and a step along another eps is `held_eps`.
     """
     prediction = denoiser(x, here)
     reached = towards(prediction, there)

@@ -1,7 +1,7 @@
-"""PLMS: linear multistep combinations of eps, carried by DDIM's step. One evaluation a step but for the first, two.
+"""PLMS: linear multistep combinations of eps in DDIM's step. It takes one evaluation a step, and two in the first.
 
-Liu et al. 2022, "Pseudo numerical methods for diffusion models", eq. 9 and 12; started by the improved Euler step of
-the latent diffusion code.
+Liu et al. 2022, "Pseudo numerical methods for diffusion models", eq. 9 and 12; it starts with the improved Euler step
+of the latent diffusion code.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ ADAMS_BASHFORTH = {
 class Plms:
     """Combines the last four eps with Adams and Bashforth's weights.
 
-    Of second order: the weights are those of equal steps in t, and DDIM's step takes eps as constant.
+    It is of second order: the weights are those of equal steps in t, and DDIM's step takes eps as constant.
     """
 
     order: ClassVar[int] = 2
@@ -47,7 +47,7 @@ def linear_multistep(
 ) -> Iterator[State]:
     """Yield the states of a walk along combinations of the last four eps, once there are `fewest` of them.
 
-    started(i, prediction): the eps of step i before that. The last step, if it still is one of those, takes its own.
+    started(i, prediction): the eps of step i before that. If the last step is still one of those, it takes its own eps.
     """
     x, known = x_T, []
     for i in range(len(chain)):
@@ -63,6 +63,6 @@ def linear_multistep(
 
 
 def combined(known: list[X]) -> X:
-    """Return the combination of the last values of eps, the latest first, two to four of them."""
+    """Return the combination of the last two to four values of eps, the latest first."""
     weights = ADAMS_BASHFORTH[len(known)]
     return sum((weight * eps for weight, eps in zip(weights, known, strict=True)), start=0 * known[0])

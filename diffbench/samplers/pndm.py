@@ -1,4 +1,4 @@
-"""PNDM: PLMS started by three steps of a Runge-Kutta method of four evaluations.
+"""PNDM: PLMS, started by three steps of a Runge-Kutta method with four evaluations each.
 
 Liu et al. 2022, "Pseudo numerical methods for diffusion models", eq. 13 and algorithm 2 (F-PNDM).
 """
@@ -35,7 +35,7 @@ class Pndm:
         return linear_multistep(denoiser, chain, x_T, fewest=4, started=started)
 
     def runge_kutta(self, denoiser: Denoiser, chain: Chain, i: int, start: Prediction) -> X:
-        """Return the mean eps of step i, from the prediction at its start: twice from half way, once from the end."""
+        """Return the mean eps of step i, from the prediction at its start, two from half way, and one from the end."""
         here, there, middle = chain.level(i), chain.level(i + 1), part_way(chain, i, 1 / 2)
         second = denoiser(towards(start, middle), middle).eps
         third = denoiser(held_eps(start, second, here, middle), middle).eps

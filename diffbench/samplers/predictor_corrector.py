@@ -1,4 +1,4 @@
-"""Predictor-corrector sampling: an ancestral step, then Langevin steps at the level it reached.
+"""Predictor-corrector sampling: an ancestral step, then Langevin steps at the level that it reached.
 
 Song et al. 2021, "Score-based generative modeling", algorithms 1, 3 and 5.
 """
@@ -16,13 +16,13 @@ from diffbench.samplers.ancestral import Ancestral
 
 @dataclass(frozen=True)
 class PredictorCorrector:
-    """Corrects after every step but the last.
+    """Corrects after every step except the last.
 
-    snr: the published ratio r; a Langevin step is 2 alpha_i (r |z| / |score|)^2 long, with alpha_i = 1 - beta_i of the
-    chain's step from the next level to this one, which is 1 where the variance explodes. The norms are taken at their
-    expected values, sqrt(d) and sqrt(d) / sigma, where the released Langevin corrector averages them over the batch: so
-    an image does not depend on its batch. The released annealed corrector ("ald") takes them so too. corrections:
-    Langevin steps at each level.
+    snr: the published ratio r. A Langevin step is 2 alpha_i (r |z| / |score|)^2 long, with alpha_i = 1 - beta_i of the
+    chain's step from the next level to this one; alpha_i is 1 if the variance explodes. The norms are taken at their
+    expected values, sqrt(d) and sqrt(d) / sigma, so that an image does not depend on its batch. The released Langevin
+    corrector averages them over the batch; the released annealed corrector ("ald") takes the expected values too.
+    corrections: Langevin steps at each level.
     """
 
     snr: float = 0.16

@@ -21,9 +21,9 @@ from diffbench.samplers._lockstep import RightHandSide, Vector, answered_togethe
 
 @dataclass(frozen=True)
 class ProbabilityFlow:
-    """Chooses its steps between the chain's ends for each image by itself, then takes the predicted x_0.
+    """Chooses its steps between the chain's ends separately for each image, then takes the predicted x_0.
 
-    rtol, atol: of x / alpha, of each step. An image that is done waits, at no evaluation of its own, for its batch.
+    rtol, atol: tolerances of x / alpha, of each step. An image that is done waits for its batch without evaluations.
     """
 
     rtol: float = 1e-3
@@ -39,8 +39,6 @@ class ProbabilityFlow:
     def __post_init__(self):
         if not (1e-12 <= self.rtol < 1 and self.atol > 0):
             raise ValueError(f"rtol must be between 1e-12 and 1 and atol positive, not {self.rtol} and {self.atol}")
-        # Here, not where it is used: provenance names it also where a job finds all its shards done. Slow to import.
-        import scipy.integrate  # noqa: F401
 
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
         start, end = float(chain.log_noise[0]), float(chain.log_noise[-2])
@@ -73,7 +71,7 @@ class ProbabilityFlow:
 
     def solved(self, f: RightHandSide, start: float, end: float, y: Vector) -> tuple[Vector, int]:
         """Return y at the end, and the evaluations it took. Raises: UserError where the step became too small."""
-        from scipy.integrate import RK45
+        from scipy.integrate import RK45  # slow to import
 
         solver = RK45(f, start, y, end, rtol=self.rtol, atol=self.atol)
         while solver.status == "running":

@@ -20,15 +20,15 @@ from diffbench.samplers._steps import held_x_0, step_sizes
 
 @dataclass(frozen=True)
 class Unipc:
-    """Predicts with `predictor_order` values of x_0, and corrects where it arrived with the value found there.
+    """Predicts with `predictor_order` values of x_0, and corrects the x that it reached with the x_0 found there.
 
     b: the function B(h) of the paper, h ("bh1") or e^h - 1 ("bh2"). lower_order_final: a step between noisy levels uses
-    no more values than there are such steps left, so that the last of them uses one: the authors' rule. Their steps end
-    at a noisy level. count_clean_step: the step to the clean level, which always uses one value, counts as the last of
-    them, and orders fall one step later: diffusers' rule, which at order 2 changes nothing.
+    at most as many values as there are such steps left, so the last of them uses one. This is the authors' rule; their
+    steps end at a noisy level. count_clean_step: the step to the clean level, which always uses one value, counts as
+    the last of them, so orders fall one step later. This is diffusers' rule; at order 2 it changes nothing.
 
-    The authors' code does not correct at the last noisy level, which it does not evaluate; here it is evaluated for the
-    step to the clean level, and corrected.
+    The authors' code does not evaluate the last noisy level, and so does not correct there. Here it is evaluated for
+    the step to the clean level, and corrected.
     """
 
     predictor_order: int = 2
@@ -48,7 +48,7 @@ class Unipc:
 
     @property
     def order(self) -> int:
-        """One more than the predictor's: the corrector adds it."""
+        """One more than the predictor's order, because the corrector adds one."""
         return self.predictor_order + 1
 
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
@@ -75,10 +75,10 @@ class Unipc:
     def moved(self, chain: Chain, h: Float64[Tensor, " steps"], i: int, x: X, known: list[X], arrived: X | None) -> X:
         """Return x after step i, from x at its start.
 
-        known: the x_0 predicted at its start and before, the latest first. arrived: where it ends, for the corrector.
+        known: the x_0 predicted at its start and before, the latest first. arrived: the x_0 at its end, for correcting.
         """
         here, there = chain.level(i), chain.level(i + 1)
-        # Where the other values stand, in units of the step: in front of its start the past, 1 the end.
+        # The places of the other values, in units of the step: past values are before its start, and 1 is its end.
         places = [-h[i - k : i].sum() / h[i] for k in range(1, len(known))]
         differences = [(value - known[0]) / over(place, x) for value, place in zip(known[1:], places, strict=True)]
         if arrived is not None:

@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import chosen, configure
+from diffbench.base.provenance_file import read_provenance
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.trained_levels import OffGrid
 from diffbench.guidance._gradient import ClassifierGradient

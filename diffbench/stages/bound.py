@@ -8,14 +8,17 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import member_names, read_member, save_npz
-from diffbench.base.artifacts import checked, run_record, upstream_of, write_provenance
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.images import rounded, to_float
+from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
-from diffbench.diffusion.bound import BoundTerms, Index, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
+from diffbench.base.provenance import write_provenance
+from diffbench.base.run_record import run_record
+from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition
+from diffbench.diffusion.micro_batches import Index
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.progressive import Reconstructions, points, reconstructions
 from diffbench.diffusion.similarity import ssim_window

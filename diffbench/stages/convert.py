@@ -8,10 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from diffbench.base.artifacts import Inputs, checked, replacing, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.names import weights_under
+from diffbench.base.provenance import write_provenance
+from diffbench.base.run_record import run_record
+from diffbench.base.writing import replacing
 from diffbench.networks._fit import check_fit
 from diffbench.stages._foreign import read_held, unwrapped
 from diffbench.stages._model import build_classifier, build_network, part_of
@@ -83,7 +86,7 @@ def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
 
 def _built(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
     """Return the network of a spec, a model's or a classifier's."""
-    classifies = getattr(type(part_of("networks", spec["network"])), "classifies", False)
+    classifies = part_of("networks", spec["network"]).classifies
     return build_classifier(spec, facts) if classifies else build_network(spec, facts)
 
 

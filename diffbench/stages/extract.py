@@ -9,22 +9,18 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diffbench.base.arrays import writing_npz
-from diffbench.base.artifacts import (
-    UNWRITABLE,
-    checked,
-    provenance_path,
-    read_provenance,
-    run_record,
-    spec_of_one,
-    upstream_of,
-    write_provenance,
-)
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.digests import spec_of_one
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.run_record import run_record
 from diffbench.base.sizes import enlarged
-from diffbench.extractors._microbatches import Extract
+from diffbench.base.writing import UNWRITABLE
+from diffbench.extractors._contract import Extract
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, moments_digests, stored_statistics
 from diffbench.stages._model import part_of
@@ -61,11 +57,11 @@ def extract(
     extractor = part_of("extractors", spec["extractor"])
     network = extractor.network(weights, chosen)
     sha = extractor.weights_sha256(weights)
-    about = {"weights_sha256": sha, "resize": getattr(extractor, "resize", "none")} | device_facts(chosen)
+    about = {"weights_sha256": sha, "resize": extractor.resize} | device_facts(chosen)
     total = 0
     with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
         for position, (source, inputs, out) in enumerate(zip(images, sets, outs, strict=True)):
-            stored = stored_statistics(source) if getattr(extractor, "stored_statistics", False) else {}
+            stored = stored_statistics(source) if extractor.stored_statistics else {}
             size = full_size(source)
             found = write_features(network, source, out, stored, size)
             facts = about | found | ({"enlarged_to": size} if size else {})

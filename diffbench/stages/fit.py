@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.artifacts import checked, run_record, upstream_of, write_provenance
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.devices import device_facts, make_deterministic
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.provenance import write_provenance
+from diffbench.base.run_record import run_record
 from diffbench.stages._model import part_of
 
 

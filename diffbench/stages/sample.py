@@ -10,32 +10,29 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from diffbench.base.arrays import is_whole, load_member, member_names, read_member, save_npz, writing_npz
-from diffbench.base.artifacts import (
-    Inputs,
-    checked,
-    digest,
-    exclusive,
-    run_record,
-    upstream_of,
-    versions_of,
-    write_provenance,
-)
 from diffbench.base.classes import LABEL_RULES, unlike_uniform
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS, to_float
+from diffbench.base.inputs import Inputs, checked, upstream_of
+from diffbench.base.locks import exclusive
 from diffbench.base.progress import progress
+from diffbench.base.provenance import versions_of, write_provenance
+from diffbench.base.run_record import run_record
 from diffbench.base.seeds import Stream
+from diffbench.base.sizes import shrunk_shape
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
+from diffbench.diffusion.micro_batches import batch_ranges
 from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Level
 from diffbench.diffusion.x_0_error import KnownErrorDenoiser
 from diffbench.guidance._gradient import ClassifierGradient
-from diffbench.samplers._batches import Conditions, micro_batches, sample
+from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
+from diffbench.samplers._batches import Conditions, sample
 from diffbench.samplers._contract import State
 from diffbench.stages._model import diffusion_of, load_classifier, load_model, part_of
 
@@ -123,7 +120,7 @@ def sample_set(
     settings, num_images = spec["sampling"], spec["num_images"]
     sampler = part_of("samplers", spec["sampler"])
     denoiser = guided_denoiser(spec, model, gradient, applies_gradient=sampler.applies_gradient)
-    if getattr(sampler, "needs_error", False) != ("terms" in inputs.paths):
+    if sampler.needs_error != ("terms" in inputs.paths):
         raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
     if "terms" in inputs.paths:
         terms = inputs.paths["terms"]
@@ -141,9 +138,9 @@ def sample_set(
     else:
         conditions = conditions_of(spec, facts)
     shards = []
-    ranges = micro_batches(num_images, settings["micro_batch"])
+    ranges = batch_ranges(num_images, settings["micro_batch"])
     own_nfe: list[np.ndarray] = []
-    adaptive, calls = bool(getattr(sampler, "adaptive", False)), [0]
+    adaptive, calls = sampler.adaptive, [0]
 
     def called(x: X, level: Level, condition: Condition | None = None) -> Prediction:
         calls[0] += 1
@@ -294,28 +291,17 @@ def cost_of(samples: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flops(model: ModelDenoiser, facts: dict[str, Any], device: torch.device, conditional: bool) -> int:
-    """Return the floating-point operations of one network evaluation of one image (a multiply-add is two)."""
+    """Return the floating-point operations of one network evaluation of one image."""
     height, width, channels = facts["shape"]
-    x = torch.zeros(1, channels, height, width, device=device)
-    y = torch.zeros(1, dtype=torch.int64, device=device) if conditional else None
-    low_res = None
-    if "low_size" in facts:
-        low_res = torch.zeros(1, channels, facts["low_size"], width * facts["low_size"] // height, device=device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.network(x, torch.zeros(1, device=device), y, low_res)
-    return counter.get_total_flops()
+    shape = (channels, height, width)
+    low_shape = shrunk_shape(shape, facts["low_size"]) if "low_size" in facts else None
+    return flops_per_row(model.network, shape, conditional=conditional, low_shape=low_shape, device=device)
 
 
 def gradient_flops(gradient: ClassifierGradient, facts: dict[str, Any], device: torch.device) -> int:
     """Return the floating-point operations of one evaluation of the gradient for one image, forward and backward."""
     height, width, channels = facts["shape"]
-    x = torch.zeros(1, channels, height, width, device=device)
-    y = torch.zeros(1, dtype=torch.int64, device=device)
-    # The counter's own hooks cannot follow a gradient to a module's input that is a leaf.
-    counted = replace(gradient, network=lambda x, t: gradient.network(x.view_as(x), t))
-    with FlopCounterMode(display=False) as counter:
-        counted(x, gradient.chain.level(0), Condition(y=y))
-    return counter.get_total_flops()
+    return classifier_flops_per_row(gradient.network, (channels, height, width), with_gradient=True, device=device)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,12 +1,14 @@
 """Rows of tables that have one for each sample set: filled from records, in order, as a data frame."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
+from diffbench.base.records import ROW_KEYS
 
 WHOLE = (
     *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
@@ -21,7 +23,49 @@ TEXT = (
 )
 """Columns of names."""
 
-"""The row of held-out real images, scored as a sample set: the floor that every model is read against."""
+ROW = (*ROW_KEYS, "protocol")
+"""What tells two rows apart: a sample set that is scored under two protocols has two."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Metrics that are stated once for each combination of `keys`, and stand on every row that has it.
+
+    A cost of sampling belongs to its sample set under every protocol, a model's bound to all of its sample sets.
+    """
+
+    metrics: tuple[str, ...]
+    keys: tuple[str, ...] = ROW_KEYS
+
+
+def pivot(records: Iterable[Mapping[str, Any]], scores: Sequence[str], *shared: Shared) -> list[dict[str, Any]]:
+    """Return a row for each sample set and protocol that has one of the scores, with the shared metrics beside them.
+
+    Each metric has three cells: its value, and its interval in `_low` and `_high`. Other metrics are left out.
+    Raises: UserError where two records differ on the same cell.
+    """
+    rows: dict[tuple, dict[str, Any]] = {}
+    beside: list[dict[tuple, dict[str, Any]]] = [{} for _ in shared]
+    for item in records:
+        if item["metric"] in scores:
+            _put(rows.setdefault(_place(item, ROW), {key: item[key] for key in ROW}), item)
+        for group, cells in zip(shared, beside, strict=True):
+            if item["metric"] in group.metrics:
+                _put(cells.setdefault(_place(item, group.keys), {}), item)
+    for row in rows.values():
+        for group, cells in zip(shared, beside, strict=True):
+            row |= cells.get(_place(row, group.keys), {})
+    return list(rows.values())
+
+
+def _place(item: Mapping[str, Any], keys: Sequence[str]) -> tuple:
+    return tuple(item[key] for key in keys)
+
+
+def _put(cells: dict[str, Any], item: Mapping[str, Any]) -> None:
+    metric = item["metric"]
+    fill(cells, metric, item["value"], item)
+    cells |= {f"{metric}_low": item["low"], f"{metric}_high": item["high"]}
 
 
 def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, Any]) -> None:
@@ -62,7 +106,7 @@ def framed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pandas.DataFra
     for name in columns:
         if name in TEXT:
             continue
-        numbers = pandas.to_numeric(frame[name]).astype("Float64")
-        whole = name in WHOLE and (numbers.dropna() % 1 == 0).all()
+        numbers = pandas.Series(pandas.to_numeric(frame[name]), dtype="Float64")
+        whole = name in WHOLE and numbers.dropna().mod(1).eq(0).all()
         frame[name] = numbers.astype("Int64") if whole else numbers.astype("float64")
     return frame

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import pandas
 
-from diffbench.base.records import NORMAL_95, ROW_KEYS
-from diffbench.tables._rows import fill, framed, ordered
+from diffbench.base.records import NORMAL_95
+from diffbench.tables._rows import Shared, framed, ordered, pivot
 
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")
 """Measured under a protocol; each has an interval."""
@@ -56,24 +56,9 @@ def table2(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
 
     A sample set scored under two protocols has two rows.
     """
-    rows: dict[tuple, dict[str, Any]] = {}
-    costs: dict[tuple, dict[str, Any]] = {}
-    bounds: dict[tuple, dict[str, Any]] = {}
-    for item in records:
-        metric, sample_set = item["metric"], tuple(item[key] for key in ROW_KEYS)
-        if metric in SCORES:
-            identity = {**{key: item[key] for key in ROW_KEYS}, "protocol": item["protocol"]}
-            row = rows.setdefault((*sample_set, item["protocol"]), identity)
-            fill(row, metric, item["value"], item)
-            row |= {f"{metric}_low": item["low"], f"{metric}_high": item["high"]}
-        elif metric in COSTS:
-            fill(costs.setdefault(sample_set, {}), metric, item["value"], item)
-        elif metric in BOUND:
-            bound = bounds.setdefault(tuple(item[key] for key in MODEL_KEYS), {})
-            fill(bound, metric, item["value"], item)
-            if metric in ERRORS:
-                bound[ERRORS[metric]] = (item["high"] - item["low"]) / (2 * NORMAL_95)
-    for key, row in rows.items():
-        row |= costs.get(key[:-1], {})
-        row |= bounds.get(tuple(row[name] for name in MODEL_KEYS), {})
-    return framed(ordered(list(rows.values())), COLUMNS)
+    rows = pivot(records, SCORES, Shared(COSTS), Shared(BOUND, MODEL_KEYS))
+    for row in rows:
+        for metric, error in ERRORS.items():
+            if metric in row:
+                row[error] = (row[f"{metric}_high"] - row[f"{metric}_low"]) / (2 * NORMAL_95)
+    return framed(ordered(rows), COLUMNS)

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import pandas
 
 from diffbench.base.names import REAL
-from diffbench.base.records import ROW_KEYS
-from diffbench.tables._rows import fill, framed, ordered
+from diffbench.tables._rows import Shared, framed, ordered, pivot
 
 SCORES = ("fid", "inception_score", "precision", "recall", "classification_accuracy")
 """Measured under a protocol; each has an interval."""
@@ -40,19 +39,5 @@ class Table4:
 
 def table4(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
     """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values."""
-    rows: dict[tuple, dict[str, Any]] = {}
-    costs: dict[tuple, dict[str, Any]] = {}
-    for item in records:
-        if item["guidance_scale"] is None and item["model"] != REAL:
-            continue
-        metric, sample_set = item["metric"], tuple(item[key] for key in ROW_KEYS)
-        if metric in SCORES:
-            identity = {**{key: item[key] for key in ROW_KEYS}, "protocol": item["protocol"]}
-            row = rows.setdefault((*sample_set, item["protocol"]), identity)
-            fill(row, metric, item["value"], item)
-            row |= {f"{metric}_low": item["low"], f"{metric}_high": item["high"]}
-        elif metric in COSTS:
-            fill(costs.setdefault(sample_set, {}), metric, item["value"], item)
-    for key, row in rows.items():
-        row |= costs.get(key[:-1], {})
-    return framed(ordered(list(rows.values()), numbers=("steps", "guidance_scale")), COLUMNS)
+    wanted = (item for item in records if item["guidance_scale"] is not None or item["model"] == REAL)
+    return framed(ordered(pivot(wanted, SCORES, Shared(COSTS)), numbers=("steps", "guidance_scale")), COLUMNS)

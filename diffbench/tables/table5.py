@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 
 import pandas
 
-from diffbench.base.records import ROW_KEYS
-from diffbench.tables._rows import fill, framed, ordered
+from diffbench.tables._rows import Shared, framed, ordered, pivot
 
 SCORES = ("fid", "sfid", "inception_score", "precision", "recall", "classification_accuracy")
 """Measured under a protocol; each has an interval."""
@@ -45,20 +44,4 @@ class Table5:
 
 def table5(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
     """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values."""
-    rows: dict[tuple, dict[str, Any]] = {}
-    shared: dict[tuple, dict[str, Any]] = {}
-    for item in records:
-        metric, sample_set = item["metric"], tuple(item[key] for key in ROW_KEYS)
-        interval = {f"{metric}_low": item["low"], f"{metric}_high": item["high"]}
-        if metric in SCORES:
-            identity = {**{key: item[key] for key in ROW_KEYS}, "protocol": item["protocol"]}
-            row = rows.setdefault((*sample_set, item["protocol"]), identity)
-            fill(row, metric, item["value"], item)
-            row |= interval
-        elif metric in (*COSTS, *PAIRED):
-            cells = shared.setdefault(sample_set, {})
-            fill(cells, metric, item["value"], item)
-            cells |= interval
-    for key, row in rows.items():
-        row |= shared.get(key[:-1], {})
-    return framed(ordered(list(rows.values())), COLUMNS)
+    return framed(ordered(pivot(records, SCORES, Shared((*COSTS, *PAIRED)))), COLUMNS)

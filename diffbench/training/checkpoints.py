@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from diffbench.base.artifacts import replacing, sha256
+from diffbench.base.digests import sha256
+from diffbench.base.writing import replacing
 
 KEPT = 2
 """Checkpoints that a run keeps: the newest, and the one before for the case that the newest is damaged."""

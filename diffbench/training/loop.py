@@ -2,18 +2,21 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float64
+from torch import Tensor, nn
 
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream, seed_torch
 from diffbench.base.sizes import shrunk
-from diffbench.diffusion.denoiser import NO_LABEL
-from diffbench.diffusion.process import noised
+from diffbench.diffusion.batch import NoisedBatch, noised_batch
+from diffbench.diffusion.denoiser import NO_LABEL, Condition
+from diffbench.diffusion.parameterization import X
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import StepImages, TrainingData
@@ -79,45 +82,52 @@ class Trainer:
 
     def advance(self) -> None:
         """Take one step."""
-        settings, step, batch_size = self._settings, self.step, self._settings.batch_size
-        # Data: the step's images, cut at random or as stored, flipped by a coin each where that is allowed.
-        chosen, images = self._images.at(step)
-        x_0, low_res = to_float(images, self._device), None
-        if self._data.low_size is not None:
-            low_res = to_float(shrunk(images, self._data.low_size), self._device)
-        rows = torch.arange(batch_size)
-        if self._data.flip:
-            coin = self._flip.bits(rows, step).to(self._device)[:, None, None, None]
-            x_0 = torch.where(coin, x_0.flip(3), x_0)
-            low_res = None if low_res is None else torch.where(coin, low_res.flip(3), low_res)
-        y = None if self._data.labels is None else self._data.labels[chosen].to(self._device)
-        if y is not None and settings.label_dropout:
-            dropped = self._label_dropout.uniform(rows, step)[:, 0] < settings.label_dropout
-            y = torch.where(dropped.to(self._device), NO_LABEL, y)
+        settings, step = self._settings, self.step
+        batch, weights = self._batch(step)
 
-        # Noise: draws 2 step and 2 step + 1 of the stream are the step's noise and timesteps.
-        eps = self._noise.normal(rows, 2 * step, x_0.shape[1:])
-        chain = self._task.chain
-        i, weights = (drawn.cpu() for drawn in self._task.steps(self._noise, rows, 2 * step + 1))
-        x_t = noised(x_0, chain.level(i), eps)
-
-        # Loss and step.
+        # Loss and gradient.
         seed_torch(self._seed, "dropout", step)
         self.network.train()
-        given = {} if low_res is None else {"low_res": low_res}
-        losses, counts = self._task.losses(i, x_0, x_t, eps, y, **given)
+        losses, counts = self._task.losses(batch)
         loss = (weights.to(losses) * losses).mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         limit = settings.gradient_clip or math.inf
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+
+        # Step.
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(settings, step)
         self._optimiser.step()
         self.average.update(step)
-        self._task.update(i, losses.detach())
+        self._task.update(batch.i, losses.detach())
         self._sums += torch.cat([torch.stack([loss.detach(), norm.detach()]), counts]).to(self._sums)
         self.step += 1
+
+    def _batch(self, step: int) -> tuple[NoisedBatch, Float64[Tensor, " batch"]]:
+        """Return a step's images, noised, and the weights of their losses."""
+        x_0, condition = self._images_at(step)
+        rows = torch.arange(len(x_0))
+        if condition.y is not None and self._settings.label_dropout:
+            dropped = self._label_dropout.uniform(rows, step)[:, 0] < self._settings.label_dropout
+            condition = replace(condition, y=torch.where(dropped.to(self._device), NO_LABEL, condition.y))
+        # Draws 2 step and 2 step + 1 of the stream are the step's noise and timesteps.
+        eps = self._noise.normal(rows, 2 * step, x_0.shape[1:])
+        i, weights = (drawn.cpu() for drawn in self._task.steps(self._noise, rows, 2 * step + 1))
+        return noised_batch(self._task.chain, i, x_0, eps, condition), weights
+
+    def _images_at(self, step: int) -> tuple[X, Condition]:
+        """Return a step's images and their conditions, flipped together, by a coin each, where flips are allowed."""
+        chosen, images = self._images.at(step)
+        x_0, low_res = to_float(images, self._device), None
+        if self._data.low_size is not None:
+            low_res = to_float(shrunk(images, self._data.low_size), self._device)
+        if self._data.flip:
+            coin = self._flip.bits(torch.arange(len(x_0)), step).to(self._device)[:, None, None, None]
+            x_0 = torch.where(coin, x_0.flip(3), x_0)
+            low_res = None if low_res is None else torch.where(coin, low_res.flip(3), low_res)
+        y = None if self._data.labels is None else self._data.labels[chosen].to(self._device)
+        return x_0, Condition(y, low_res)
 
     @torch.no_grad()
     def _held_out(self) -> dict[str, float | None]:
@@ -125,20 +135,21 @@ class Trainer:
         data = self._data.held_out
         if data is None:
             return {}
-        stream, chain, sums = Stream(self._seed, "held_out", self._device), self._task.chain, 0.0
+        stream, chain = Stream(self._seed, "held_out", self._device), self._task.chain
+        sums = torch.zeros(len(self._task.counts), device=self._device, dtype=torch.float64)
         self.network.eval()
         for rows in torch.arange(min(HELD_OUT, len(data.images))).split(self._settings.batch_size):
             x_0 = to_float(data.images[rows.numpy()], self._device)
             y = None if data.labels is None else data.labels[rows].to(self._device)
             eps = stream.normal(rows, 0, x_0.shape[1:])
             i = self._task.steps(stream, rows, 1)[0].cpu()
-            sums = sums + self._task.losses(i, x_0, noised(x_0, chain.level(i), eps), eps, y)[1]
+            sums = sums + self._task.losses(noised_batch(chain, i, x_0, eps, Condition(y)))[1]
         found = self._task.row(dict(zip(self._task.counts, sums.tolist(), strict=True)))
         return {f"held_out_{name}": value for name, value in found.items()}
 
     def _note(self) -> float:
         """Append a row to the log and return the mean loss since the last one."""
-        since = self.step - (int(self.log[-1]["step"]) if self.log else 0)
+        since = self.step - (int(self.log[-1]["step"] or 0) if self.log else 0)
         loss_sum, norm_sum, *counts = self._sums.tolist()
         loss = loss_sum / since
         if not math.isfinite(loss):

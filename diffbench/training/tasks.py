@@ -10,10 +10,10 @@ from torch.nn import functional
 
 from diffbench.base.errors import UserError
 from diffbench.base.seeds import Draw, Stream
-from diffbench.diffusion.batch import NoisedBatch, Objective
-from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
+from diffbench.diffusion.batch import NoisedBatch, Objective, PredictedBatch
+from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.loss_aware import State, drawn_steps
-from diffbench.diffusion.parameterization import PARAMETERIZATIONS, X
+from diffbench.diffusion.parameterization import PARAMETERIZATIONS
 from diffbench.diffusion.process import Chain
 
 QUARTERS = 4
@@ -42,19 +42,8 @@ class Task(Protocol):
         """Return the steps of a batch and the weights of their losses."""
         ...
 
-    def losses(
-        self,
-        i: Int[Tensor, " batch"],
-        x_0: X,
-        x_t: X,
-        eps: X,
-        y: Int[Tensor, " batch"] | None,
-        low_res: X | None = None,
-    ) -> tuple[Losses, Counts]:
-        """Return each image's loss, unweighted, and the counts of the batch.
-
-        low_res: what an upsampler is given beside x_t.
-        """
+    def losses(self, batch: NoisedBatch) -> tuple[Losses, Counts]:
+        """Return each image's loss, unweighted, and the counts of the batch."""
         ...
 
     def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
@@ -83,19 +72,11 @@ class Denoising:
         """Return the objective's choice."""
         return self.objective.steps(stream, index, draw, len(self.chain), self.state)
 
-    def losses(
-        self,
-        i: Int[Tensor, " batch"],
-        x_0: X,
-        x_t: X,
-        eps: X,
-        y: Int[Tensor, " batch"] | None,
-        low_res: X | None = None,
-    ) -> tuple[Losses, Counts]:
+    def losses(self, batch: NoisedBatch) -> tuple[Losses, Counts]:
         """Return the objective's loss of each image; nothing is counted."""
-        prediction = self._denoiser(x_t, self.chain.level(i), Condition(y=y, low_res=low_res))
-        batch = NoisedBatch(self.chain, i, x_0, x_t, eps, prediction, self._form, self._levels)
-        return self.objective(batch), x_0.new_empty(0)
+        prediction = self._denoiser(batch.x_t, self.chain.level(batch.i), batch.condition)
+        said = PredictedBatch.of(batch, prediction, self._form, self._levels)
+        return self.objective(said), batch.x_0.new_empty(0)
 
     def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
         """Tell the objective."""
@@ -123,21 +104,14 @@ class Classification:
         """Return steps drawn uniformly."""
         return drawn_steps(stream, index, draw, len(self.chain), None)
 
-    def losses(
-        self,
-        i: Int[Tensor, " batch"],
-        x_0: X,
-        x_t: X,
-        eps: X,
-        y: Int[Tensor, " batch"] | None,
-        low_res: X | None = None,
-    ) -> tuple[Losses, Counts]:
+    def losses(self, batch: NoisedBatch) -> tuple[Losses, Counts]:
         """Return each image's cross-entropy in nats; counted: images and right answers in each quarter of the chain."""
-        if low_res is not None:
+        i, y = batch.i, batch.condition.y
+        if batch.condition.low_res is not None:
             raise UserError("a classifier is not trained on pairs of resolutions")
         if y is None:
             raise UserError("a classifier is trained on labelled images, and these have no labels")
-        logits = self.network(x_t, self._network_t[i].to(x_t.device))
+        logits = self.network(batch.x_t, self._network_t[i].to(batch.x_t.device))
         right = (logits.argmax(dim=1) == y).double()
         quarter = (QUARTERS * (len(self.chain) - 1 - i) // len(self.chain)).to(y.device)
         member = functional.one_hot(quarter, QUARTERS).double()

@@ -22,7 +22,7 @@ from diffbench.base.arrays import (
     stream_member,
     writing_npz,
 )
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 4, 6, 3), dtype=np.uint8)

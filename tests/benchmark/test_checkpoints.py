@@ -6,8 +6,8 @@ import json
 import pytest
 import yaml
 
-from diffbench.base.artifacts import write_recorded
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import write_recorded
 from diffbench.benchmark.jobs import convert_job
 from diffbench.benchmark.load import parse_benchmark
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.artifacts import spec_of_one
+from diffbench.base.digests import spec_of_one
 from diffbench.base.errors import UserError
 from diffbench.benchmark.foreign import snakemake_specs
 from diffbench.benchmark.graph import Artifact, Graph, files_of, records_of

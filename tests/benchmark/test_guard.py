@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from diffbench.base.artifacts import spec_digest, write_provenance
+from diffbench.base.digests import spec_digest
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
 from diffbench.benchmark.foreign import snakemake_record
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.guard import require_own_results

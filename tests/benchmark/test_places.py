@@ -4,13 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.codehash import PACKAGE_ROOT
-from diffbench.benchmark.places import folder_of, home_of, located, other_configuration, remember_configuration
+from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.places import (
+    DEFAULT_NAME,
+    folder_of,
+    home_of,
+    located,
+    other_configuration,
+    project_of,
+    remember_configuration,
+)
 
 
 def test_paths_start_at_the_files_folder_and_in_shipped_files_at_the_project(tmp_path):
     assert folder_of(tmp_path / "own.yaml") == tmp_path
     assert folder_of(PACKAGE_ROOT / "workflow/config/digits.yaml") == PACKAGE_ROOT
+
+
+@pytest.mark.parametrize("name", [DEFAULT_NAME, "smoke"])
+def test_a_benchmarks_project_is_found_from_its_home(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert project_of(home_of(name, tmp_path)) == tmp_path.resolve()
 
 
 def test_every_path_of_a_benchmark_is_located_and_nothing_else(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.artifacts import spec_digest
+from diffbench.base.digests import spec_digest
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.report import Report

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diffbench.base.errors import UserError
-from diffbench.base.yaml_file import read_yaml, write_yaml
 from diffbench.benchmark.load import parse_benchmark
+from diffbench.benchmark.yaml_file import read_yaml, write_yaml
 
 SMOKE = read_yaml(Path(__file__).parents[2] / "workflow/config/smoke.yaml")
 KARRAS = {

@@ -1,26 +1,26 @@
 """Samplers laid over a benchmark, and what is made of their scores; the workflow runs in the slow tests."""
 
 import csv
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
 from diffbench import cli
-from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate, record, write_records
+from diffbench.base.inputs import checked
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
+from diffbench.base.records import Estimate, Row, record
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import CONFIGURATION, remember_configuration
 from diffbench.commands.compare_samplers import run as command
-from diffbench.commands.compare_samplers.answers import Pairs, answered, report, write_answers
+from diffbench.commands.compare_samplers.answers import report, write_answers
 from diffbench.commands.compare_samplers.question import Question, laid_over
-from diffbench.metrics.fid import Fid
+from diffbench.comparison.samplers import answered
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 PROTOCOL = "extractor=digits_features@7a8108d6;rounding=truncate;n=100;reference=train:1297;version=1"
@@ -147,33 +147,19 @@ def test_a_question_that_makes_no_sense_is_one_line_before_any_work(content, que
 # -- the answer
 
 
-def scores(model, sampler, steps, fids, nfe, **more):
-    where = {"benchmark": "smoke", "model": model, "sampler": sampler, "steps": steps, "guidance_scale": None}
-    for seed, value in enumerate(fids):
-        row = {**where, "train_seed": 0, "sample_seed": seed, "num_images": 100}
-        yield record(row, "fid", PROTOCOL, Estimate(value, value - 1, value + 1))
-        for cost, count in {"nfe": nfe, **more}.items():
-            yield record(row, cost, PROTOCOL, Estimate.exact(count))
-
-
 @pytest.fixture
-def answers(content):
-    question = asked("ddim", "ancestral", steps=(4,), sample_seeds=(0, 1, 2))
-    laid = laid_over(content, question, "smoke.yaml")
-    records = [
-        *scores("ddpm", "ancestral", 4, (9.0, 9.3, 9.1), 4),
-        *scores("ddpm", "ddim", 4, (6.0, 6.1, 6.2), 7, classifier_evaluations=3),
-    ]
-    return answered(records, laid, ["fid"])
-
-
-def test_differences_are_paired_by_seed(answers):
-    (answer,) = answers
-    # -3.0, -3.2, -2.9 at the same seeds: mean -3.0333, margin 4.303 x 0.15275 / sqrt(3).
-    assert answer.verdict.outcome == "better"
-    assert answer.verdict.difference.value == pytest.approx(-3.03333, abs=1e-5)
-    assert answer.verdict.difference.high == pytest.approx(-3.03333 + 0.37947, abs=1e-4)
-    assert answer.candidate_costs == {"nfe": 7, "classifier_evaluations": 3} and answer.baseline_costs == {"nfe": 4}
+def answers():
+    sides = {
+        "ddim": ((6.0, 6.1, 6.2), {"nfe": 7, "classifier_evaluations": 3}),
+        "ancestral": ((9.0, 9.3, 9.1), {"nfe": 4}),
+    }
+    records = []
+    for sampler, (fids, costs) in sides.items():
+        for seed, value in enumerate(fids):
+            row = Row("smoke", "ddpm", sampler, 4, train_seed=0, sample_seed=seed, num_images=100)
+            records.append(record(row, "fid", PROTOCOL, Estimate(value, value - 1, value + 1)))
+            records += [record(row, cost, PROTOCOL, Estimate.exact(count)) for cost, count in costs.items()]
+    return answered(records, [("ddpm", 4)], {"ddim": "ddim", "ancestral": "ancestral"}, ["fid"])
 
 
 def test_the_report_says_values_difference_verdict_and_cost(answers):
@@ -200,59 +186,6 @@ def test_the_verdicts_are_a_table(answers, tmp_path):
     assert row["baseline_classifier_evaluations"] == ""
 
 
-@pytest.fixture
-def paired_sets(content, tmp_path):
-    """What a comparison of two sets from the same noise starts from: the question, records, and files with records."""
-    laid = laid_over(content, asked("ddim", "ancestral", steps=(4,)), "smoke.yaml")
-    draws = np.random.default_rng(0)
-    shared = draws.standard_normal((60, 4))
-    features = {"ddim": shared, "ancestral": shared * 1.05 + 0.02 * draws.standard_normal((60, 4))}
-    reference = {"pool": draws.standard_normal((200, 4))}
-    save_npz(tmp_path / "real.npz", reference)
-    write_provenance(tmp_path / "real.npz", spec={})
-    records, sets = [], []
-    for sampler, values in features.items():
-        save_npz(tmp_path / f"{sampler}.npz", {"pool": values})
-        write_provenance(tmp_path / f"{sampler}.npz", spec={})
-        found = Fid()({"pool": values}, reference)
-        own = [
-            {**item, "value": found.value, "low": found.low, "high": found.high} if item["metric"] == "fid" else item
-            for item in scores("ddpm", sampler, 4, (0.0,), 4)
-        ]
-        write_records(tmp_path / f"{sampler}.json", own)
-        inputs = checked({"features": tmp_path / f"{sampler}.npz", "reference": tmp_path / "real.npz"})
-        write_provenance(tmp_path / f"{sampler}.json", spec={}, inputs=inputs)
-        records += own
-        place = {"model": "ddpm", "sampler": sampler, "steps": 4, "train_seed": 0, "sample_seed": 0}
-        files = {"scores": f"{sampler}.json", "features": f"{sampler}.npz", "reference": "real.npz"}
-        sets.append({**place, "protocol": "digits", **files})
-    return laid, records, Pairs(laid.benchmark, tmp_path, sets)
-
-
-def test_one_seed_is_paired_by_image_where_features_are_at_hand(paired_sets):
-    laid, records, pairs = paired_sets
-    (joined,) = answered(records, laid, ["fid"])
-    (answer,) = answered(records, laid, ["fid"], pairs)
-    assert answer.verdict.method == "paired image by image"
-    assert answer.verdict.difference.value == pytest.approx(joined.verdict.difference.value)
-    widths = [one.verdict.difference.high - one.verdict.difference.low for one in (answer, joined)]
-    assert widths[0] < widths[1] / 2
-
-
-@pytest.mark.parametrize("name", ["ancestral.npz", "real.npz", "ddim.json"])
-def test_an_interval_of_features_that_no_score_is_of_is_refused(paired_sets, tmp_path, name):
-    """A file that is whole by itself, with its record, but another than the score was made from."""
-    laid, records, pairs = paired_sets
-    other = "ancestral.json" if name == "ddim.json" else "ddim.npz"
-    for end in ("", ".json"):
-        shutil.copy(tmp_path / f"{other}{end}", tmp_path / f"{name}{end}")
-    with pytest.raises(UserError) as caught:
-        answered(records, laid, ["fid"], pairs)
-    said = str(caught.value)
-    blamed, score = ("ddim.npz", "ddim.json") if name == "ddim.json" else (name, "")
-    assert f"{blamed}: is not what {score}" in said and "was made from; remove it" in said and "\n" not in said
-
-
 # -- whose tree of results it is
 
 DIFFBENCH = Path(sys.executable).with_name("diffbench")
@@ -276,7 +209,7 @@ def test_a_second_file_of_the_benchmarks_name_is_refused_before_any_work(content
     remember_configuration(tree, written(tmp_path / "first.yaml", content, 0.0))
     second = written(tmp_path / "second.yaml", content, 0.5)
     before = files_below(tmp_path)
-    command = [DIFFBENCH, "compare", *ASKED, "--configfile", second]
+    command = [DIFFBENCH, "compare-samplers", *ASKED, "--configfile", second]
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=120)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2 and done.stdout == ""
@@ -309,21 +242,19 @@ def test_a_comparison_notes_its_file_only_in_a_tree_that_has_no_note(content, tm
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name two rows"),
-        (["a/b/4"], "name two rows"),
-        (["a/b/4", "--candidate", "ddim"], "'a/b/4' goes with two rows, --candidate with samplers"),
-        (["--candidate", "ddim", "--baseline", "ancestral", "--steps", "4", "6"], "several: --steps 10,25"),
-        (["--candidate", "ddim", "--baseline", "ancestral", "--varies", "n"], "'--varies' goes with two rows"),
-        (["--candidate", "ddim"], "--baseline is missing"),
-        (["--candidate", "ddim", "--baseline", "ancestral", "--cores", "many"], "--cores many: is neither"),
-        (["--models", "ddpm"], "--candidate is missing"),
-        (["--candidate", "ddim", "--baseline", "ancestral", "--models", "ddpm"], "--steps: is missing"),
-        (["--candidate", "ddim", "--baseline", "ancestral", "--steps", "4,x"], "--steps: 'x' is not a whole number"),
-        (["--candidate", "ddim", "--baseline", "ancestral", "--configfile", "none.yaml"], "none.yaml: cannot be read"),
+        ([], "Missing option '--candidate'"),
+        ([*ASKED[:2], *ASKED[4:]], "Missing option '--baseline'"),
+        (ASKED[:6], "Missing option '--steps'"),
+        ([*ASKED, "6"], "several: --steps 10,25"),
+        ([*ASKED, "--varies", "n"], "No such option: --varies"),
+        ([*ASKED, "--cores", "many"], "--cores many: is neither"),
+        ([*ASKED[:6], "--steps", ","], "--steps: is missing"),
+        ([*ASKED[:6], "--steps", "4,x"], "--steps: 'x' is not a whole number"),
+        ([*ASKED, "--configfile", "none.yaml"], "none.yaml: cannot be read"),
     ],
 )
 def test_mistakes_on_the_command_line_are_one_line(arguments, said, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["diffbench", "compare", *arguments])
+    monkeypatch.setattr("sys.argv", ["diffbench", "compare-samplers", *arguments])
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     error = capsys.readouterr().err

@@ -3,17 +3,22 @@
 import pytest
 
 from diffbench import cli
-from diffbench.base.artifacts import run_record
 from diffbench.base.errors import UserError
+from diffbench.base.run_record import run_record
 from diffbench.commands.costs import costs
 
 
 def test_stages_are_summed_in_the_order_of_the_chain(tmp_path):
-    for name, stage in (("b", "sample"), ("a", "train"), ("c", "sample")):
+    for name, stage in (("b", "sample"), ("a", "train"), ("c", "sample"), ("d", "shrink")):
         with run_record(tmp_path / stage / f"{name}.run.json", stage=stage):
             pass
     lines = costs(tmp_path).splitlines()
-    assert [line.split()[:2] for line in lines[1:]] == [["train", "1"], ["sample", "2"], ["all", "3"]]
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["shrink", "1"],
+        ["train", "1"],
+        ["sample", "2"],
+        ["all", "4"],
+    ]
 
 
 @pytest.mark.parametrize("place", [".", "nosuch"])

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import read_provenance
 from diffbench.commands.importing.diffusers_layout import diffusion_of, published_names, unet_of
 from diffbench.commands.importing.run import import_checkpoint
 from diffbench.networks._fit import load_fitting

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
-from diffbench.base.json_file import read_json_map
+from diffbench.base.provenance_file import read_provenance
+from diffbench.benchmark.json_file import read_json_map
 from diffbench.commands.importing.diffusers_layout import diffusion_of, published_names, unet_of
 from diffbench.commands.importing.run import import_checkpoint
 

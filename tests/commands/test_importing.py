@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.commands.importing import released as _released
 from diffbench.commands.importing.released import REGISTRY
 from diffbench.commands.importing.run import import_checkpoint, meaning_of_released

@@ -15,11 +15,13 @@ from PIL import Image
 
 from diffbench import cli
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import sha256, write_provenance
+from diffbench.base.digests import sha256
+from diffbench.base.provenance import write_provenance
 from diffbench.base.records import read_records
 from diffbench.commands.measure import image_sets
 from diffbench.commands.measure import run as measure
 from diffbench.commands.measure.image_sets import Wanted, image_file
+from diffbench.jobs.prepare import DatasetPart, PrepareJob
 from diffbench.metrics.fid import frechet_distance, moments
 from diffbench.stages import extract as stage
 from diffbench.stages.prepare import prepare
@@ -167,7 +169,7 @@ def test_a_data_set_by_name_gives_the_id_that_the_benchmarks_own_rows_have(digit
     monkeypatch.chdir(digits)
     given = ("--protocol", "classifier", "--rounding", "truncate", "--threads", 1)
     said = run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "digits", *given)
-    prepare({"dataset": {"name": "digits"}}, out_train=Path("train.npz"), out_test=Path("test.npz"))
+    prepare(PrepareJob(dataset=DatasetPart("digits")), out_train=Path("train.npz"), out_test=Path("test.npz"))
     assert f"reference=train:1297@{sha256('train.npz')[:8]};" in said
     said = run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "digits", "--split", "test", *given)
     assert f"reference=test:500@{sha256('test.npz')[:8]};" in said
@@ -329,7 +331,7 @@ def test_a_label_stands_in_the_place_of_a_models_name(digits, monkeypatch, capsy
 
 
 def test_the_rounding_is_what_the_record_of_our_own_samples_says(digits, monkeypatch, capsys):
-    from diffbench.base.artifacts import write_provenance
+    from diffbench.base.provenance import write_provenance
 
     monkeypatch.chdir(digits)
     given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid", "--threads", 1)

@@ -68,15 +68,10 @@ class Silent:
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(tmp_path, monkeypatch, code_block):
     """A module of strangers' samplers in the working folder."""
     (tmp_path / "own.py").write_text(OWN)
-    (block,) = [
-        text
-        for text in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-        if "MySampler" in text
-    ]
-    (tmp_path / "my_sampler.py").write_text(block)
+    (tmp_path / "my_sampler.py").write_text(code_block("README.md", "class MySampler"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.artifacts import checked, provenance_path, read_provenance, sha256, write_recorded
 from diffbench.base.command import run_stage
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import provenance_path, read_provenance, write_recorded
 from diffbench.benchmark.load import parse_benchmark
+from diffbench.benchmark.stage_of import stage_of
 from diffbench.commands.compare_samplers.answers import write_answers
-from diffbench.commands.verify.rerun import ARGUMENTS, made_again, stage_of
+from diffbench.commands.verify.rerun import ARGUMENTS, made_again
 from diffbench.commands.verify.run import verify
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
@@ -174,7 +177,7 @@ def test_one_flipped_bit_is_one_line(tree, capsys, kind, of_record):
     assert len(report.bad) >= 1 and report.bad[0].startswith(f"{path}{'.json' * of_record}: ")
     assert all("\n" not in line for line in report.bad) and "snakemake --cores all -f results/" in report.bad[0]
     for reader, recorded in readers:
-        name = stage_of(reader, recorded)
+        name = stage_of(reader, recorded["spec"])
         module = importlib.import_module(f"diffbench.stages.{name}")
         spec = ["--spec", json.dumps(recorded["spec"])]
         capsys.readouterr()

@@ -105,7 +105,7 @@ def test_a_picture_in_both_splits_is_counted(tmp_path):
 def test_pictures_of_two_endings_are_counted(three):
     put(three / "run" / "1.JPG", 1)
     put(three / "run" / "other.jpg", 1)
-    assert "5 pictures; 1 called as another, but for the ending" in read(three)[1]
+    assert "5 pictures; 1 with the name of another and a different ending" in read(three)[1]
 
 
 def test_a_line_break_in_a_name_stays_in_one_line(tmp_path):
@@ -365,7 +365,7 @@ def test_folders_of_a_thousand_numbers_are_no_classes(tmp_path, names, classes):
     folder = Folder(str(tmp_path), test_fraction=0.25)
     assert folder.num_classes == classes
     said = folder.open("train").summary()
-    assert ("subfolders number the pictures, and are no classes" in said) == (classes is None)
+    assert ("subfolders number the pictures and are not classes" in said) == (classes is None)
 
 
 def test_a_folder_without_pictures_is_no_class(tmp_path):

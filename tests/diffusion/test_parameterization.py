@@ -65,5 +65,5 @@ def test_only_mu_carries_a_mean():
 def test_eps_and_x_0_turn_into_each_other():
     chain = CHAINS["odd"]
     i, x_0, x_t, eps = batch(chain)
-    torch.testing.assert_close(eps_from_x_0(chain, i, x_t, x_0), eps)
-    torch.testing.assert_close(x_0_from_eps(chain, i, x_t, eps), x_0)
+    torch.testing.assert_close(eps_from_x_0(chain.level(i), x_t, x_0), eps)
+    torch.testing.assert_close(x_0_from_eps(chain.level(i), x_t, eps), x_0)

@@ -8,7 +8,8 @@ from diffbench.diffusion.denoiser import ClippedDenoiser, Condition
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.process import noised, training_chain
 from diffbench.diffusion.progressive import points, reconstructions
-from diffbench.diffusion.similarity import psnr, ssim
+from diffbench.diffusion.psnr import psnr
+from diffbench.diffusion.similarity import ssim
 
 torch.set_num_threads(1)
 CHAIN = training_chain("linear", 1000)
@@ -60,7 +61,8 @@ def test_numbers_are_of_the_reconstructions_shown():
     assert found.shown.shape == (7, 3, 3, 8, 8) and found.psnr.shape == found.ssim.shape == (12, 3)
     for point in range(3):
         shown = found.shown[:, point]
-        assert np.allclose(found.psnr[:7, point], psnr(shown, DATA[:7]))
+        error = ((shown - DATA[:7]) ** 2).double().mean(dim=(1, 2, 3)).numpy()
+        assert np.allclose(found.psnr[:7, point], psnr(error, peak=2))
         assert np.allclose(found.ssim[:7, point], ssim(shown, DATA[:7]))
         assert np.allclose(found.x_0_mse[:7, point], ((shown - DATA[:7]) ** 2).mean(dim=(1, 2, 3)))
     assert (np.diff(found.x_0_mse, axis=1) > 0).all() and (np.diff(found.ssim.mean(axis=0)) < 0).all()

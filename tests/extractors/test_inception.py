@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.extractors.inception import Inception
 

@@ -8,7 +8,7 @@ import torch
 
 from diffbench.base.plugins import configure, load, names
 from diffbench.base.seeds import Stream
-from diffbench.diffusion.batch import NoisedBatch, Objective
+from diffbench.diffusion.batch import Objective, PredictedBatch
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.likelihood import vlb_term
 from diffbench.diffusion.loss_aware import LossAware
@@ -46,7 +46,7 @@ def batch(objective, parameterization="eps"):
     x_t = noised(x_0, chain.level(i), eps)
     prediction = ModelDenoiser.of(diffusion, network)(x_t, chain.level(i))
     form = PARAMETERIZATIONS[parameterization]
-    return NoisedBatch(chain, i, x_0, x_t, eps, prediction, form, levels=17), network
+    return PredictedBatch(chain, i, x_0, x_t, eps, prediction=prediction, form=form, levels=17), network
 
 
 @each

@@ -18,7 +18,7 @@ from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.gaussians import Gaussian, GaussianDenoiser
 from diffbench.diffusion.process import Chain, respaced_chain
 from diffbench.diffusion.x_0_error import KnownErrorDenoiser
-from diffbench.samplers._batches import micro_batches, sample
+from diffbench.samplers._batches import sample
 from diffbench.samplers._contract import State
 from diffbench.samplers._outcome import exact_outcome
 
@@ -254,11 +254,6 @@ def test_another_seed_gives_other_images():
         )
 
     assert torch.equal(drawn(0), drawn(0)) and not (drawn(0) == drawn(1)).any()
-
-
-def test_micro_batches_cover_the_images():
-    assert micro_batches(10, 4) == [(0, 4), (4, 8), (8, 10)]
-    assert micro_batches(8, 4) == [(0, 4), (4, 8)] and micro_batches(0, 4) == []
 
 
 @pytest.mark.parametrize(

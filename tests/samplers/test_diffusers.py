@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from diffbench.base.artifacts import versions_of
-from diffbench.base.codehash import code_hash
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, described, load, module_of
+from diffbench.base.provenance import versions_of
+from diffbench.benchmark.codehash import code_hash
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.gaussians import GaussianDenoiser
 from diffbench.diffusion.process import Chain, Level, respaced_chain

@@ -1,8 +1,6 @@
 """The sampler that the README prints does what its docstring says, on every chain of the default benchmark."""
 
-import re
 import types
-from pathlib import Path
 
 import pytest
 
@@ -11,14 +9,11 @@ from diffbench.diffusion.process import respaced_chain
 from diffbench.samplers._batches import sample
 from diffbench.samplers.ddim import Ddim
 
-README = Path(__file__).parents[2] / "README.md"
-
 
 @pytest.fixture(scope="module")
-def printed():
-    (block,) = [text for text in re.findall(r"```python\n(.*?)```", README.read_text(), re.S) if "MySampler" in text]
+def printed(code_block):
     module = types.ModuleType("my_sampler")
-    exec(block, module.__dict__)
+    exec(code_block("README.md", "class MySampler"), module.__dict__)
     return module.MySampler()
 
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256, write_provenance, write_recorded
+from diffbench.base.digests import sha256
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance, write_recorded
 from diffbench.stages.bound import bound, main, spread
 
 torch.set_num_threads(1)

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from diffbench.base.arrays import read_member
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.digests import sha256
+from diffbench.base.provenance_file import read_provenance
 from diffbench.stages.bound import bound
 from diffbench.stages.convert import main, write_weights
 from diffbench.stages.sample import sample_sets

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from diffbench.base.arrays import read_member, save_npz
-from diffbench.base.artifacts import read_provenance, sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.mixed_sizes import write_mixed
+from diffbench.base.provenance_file import read_provenance
 from diffbench.extractors.digits_features import DigitsFeatures
 from diffbench.stages import _image_file
 from diffbench.stages._image_file import PixelHash, image_set, moments_digests, stored_features, stored_statistics

@@ -5,7 +5,9 @@ import json
 import numpy as np
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import read_provenance, sha256, write_provenance
+from diffbench.base.digests import sha256
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.stages.extract import extract
 from diffbench.stages.fit import fit, main
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
-from diffbench.base.artifacts import read_provenance
 from diffbench.base.errors import UserError
 from diffbench.base.names import weights_under
+from diffbench.base.provenance_file import read_provenance
 from diffbench.networks.unet import Unet
 from diffbench.stages._foreign import read_held, read_state, unwrapped
 from diffbench.stages.convert import write_weights

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from diffbench.base.arrays import read_member
-from diffbench.base.artifacts import read_provenance, sha256, write_recorded
+from diffbench.base.digests import sha256
+from diffbench.base.provenance_file import read_provenance, write_recorded
 from diffbench.base.seeds import Stream
 from diffbench.benchmark.jobs import sample_job, train_classifier_job
 from diffbench.benchmark.rows import SampleSet

@@ -1,7 +1,6 @@
 """A trained model in a pipeline of diffusers, by the lines that docs/diffusers.md prints."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +10,10 @@ from diffbench.base.images import to_float
 from diffbench.samplers._batches import walked
 from diffbench.samplers.ddim import Ddim
 
-DOCS = Path(__file__).parents[2] / "docs/diffusers.md"
 
-
-def test_the_printed_lines_draw_the_images_of_our_ddim(weights):
+def test_the_printed_lines_draw_the_images_of_our_ddim(weights, code_block):
     pytest.importorskip("diffusers")
-    (block,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)
-    program = re.sub(r'weights = ".*"', f'weights = "{weights}"', block)
+    program = re.sub(r'weights = ".*"', f'weights = "{weights}"', code_block("docs/diffusers.md"))
     names = {}
     exec(program, names)
     found = np.stack([np.asarray(image) for image in names["images"]])

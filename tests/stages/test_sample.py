@@ -11,9 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffbench.base.artifacts import checked, read_provenance, sha256, write_provenance
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
 from diffbench.base.plugins import configure, described, load
+from diffbench.base.provenance import write_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.stages import sample as stage
 from diffbench.stages.sample import main, sample_sets
 

@@ -12,16 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.artifacts import (
-    digest,
-    exclusive,
-    read_provenance,
-    sha256,
-    versions_of,
-    write_provenance,
-    write_recorded,
-)
+from diffbench.base.digests import digest, sha256
 from diffbench.base.errors import UserError
+from diffbench.base.locks import exclusive
+from diffbench.base.provenance import versions_of, write_provenance
+from diffbench.base.provenance_file import read_provenance, write_recorded
 from diffbench.stages.train import main, train
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.loop import Trainer

@@ -1,5 +1,7 @@
 """Training of an upsampler: pairs of an image and the same one shrunk, flipped together, and resumed bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ import torch
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.sizes import shrunk
-from diffbench.diffusion.denoiser import Diffusion
+from diffbench.diffusion.batch import NoisedBatch
+from diffbench.diffusion.denoiser import Condition, Diffusion
 from diffbench.networks.super_resolution import SuperResolution
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.training.checkpoints import Checkpoints
@@ -43,9 +46,9 @@ def seen(run, steps=4):
     """What the task is given, step by step."""
     given, original = [], run._task.losses
 
-    def losses(i, x_0, x_t, eps, y, low_res=None):
-        given.append((x_0, y, low_res))
-        return original(i, x_0, x_t, eps, y, low_res)
+    def losses(batch):
+        given.append((batch.x_0, batch.condition.y, batch.condition.low_res))
+        return original(batch)
 
     run._task.losses = losses
     for _ in range(steps):
@@ -69,7 +72,11 @@ def test_the_network_is_given_the_bytes_of_the_same_image_shrunk(flip):
 def test_the_low_resolution_image_reaches_the_weights():
     plain, inverted = trainer(), trainer()
     original = inverted._task.losses
-    inverted._task.losses = lambda i, x_0, x_t, eps, y, low_res: original(i, x_0, x_t, eps, y, -low_res)
+
+    def losses(batch):
+        return original(replace(batch, condition=replace(batch.condition, low_res=-batch.condition.low_res)))
+
+    inverted._task.losses = losses
     for run in (plain, inverted):
         for _ in range(3):
             run.advance()
@@ -95,9 +102,9 @@ def test_resumed_after_any_step_equals_uninterrupted(tmp_path, stop):
 
 def test_a_classifier_takes_no_pairs():
     task = Classification(torch.nn.Linear(1, 1), Diffusion())
-    x = torch.zeros(1, 1, 4, 4)
+    x, i = torch.zeros(1, 1, 4, 4), torch.zeros(1, dtype=torch.int64)
     with pytest.raises(UserError, match="not trained on pairs"):
-        task.losses(torch.zeros(1, dtype=torch.int64), x, x, x, torch.zeros(1, dtype=torch.int64), x)
+        task.losses(NoisedBatch(task.chain, i, x, x, x, Condition(i, x)))
 
 
 def test_a_size_that_does_not_divide_is_refused_at_the_first_step():

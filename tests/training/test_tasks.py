@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from torch import nn
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.seeds import Stream, seed_torch
-from diffbench.diffusion.denoiser import NO_LABEL, Diffusion
+from diffbench.diffusion.batch import NoisedBatch
+from diffbench.diffusion.denoiser import NO_LABEL, Condition, Diffusion
 from diffbench.diffusion.process import noised
 from diffbench.networks.noisy_classifier import NoisyClassifier
 from diffbench.networks.unet import Unet
@@ -101,7 +103,7 @@ def test_losses_and_accuracy_by_quarter_are_those_of_the_logits():
     network = Fixed(logits)
     task = Classification(network, DIFFUSION)
     x = torch.zeros(4, 1, 4, 4)
-    losses, counts = task.losses(i, x, x, x, y)
+    losses, counts = task.losses(NoisedBatch(task.chain, i, x, x, x, Condition(y)))
     expected = [-float(torch.log_softmax(logits[k], 0)[y[k]]) for k in range(4)]
     assert losses.tolist() == pytest.approx(expected)
     row = task.row(dict(zip(task.counts, counts.tolist(), strict=True)))
@@ -140,9 +142,9 @@ def given_labels(dropout, steps):
     seen = []
     losses = run._task.losses
 
-    def spy(i, x_0, x_t, eps, y):
-        seen.append(y)
-        return losses(i, x_0, x_t, eps, y.clamp(min=0))
+    def spy(batch):
+        seen.append(batch.condition.y)
+        return losses(replace(batch, condition=Condition(batch.condition.y.clamp(min=0))))
 
     run._task.losses = spy
     for _ in range(steps):

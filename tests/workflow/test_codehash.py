@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.codehash import code_hash
+from diffbench.benchmark.codehash import code_hash
 
 FILES = {
     "stage.py": "import json\n\nfrom parts.inner import value\n\nprint(json.dumps(value))\n",
@@ -70,7 +70,7 @@ def test_a_part_outside_the_package_counts_with_what_stands_beside_it(project, m
 def test_hashing_imports_no_library():
     """It is done at every start of the workflow: looking at code must not run it."""
     program = (
-        "import sys; from diffbench.base.codehash import code_hash;"
+        "import sys; from diffbench.benchmark.codehash import code_hash;"
         "code_hash(['diffbench.stages.plot', 'diffbench.stages.train', 'diffbench.datasets.digits']);"
         "print([name for name in ('torch', 'sklearn', 'scipy', 'matplotlib') if name in sys.modules])"
     )

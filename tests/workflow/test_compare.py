@@ -1,15 +1,11 @@
-"""`diffbench compare --candidate X --baseline Y`: what runs, what does not, and what becomes of what was there."""
+"""`diffbench compare-samplers`: what runs, what does not, and what becomes of what was there."""
 
 import csv
-import re
 import sys
-from pathlib import Path
 
 import pytest
 
-from diffbench.base.artifacts import read_provenance
-
-TUTORIAL = Path(__file__).parents[2] / "docs/own_sampler.md"
+from diffbench.base.provenance_file import read_provenance
 
 BROKEN = """
 import torch
@@ -33,14 +29,8 @@ class Broken:
 QUESTION = ("--baseline", "ddim", "--models", "ddpm", "--cores", "2")
 
 
-def printed_file():
-    """Return the tutorial's sampler."""
-    (block,) = re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(), flags=re.DOTALL)
-    return block
-
-
 def compare(tree, *arguments, expect=0):
-    return tree.run(sys.executable, "-m", "diffbench.cli", "compare", *arguments, expect=expect)
+    return tree.run(sys.executable, "-m", "diffbench.cli", "compare-samplers", *arguments, expect=expect)
 
 
 def state(tree, *folders):
@@ -67,8 +57,8 @@ OWN = ("data", "models", "samples", "features", "scores", "figures", "terms", "c
 
 
 @pytest.mark.slow
-def test_only_what_is_missing_is_made_and_the_table_stays_as_it_is(small):
-    (small.root / "two_step.py").write_text(printed_file())
+def test_only_what_is_missing_is_made_and_the_table_stays_as_it_is(small, code_block):
+    (small.root / "two_step.py").write_text(code_block("docs/own_sampler.md"))
     before = state(small, *OWN)
     done = compare(small, "--candidate", "two_step.TwoStep", *QUESTION, "--steps", "2,4")
     assert "will be trained" not in done.stderr

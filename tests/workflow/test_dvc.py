@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from diffbench.base.artifacts import sha256
+from diffbench.base.digests import sha256
 
 pytestmark = pytest.mark.slow
 

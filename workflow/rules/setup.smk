@@ -19,7 +19,8 @@ os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.devices import chosen_device
 from diffbench.benchmark.graph import Graph
-from diffbench.benchmark.guard import require_own_results
+from diffbench.benchmark.guard import keeps_some, require_own_results
+from diffbench.benchmark.outdated import say_outdated
 from diffbench.benchmark.places import remember_configuration
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.start import VARIABLE, one_line_errors, say, started
@@ -62,7 +63,10 @@ graph = Graph(bench, HOME, ROOT, notice=say)
 summary = Report(graph)
 with one_line_errors():
     graph.read_foreign()
-    require_own_results(HOME, [*graph.everything(), *summary.everything()], summary.tables(), sys.argv)
+    made = graph.everything()
+    require_own_results(HOME, [*made, *summary.everything()], summary.tables(), sys.argv)
+if keeps_some(sys.argv):
+    say_outdated(HOME, made, sys.stderr.write)
 
 # -- what rules give to jobs beside files
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from diffbench.base.artifacts import digest
+from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
+from diffbench.base.records import SET_KEYS
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.commands.sampler_option import as_entry, require_declared
@@ -69,21 +70,7 @@ def laid_over(content: Any, question: Question, source: str) -> Laid:
     content["runs"] = [*content["runs"], *_runs(benchmark, question, [name for name, _ in asked.values()])]
     places = {f"samplers.{asked[text][0]}": f"{option} '{text}'" for text, option in texts.items()}
     laid = _parsed(content, places)
-    # One sampler under two names has one set of images: the table's, where it has the sampler.
-    entries = {}
-    for text, (name, _) in asked.items():
-        where = f"{texts[text]} '{text}'"
-        require_declared(laid.samplers[name].part, ("order", "stochastic", "applies_gradient"), where)
-        if laid.samplers[name].adaptive:
-            raise UserError(
-                f"{where}: it chooses its own steps, so that there is no number of them to compare at; give it a run "
-                "in the YAML and compare rows: diffbench compare ddpm/flow/0 ddpm/ddim/10"
-            )
-        same = next(known for known, sampler in laid.samplers.items() if sampler == laid.samplers[name])
-        if same in entries.values():
-            other = next(text for text, known in entries.items() if known == same)
-            raise UserError(f"{texts[text]} '{text}' and {texts[other]} '{other}' are one sampler; name two different")
-        entries[text] = same
+    entries = _entries(laid, {text: name for text, (name, _) in asked.items()}, texts)
     unused = {name for name, _ in asked.values()} - {*entries.values(), *benchmark.samplers}
     content["samplers"] = {key: entry for key, entry in content["samplers"].items() if key not in unused}
     content["runs"][len(benchmark.runs) :] = _runs(benchmark, question, list(entries.values()))
@@ -92,10 +79,33 @@ def laid_over(content: Any, question: Question, source: str) -> Laid:
     return Laid(content, laid, entries)
 
 
+def _entries(laid: Benchmark, asked: Mapping[str, str], options: Mapping[str, str]) -> dict[str, str]:
+    """Return the entry of each sampler by the text that asked for it.
+
+    One sampler under two names has one set of images: the table's, where it has the sampler.
+    Raises: UserError where a sampler cannot be compared, or two are one.
+    """
+    entries: dict[str, str] = {}
+    for text, name in asked.items():
+        where, sampler = f"{options[text]} '{text}'", laid.samplers[name]
+        require_declared(sampler.part, ("order", "stochastic", "applies_gradient"), where)
+        if sampler.adaptive:
+            raise UserError(
+                f"{where}: it chooses its own steps, so that there is no number of them to compare at; give it a run "
+                "in the YAML and compare rows: diffbench compare ddpm/flow/0 ddpm/ddim/10"
+            )
+        same = next(known for known, other in laid.samplers.items() if other == sampler)
+        if same in entries.values():
+            other = next(text for text, known in entries.items() if known == same)
+            raise UserError(f"{where} and {options[other]} '{other}' are one sampler; name two different")
+        entries[text] = same
+    return entries
+
+
 def _require(benchmark: Benchmark, question: Question) -> None:
     for option, values in (("--models", question.models), ("--steps", question.steps), ("--metric", question.metrics)):
         if not values:
-            raise UserError(f"{option}: is missing; see diffbench compare --help")
+            raise UserError(f"{option}: is missing; see diffbench compare-samplers --help")
     for name in question.models:
         if name not in benchmark.models:
             raise UserError(f"--models: no model '{name}'; {nearest(name, benchmark.models)}")
@@ -128,7 +138,7 @@ def _runs(benchmark: Benchmark, question: Question, samplers: Sequence[str]) -> 
 
 def _require_scored(benchmark: Benchmark) -> None:
     """Raise UserError where the table has a set, and scores it under other protocols than the question's."""
-    keys = ("model", "sampler", "steps", "train_seed", "sample_seed", "num_images")
+    keys = (*SET_KEYS, "num_images")
     held = {tuple(getattr(row, key) for key in keys): row.protocols for row in benchmark.sample_sets()}
     for row in benchmark.compared_sets():
         protocols = held.get(tuple(getattr(row, key) for key in keys), row.protocols)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from diffbench.base.artifacts import checked, read_provenance, replacing
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import read_records
-from diffbench.base.yaml_file import read_yaml, write_yaml
+from diffbench.base.writing import replacing
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.places import (
     CONFIGURATION,
@@ -17,9 +19,13 @@ from diffbench.benchmark.places import (
     remember_configuration,
     require_own_tree,
 )
-from diffbench.commands.compare_samplers.answers import Pairs, answered, report, write_answers
-from diffbench.commands.compare_samplers.question import Question, laid_over
-from diffbench.commands.compare_samplers.workflow import make
+from diffbench.benchmark.protocols import measures
+from diffbench.benchmark.yaml_file import read_yaml, write_yaml
+from diffbench.commands.compare_samplers.answers import report, write_answers
+from diffbench.commands.compare_samplers.question import Laid, Question, laid_over
+from diffbench.commands.workflow import make
+from diffbench.comparison.pairs import Pairs
+from diffbench.comparison.samplers import Answer, answered
 
 
 def compare_samplers(config: Path, question: Question, *, cores: str = "all") -> str:
@@ -39,24 +45,34 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
         temporary.write_text(write_yaml(laid.content))
     if not (home / CONFIGURATION).is_file():
         remember_configuration(home, config.absolute())
-    targets = [f"results/compared/{laid.name}/table.csv"]
-    if any(
-        "fid" in laid.benchmark.protocols[name][1].metrics
-        for row in laid.benchmark.compared_sets()
-        for name in row.protocols
-    ):
-        targets.append(f"results/compared/{laid.name}/fid_vs_nfe.png")
+    targets = _targets(laid)
     make(targets, folder / "benchmark.yaml", cores=cores, log=folder / "snakemake.log")
-    made = read_provenance(folder / "table.csv")
-    pairs = Pairs(laid.benchmark, home, made["spec"]["sets"])
-    inputs = checked({path: home / path for path in made["inputs"]})
-    answers = answered(read_records(inputs.paths.values()), laid, question.metrics, pairs)
-    # A record names inputs by their places in the tree, which are the same on every machine.
-    inputs = dataclasses.replace(inputs, paths={place: Path(place) for place in inputs.paths})
-    asked = {"benchmark": laid.benchmark.name, "question": dataclasses.asdict(question)}
-    verdicts = write_answers(folder, answers, spec=asked, inputs=inputs)
+    verdicts, answers = _answers(laid, question, home)
     paths = [verdicts, *(home / target for target in targets)]
     return report(answers) + "\n\nwritten: " + ", ".join(str(_shortest(path)) for path in paths)
+
+
+def _targets(laid: Laid) -> list[str]:
+    """Return what the workflow is to make: the table of all sets and, where FID is measured, a figure."""
+    folder = f"results/compared/{laid.name}"
+    protocols = [name for row in laid.benchmark.compared_sets() for name in row.protocols]
+    figures = [f"{folder}/fid_vs_nfe.png"] if measures(laid.benchmark.protocols, protocols, "fid") else []
+    return [f"{folder}/table.csv", *figures]
+
+
+def _answers(laid: Laid, question: Question, home: Path) -> tuple[Path, Sequence[Answer]]:
+    """Return the file of the verdicts, after it was written, and the verdicts, from the scores of the table."""
+    benchmark, folder = laid.benchmark, home / "results/compared" / laid.name
+    made = read_provenance(folder / "table.csv")
+    protocols = {name: protocol for name, (_, protocol) in benchmark.protocols.items()}
+    pairs = Pairs(protocols, home, made["spec"]["sets"])
+    inputs = checked({path: home / path for path in made["inputs"]})
+    places = [(row.model, row.steps) for row in benchmark.compared_sets()]
+    answers = answered(read_records(inputs.paths.values()), places, laid.entries, question.metrics, pairs)
+    # A record names inputs by their places in the tree, which are the same on every machine.
+    inputs = dataclasses.replace(inputs, paths={place: Path(place) for place in inputs.paths})
+    asked = {"benchmark": benchmark.name, "question": dataclasses.asdict(question)}
+    return write_answers(folder, answers, spec=asked, inputs=inputs), answers
 
 
 def _tell_what_is_missing(benchmark: Benchmark, home: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
 from diffbench.commands.conform.closeness import Comparison, check_known, compare
-from diffbench.diffusion.batch import NoisedBatch, Objective
+from diffbench.diffusion.batch import Objective, PredictedBatch
 from diffbench.diffusion.denoiser import (
     ClippedDenoiser,
     Condition,
@@ -165,7 +165,8 @@ def at_steps(formulas: Formulas, config: dict, i: Tensor, given: dict[str, Tenso
     # The encoder's step goes one level up; above the noisiest level stands pure noise.
     rounded = formulas.ddim_chain
     above = Level(torch.where(i > 0, rounded.alphas[i - 1], 0.0), torch.where(i > 0, rounded.sigmas[i - 1], 1.0))
-    batch = NoisedBatch(chain, i, x_0, x_t, eps, free, PARAMETERIZATIONS[model.parameterization], levels=256)
+    form = PARAMETERIZATIONS[model.parameterization]
+    batch = PredictedBatch(chain, i, x_0, x_t, eps, prediction=free, form=form, levels=256)
     ours = {
         "x_t": noised(x_0, chain.level(i), eps),
         "p_mean": reverse_mean(chain, i, x_t, prediction),

@@ -5,6 +5,8 @@ the network's place.
 """
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,30 @@ from diffbench.commands.conform.closeness import Comparison, compare
 from diffbench.commands.conform.network import conform_network
 from diffbench.commands.conform.process import conform_mathematics
 from diffbench.diffusion.spacings import respaced
+
+
+def conform_all(paths: list[Path], say: Callable[[str], object]) -> int:
+    """Return the exit code: 1 where an array is off, else 2 where a file cannot be read, else 0.
+
+    paths: files, or folders of them. say: told one line a file that can be read; of others, stderr is.
+    """
+    failed = unreadable = 0
+    for path in reference_files(paths):
+        try:
+            results = conform(path)
+        except UserError as error:
+            unreadable += 1
+            sys.stderr.write(f"diffbench: {error}\n")
+            continue
+        failed += not all(result.passed for result in results)
+        say(_line(path, results))
+    return 1 if failed else 2 if unreadable else 0
+
+
+def _line(path: Path, results: list[Comparison]) -> str:
+    limit = max(result.tolerance for result in results)
+    verdict = f"ok, within {limit:.0e}" if all(result.passed for result in results) else "FAILED"
+    return f"{path.name}: {verdict}; " + "; ".join(map(str, results))
 
 
 def conform(path: Path) -> list[Comparison]:

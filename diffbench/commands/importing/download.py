@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from diffbench.base.artifacts import replacing
 from diffbench.base.errors import UserError
+from diffbench.base.writing import replacing
 
 BLOCK = 2**20
 TIMEOUT_SECONDS = 30

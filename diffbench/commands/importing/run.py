@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from diffbench.base.artifacts import checked, sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.base.json_file import read_json_map
+from diffbench.base.inputs import checked
 from diffbench.base.names import weights_under
 from diffbench.base.plugins import chosen, configure, described, nearest
 from diffbench.base.user_path import user_path
-from diffbench.base.yaml_file import read_yaml
+from diffbench.benchmark.json_file import read_json_map
 from diffbench.benchmark.load import DIFFUSION_KEYS
+from diffbench.benchmark.yaml_file import read_yaml
 from diffbench.commands.importing.diffusers_layout import diffusion_of, published_names, unet_of
 from diffbench.commands.importing.download import download
 from diffbench.commands.importing.released import REGISTRY, Released, released
@@ -179,7 +180,7 @@ def meaning_of_yaml(path: Path) -> Meaning:
     data = _data_of(content, where)
     if data.shape is None:
         raise UserError(f"{where}: 'shape' is missing; write [height, width, channels] of the images")
-    if getattr(type(network), "upsamples", False) != (data.low_size is not None):
+    if network.upsamples != (data.low_size is not None):
         raise UserError(f"{where}: low_size goes with network super_resolution, and only with it")
     process = {key: content[key] for key in DIFFUSION_KEYS if key in content}
     diffusion = configure(Diffusion, process, where)

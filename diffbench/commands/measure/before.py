@@ -7,13 +7,16 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from diffbench.base.artifacts import UNWRITABLE, provenance_path, read_provenance, sha256
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.writing import UNWRITABLE
 from diffbench.benchmark.protocols import metric_of
 from diffbench.commands.measure.image_sets import Wanted, channels_of
 from diffbench.commands.sampler_option import parsed
+from diffbench.jobs.score import Rounding
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import CHANNELS, ImageSet
 
@@ -68,7 +71,7 @@ def require_writable(place: Path, option: str, *, is_folder: bool) -> None:
         raise UserError(f"{place}: cannot be written ({reason}); choose another place by {option}") from error
 
 
-def rounding_of(samples: Path, asked: str | None) -> str:
+def rounding_of(samples: Path, asked: str | None) -> Rounding:
     """Return how floats became bytes: as asked, else as the record beside samples of ours says, else unknown.
 
     Raises: UserError where the two contradict each other.
@@ -82,7 +85,7 @@ def rounding_of(samples: Path, asked: str | None) -> str:
             recorded = _inner(_inner(found, "spec"), "sampling").get("rounding")
     if recorded and asked not in (None, recorded):
         raise UserError(f"--rounding {asked}: {provenance_path(samples)} says '{recorded}'; leave the option out")
-    return recorded or asked or "unknown"
+    return cast(Rounding, recorded or asked or "unknown")
 
 
 def _inner(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -137,16 +140,13 @@ def require_enough(
 
 def _refusal(part: Any, samples: ImageSet, num_reference: int, stored: Collection[str]) -> str | None:
     """Return why a metric cannot be had from so many images, or None."""
-    fewest = getattr(part, "fewest", 2)
-    by_images = getattr(part, "needs_reference", True)
-    by_images = by_images and not (getattr(part, "takes_moments", False) and part.features in stored)
-    if samples.num_images < fewest or by_images and num_reference < fewest:
-        return f"needs at least {fewest}{' of each' if by_images else ' samples'}"
-    if getattr(part, "needs_labels", False) and not samples.has_labels:
+    by_images = part.needs_reference and not (part.takes_moments and part.features in stored)
+    if samples.num_images < part.fewest or by_images and num_reference < part.fewest:
+        return f"needs at least {part.fewest}{' of each' if by_images else ' samples'}"
+    if part.needs_labels and not samples.has_labels:
         return "needs the samples' labels (arr_1)"
     try:
-        if hasattr(part, "require"):
-            part.require(samples.num_images)
+        part.require(samples.num_images)
     except UserError as error:
         return f"refuses: {error}"
     return None
@@ -162,7 +162,7 @@ def _lowering(part: Any) -> list[str]:
                 lower = dataclasses.replace(part, **{field.name: value - 1})
             except ValueError:
                 continue
-            if getattr(lower, "fewest", 2) < getattr(part, "fewest", 2):
+            if lower.fewest < part.fewest:
                 found.append(field.name)
     return found
 

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import checked, provenance_path
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import provenance_path
 
 
 def whole(path: Path) -> dict[str, Any] | None:

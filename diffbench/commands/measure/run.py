@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.artifacts import digest, provenance_path, read_provenance, require_files, sha256, versions_of
-from diffbench.base.codehash import code_hash
 from diffbench.base.devices import chosen_device
+from diffbench.base.digests import digest, sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import require_files
 from diffbench.base.plugins import configure, described, load, module_of
-from diffbench.base.records import ROW_KEYS, read_records
+from diffbench.base.provenance import versions_of
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.records import Row, read_records
+from diffbench.benchmark.codehash import code_hash
 from diffbench.benchmark.protocols import check_protocol, metric_of
 from diffbench.commands.measure.before import require_enough, require_fitting, rounding_of
 from diffbench.commands.measure.cached import whole
 from diffbench.commands.measure.image_sets import Wanted
+from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import ImageSet, image_set, stored_features
@@ -57,13 +61,12 @@ def measure(
     """
     extractor_name, extractor = extractor_of(protocol, name)
     wanted = wanted_of(extractor, weights)
-    rounding = rounding_of(samples, rounding)
-    protocol.require(resize=getattr(extractor, "resize", "none"), rounding=rounding)
+    rule = rounding_of(samples, rounding)
+    protocol.require(resize=extractor.resize, rounding=rule)
     own, other = image_set(samples), image_set(reference)
     require_fitting(samples, own, wanted)
     require_fitting(reference, other, wanted)
-    usable = bool(getattr(extractor, "stored_statistics", False))
-    stored = stored_features(reference) if usable else ()
+    stored = stored_features(reference) if extractor.stored_statistics else ()
     require_enough(protocol, name, own, other, stored)
     spec = {"extractor": described(extractor, extractor_name), "threads": threads}
     # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
@@ -75,8 +78,7 @@ def measure(
         "versions": versions_of(spec),
     }
     features = [_features_of(images, cache, key, extractor, weights, device) for images in (samples, reference)]
-    row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}
-    asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
+    asked = ScoreJob(protocol=ProtocolPart.of(protocol, name), rounding=rule, row=Row("measure", label))
     score_features(asked, features[0], features[1], out)
     notes = [
         *_notes_of_sizes(own, other, full_size(samples)),
@@ -99,8 +101,7 @@ def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
     """Return which images an extractor takes. Raises: UserError where its weights are missing or not its own."""
     if weights is not None:
         require_files([weights])
-    channels = extractor.channels(weights) if hasattr(extractor, "channels") else None
-    return Wanted(channels, bool(getattr(extractor, "any_size", False)))
+    return Wanted(extractor.channels(weights), extractor.any_size)
 
 
 def _features_of(
@@ -155,7 +156,7 @@ def _notes_of_moments(protocol: Protocol, reference: Path, images: ImageSet, sto
     notes, own = [], f"the {images.num_images} images of the reference"
     for metric in protocol.metrics:
         part = metric_of(protocol, metric, "--protocol")
-        if not getattr(part, "takes_moments", False):
+        if not part.takes_moments:
             continue
         pair = " and ".join(STORED_MOMENTS.get(part.features, ("mean", "covariance")))
         if part.features in stored:
@@ -206,22 +207,3 @@ def protocol_of(
     options |= {"metrics": list(metrics)} if metrics else {}
     options |= {"settings": settings} if settings else {}
     return configure(load("protocols", name, "--protocol"), options, f"protocol {name}")
-
-
-def protocols_text(names: Sequence[str]) -> str:
-    """Return the protocols as text: what each fixes, line by line."""
-    blocks = []
-    for name in names:
-        part = load("protocols", name, "protocols")()
-        held = part.described()
-        metrics = held.pop("metrics")
-        lines = [f"{name} (version {held.pop('version')}): {(part.__doc__ or '').strip().splitlines()[0]}"]
-        held["n"] = held.pop("num_images") or "as sampled"
-        held["rounding"] = held["rounding"] or "as sampled"
-        order = ("extractor", "resize", "rounding", "n", "reference", "source", "deviations")
-        lines += [f"  {key:<11}{held[key]}" for key in order]
-        for metric, options in metrics.items():
-            settings = ", ".join(f"{key} = {value}" for key, value in options.items())
-            lines.append(f"  {'metric':<11}{metric}{f' ({settings})' if settings else ''}")
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)

@@ -9,7 +9,7 @@ import pandas
 import torch
 
 from diffbench.base import plugins
-from diffbench.base.artifacts import replacing
+from diffbench.base.writing import replacing
 from diffbench.commands.oracle import bound_claims as bound
 from diffbench.commands.oracle import sampling_claims as sampling
 from diffbench.commands.oracle.claims import Claim

@@ -71,7 +71,7 @@ def run_samplers(entries: Sequence[Entry]) -> Runs:
     runs, stack = Runs(), Stack.of(spectra(SIZE))
     exact = _Exact(stack)
     for entry in entries:
-        if getattr(entry.sampler, "adaptive", False):
+        if entry.sampler.adaptive:
             runs.notes.append(f"{entry.name}: chooses its own steps, so that there is no order to measure; left out")
             continue
         fractions, unknown = _fractions(entry, stack)

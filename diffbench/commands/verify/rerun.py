@@ -4,14 +4,17 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from diffbench.base.artifacts import provenance_path, read_provenance, sha256
-from diffbench.base.codehash import PACKAGE_ROOT
+from diffbench.base.digests import sha256
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.places import project_of
+from diffbench.benchmark.stage_of import stage_of
 from diffbench.comparison import verdicts
 
 Recorded = Mapping[str, Any]
@@ -30,33 +33,45 @@ def made_again(home: Path, good: Mapping[Path, Recorded], count: int, seed: int)
 
     home: the folder below which records name inputs. good: whole artifacts and their records.
     """
-    stages: dict[str, list[Path]] = {}
-    again, foreign = Again(), 0
-    for path, recorded in good.items():
-        if path.name == verdicts.FILE:
-            continue  # verdicts are given by a command, not made by a stage
-        if _is_at_hand(home, recorded):
-            stages.setdefault(stage_of(path, recorded), []).append(path)
-        else:
-            foreign += 1
-    for stage in sorted(stages):
-        random.Random(f"{seed} {stage}").shuffle(stages[stage])
-    turns = [path for turn in range(max(map(len, stages.values()), default=0)) for path in _turn(stages, turn)]
-    for path in turns[:count]:
-        shown = path.relative_to(home)
-        sys.stderr.write(f"diffbench: making {shown} again\n")
-        line = _compared(home, path, good[path])
-        if line is None:
-            again.notes.append(f"note: {shown}: made again, the same bytes")
-        else:
-            again.bad.append(f"{shown}: {line}")
+    # Verdicts are given by a command, not made by a stage.
+    made = {path: recorded for path, recorded in good.items() if path.name != verdicts.FILE}
+    stages = by_stage(home, made, seed)
+    again = remade(home, {path: good[path] for path in in_turn(stages, sorted(stages))[:count]})
+    foreign = len(made) - sum(map(len, stages.values()))
     if foreign:
         again.notes.append(f"note: {foreign} artifacts could not be made again, since not all their inputs are here")
     return again
 
 
-def _turn(stages: Mapping[str, list[Path]], turn: int) -> list[Path]:
-    return [stages[stage][turn] for stage in sorted(stages) if turn < len(stages[stage])]
+def by_stage(home: Path, good: Mapping[Path, Recorded], seed: int) -> dict[str, list[Path]]:
+    """Return the artifacts whose inputs are all here, by their stage, each stage's in the seed's order."""
+    stages: dict[str, list[Path]] = {}
+    for path, recorded in good.items():
+        if _is_at_hand(home, recorded):
+            stages.setdefault(stage_of(path, recorded["spec"]), []).append(path)
+    for stage, paths in stages.items():
+        random.Random(f"{seed} {stage}").shuffle(paths)
+    return stages
+
+
+def in_turn(stages: Mapping[str, Sequence[Path]], order: Sequence[str]) -> list[Path]:
+    """Return all artifacts: the first of each stage in an order of stages, then the second of each."""
+    turns = range(max(map(len, stages.values()), default=0))
+    return [stages[stage][turn] for turn in turns for stage in order if turn < len(stages[stage])]
+
+
+def remade(home: Path, good: Mapping[Path, Recorded]) -> Again:
+    """Return what came of making artifacts again."""
+    again = Again()
+    for path, recorded in good.items():
+        shown = path.relative_to(home)
+        sys.stderr.write(f"diffbench: making {shown} again\n")
+        line = _compared(home, path, recorded)
+        if line is None:
+            again.notes.append(f"note: {shown}: made again, the same bytes")
+        else:
+            again.bad.append(f"{shown}: {line}")
+    return again
 
 
 def _is_at_hand(home: Path, recorded: Recorded) -> bool:
@@ -64,31 +79,17 @@ def _is_at_hand(home: Path, recorded: Recorded) -> bool:
     return set(places) == set(recorded["inputs"]) and all((home / place).is_file() for place in places.values())
 
 
-def stage_of(path: Path, recorded: Recorded) -> str:
-    """Return the name of the stage that made an artifact."""
-    spec = recorded["spec"]
-    if path.suffix in (".csv", ".png") and path.name != "log.csv":
-        return "tabulate" if path.suffix == ".csv" else "plot"
-    told_by = {"row": "score", "spacings": "sample", "bound": "bound", "training": "train", "size": "shrink"}
-    known = [stage for key, stage in told_by.items() if key in spec]
-    if known:
-        return known[0]
-    if "extractor" in spec:
-        return "fit" if path.suffix == ".safetensors" else "extract"
-    return "prepare" if "dataset" in spec else "convert"
-
-
 def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
     """Return what differs between an artifact and itself made again, None where nothing does."""
     with TemporaryDirectory() as scratch:
-        stage = stage_of(path, recorded)
+        stage = stage_of(path, recorded["spec"])
         out = Path(scratch, "train" if stage == "prepare" else "out", path.name)
         out.parent.mkdir()
         command = [sys.executable, "-m", f"diffbench.stages.{stage}", "--spec", str(provenance_path(path).resolve())]
         arguments = ARGUMENTS[stage](recorded, out)
         done = subprocess.run(
-            [*command, *arguments, *(["--root", str(_project(home))] if stage == "train" else [])],
-            cwd=_project(home) if stage == "prepare" else home,
+            [*command, *arguments, *(["--root", str(project_of(home))] if stage == "train" else [])],
+            cwd=project_of(home) if stage == "prepare" else home,
             env=_environment(recorded["threads"]),
             capture_output=True,
             text=True,
@@ -100,12 +101,6 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
             return None
         found, expected = sha256(out)[:12], recorded["sha256"][:12]
         return f"made again, it differs (sha256 {found}, recorded {expected}){_why(out, recorded)}"
-
-
-def _project(home: Path) -> Path:
-    """Return the folder at which a data set's relative path starts: the project's, of which runs/<benchmark> is one."""
-    folder = home.resolve()
-    return folder.parent.parent if folder.parent.name == "runs" else folder
 
 
 def _environment(threads: int) -> dict[str, str]:

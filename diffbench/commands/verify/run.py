@@ -7,11 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from diffbench.base.artifacts import TREE, difference, provenance_path, read_provenance, sha256, way_out
+from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
+from diffbench.base.provenance_file import TREE, difference, provenance_path, read_provenance, way_out
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
+from diffbench.jobs.tabulate import TableJob
 from diffbench.stages.tabulate import tabulate
 
 KINDS = (".npz", ".safetensors", ".csv", ".json", ".png")
@@ -119,7 +121,7 @@ def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]
 def _again(tree: Tree, path: Path) -> str:
     """Return how an artifact is made again: verdicts by the command that gave them, all else by the workflow."""
     if path.name == verdicts.FILE:
-        return "ask `diffbench compare --candidate ... --baseline ...` again, or remove it and its record"
+        return "ask `diffbench compare-samplers` again, or remove it and its record"
     return way_out(tree.shown(path))
 
 
@@ -171,7 +173,7 @@ def _differences(
     with TemporaryDirectory() as folder:
         again, numbers = Path(folder, "table.csv"), Path(folder, "metrics.json")
         try:
-            tabulate(spec, out_table=again, out_metrics=numbers if metrics else None, **given)
+            tabulate(TableJob.read(spec, "spec"), out_table=again, out_metrics=numbers if metrics else None, **given)
         except UserError as error:
             yield f"cannot be computed again ({error})"
             return

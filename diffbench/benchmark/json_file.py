@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.bounded_file import read_bounded
 from diffbench.base.errors import UserError
+from diffbench.benchmark.bounded_file import read_bounded
 
 LARGEST = 2**22
 """Bytes of a configuration."""

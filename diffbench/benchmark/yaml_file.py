@@ -26,9 +26,9 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.representer import SafeRepresenter
 
-from diffbench.base.bounded_file import read_bounded
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import WHOLE_LIMIT
+from diffbench.benchmark.bounded_file import read_bounded
 
 LARGEST = 2**18
 """Bytes of a file, and values and letters of what it says once its aliases are written out."""

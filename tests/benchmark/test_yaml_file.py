@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffbench.base.errors import UserError
-from diffbench.base.yaml_file import LARGEST, parse_yaml, read_layers, read_yaml, write_yaml
+from diffbench.benchmark.yaml_file import LARGEST, parse_yaml, read_layers, read_yaml, write_yaml
 
 CONFIGS = sorted((Path(__file__).parents[2] / "workflow/config").glob("*.yaml"))
 

@@ -1,0 +1,97 @@
+"""The `.json` beside an artifact: where it is, and how it is written and read with the digest of its own content."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.digests import digest
+from diffbench.base.errors import UserError
+from diffbench.base.record_types import require_provenance
+from diffbench.base.writing import replacing
+
+TREE = "results"
+"""The folder of a benchmark's artifacts, below the one in which its jobs run."""
+
+
+DIGEST = "record_sha256"
+"""The key of a provenance that holds the digest of all its other content."""
+
+
+def provenance_path(path: Path | str) -> Path:
+    """Return the path of an artifact's provenance: the artifact's own with `.json` appended."""
+    return Path(f"{path}.json")
+
+
+class Recorded(dict[str, Any]):
+    """What a provenance records; a key that is asked for and not there is an error that names the file."""
+
+    source: Path
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"{self.source}: records no '{key}'; the artifact beside it is of another stage than is needed")
+
+
+def read_provenance(path: Path | str) -> Recorded:
+    """Return what stands in `<path>.json`.
+
+    Raises: UserError where there is none, it is not JSON or was changed, and later for a key that it does not hold.
+    """
+    return read_recorded(provenance_path(path))
+
+
+def read_recorded(source: Path) -> Recorded:
+    """Return what stands in a provenance itself, as `read_provenance`.
+
+    Its text must be the one that was written, to the byte: whoever reads a record relies on all of it.
+    """
+
+    def recorded(found: dict[str, Any]) -> Recorded:
+        value = Recorded(found)
+        value.source = source
+        return value
+
+    artifact = str(source).removesuffix(".json")
+    try:
+        text = source.read_text()
+        content = json.loads(text, object_hook=recorded)
+    except FileNotFoundError:
+        raise UserError(f"{source}: missing; run the stage that makes {artifact} again") from None
+    except OSError as error:
+        raise UserError(f"{source}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{source}: not JSON; {way_out(artifact)}") from None
+    if not isinstance(content, Recorded):
+        raise UserError(f"{source}: not a provenance; {way_out(artifact)}")
+    if DIGEST not in content:
+        raise UserError(f"{source}: has no digest of its own, so an older version wrote it; {way_out(artifact)}")
+    if recorded_text(content) != text:
+        raise UserError(f"{source}: was changed after it was written; {way_out(artifact)}")
+    require_provenance(content, source)
+    return content
+
+
+def write_recorded(source: Path, content: Mapping[str, Any]) -> None:
+    """Write a provenance with the digest of its own content, by which a later change of it is found."""
+    with replacing(source) as temporary:
+        temporary.write_text(recorded_text(content))
+
+
+def recorded_text(content: Mapping[str, Any]) -> str:
+    # Through JSON first, which turns keys into texts: their order, and with it the digest, is then that of a reader.
+    plain = json.loads(json.dumps({key: value for key, value in content.items() if key != DIGEST}))
+    return json.dumps(plain | {DIGEST: digest(plain)}, indent=1, sort_keys=True) + "\n"
+
+
+def difference(found: str, recorded: Any) -> str:
+    """Return the words for an artifact whose hash is another than its record's."""
+    return f"is not what its record says (sha256 {found[:12]}, recorded {str(recorded)[:12]}), so damaged or edited"
+
+
+def way_out(artifact: Path | str) -> str:
+    """Return how an artifact is made again: by its own name in a tree of results, where that repeats no other job."""
+    parts = Path(artifact).parts
+    if TREE in parts:
+        target = "/".join(parts[parts.index(TREE) :])
+        return f"make it again: snakemake --cores all -f {target}, with the run's own --configfile"
+    return f"remove it and {provenance_path(artifact)}, and repeat what made it (`diffbench import` what was imported)"

@@ -1,0 +1,71 @@
+"""Run records: what a run cost and where it ran. No hash covers them."""
+
+import json
+import os
+import platform
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.writing import replacing
+
+
+@contextmanager
+def run_record(path: Path | str | None, **fields: Any) -> Generator[dict[str, Any]]:
+    """Yield a dictionary for what this run cost; at the end it is written with seconds, peak memory, machine and date.
+
+    path None: nothing is written. Run records are never inputs of anything that a hash covers.
+    """
+    record: dict[str, Any] = dict(fields)
+    started = time.perf_counter()
+    # Interpreter start and imports: CPU seconds that this process had used before its work began.
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    record["startup_cpu_seconds"] = round(before.ru_utime + before.ru_stime, 3)
+    yield record
+    if path is None:
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    record |= {
+        "seconds": round(time.perf_counter() - started, 3),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "peak_memory_mib": peak_memory_mib(),
+        "machine": socket.gethostname(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_commit": git_commit(),
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def peak_memory_mib() -> float:
+    """Return the largest resident memory of this process so far.
+
+    Linux's own record: getrusage's survives exec, and would be that of the process which started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024, 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def git_commit() -> str | None:
+    """Return the commit of the working directory, or None outside a repository or without git."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--verify", "--quiet", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

@@ -1,0 +1,160 @@
+"""What changed since an artifact was made: its record's spec against the one that the benchmark asks for now.
+
+Where only the hash of the code is another, here or in what an artifact is made from, its bytes may well be the same:
+`diffbench adopt` finds out. Where settings or data are others, it has to be made again.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from diffbench.base.digests import spec_digest
+from diffbench.base.stage_names import STAGES
+from diffbench.benchmark.foreign import glanced
+from diffbench.benchmark.graph import Artifact
+from diffbench.benchmark.stage_of import stage_of
+
+Spec = Mapping[str, Any]
+
+OWN = ("code", "upstream")
+"""Keys of a spec that are no settings: the hash of the job's code, and the digests of what it is made from."""
+
+LONGEST = 40
+"""Letters of a value that are shown."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """How two specs differ: in code, in settings (each in words) and in what they are made from (its names)."""
+
+    code: bool
+    settings: tuple[str, ...]
+    upstream: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.settings:
+            return f"settings: {', '.join(self.settings)}"
+        return "its code changed" if self.code else "because what it is made from is"
+
+
+def change_of(recorded: Spec, present: Spec) -> Change | None:
+    """Return how an artifact's recorded spec differs from the present one, None where they are equal."""
+    if recorded == present:
+        return None
+    before, after = ({key: value for key, value in spec.items() if key not in OWN} for spec in (recorded, present))
+    sources = [spec.get("upstream") or {} for spec in (recorded, present)]
+    named = dict.fromkeys(name for source in sources for name in source)
+    return Change(
+        code=recorded.get("code") != present.get("code"),
+        settings=tuple(_differences(before, after)),
+        upstream=tuple(name for name in named if sources[0].get(name) != sources[1].get(name)),
+    )
+
+
+def _differences(before: Spec, after: Spec, place: str = "") -> Iterator[str]:
+    for key in dict.fromkeys([*before, *after]):
+        pair = [spec.get(key) for spec in (before, after)]
+        if isinstance(pair[0], Mapping) and isinstance(pair[1], Mapping):
+            yield from _differences(*pair, f"{place}{key}.")
+        elif pair[0] != pair[1] or (key in before) != (key in after):
+            shown = (
+                _shown(value) if key in spec else "absent" for value, spec in zip(pair, (before, after), strict=True)
+            )
+            yield f"{place}{key} {' -> '.join(shown)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+@dataclass(frozen=True)
+class Held:
+    """An artifact of a tree: the spec that its record holds, and the one that it is asked for by now."""
+
+    path: str
+    recorded: Spec
+    present: Spec
+
+    @property
+    def stage(self) -> str:
+        """The stage that made it."""
+        return stage_of(PurePath(self.path), self.recorded)
+
+
+def of_changed_code(held: Iterable[Held]) -> list[Held]:
+    """Return the artifacts whose code, or that of what they are made from, changed and nothing else; upstream first.
+
+    A digest under `upstream` names settings and code of all that came before. It is followed from the recorded spec of
+    an artifact to the present one, and so only through artifacts whose records are here.
+    """
+    pending = [item for item in held if item.recorded != item.present]
+    found: list[Held] = []
+    renamed: dict[str, str] = {}
+    while True:
+        ready = [item for item in pending if _with_code(item, renamed) == item.present]
+        if not ready:
+            return found
+        renamed |= {spec_digest(item.recorded): spec_digest(item.present) for item in ready}
+        pending = [item for item in pending if item not in ready]
+        found += ready
+
+
+def _with_code(item: Held, renamed: Mapping[str, str]) -> Spec:
+    """Return a recorded spec with the present code, and with the digests that its sources have by now."""
+    spec = dict(item.recorded) | ({"code": item.present["code"]} if "code" in item.present else {})
+    if "upstream" in spec:
+        spec["upstream"] = {name: _renamed(source, renamed) for name, source in spec["upstream"].items()}
+    return spec
+
+
+def _renamed(source: Any, renamed: Mapping[str, str]) -> Any:
+    return renamed.get(source, source) if isinstance(source, str) else [renamed.get(one, one) for one in source]
+
+
+def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
+    """Return the artifacts that are there with a record of another spec than the present one."""
+    found = []
+    for made in artifacts:
+        recorded = glanced(home / made.record).get("spec")
+        if isinstance(recorded, dict) and made.spec is not None and recorded != made.spec:
+            found.append(Held(made.path, recorded, made.spec))
+    return found
+
+
+def say_outdated(home: Path, artifacts: Iterable[Artifact], say: Callable[[str], object]) -> None:
+    """Say in a short paragraph which artifacts a run makes again, and why; nothing where none is outdated."""
+    told = said(outdated(home, artifacts))
+    if told:
+        say(f"{told}\n")
+
+
+def said(found: Sequence[Held]) -> str:
+    """Return a short paragraph on outdated artifacts: how many of each stage, and why; "" where there are none."""
+    if not found:
+        return ""
+    lines = [f"diffbench: note: {len(found)} artifacts are out of date, and so are tables and figures of them:"]
+    for stage in sorted({item.stage for item in found}, key=STAGES.index):
+        own = [item for item in found if item.stage == stage]
+        reasons = Counter(_reason(stage, item) for item in own)
+        lines += [f"  {count:>4} {stage}: {reason}" for reason, count in reasons.most_common(REASONS)]
+        if len(reasons) > REASONS:
+            others = sum(count for _, count in reasons.most_common()[REASONS:])
+            lines.append(f"  {others:>4} {stage}: for other reasons of this kind")
+    if of_changed_code(found):
+        lines.append("  where only code changed, `diffbench adopt` keeps what comes out with the same bytes")
+    return "\n".join(lines)
+
+
+REASONS = 3
+"""Different reasons of one stage that are shown."""
+
+
+def _reason(stage: str, item: Held) -> str:
+    change = change_of(item.recorded, item.present)
+    if change is not None and change.code and not change.settings:
+        return f"the code of stage {stage} changed"
+    return str(change)

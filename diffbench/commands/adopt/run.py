@@ -1,0 +1,99 @@
+"""Whether changed code still gives the same bytes, found on some artifacts; then all are recorded as of this code."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import TREE
+from diffbench.benchmark.graph import Graph
+from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.outdated import Held
+from diffbench.benchmark.places import CONFIGURATION, home_of, require_own_tree
+from diffbench.commands.adopt.stamp import stamp
+from diffbench.commands.adopt.tree import Tree, specs_of, tree_of
+from diffbench.commands.verify.rerun import Again, by_stage, in_turn, remade
+from diffbench.commands.workflow import jobs_of, take_for_made
+
+ON_DEMAND = ("results/table3.csv",)
+"""What `all` does not make: adopted where somebody asked for it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it, line by line, and whether all that was made again had the same bytes."""
+
+    lines: tuple[str, ...]
+    good: bool
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def adopt(results: Path, config: Path | None, *, rerun: int = 5, seed: int = 0) -> Report:
+    """Return what came of adopting a tree: nothing is written unless all that was made again had the same bytes.
+
+    config: the benchmark's file; None is the one that configured the tree. rerun: artifacts to make again in a scratch
+    folder; `seed` chooses which. Raises: UserError where there is no such tree, or nothing of it can be made again.
+    """
+    home = _home(results)
+    config = config or _configured(home)
+    benchmark = load_benchmark(config)
+    if home_of(benchmark.name).resolve() != home.resolve():
+        raise UserError(f"{results}: is not the tree of {config}, whose results are in {home_of(benchmark.name)}")
+    require_own_tree(home, config, benchmark.name)
+    jobs = jobs_of(config, ["all", *(place for place in ON_DEMAND if (home / place).is_file())])
+    tree = tree_of(home, specs_of(Graph(benchmark, home), jobs))
+    left = tuple(f"left alone: {path}: {reason}" for path, reason in sorted(tree.left.items()))
+    again = _made_again(tree, rerun, seed)
+    if again.bad:
+        return Report((*again.bad, "nothing was adopted, since these bytes changed"), good=False)
+    stamp(tree)
+    kept = [*tree.current, *(item.path for item in tree.outdated)]
+    if kept:  # also where nothing was outdated: an adoption that was interrupted may have stamped it
+        take_for_made(config, kept)
+    return Report((*again.notes, *left, _summary(tree)), good=True)
+
+
+def _home(results: Path) -> Path:
+    results = results / TREE if (results / TREE).is_dir() else results
+    if not results.is_dir() or results.absolute().name != TREE:
+        raise UserError(f"{results}: no folder of results; name a benchmark's, such as runs/smoke/results")
+    return results.parent
+
+
+def _configured(home: Path) -> Path:
+    """Return the file that configured a tree of results. Raises: UserError where the tree does not say it."""
+    try:
+        return home / (home / CONFIGURATION).read_text().strip()
+    except OSError:
+        raise UserError(f"{home}: does not say which file configured it; name the file by --configfile") from None
+
+
+def _made_again(tree: Tree, count: int, seed: int) -> Again:
+    """Return what came of making some of the outdated artifacts again, of as many stages as there may be."""
+    chosen = _chosen(tree, count, seed)
+    if tree.outdated and not chosen:
+        raise UserError("none of the artifacts whose code changed can be made again: their inputs are not all here")
+    return remade(tree.home, {path: tree.records[path.relative_to(tree.home).as_posix()] for path in chosen})
+
+
+def _chosen(tree: Tree, count: int, seed: int) -> list[Path]:
+    """Return artifacts whose own code changed, the stages in turn and both in the seed's order.
+
+    An artifact that is outdated by its sources alone is made by the code of before, and would say nothing.
+    """
+    told = [item for item in tree.outdated if _has_other_code(item)]
+    stages = by_stage(tree.home, {tree.home / item.path: tree.records[item.path] for item in told}, seed)
+    order = sorted(stages)
+    random.Random(seed).shuffle(order)
+    return in_turn(stages, order)[:count]
+
+
+def _has_other_code(item: Held) -> bool:
+    return item.recorded.get("code") != item.present.get("code")
+
+
+def _summary(tree: Tree) -> str:
+    adopted, current = len(tree.outdated), len(tree.current)
+    return f"{adopted} artifacts adopted, {current} were of this code already, {len(tree.left)} left alone"

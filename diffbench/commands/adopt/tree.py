@@ -1,0 +1,99 @@
+"""A finished tree as `adopt` sees it: which artifacts are of the present settings, and which of another code alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffbench.base.digests import sha256
+from diffbench.base.errors import UserError
+from diffbench.base.progress import progress
+from diffbench.base.provenance_file import difference, read_provenance
+from diffbench.benchmark.graph import Graph
+from diffbench.benchmark.outdated import Held, change_of, of_changed_code
+from diffbench.commands.workflow import JobPlan
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A benchmark's artifacts that are here. All are named by their paths below `home`.
+
+    records: of those that are whole. current: those that their record has of the present spec. outdated: those of
+    another code alone, upstream first. left: the others, with the reason why they are left alone.
+    """
+
+    home: Path
+    records: Mapping[str, Record]
+    current: tuple[str, ...]
+    outdated: tuple[Held, ...]
+    left: Mapping[str, str]
+
+
+def specs_of(graph: Graph, jobs: Iterable[JobPlan]) -> dict[str, Mapping[str, Any]]:
+    """Return the present spec of every artifact, by its path.
+
+    The graph knows what each artifact's record is to hold; tables, figures and logs have the spec of their job, which
+    the workflow tells.
+    """
+    of_jobs = {
+        path: job.spec
+        for job in jobs
+        for path in job.outputs
+        if f"{path}.json" in job.outputs  # the outputs without a record are no artifacts
+    }
+    held_out = [graph.held_out(name) for name in graph.benchmark.protocols]
+    return of_jobs | {made.path: made.spec for made in (*graph.everything(), *held_out) if made.spec is not None}
+
+
+def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]]) -> Tree:
+    """Return what is here of the artifacts with these specs, each compared with its record."""
+    records, left = _whole(home, [path for path in specs if (home / path).is_file()])
+    held = [Held(path, record["spec"], specs[path]) for path, record in records.items()]
+    current = tuple(item.path for item in held if item.recorded == item.present)
+    left |= {
+        item.path: other
+        for item in held
+        if item.path not in current
+        if (other := _other_input(home, item.path, records))
+    }
+    outdated = tuple(of_changed_code(item for item in held if item.path not in left))
+    known = {*current, *left, *(item.path for item in outdated)}
+    left |= {item.path: str(change_of(item.recorded, item.present)) for item in held if item.path not in known}
+    return Tree(home, records, current, outdated, left)
+
+
+def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Record], dict[str, str]]:
+    """Return the records of the artifacts that are what their records say, and of others what is wrong."""
+    records: dict[str, Record] = {}
+    wrong: dict[str, str] = {}
+    with progress(len(paths), "adopt", unit="artifact") as bar:
+        for path in paths:
+            bar.update()
+            try:
+                record = read_provenance(home / path)
+            except UserError as error:
+                wrong[path] = str(error)
+                continue
+            found = sha256(home / path)
+            if found == record["sha256"]:
+                records[path] = record
+            else:
+                wrong[path] = difference(found, record["sha256"])
+    return records, wrong
+
+
+def _other_input(home: Path, path: str, records: Mapping[str, Record]) -> str | None:
+    """Return a reason to leave an artifact alone: that an input is another now than when it was made."""
+    record = records[path]
+    for name, place in record["places"].items():
+        if place in records:
+            found = records[place]["sha256"]
+        elif place.removesuffix(".json") in records:  # a record that is itself an input
+            found = sha256(home / place)
+        else:
+            continue
+        if found != record["inputs"][name]:
+            return f"was made from another version of its {name}, {place}"
+    return None

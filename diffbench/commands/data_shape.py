@@ -1,0 +1,14 @@
+"""What a network must fit: the shape of a data set's images and the number of its classes."""
+
+from diffbench.benchmark.benchmark import Benchmark
+
+
+def data_shape(benchmark: Benchmark) -> tuple[tuple[int, int, int], int | None]:
+    """Return (channels, height, width) of the images, and the number of classes, None where there are none.
+
+    A data set that declares its shape is not opened. Raises: UserError where the data cannot be read.
+    """
+    dataset = benchmark.dataset
+    known = getattr(dataset, "shape", None)
+    height, width, channels = known or dataset.open("test").shape
+    return (channels, height, width), dataset.num_classes

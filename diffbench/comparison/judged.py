@@ -1,0 +1,69 @@
+"""Whether two rows compare, and the verdict on them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from diffbench.base.errors import UserError
+from diffbench.base.plugins import nearest
+from diffbench.base.records import Estimate
+from diffbench.comparison.metrics import higher_is_better
+from diffbench.comparison.rows import row_named
+from diffbench.comparison.sources import Sourced, require_vouched
+from diffbench.comparison.verdicts import Verdict, paired
+
+
+def compared(
+    records: Sequence[Mapping[str, Any]],
+    a: str,
+    b: str,
+    metric: str,
+    varies: Sequence[str] = (),
+    differences: Mapping[tuple[Any, Any], Estimate] | None = None,
+) -> Verdict:
+    """Return the verdict on two rows among tidy records; differences: as `paired` takes them.
+
+    Raises: UserError where a row is not there, or the two do not compare.
+    """
+    one, other = (row_named(records, selector, metric) for selector in (a, b))
+    return judged(one, other, metric, varies, differences)
+
+
+def judged(
+    one: Sequence[Mapping[str, Any]],
+    other: Sequence[Mapping[str, Any]],
+    metric: str,
+    varies: Sequence[str],
+    differences: Mapping[tuple[Any, Any], Estimate] | None = None,
+) -> Verdict:
+    """Return the verdict on the records of two rows. varies: fields of the protocol that differ by design.
+
+    Raises: UserError where no table vouches for both, or their protocols differ otherwise.
+    """
+    require_vouched([item for item in (*one, *other) if isinstance(item, Sourced)])
+    _require_one_protocol(one[0], other[0], metric, varies)
+    return paired(one, other, higher_is_better=higher_is_better(metric), differences=differences)
+
+
+def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
+    """Return the fields of a protocol id that concern a metric: not `recall.k` where precision is compared.
+
+    A word without a value names the kind.
+    """
+    pairs = (part.partition("=") for part in (identity or "").split(";") if part)
+    fields = {key if mark else "kind": value if mark else key for key, mark, value in pairs}
+    return {key: value for key, value in fields.items() if key.partition(".")[0] == metric or "." not in key}
+
+
+def _require_one_protocol(a: Mapping[str, Any], b: Mapping[str, Any], metric: str, varies: Iterable[str]) -> None:
+    """Raise UserError with the fields in which two protocols differ, but for those that vary by design."""
+    one, other = ({"benchmark": item["benchmark"], **protocol_fields(item["protocol"], metric)} for item in (a, b))
+    fields = [*one, *(key for key in other if key not in one)]
+    for field in varies:
+        if field not in fields:
+            raise UserError(f"the protocol has no field '{field}'; {nearest(field, fields)}")
+    for field in fields:
+        if one.get(field) != other.get(field) and field not in varies:
+            raise UserError(
+                f"not comparable: {field} ({one.get(field, 'absent')} against {other.get(field, 'absent')}); "
+                f"where it differs by design, say --varies {field}"
+            )

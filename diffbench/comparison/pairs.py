@@ -1,0 +1,95 @@
+"""Differences of Frechet distances between sample sets from the same noise, paired image by image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from diffbench.base.arrays import member_names, read_member
+from diffbench.base.errors import UserError
+from diffbench.base.inputs import Inputs, checked
+from diffbench.base.plugins import configure, load
+from diffbench.base.provenance_file import way_out
+from diffbench.base.records import SEEDS, SET_KEYS, Estimate
+from diffbench.metrics._pairs import influence_on_fid, paired_difference
+from diffbench.metrics.fid import Fid
+from diffbench.protocols._contract import Protocol
+
+
+@dataclass
+class Pairs:
+    """Sample sets whose features are at hand, so that differences have the narrower intervals of pairs.
+
+    protocols: by the names that the sets have. sets: where each set's scores, its features and those of its reference
+    are, below `home`.
+    """
+
+    protocols: Mapping[str, Protocol]
+    home: Path
+    sets: Sequence[Mapping[str, Any]]
+    _known: dict[tuple[str, str], Float[np.ndarray, " images"]] = field(default_factory=dict)
+
+    def differences(
+        self, records: Sequence[Mapping[str, Any]], metric: str, model: str, steps: int, samplers: tuple[str, str]
+    ) -> dict[tuple[int, int], Estimate]:
+        """Return the difference with its interval by (train seed, sample seed); empty for metrics of another kind."""
+        part = load("metrics", metric)
+        if not issubclass(part, Fid):
+            return {}
+        found = {}
+        for seeds, (a, b) in self._pairs(model, steps, samplers).items():
+            values = [_value(records, metric, item) for item in (a, b)]
+            influences = [self._influence(metric, part, item) for item in (a, b)]
+            found[seeds] = paired_difference(values[0] - values[1], *influences)
+        return found
+
+    def _pairs(
+        self, model: str, steps: int, samplers: tuple[str, str]
+    ) -> dict[tuple[int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """Return the sets of both samplers by the seeds that they have in common."""
+        own = {}
+        for item in self.sets:
+            if (item["model"], item["steps"]) == (model, steps) and item["sampler"] in samplers:
+                own[item["sampler"], *(item[key] for key in SEEDS)] = item
+        a, b = samplers
+        seeds = dict.fromkeys(key[1:] for key in own)
+        return {both: (own[a, *both], own[b, *both]) for both in seeds if (a, *both) in own and (b, *both) in own}
+
+    def _influence(self, metric: str, part: type[Fid], item: Mapping[str, Any]) -> Float[np.ndarray, " images"]:
+        key = (metric, item["features"])
+        if key not in self._known:
+            protocol = self.protocols[item["protocol"]]
+            files = self._of_scores(item)
+            generated, reference = (
+                {name: read_member(path, name) for name in member_names(path)} for path in files.paths.values()
+            )
+            chosen = configure(part, protocol.metric_settings(metric), metric)
+            real = reference[chosen.features]
+            reference[chosen.features] = real[: protocol.reference_images(len(real))]
+            self._known[key] = influence_on_fid(chosen, generated, reference)
+        return self._known[key]
+
+    def _of_scores(self, item: Mapping[str, Any]) -> Inputs:
+        """Return a set's features and their reference, those that its scores are of.
+
+        Raises: UserError where they are others, though whole by themselves: an interval of theirs is not the score's.
+        """
+        files = checked({name: self.home / item[name] for name in ("scores", "features", "reference")})
+        scored = files.records["scores"]["inputs"]
+        for name in ("features", "reference"):
+            if scored[name] != files.sha256[name]:
+                path = files.paths[name]
+                raise UserError(f"{path}: is not what {item['scores']} was made from; {way_out(path)}")
+        return files.only("features", "reference")
+
+
+def _value(records: Sequence[Mapping[str, Any]], metric: str, item: Mapping[str, Any]) -> float:
+    (value,) = {
+        record["value"]
+        for record in records
+        if record["metric"] == metric and all(record[key] == item[key] for key in SET_KEYS)
+    }
+    return value

@@ -1,0 +1,21 @@
+"""Images in micro-batches of one size, the last one padded: a network's output depends on its batch's shape."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+Index = Int[Tensor, " batch"]
+"""Numbers of images."""
+
+
+def batch_ranges(num_images: int, size: int) -> list[tuple[int, int]]:
+    """Return the half-open ranges of places that are evaluated together."""
+    return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]
+
+
+def micro_batches(index: Index, size: int) -> Iterator[tuple[slice, Index]]:
+    """Yield places in `index` and the images there, `size` of them: the last one is repeated to fill the last batch."""
+    for start, end in batch_ranges(len(index), size):
+        yield slice(start, end), index[torch.arange(start, start + size).clamp(max=end - 1)]

@@ -1,0 +1,72 @@
+"""What an extractor must have, and what it may declare."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+
+from diffbench.base.arrays import Bytes
+
+Images = Bytes | list[UInt8[np.ndarray, "height width channel"]]
+"""Images of one size, or a list of images of several sizes."""
+
+Extract = Callable[[Images], dict[str, np.ndarray]]
+"""From images to features by name; it takes a list too if the extractor says `any_size`."""
+
+
+class Extractor(Protocol):
+    """A frozen dataclass that turns bytes into named features; its fields are its configuration.
+
+    It need not inherit from this class: the loader adds the defaults given here. What depends on its options
+    may be a property.
+    """
+
+    features: ClassVar[tuple[str, ...]]
+    """Names of what it returns, such as ("pool", "logits")."""
+    needs_weights: ClassVar[bool]
+    """Whether the job must give it a file of weights, which the stage `fit` writes by its `fit`."""
+
+    path: str | None = None
+    """The user's own file of weights, as a field; the job also gives it."""
+    resize: ClassVar[str] = "none"
+    """How bytes become what the network sees; it is part of a protocol's id."""
+    stored_statistics: ClassVar[bool] = False
+    """Whether the means and covariances that ADM's reference batches store are of these features."""
+    any_size: ClassVar[bool] = False
+    """Whether it resizes each image separately; then it also takes a list of images of several sizes."""
+
+    def channels(self, weights: Path | None = None, /) -> int | None:
+        """Return how many channels it takes; None if it takes both grey and colour."""
+        return None
+
+    def fit(
+        self,
+        images: Bytes,
+        labels: np.ndarray | None,
+        out: Path,
+        /,
+        *,
+        seed: int,
+        held_out: tuple[Bytes, np.ndarray | None] | None = None,
+    ) -> float | None:
+        """Write weights that were trained on images and labels, and return the accuracy on the held-out ones.
+
+        This is called only for an extractor that needs weights.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def network(self, weights: Path | None = None, device: Any = "cpu", /) -> Extract:
+        """Return the function from images to features, float32 arrays of one row an image, on a device."""
+        ...
+
+    @abstractmethod
+    def weights_sha256(self, weights: Path | None = None, /) -> str:
+        """Return a part of the protocol's id: features compare only under equal weights."""
+        ...
+
+
+CONTRACT = Extractor

@@ -1,0 +1,45 @@
+"""What a metric must have, and what it may declare."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from diffbench.base.records import Estimate
+
+
+class Metric(Protocol):
+    """A frozen dataclass that turns features into a number and its 95 % interval; its fields are its configuration.
+
+    It need not inherit from this class: the loader adds the defaults given here. What depends on its options
+    may be a property.
+    """
+
+    label: ClassVar[str]
+    """Text for axes and heads of tables."""
+    higher_is_better: ClassVar[bool]
+    consumes: ClassVar[str]
+    """What it is computed from: "features", "images" (pairs) or "terms" (of a bound)."""
+
+    features: str | None = None
+    """The array of features that it reads, as a field; None if it does not read exactly one."""
+    fewest: ClassVar[int] = 2
+    """How many images it needs of either side."""
+    needs_reference: ClassVar[bool] = True
+    """Whether it uses the reference."""
+    needs_labels: ClassVar[bool] = False
+    """Whether it needs the labels that the samples were asked to have."""
+    takes_moments: ClassVar[bool] = False
+    """Whether a reference's stored mean and covariance may replace its images."""
+
+    def require(self, num_images: int, /) -> None:
+        """Raise UserError for a number of generated images that it refuses."""
+
+    @abstractmethod
+    def __call__(self, generated: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], /) -> Estimate:
+        """Return the number with its interval, from arrays by name with one row an image."""
+        ...
+
+
+CONTRACT = Metric

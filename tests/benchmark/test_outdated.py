@@ -1,0 +1,94 @@
+"""What changed since an artifact was made, and whether it is the code alone."""
+
+import json
+
+import pytest
+
+from diffbench.base.digests import spec_digest
+from diffbench.benchmark.graph import Artifact
+from diffbench.benchmark.outdated import Held, change_of, of_changed_code, outdated, said
+
+TRAIN = {"code": "1", "training": {"steps": 2, "rate": 0.1}, "upstream": {"data": "d"}}
+
+
+@pytest.mark.parametrize(
+    ("present", "words"),
+    [
+        (TRAIN, "None"),
+        (TRAIN | {"code": "2"}, "its code changed"),
+        (TRAIN | {"upstream": {"data": "e"}}, "because what it is made from is"),
+        (TRAIN | {"training": {"steps": 4, "rate": 0.1}}, "settings: training.steps 2 -> 4"),
+        (TRAIN | {"training": {"steps": 2}, "code": "2"}, "settings: training.rate 0.1 -> absent"),
+        (TRAIN | {"seed": None}, "settings: seed absent -> null"),
+        (TRAIN | {"training": "none"}, 'settings: training {"steps": 2, "rate": 0.1} -> "none"'),
+        (TRAIN | {"names": ["a" * 60]}, f'settings: names absent -> ["{"a" * 35}...'),
+    ],
+)
+def test_the_difference_of_two_specs_in_words(present, words):
+    assert str(change_of(TRAIN, present)) == words
+
+
+def held(path, present, **before):
+    return Held(path, {**present, **before}, present)
+
+
+@pytest.fixture
+def chain():
+    """Data of the same code, weights of another, samples of the same that are made from them, and their features."""
+    data = held("results/data/train.npz", {"dataset": {}, "code": "0"})
+    sources = {"data": spec_digest(data.present)}
+    weights = held("results/models/a/w.safetensors", {"training": {}, "code": "1", "upstream": sources}, code="0")
+
+    def below(path, spec, *made):
+        digests = [[spec_digest(getattr(one, which)) for one in made] for which in ("present", "recorded")]
+        now, then = ({"upstream": {"it": d[0] if len(d) == 1 else d}} for d in digests)
+        return Held(path, spec | then, spec | now)
+
+    samples = below("results/samples/1.npz", {"spacings": [], "code": "0"}, weights)
+    features = below("results/features/1.npz", {"extractor": {}, "code": "0"}, samples, data)
+    return [features, samples, weights, data]
+
+
+def test_changed_code_is_followed_downstream(chain):
+    features, samples, weights, _ = chain
+    assert of_changed_code(chain) == [weights, samples, features]  # what is made first comes first
+
+
+def test_settings_that_changed_upstream_or_a_record_that_is_not_here_end_the_way(chain):
+    features, samples, weights, data = chain
+    other = Held(weights.path, weights.recorded | {"training": {"steps": 2}}, weights.present)
+    assert of_changed_code([features, samples, other, data]) == []
+    assert of_changed_code([features, weights, data]) == [weights]
+    # A sample set that was made from other weights than those that are here is not of their code.
+    assert of_changed_code([held(samples.path, samples.present, upstream={"it": "of others"}), weights]) == [weights]
+
+
+def test_artifacts_that_are_here_and_outdated_are_found(tmp_path, chain):
+    artifacts = []
+    for item in chain:
+        artifacts.append(Artifact(item.path, spec_digest(item.present), dict(item.present)))
+        (tmp_path / item.path).parent.mkdir(parents=True)
+        (tmp_path / artifacts[-1].record).write_text(json.dumps({"spec": item.recorded}))
+    found = outdated(tmp_path, artifacts)
+    assert [item.path for item in found] == [item.path for item in chain[:3]]
+    (tmp_path / artifacts[0].record).write_text("no JSON")
+    assert len(outdated(tmp_path, artifacts)) == 2
+
+
+def test_a_run_says_how_many_of_which_stage_and_why(chain):
+    assert said([]) == ""
+    assert said(of_changed_code(chain)).splitlines()[1:] == [
+        "     1 train: the code of stage train changed",
+        "     1 sample: because what it is made from is",
+        "     1 extract: because what it is made from is",
+        "  where only code changed, `diffbench adopt` keeps what comes out with the same bytes",
+    ]
+    new = [held(f"results/models/{n}", TRAIN, training={"steps": n, "rate": 0.1}) for n in (3, 4, 4, 5, 6, 6, 6)]
+    first, *lines = said(new).splitlines()
+    assert first.startswith("diffbench: note: 7 artifacts are out of date")
+    assert lines == [
+        "     3 train: settings: training.steps 6 -> 2",
+        "     2 train: settings: training.steps 4 -> 2",
+        "     1 train: settings: training.steps 3 -> 2",
+        "     1 train: for other reasons of this kind",
+    ]
