@@ -19,7 +19,8 @@ READERS = ("stages", "benchmark", "commands", "comparison", "training", "cli.py"
 
 # By folder: the variables that hold a part, and what is read of other things that have the same name there.
 HELD = {
-    "samplers": ({"sampler"}, {"step", *entries.SamplerEntry.__dataclass_fields__}),
+    "datasets": ({"dataset"}, set()),
+    "samplers": ({"sampler"}, {"step", "spacing", *entries.SamplerEntry.__dataclass_fields__}),
     "networks": ({"network"}, {*dir(torch.nn.Module)}),
     "extractors": ({"extractor"}, set()),
     "metrics": ({"metric", "lower"}, set()),

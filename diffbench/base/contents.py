@@ -76,11 +76,10 @@ def source_of(dataset: Any) -> str | None:
     A data set may say which files count (`source_files`): a note beside the pictures changes nothing.
     Raises: UserError naming what cannot be read.
     """
-    path = getattr(dataset, "path", None)
+    path = dataset.path
     if not isinstance(path, str) or not Path(path).exists():
         return None
-    counted = getattr(dataset, "source_files", None)
-    files = None if counted is None else counted()
+    files = dataset.source_files()
     return None if files == [] else content_of(Path(path), files)
 
 

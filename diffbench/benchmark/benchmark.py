@@ -56,8 +56,8 @@ class Benchmark:
         found = product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
         return list(
             dict.fromkeys(
-                (model, sampler, 0 if self.samplers[sampler].adaptive else steps, *seeds)
-                for model, sampler, steps, *seeds in found
+                (model, sampler, 0 if self.samplers[sampler].adaptive else steps, train_seed, sample_seed)
+                for model, sampler, steps, train_seed, sample_seed in found
             )
         )
 
@@ -213,7 +213,7 @@ class Benchmark:
     @property
     def data_path(self) -> Path | None:
         """Where the data set is read from, None where it ships with a package."""
-        path = getattr(self.dataset, "path", None)
+        path = self.dataset.path
         return Path(path) if isinstance(path, str) else None
 
     def needs_weights(self, extractor: str) -> bool:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
+from diffbench.jobs.model import Weights
 from diffbench.jobs.sample import LARGEST_BATCH, LowRes
+from diffbench.jobs.weights_facts import WeightsFacts
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Checkpoint:
     path: str
     file: str
     key: str | None = None
-    facts: dict[str, Any] | None = None
+    facts: WeightsFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class NoisyClassifier:
     network_name: str
     diffusion: Any
     training: Any
-    weights: str
+    weights: Weights
     size: int | None = None
     checkpoint: Checkpoint | None = None
 
@@ -179,7 +181,7 @@ class Model:
     objective: Any
     objective_name: str
     training: Any
-    weights: str
+    weights: Weights
     of: str
     guidance: Guidance | None = None
     labels: LabelRule | None = None

@@ -22,8 +22,8 @@ FORCED = ("--forceall", "-F")
 FORCED_SOME = ("--force", "-f", "--forcerun", "-R")
 
 
-def keeps_some(words: Sequence[str]) -> bool:
-    """Return whether a command is a run, and one that keeps what is up to date. words: the command's."""
+def is_run(words: Sequence[str]) -> bool:
+    """Return whether a command makes what is out of date, and nothing else. words: the command's."""
     return not _has(words, *FORCED, *NO_RUN)
 
 
@@ -34,7 +34,7 @@ def require_own_results(
 
     words: the command's. Raises: UserError.
     """
-    if keeps_some(words):
+    if is_run(words):
         _require_settings(home, artifacts, words)
     if not _has(words, *FORCED, *FORCED_SOME, *NO_RUN):
         _require_unedited(home, tables)

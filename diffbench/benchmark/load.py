@@ -137,13 +137,14 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
     if off_grid not in OFF_GRID:
         raise UserError(f"{where}.off_grid: {off_grid!r} is not allowed; {nearest(off_grid, OFF_GRID)}")
     name, part = chosen("samplers", options, where, default=key)
+    leaves_grid = part.leaves_grid
     if not callable(part):
         raise UserError(f"{where}: {name} has no __call__(self, denoiser, chain, x_T, noise)")
     found = SamplerEntry(name, part, grid, off_grid, left_out)
     if found.adaptive and "spacing" in entry:
         raise UserError(f"{where}.spacing: {name} chooses its own steps over all of the chain; leave it out")
-    if off_grid == "refuse" and (part.leaves_grid or grid.startswith(BETWEEN)):
-        asks = f"{name} asks for" if part.leaves_grid else f"spacing {grid} has"
+    if off_grid == "refuse" and (leaves_grid or grid.startswith(BETWEEN)):
+        asks = f"{name} asks for" if leaves_grid else f"spacing {grid} has"
         raise UserError(
             f"{where}: {asks} noise levels between those that a model is trained at; say which timestep stands for "
             "them: off_grid: interpolate (a fractional one) or off_grid: nearest"
@@ -233,8 +234,8 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     if "training" in known:
         training = configure(Training, stated(entry.get("training")), f"{where}.training")
     # Of a file without a record nobody knows that its weights are an average.
-    own = checkpoint is not None and checkpoint.facts is None
-    weights = weights_of(entry, where, default=weights_under(checkpoint.key) if own else "ema")
+    default = "ema" if checkpoint is None or checkpoint.facts is not None else weights_under(checkpoint.key)
+    weights = weights_of(entry, where, default)
     if objective is not None:
         check_combination(objective, objective_name, diffusion, where)
     guidance = guidance_of(entry, where)
@@ -259,7 +260,7 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
 
 def _check_random_crops(benchmark: Benchmark) -> None:
     """Raise UserError where training cuts pictures at random, and the data set has images alone."""
-    if getattr(type(benchmark.dataset), "has_pictures", False):
+    if benchmark.dataset.has_pictures:
         return
     entries = {f"models.{name}": model for name, model in benchmark.models.items()}
     entries |= {f"classifiers.{name}": classifier for name, classifier in benchmark.classifiers.items()}

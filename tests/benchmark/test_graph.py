@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.digests import spec_of_one
 from diffbench.base.errors import UserError
 from diffbench.benchmark.foreign import snakemake_specs
 from diffbench.benchmark.graph import Artifact, Graph, files_of, records_of
@@ -94,12 +93,6 @@ def test_device_and_checkpoints_move_nothing():
         content["execution"] |= {"device": "cpu", "checkpoint_every": 7}
 
     assert not moved(elsewhere)
-
-
-def test_one_record_names_its_own_source_alone():
-    spec = {"a": 1, "upstream": {"images": ["x", "y"], "weights": "w"}}
-    assert spec_of_one(spec, "images", 1) == {"a": 1, "upstream": {"images": "y", "weights": "w"}}
-    assert spec_of_one({"a": 1}, "images", 0) == {"a": 1}
 
 
 def test_every_set_is_found_where_it_lies_and_no_other(asked_apart):

@@ -26,6 +26,7 @@ from diffbench.diffusion.process import respaced_chain
 from diffbench.samplers._outcome import exact_outcome
 from diffbench.samplers.ancestral import Ancestral
 from diffbench.samplers.ddim import Ddim
+from diffbench.samplers.dpmpp_3m import Dpmpp3m
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).parents[2]
@@ -167,7 +168,7 @@ def test_a_mistake_is_one_line(few, own, tmp_path, text, said):
 
 def test_options_reach_the_sampler():
     assert entry_of("ddim eta=0.5").sampler == Ddim(0.5)
-    assert entry_of("ancestral noiseless_last_step=false").sampler == Ancestral(False)
+    assert entry_of("dpmpp_3m halved_curvature=true").sampler == Dpmpp3m(True)
 
 
 def test_order_of_a_power_law():

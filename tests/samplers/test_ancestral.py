@@ -58,12 +58,6 @@ def test_the_last_step_is_the_mean_without_noise():
     assert (float(state.level.alpha), float(state.level.sigma)) == (1.0, 0.0)
 
 
-def test_noise_at_the_last_step_only_if_asked():
-    _, _, _, beta_tilde_2 = table(1)
-    noisy = step(2, sampler=Ancestral(noiseless_last_step=False), variance_fraction=torch.zeros_like(X_0))
-    torch.testing.assert_close(noisy.x, X_0 + math.sqrt(beta_tilde_2) * Z)
-
-
 def test_a_predicted_mean_and_log_variance_are_taken_as_they_are():
     state = step(0, mean=2 * X_0, log_variance=torch.full_like(X_0, math.log(0.04)))
     torch.testing.assert_close(state.x, 2 * X_0 + 0.2 * Z)

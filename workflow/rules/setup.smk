@@ -19,7 +19,7 @@ os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.devices import chosen_device
 from diffbench.benchmark.graph import Graph
-from diffbench.benchmark.guard import keeps_some, require_own_results
+from diffbench.benchmark.guard import is_run, require_own_results
 from diffbench.benchmark.outdated import say_outdated
 from diffbench.benchmark.places import remember_configuration
 from diffbench.benchmark.report import Report
@@ -65,7 +65,7 @@ with one_line_errors():
     graph.read_foreign()
     made = graph.everything()
     require_own_results(HOME, [*made, *summary.everything()], summary.tables(), sys.argv)
-if keeps_some(sys.argv):
+if is_run(sys.argv):
     say_outdated(HOME, made, sys.stderr.write)
 
 # -- what rules give to jobs beside files
