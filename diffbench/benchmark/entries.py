@@ -66,14 +66,12 @@ class Run:
 class Execution:
     """How jobs are cut and where they run; nothing here changes what is computed, but for the thread count.
 
-    threads: per job, fixed, since results depend on it. device: auto takes CUDA when there is one. group_steps: one
-    process samples all step counts of a model and sampler (saves start-up on a CPU) instead of one each.
-    checkpoint_every: training steps between checkpoints.
+    threads: per job, fixed, since results depend on it. device: auto takes CUDA when there is one. checkpoint_every:
+    training steps between checkpoints.
     """
 
     threads: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    group_steps: bool = True
     checkpoint_every: int = 500
 
     def __post_init__(self):

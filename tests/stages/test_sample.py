@@ -152,7 +152,7 @@ def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights,
 
 
 def test_two_jobs_of_other_spacings_do_not_lock_each_other_out(specs, weights, tmp_path, monkeypatch):
-    # With group_steps off, every number of steps is a job of its own, and they run side by side.
+    # Every number of steps is a job of its own, and they run side by side.
     original, started = stage.sample_set, []
 
     def sample_set(*arguments):
