@@ -1,4 +1,4 @@
-"""The job of `prepare`: which data set."""
+"""The job of the stage `prepare`: which data set it prepares."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +11,12 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class DatasetPart(Part):
-    """A data set, without the place where it lies: the same files elsewhere are the same job."""
+    """A data set, without the path of its files, so that the same files in another place give the same job."""
 
     folder: ClassVar[str] = "datasets"
 
     def at(self, path: Path | None) -> Self:
-        """Return the data set, read from a path; None: from where its options say."""
+        """Return the data set to be read from `path`; None keeps the path in its options."""
         return self if path is None else replace(self, options=self.options | {"path": str(path)})
 
 
@@ -24,7 +24,8 @@ class DatasetPart(Part):
 class PrepareJob(Job):
     """Prepare both splits of a data set.
 
-    source: the hash of the files that it is read from, if it has any. split: in the record of a split, which one.
+    source: the hash of the files from which it is read, if there are any. split: which split this is, in the record of
+    one.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("prepare",)
