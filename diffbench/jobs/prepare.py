@@ -1,4 +1,4 @@
-"""The job of `prepare`: which data set."""
+"""The job of the stage `prepare`: which data set it prepares."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -11,7 +11,8 @@ from diffbench.jobs.job import OMITTED, Job
 class PrepareJob(Job):
     """Prepare both splits of a data set.
 
-    source: the hash of the files that it is read from, if it has any. split: in the record of a split, which one.
+    source: the hash of the files from which it is read, if there are any. split: which split this is, in the record of
+    one.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("prepare",)
