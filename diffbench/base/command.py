@@ -14,18 +14,22 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import read_recorded
 
 
-class Spec(dict[str, Any]):
-    """A job's settings; one that is asked for and not there is an error a person can act on."""
+def stage_parser(
+    module_doc: str | None, read: Callable[[dict[str, Any]], Any] = lambda spec: spec
+) -> argparse.ArgumentParser:
+    """Return a parser with what all stages share: --spec and --run-record.
 
-    def __missing__(self, key: str) -> Any:
-        raise UserError(f"--spec: '{key}' is missing; take the spec from an artifact's .json or from the workflow")
+    read: makes the stage's job of the JSON object; without it `spec` is the object itself.
+    """
 
+    class Read(argparse.Action):
+        # An action rather than a `type`, of which argparse would say "invalid value" instead of the error's own words.
+        def __call__(self, parser: Any, given: argparse.Namespace, text: Any, option: str | None = None) -> None:
+            given.spec = read(_object(text))
 
-def stage_parser(module_doc: str | None) -> argparse.ArgumentParser:
-    """Return a parser with what all stages share: --spec and --run-record."""
     parser = argparse.ArgumentParser(description=(module_doc or "").strip().splitlines()[0])
     parser.add_argument(
-        "--spec", required=True, type=_json, help="the settings: JSON, a file of it, or an artifact's .json"
+        "--spec", required=True, action=Read, help="the settings: JSON, a file of it, or an artifact's .json"
     )
     parser.add_argument("--run-record", metavar="PATH", help="where to write what the run cost (time, memory, machine)")
     return parser
@@ -38,26 +42,22 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _json(text: str) -> dict[str, Any]:
-    """Return a spec: JSON itself, a file of it, or the spec inside the provenance of an artifact to be made again."""
+def _object(text: str) -> dict[str, Any]:
+    """Return a spec: JSON itself, a file of it, or the spec inside the provenance of an artifact to be made again.
+
+    Raises: UserError.
+    """
+    path = None if text.lstrip().startswith("{") or not Path(text).is_file() else Path(text)
     try:
-        if not text.lstrip().startswith("{") and Path(text).is_file():
-            content = json.loads(Path(text).read_text(), object_hook=Spec)
-            if "spec" in content:
-                read_recorded(Path(text))
-            value = content["spec"] if "spec" in content else content
-        else:
-            value = json.loads(text, object_hook=Spec)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"not JSON ({error})") from None
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        value = json.loads(text if path is None else path.read_text())
+    except ValueError as error:
+        raise UserError(f"--spec: not JSON ({error})") from None
     except RecursionError:
-        raise argparse.ArgumentTypeError(
-            "not JSON that can be read: too many lists and maps inside each other"
-        ) from None
-    if not isinstance(value, Spec):
-        raise argparse.ArgumentTypeError("must be a JSON object")
+        raise UserError("--spec: not JSON that can be read: too many lists and maps inside each other") from None
+    if path is not None and isinstance(value, dict) and "spec" in value:
+        value = read_recorded(path)["spec"]
+    if not isinstance(value, dict):
+        raise UserError("--spec: must be a JSON object")
     return value
 
 

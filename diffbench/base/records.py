@@ -1,9 +1,8 @@
 """Measured numbers: an estimate with its interval, and tidy records of them in JSON files."""
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ class Row:
     num_images: int | None = None
 
 
-ROW_KEYS = tuple(item.name for item in dataclasses.fields(Row))
+ROW_KEYS = tuple(item.name for item in fields(Row))
 """What identifies a table row; every record carries all of them (null where it does not apply)."""
 
 PLACE = ("model", "sampler", "steps")
@@ -68,20 +67,9 @@ class Estimate:
         return cls(value, value - margin, value + margin, covers)
 
 
-def record(row: Mapping[str, Any], metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
-    """Return one tidy record: the row it belongs to, the metric's name, its protocol and the estimate."""
-    missing = [key for key in ROW_KEYS if key not in row]
-    if missing:
-        raise UserError(f"record of {metric}: the row lacks {', '.join(missing)}")
-    return {
-        **{key: row[key] for key in ROW_KEYS},
-        "protocol": protocol,
-        "metric": metric,
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "covers": estimate.covers,
-    }
+def record(row: Row, metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
+    """Return one tidy record: the row it belongs to, its protocol, the metric's name and the estimate."""
+    return {**asdict(row), "protocol": protocol, "metric": metric, **asdict(estimate)}
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:

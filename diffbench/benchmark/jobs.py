@@ -61,7 +61,7 @@ def convert_job(benchmark: Benchmark, model: str) -> ConvertJob:
 
 def sample_job(benchmark: Benchmark, row: SampleSet, steps: Sequence[int]) -> SampleJob:
     """Return the job that makes a sample set at one or several numbers of steps; row: any of them."""
-    sampler, entry = benchmark.samplers[row.sampler], benchmark.variant(row.model)
+    walker, entry = benchmark.samplers[row.sampler], benchmark.variant(row.model)
     guidance = entry.guidance
     guided = None if guidance is None else GuidancePart.of(guidance.part, guidance.name)
     classifier = None if guidance is None or guidance.classifier is None else benchmark.classifiers[guidance.classifier]
@@ -72,9 +72,9 @@ def sample_job(benchmark: Benchmark, row: SampleSet, steps: Sequence[int]) -> Sa
         labels=entry.labels,
         guidance=guided,
         classifier=None if classifier is None else _trained(classifier),
-        sampler=SamplerPart.of(sampler.part, sampler.name),
-        spacings=tuple(sampler.spacing(count) for count in steps),
-        off_grid=sampler.off_grid,
+        sampler=SamplerPart.of(walker.part, walker.name),
+        spacings=tuple(walker.spacing(count) for count in steps),
+        off_grid=walker.off_grid,
         sampling=benchmark.sampling,
         num_images=row.num_images,
         seed=row.sample_seed,

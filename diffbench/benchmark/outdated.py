@@ -13,7 +13,8 @@ from typing import Any
 
 from diffbench.base.digests import spec_digest
 from diffbench.base.stage_names import STAGES
-from diffbench.benchmark.graph import Artifact, glanced
+from diffbench.benchmark.foreign import glanced
+from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.stage_of import stage_of
 
 Spec = Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import dataclasses
 import io
 import math
 import re
@@ -11,7 +12,7 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
-from diffbench.base.records import NORMAL_95, PLACE, ROW_KEYS, Estimate, record
+from diffbench.base.records import NORMAL_95, PLACE, ROW_KEYS, Estimate, Row, record
 
 
 def records_of_table(path: Path) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def records_of_table(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")
     found = []
     for row in rows:
-        where = {key: value_of(row[key]) for key in ROW_KEYS}
+        where = Row(**{key: value_of(row[key]) for key in ROW_KEYS})
         for metric in (key.removesuffix("_low") for key in row if key and key.endswith("_low")):
             if row.get(metric):
                 value, low, high = (_number(path, row, f"{metric}{end}") for end in ("", "_low", "_high"))
@@ -30,7 +31,7 @@ def records_of_table(path: Path) -> list[dict[str, Any]]:
                 _require_within(path, row, metric, estimate)
                 found.append(record(where, metric, row["protocol"], estimate))
         if row.get("nll_bits_per_dim"):
-            own = {**where, "sampler": None, "steps": None, "sample_seed": None}
+            own = dataclasses.replace(where, sampler=None, steps=None, sample_seed=None)
             margin = NORMAL_95 * _number(path, row, "nll_se")
             value = _number(path, row, "nll_bits_per_dim")
             # A model's own score stands in each of its rows; its protocol is not in the table.

@@ -11,35 +11,35 @@ from jaxtyping import UInt8
 from diffbench.base.arrays import Bytes
 
 Images = Bytes | list[UInt8[np.ndarray, "height width channel"]]
-"""Images of one size, or a list of those of several."""
+"""Images of one size, or a list of images of several sizes."""
 
 Extract = Callable[[Images], dict[str, np.ndarray]]
-"""From images to features by name; it takes a list where the extractor says `any_size`."""
+"""From images to features by name; it takes a list too if the extractor says `any_size`."""
 
 
 class Extractor(Protocol):
     """A frozen dataclass that turns bytes into named features; its fields are its configuration.
 
-    It need not inherit from this class: the loader gives it the defaults that stand here. What depends on its options
+    It need not inherit from this class: the loader adds the defaults given here. What depends on its options
     may be a property.
     """
 
     features: ClassVar[tuple[str, ...]]
     """Names of what it returns, such as ("pool", "logits")."""
     needs_weights: ClassVar[bool]
-    """Whether the job must hand it a file of weights, which the fit stage writes by its `fit`."""
+    """Whether the job must give it a file of weights, which the stage `fit` writes by its `fit`."""
 
     path: str | None = None
-    """The user's own file of weights, as a field; the job is handed it."""
+    """The user's own file of weights, as a field; the job also gives it."""
     resize: ClassVar[str] = "none"
     """How bytes become what the network sees; it is part of a protocol's id."""
     stored_statistics: ClassVar[bool] = False
     """Whether the means and covariances that ADM's reference batches store are of these features."""
     any_size: ClassVar[bool] = False
-    """Whether it resizes each image by itself; then it also takes a list of images of several sizes."""
+    """Whether it resizes each image separately; then it also takes a list of images of several sizes."""
 
     def channels(self, weights: Path | None = None, /) -> int | None:
-        """Return how many channels it takes; None where it takes grey and colour."""
+        """Return how many channels it takes; None if it takes both grey and colour."""
         return None
 
     def fit(
@@ -54,7 +54,7 @@ class Extractor(Protocol):
     ) -> float | None:
         """Write weights that were trained on images and labels, and return the accuracy on the held-out ones.
 
-        Only an extractor that needs weights is asked for it.
+        This is called only for an extractor that needs weights.
         """
         raise NotImplementedError
 
@@ -65,7 +65,7 @@ class Extractor(Protocol):
 
     @abstractmethod
     def weights_sha256(self, weights: Path | None = None, /) -> str:
-        """Return what joins the protocol's id: features compare under equal weights alone."""
+        """Return a part of the protocol's id: features compare only under equal weights."""
         ...
 
 

@@ -40,9 +40,12 @@ class Part:
 
     @classmethod
     def read(cls, content: Any, where: str) -> Self:
-        """Return a part from a map with `name` and its options. Raises: UserError."""
-        if not isinstance(content, Mapping) or not isinstance(content.get("name"), str):
-            raise UserError(f"{where}: must be a map with a 'name'; take it from an artifact's .json")
+        """Return a part from its name, or from a map with `name` and its options. Raises: UserError."""
+        content = {"name": content} if isinstance(content, str) else content
+        if not isinstance(content, Mapping):
+            raise UserError(f"{where}: {content!r} is neither a name nor a map")
+        if not isinstance(content.get("name"), str):
+            raise UserError(f"{where}: 'name' is missing; take it from an artifact's .json")
         return cls(content["name"], {key: value for key, value in content.items() if key != "name"})
 
     def plain(self) -> Options:

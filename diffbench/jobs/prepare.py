@@ -1,7 +1,8 @@
 """The job of `prepare`: which data set."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Literal, Self
 
 from diffbench.jobs.job import OMITTED, Job, Part
 
@@ -13,6 +14,10 @@ class DatasetPart(Part):
     """A data set, without the place where it lies: the same files elsewhere are the same job."""
 
     folder: ClassVar[str] = "datasets"
+
+    def at(self, path: Path | None) -> Self:
+        """Return the data set, read from a path; None: from where its options say."""
+        return self if path is None else replace(self, options=self.options | {"path": str(path)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,9 @@ from typing import ClassVar, Literal
 from diffbench.base.records import Row
 from diffbench.jobs.job import Job, Part
 
+Rounding = Literal["truncate", "round", "unknown"]
+"""The rule by which samples became bytes; unknown where somebody else made them and does not say."""
+
 
 @dataclass(frozen=True)
 class ProtocolPart(Part):
@@ -23,12 +26,12 @@ class MetricPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob(Job):
-    """Score features under a protocol. rounding: the rule by which the samples became bytes."""
+    """Score features under a protocol."""
 
     stages: ClassVar[tuple[str, ...]] = ("score",)
 
     protocol: ProtocolPart
-    rounding: Literal["truncate", "round"]
+    rounding: Rounding
     row: Row
 
     def modules(self) -> tuple[str, ...]:
@@ -42,7 +45,7 @@ class PairsJob(Job):
 
     stages: ClassVar[tuple[str, ...]] = ("score",)
 
-    rounding: Literal["truncate", "round"]
+    rounding: Rounding
     row: Row
 
 

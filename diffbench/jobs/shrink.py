@@ -13,3 +13,7 @@ class ShrinkJob(Job):
     stages: ClassVar[tuple[str, ...]] = ("shrink",)
 
     size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size: {self.size} is not a number of pixels")

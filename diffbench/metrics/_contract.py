@@ -12,7 +12,7 @@ from diffbench.base.records import Estimate
 class Metric(Protocol):
     """A frozen dataclass that turns features into a number and its 95 % interval; its fields are its configuration.
 
-    It need not inherit from this class: the loader gives it the defaults that stand here. What depends on its options
+    It need not inherit from this class: the loader adds the defaults given here. What depends on its options
     may be a property.
     """
 
@@ -23,13 +23,13 @@ class Metric(Protocol):
     """What it is computed from: "features", "images" (pairs) or "terms" (of a bound)."""
 
     features: str | None = None
-    """The array of features that it reads, as a field; None where it reads no single one."""
+    """The array of features that it reads, as a field; None if it does not read exactly one."""
     fewest: ClassVar[int] = 2
-    """Images that it needs of either side."""
+    """How many images it needs of either side."""
     needs_reference: ClassVar[bool] = True
-    """Whether the reference plays a part."""
+    """Whether it uses the reference."""
     needs_labels: ClassVar[bool] = False
-    """Whether it needs the labels that the samples were to have."""
+    """Whether it needs the labels that the samples were asked to have."""
     takes_moments: ClassVar[bool] = False
     """Whether a reference's stored mean and covariance may replace its images."""
 

@@ -19,9 +19,9 @@ Noise = Callable[[int], X]
 
 @dataclass(frozen=True)
 class State:
-    """Where a sampler stands after a step: the level it reached, x there, and its present prediction of x_0.
+    """Where a sampler is after a step: the level that it reached, x there, and its present prediction of x_0.
 
-    nfe: evaluations that each image's own steps took so far, where images of a batch differ in that.
+    nfe: evaluations that each image's own steps took so far, if images of a batch differ in that.
     """
 
     level: Level
@@ -34,23 +34,23 @@ class State:
 class Sampler(Protocol):
     """A frozen dataclass that walks a chain.
 
-    It need not inherit from this class: the loader gives it the defaults that stand here. Any of these may be a
-    property instead of a constant, where it depends on the sampler's options.
+    It need not inherit from this class: the loader adds the defaults given here. Any of these may be a property
+    instead of a constant, if it depends on the sampler's options.
     """
 
     order: ClassVar[int]
-    """Of its global error."""
+    """The order of its global error: the exponent with which it falls as the number of steps grows."""
     startup_order: ClassVar[int]
-    """Of the steps before its history is full."""
+    """The same for the steps before its history is full."""
     stochastic: ClassVar[bool]
     """Whether it draws noise."""
     applies_gradient: ClassVar[bool]
-    """Whether it adds guidance's gradient (Prediction.gradient) itself; guidance is in eps and x_0 otherwise."""
+    """Whether it adds guidance's gradient (Prediction.gradient) itself; otherwise guidance is in eps and x_0."""
 
     leaves_grid: ClassVar[bool] = False
     """Whether it asks for levels between the chain's."""
     adaptive: ClassVar[bool] = False
-    """Whether it chooses its own steps between the chain's ends, so that rows have 0 for their number."""
+    """Whether it chooses its own steps between the chain's ends; its rows then have 0 as their number of steps."""
     needs_error: ClassVar[bool] = False
     """Whether it reads Prediction.x_0_variance, which the model's bound on training images measures."""
     no_options: ClassVar[Mapping[str, str]] = MappingProxyType({})

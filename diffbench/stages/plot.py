@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas
 
-from diffbench.base import plugins
 from diffbench.base.arrays import read_member
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
@@ -25,6 +24,8 @@ from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
 from diffbench.base.writing import replacing
+from diffbench.jobs.plot import PlotJob
+from diffbench.jobs.tabulate import TableJob
 
 SOURCES = {"table": "table", "oracle": "table", "images": "images", "curves": "terms", "progressive": "terms"}
 """What a figure consumes, and the argument that brings it."""
@@ -33,7 +34,7 @@ REAL_LABEL = "real images"
 
 
 def plot(
-    spec: Mapping[str, Any],
+    job: PlotJob | TableJob,
     *,
     out: Path,
     table: Path | None = None,
@@ -43,39 +44,45 @@ def plot(
 ) -> None:
     """Draw one figure and write it with its provenance.
 
-    spec: `figure`, its name and options, and, for several files, `labels` in their order. `real`: a file of
-    real images, drawn as the first row. Raises: UserError where the figure is drawn from something else than
-    was given.
+    job: the figure's own, or the job of the table that it is drawn from. real: a file of real images, drawn as the
+    first row. Raises: UserError where the figure is drawn from something else than was given.
     """
-    name, figure = plugins.chosen("figures", spec["figure"], "figure")
-    given = {"table": table, "images": images, "terms": terms}
-    wanted, brought = SOURCES[figure.consumes], [argument for argument, source in given.items() if source]
+    if job.figure is None:
+        raise UserError("--spec: the table's job has no 'figure'; name one, or give a figure's own job")
+    name, figure = job.figure.name, job.figure.configured()
+    given = {"table": [table] if table else [], "real": [real] if real else [], "images": images, "terms": terms}
+    wanted = SOURCES[figure.consumes]
+    brought = [source for source, paths in given.items() if paths and source != "real"]
     if brought != [wanted] or (real and wanted != "images"):
         raise UserError(f"figure {name}: is drawn from --{wanted}, and from nothing else")
-
-    sources = {"table": [table], "real": [real], "images": images, "terms": terms}
-    sources = {source: [path for path in paths if path] for source, paths in sources.items()}
-    expected = upstream_of(spec, **{source: paths for source, paths in sources.items() if paths})
-    files = [path for paths in sources.values() for path in paths]
+    expected = upstream_of(job.as_json(), **{source: paths for source, paths in given.items() if paths})
+    files = [path for paths in given.values() for path in paths]
     # Pictures may be drawn of what others made, which has no record.
     inputs = checked({str(path): path for path in files}, foreign=list(map(str, files)), upstream=expected)
-    if wanted == "table":
-        data: Any = _read_table(files[0])
-    elif wanted == "images":
-        rows = {REAL_LABEL: real} if real else {}
-        data = {label: _images(path) for label, path in (rows | _labelled(spec, images)).items()}
-    elif figure.consumes == "curves":
-        data = {label: _curve(path) for label, path in _labelled(spec, terms).items()}
-    else:
-        data = _progressive(name, terms)
+    labels = job.labels if isinstance(job, PlotJob) else ()
+    data = _data(name, figure.consumes, labels, given)
     # matplotlib is slow to import: not before the arguments are known to make sense.
     from diffbench.figures._style import save_png
 
     with replacing(out) as temporary:
         save_png(figure(data), temporary)
-    order = {"table": [table] if table else [], "real": [real] if real else [], "images": images, "terms": terms}
-    facts = {"given": {argument: list(map(str, paths)) for argument, paths in order.items()}}
-    write_provenance(out, spec=spec, inputs=inputs, facts=facts)
+    facts = {"given": {source: list(map(str, paths)) for source, paths in given.items()}}
+    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts)
+
+
+def _data(name: str, consumes: str, labels: Sequence[str], given: Mapping[str, Sequence[Path]]) -> Any:
+    """Return what the figure of a name is drawn from, read from the files."""
+    match consumes:
+        case "images":
+            real = dict(zip([REAL_LABEL], given["real"], strict=False))
+            rows = real | _labelled(labels, given["images"])
+            return {label: _images(path) for label, path in rows.items()}
+        case "curves":
+            return {label: _curve(path) for label, path in _labelled(labels, given["terms"]).items()}
+        case "progressive":
+            return _progressive(name, given["terms"])
+        case _:
+            return _read_table(given["table"][0])
 
 
 def _images(path: Path) -> np.ndarray:
@@ -107,16 +114,20 @@ def _read_table(path: Path) -> pandas.DataFrame:
         raise UserError(f"{path}: not a table in CSV ({error})") from None
 
 
-def _labelled(spec: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Path]:
-    labels = spec.get("labels", [])
+def _labelled(labels: Sequence[str], files: Sequence[Path]) -> dict[str, Path]:
     if len(labels) != len(files) or len(set(labels)) != len(labels):
-        raise UserError(f"spec.labels: {len(labels)} labels for {len(files)} files; give each file one of its own")
+        raise UserError(f"--spec.labels: {len(labels)} labels for {len(files)} files; give each file one of its own")
     return dict(zip(labels, files, strict=True))
+
+
+def read_job(spec: Mapping[str, Any]) -> PlotJob | TableJob:
+    """Return the job of a spec: a figure's own, or that of a table which has a figure. Raises: UserError."""
+    return TableJob.read(spec) if "table" in spec else PlotJob.read(spec)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Plot as the command line says."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, read_job)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--table", type=Path, metavar="PATH", help="a table in CSV")
     source.add_argument("--images", type=Path, nargs="+", default=[], metavar="PATH", help="sample sets, one a row")

@@ -10,12 +10,11 @@ int64, where there are labels. Its provenance states under `facts` what later st
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from diffbench.base import plugins
 from diffbench.base.arrays import NpzWriter, read_member, writing_npz
 from diffbench.base.classes import class_counts
 from diffbench.base.command import run_stage, stage_parser
@@ -24,61 +23,71 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
 from diffbench.datasets._split import Split
+from diffbench.jobs.data_facts import Codes, DataFacts
+from diffbench.jobs.prepare import PrepareJob
 from diffbench.metrics._baseline_codes import histogram_code, uniform_code
 
 
-def prepare(
-    spec: Mapping[str, Any], *, out_train: Path, out_test: Path, path: Path | None = None
-) -> dict[str, dict[str, Any]]:
+def prepare(job: PrepareJob, *, out_train: Path, out_test: Path, path: Path | None = None) -> dict[str, DataFacts]:
     """Write both splits and their provenance, and return the facts of each ("train", "test").
 
     What was read is said in one line a split on stderr, the log of a run.
 
-    spec: `dataset`, its name and options. path: where the data set lies, which the spec need not say: the same pictures
-    elsewhere are the same data. Raises: UserError naming the file that is missing, corrupt or of
-    another size; then neither split is written.
+    path: where the data set lies, which the job need not say: the same pictures elsewhere are the same data.
+    Raises: UserError naming the file that is missing, corrupt or of another size; then neither split is written.
     """
-    entry = spec["dataset"] if path is None else {**spec["dataset"], "path": str(path)}
-    name, dataset = plugins.chosen("datasets", entry, "dataset")
-    train, test = dataset.open("train"), dataset.open("test")
-    for split, images in (("train", train), ("test", test)):
-        if not images.num_images:
-            raise UserError(f"dataset {name}: split '{split}' is empty; it needs at least one image")
-    if train.shape != test.shape:
-        raise UserError(f"dataset {name}: training images are {train.shape}, test images {test.shape}; make them equal")
+    name, dataset = job.dataset.name, job.dataset.at(path).configured()
+    splits: dict[str, Split] = {"train": dataset.open("train"), "test": dataset.open("test")}
+    _require_alike(name, splits)
+    places = {"train": out_train, "test": out_test}
     with writing_npz(out_train) as train_writer, writing_npz(out_test) as test_writer:
-        hashes = {"train": _write(train_writer, train), "test": _write(test_writer, test)}
+        hashes = {"train": _write(train_writer, splits["train"]), "test": _write(test_writer, splits["test"])}
     source = source_of(dataset)
-    if spec.get("source", ABSENT) not in (ABSENT, source):
+    if job.source not in (None, ABSENT, source):
         raise UserError(f"dataset {name}: {dataset.path} changed while it was read; give the same command again")
-    # What coding the test split costs without any model, beside which the models' bits per dimension are read.
-    codes = {
-        "uniform_bits_per_dim": uniform_code(dataset.levels),
-        "histogram_bits_per_dim": histogram_code(
-            read_member(out_train, "arr_0"), read_member(out_test, "arr_0"), dataset.levels
-        ),
-    }
+    codes = _codes(places, dataset.levels)
     facts = {}
-    for split, images, path in (("train", train, out_train), ("test", test, out_test)):
-        facts[split] = {
-            "num_images": images.num_images,
-            "shape": list(images.shape),
-            "levels": dataset.levels,
-            "flip": dataset.flip,
-            "num_classes": dataset.num_classes,
-            "class_counts": class_counts(images.labels, dataset.num_classes),
-            "images_sha256": hashes[split],
-            **({} if source is None else {"source": source}),
-            **codes,
-        }
-        write_provenance(path, spec={**spec, "split": split}, facts=facts[split])
-    _say(name, train, test, facts["train"]["class_counts"])
+    for split, images in splits.items():
+        facts[split] = DataFacts(
+            num_images=images.num_images,
+            shape=images.shape,
+            levels=dataset.levels,
+            flip=dataset.flip,
+            num_classes=dataset.num_classes,
+            class_counts=_counts(images, dataset.num_classes),
+            images_sha256=hashes[split],
+            source=source,
+            codes=codes,
+        )
+        write_provenance(places[split], spec=replace(job, split=split).as_json(), facts=facts[split].as_json())
+    _say(name, splits, facts["train"].class_counts)
     return facts
 
 
-def _say(name: str, train: Split, test: Split, class_counts: Sequence[int] | None) -> None:
+def _require_alike(name: str, splits: Mapping[str, Split]) -> None:
+    """Raise UserError where a split has no images, or the two have images of different shapes."""
+    for split, images in splits.items():
+        if not images.num_images:
+            raise UserError(f"dataset {name}: split '{split}' is empty; it needs at least one image")
+    train, test = splits["train"].shape, splits["test"].shape
+    if train != test:
+        raise UserError(f"dataset {name}: training images are {train}, test images {test}; make them equal")
+
+
+def _codes(places: Mapping[str, Path], levels: int) -> Codes:
+    """Return what coding the test split costs without any model, beside which the models' bits are read."""
+    train, test = (read_member(places[split], "arr_0") for split in ("train", "test"))
+    return Codes(uniform_bits_per_dim=uniform_code(levels), histogram_bits_per_dim=histogram_code(train, test, levels))
+
+
+def _counts(images: Split, num_classes: int | None) -> tuple[int, ...] | None:
+    counts = class_counts(images.labels, num_classes)
+    return None if counts is None else tuple(counts)
+
+
+def _say(name: str, splits: Mapping[str, Split], class_counts: Sequence[int] | None) -> None:
     """Print what was read, a line a split, and one where training lacks a class: `sample` would ask for it."""
-    lines = [f"train: {train.summary()}", f"test: {test.summary()}"]
+    lines = [f"{split}: {images.summary()}" for split, images in splits.items()]
     unseen = [str(label) for label, count in enumerate(class_counts or ()) if not count]
     if unseen:
         more = " and others" if unseen[5:] else ""
@@ -101,14 +110,14 @@ def _write(writer: NpzWriter, split: Split) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare a data set as the command line says."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, PrepareJob.read)
     parser.add_argument("--out-train", type=Path, required=True, metavar="PATH")
     parser.add_argument("--out-test", type=Path, required=True, metavar="PATH")
     parser.add_argument("--path", type=Path, metavar="PATH", help="where the data set lies, if the spec does not say")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="prepare") as cost:
         facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test, path=given.path)
-        cost["num_images"] = sum(split["num_images"] for split in facts.values())
+        cost["num_images"] = sum(split.num_images for split in facts.values())
 
 
 if __name__ == "__main__":

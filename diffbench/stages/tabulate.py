@@ -2,22 +2,24 @@ r"""Tabulate: tidy records to a table (CSV) and to numbers for `dvc metrics show
 
 python -m diffbench.stages.tabulate --spec '{"benchmark": "digits", "table": {"name": "table2"}}' \
     --scores a.json b.json --out table2.csv metrics.json [--logs results/logs --cost results/cost.csv]
-python -m diffbench.stages.tabulate --spec '{"table": {"name": "rate_distortion"}, "rows": [{"benchmark": "digits",
-    "model": "ddpm", "train_seed": 0}]}' --terms results/terms/ddpm/train0/test.npz --out rate_distortion.csv
+python -m diffbench.stages.tabulate --spec '{"benchmark": "digits", "table": {"name": "rate_distortion"},
+    "rows": [{"benchmark": "digits", "model": "ddpm", "train_seed": 0}]}' \
+    --terms results/terms/ddpm/train0/test.npz --out rate_distortion.csv
 
 The table and the numbers are functions of the scores alone. The cost differs from run to run, so it goes to a
 file of its own, which no hash covers.
 """
 
+import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 
-from diffbench.base import plugins
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
@@ -26,6 +28,7 @@ from diffbench.base.provenance import write_provenance
 from diffbench.base.records import read_records
 from diffbench.base.run_record import run_record
 from diffbench.base.writing import replacing
+from diffbench.jobs.tabulate import ModelRow, TableJob
 
 FLOAT_FORMAT = "%.6g"
 """Six digits: more than any interval resolves, fewer than those in which two machines' last bits differ, and
@@ -50,7 +53,7 @@ COST_COLUMNS = (
 
 
 def tabulate(
-    spec: Mapping[str, Any],
+    job: TableJob,
     *,
     out_table: Path,
     scores: Sequence[Path] = (),
@@ -59,21 +62,21 @@ def tabulate(
 ) -> pandas.DataFrame:
     """Write the table of score files or of terms, its provenance and its numbers as JSON, and return the table.
 
-    spec: `table`, its name and options, and, for terms, `rows`: what identifies each file's model. Raises: UserError
-    naming the file that is missing or damaged, or where the table is made from something else than was given.
+    Raises: UserError naming the file that is missing or damaged, or where the table is made from something else than
+    was given.
     """
-    name, table = plugins.chosen("tables", spec["table"], "table")
+    table = job.table.configured()
     if table.consumes != ("terms" if terms else "records"):
-        raise UserError(f"table {name}: is made from --{SOURCES[table.consumes]}, and from nothing else")
+        raise UserError(f"table {job.table.name}: is made from --{SOURCES[table.consumes]}, and from nothing else")
     given = {"scores": scores, "terms": terms}
-    wanted = upstream_of(spec, **{source: paths for source, paths in given.items() if paths})
+    wanted = upstream_of(job.as_json(), **{source: paths for source, paths in given.items() if paths})
     inputs = checked({str(path): path for path in (*scores, *terms)}, upstream=wanted)
-    frame = table(_identified(spec, terms) if terms else _records(scores, out_table))
+    frame = table(_identified(job.rows, terms) if terms else _records(scores, out_table))
     with replacing(out_table) as temporary:
         frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
     # A table's rows follow the order in which it was given the files.
-    given = {"scores": list(map(str, scores)), "terms": list(map(str, terms))}
-    write_provenance(out_table, spec=spec, inputs=inputs, facts={"given": given})
+    facts = {"given": {source: list(map(str, paths)) for source, paths in given.items()}}
+    write_provenance(out_table, spec=job.as_json(), inputs=inputs, facts=facts)
     if out_metrics:
         with replacing(out_metrics) as temporary:
             temporary.write_text(json.dumps(nested_numbers(frame), indent=1) + "\n")
@@ -87,12 +90,11 @@ def _records(scores: Sequence[Path], out_table: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _identified(spec: Mapping[str, Any], terms: Sequence[Path]) -> list[tuple[Mapping[str, Any], dict[str, Any]]]:
-    rows = spec.get("rows", [])
+def _identified(rows: Sequence[ModelRow], terms: Sequence[Path]) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     if len(rows) != len(terms):
-        raise UserError(f"spec.rows: {len(rows)} rows for {len(terms)} files; give each file one of its own")
+        raise UserError(f"--spec.rows: {len(rows)} rows for {len(terms)} files; give each file one of its own")
     return [
-        (row, {name: read_member(path, name) for name in member_names(path)})
+        (dataclasses.asdict(row), {name: read_member(path, name) for name in member_names(path)})
         for row, path in zip(rows, terms, strict=True)
     ]
 
@@ -149,7 +151,7 @@ def cost_table(logs: Path) -> pandas.DataFrame:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Tabulate as the command line says."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, TableJob.read)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--scores", type=Path, nargs="+", default=[], metavar="PATH", help="files of records")
     source.add_argument("--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds, one a model")

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 
 import pytest
 
@@ -53,10 +54,39 @@ def test_shared_arguments():
     assert (given.spec, given.run_record, given.device) == ({"a": [1]}, "r.json", "auto")
 
 
+def test_the_spec_becomes_what_a_reader_makes_of_it(tmp_path):
+    (tmp_path / "spec.json").write_text('{"a": [1]}')
+    parser = stage_parser("x", read=lambda spec: tuple(spec["a"]))
+    for text in ('{"a": [1]}', str(tmp_path / "spec.json")):
+        assert parser.parse_args(["--spec", text]).spec == (1,)
+
+
+def test_a_spec_that_its_reader_refuses_is_one_line(tmp_path, capsys):
+    def read(spec):
+        raise UserError("--spec: 'steps' is missing")
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(lambda arguments: stage_parser("x", read).parse_args(arguments) and None, ["--spec", "{}"])
+    assert (caught.value.code, capsys.readouterr().err) == (2, "diffbench: --spec: 'steps' is missing\n")
+
+
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["--spec", "{"], ["--spec", "[1]"], ["--spec", '{"a": ' + "[" * 100_000], ["--spec", "{}", "--device", "tpu"]],
+    ("spec", "said"),
+    [
+        ("{", "--spec: not JSON (Expecting"),
+        ("[1]", "--spec: must be a JSON object"),
+        ('{"a": ' + "[" * 100_000, "--spec: not JSON that can be read"),
+        ("record.json", "record.json: has no digest of its own"),
+    ],
 )
+def test_a_spec_that_cannot_be_read_is_one_line(spec, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "record.json").write_text('{"spec": {}}')
+    with pytest.raises(UserError, match=f"^{re.escape(said)}"):
+        stage_parser("x").parse_args(["--spec", spec])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--spec", "{}", "--device", "tpu"]])
 def test_a_bad_command_line_ends_with_2(arguments, capsys):
     parser = stage_parser("x")
     add_device(parser)

@@ -11,7 +11,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.base.record_types import require_provenance
-from diffbench.base.records import Estimate, read_records, record, write_records
+from diffbench.base.records import Estimate, Row, read_records, record, write_records
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.yaml_file import read_yaml
 
@@ -130,7 +130,7 @@ def test_an_odd_record_beside_a_checkpoint_is_used_or_refused_in_one_line(artifa
         assert "\n" not in str(error)
 
 
-SCORE = record(ROW, "fid", "p", Estimate(1.0, 0.5, 1.5))
+SCORE = record(Row(**ROW), "fid", "p", Estimate(1.0, 0.5, 1.5))
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -139,12 +139,17 @@ SCORE = record(ROW, "fid", "p", Estimate(1.0, 0.5, 1.5))
     left=st.none() | st.sampled_from(sorted(SCORE)),
 )
 def test_odd_scores_make_a_table_or_one_line(tmp_path, changes, left):
+    from diffbench.jobs.tabulate import TableJob, TablePart
     from diffbench.stages.tabulate import tabulate
 
     odd = {key: value for key, value in (SCORE | changes).items() if key != left}
     write_records(tmp_path / "a.json", [odd, SCORE])
     try:
         for name in ("table2", "table4"):
-            tabulate({"table": {"name": name}}, out_table=tmp_path / "t.csv", scores=[tmp_path / "a.json"])
+            tabulate(
+                TableJob(benchmark="digits", table=TablePart(name)),
+                out_table=tmp_path / "t.csv",
+                scores=[tmp_path / "a.json"],
+            )
     except UserError as error:
         assert "\n" not in str(error)

@@ -1,6 +1,7 @@
 """A job refuses inputs that were made from something else than its spec names, however well they are kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from diffbench.base.digests import FOREIGN, sha256, spec_digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
+from diffbench.jobs.tabulate import TableJob, TablePart
 from diffbench.stages.tabulate import tabulate
 
 
@@ -66,11 +68,11 @@ def test_a_table_refuses_scores_of_another_configuration(tmp_path):
     scores = tmp_path / "scores.json"
     scores.write_text(json.dumps({"records": [row | {"value": 1.0, "low": 0.5, "high": 1.5, "covers": "sampling"}]}))
     write_provenance(scores, spec={"upstream": {"samples": "of eta 0"}})
-    spec = {"benchmark": "b", "table": {"name": "table2"}}
+    job = TableJob(benchmark="b", table=TablePart("table2"))
     now, then = ({"upstream": {"samples": text}} for text in ("of eta 0.5", "of eta 0"))
     out = tmp_path / "table2.csv"
     with pytest.raises(UserError, match=r"scores.json: was made from other settings, code or data"):
-        tabulate(spec | {"upstream": {"scores": [spec_digest(now)]}}, scores=[scores], out_table=out)
+        tabulate(replace(job, upstream={"scores": (spec_digest(now),)}), scores=[scores], out_table=out)
     assert not out.exists()
-    tabulate(spec | {"upstream": {"scores": [spec_digest(then)]}}, scores=[scores], out_table=out)
+    tabulate(replace(job, upstream={"scores": (spec_digest(then),)}), scores=[scores], out_table=out)
     assert out.exists()

@@ -3,27 +3,29 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
-from diffbench.base.records import ROW_KEYS, Estimate, record, write_records
+from diffbench.base.records import Estimate, Row, record, write_records
 from diffbench.cli import app
 from diffbench.commands.compare.run import compare
 from diffbench.comparison.judged import compared
 from diffbench.comparison.sources import records_of
+from diffbench.jobs.tabulate import TableJob, TablePart
 from diffbench.stages.tabulate import tabulate
 
 DIFFBENCH = Path(sys.executable).with_name("diffbench")
+TABLE2 = TableJob(benchmark="seeds", table=TablePart("table2"))
 PROTOCOL = "extractor=digits_features@7a8108d6;resize=none;rounding=truncate;n=500;reference=train:1297;version=1"
 FIDS = {("ddpm", 25): (7.2, 7.1, 7.4), ("iddpm", 25): (4.0, 4.0, 4.1), ("iddpm", 10): (5.6, 5.1, 5.8)}
 
 
 def row(model, sampler="ancestral", steps=25, seed=0, **more):
-    known = {"sampler": sampler, "steps": steps, "train_seed": seed, "sample_seed": 0, "num_images": 500}
-    return {"benchmark": "seeds", "model": model, "guidance_scale": None, **known, **more}
+    return replace(Row("seeds", model, sampler, steps, None, seed, 0, 500), **more)
 
 
 def of_a_model(model, seed):
@@ -81,7 +83,7 @@ def test_real_and_a_models_own_numbers_need_the_model_alone(results):
 
 def test_the_table_alone_gives_the_same_verdict(results, tmp_path):
     paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
-    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv")
+    tabulate(TABLE2, scores=paths, out_table=tmp_path / "table2.csv")
     rows = "iddpm/ancestral/25", "ddpm/ancestral/25"
     for metrics in (["fid", "recall"], ["nll_bits_per_dim"]):
         assert compare(tmp_path / "table2.csv", *rows, metrics=metrics) == compare(results, *rows, metrics=metrics)
@@ -158,7 +160,7 @@ def test_places_without_scores_are_refused(tmp_path):
 )
 def test_a_cell_that_is_no_number_is_one_line_that_names_it(results, tmp_path, column, cell):
     paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
-    frame = tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv").astype(object)
+    frame = tabulate(TABLE2, scores=paths, out_table=tmp_path / "table2.csv").astype(object)
     place = frame.index[(frame.model == "iddpm") & (frame.steps == 25)][0]
     frame.loc[place, column] = cell
     frame.to_csv(tmp_path / "edited.csv", index=False)
@@ -171,7 +173,7 @@ def test_a_cell_that_is_no_number_is_one_line_that_names_it(results, tmp_path, c
 @pytest.fixture
 def table(results, tmp_path):
     paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
-    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=tmp_path / "table2.csv")
+    tabulate(TABLE2, scores=paths, out_table=tmp_path / "table2.csv")
     (tmp_path / "table2.csv.json").unlink(missing_ok=True)
     return tmp_path / "table2.csv"
 
@@ -226,7 +228,7 @@ def test_what_a_spreadsheet_broke_is_said(table):
 
 def measured(path, label, fid, **more):
     """A file of scores as `diffbench measure` writes it."""
-    where = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label, "num_images": 500}
+    where = Row("measure", label, num_images=500)
     records = [record(where, "fid", PROTOCOL, Estimate(fid, fid - 0.5, fid + 0.5))]
     write_records(path, [{**item, **more} for item in records])
     return str(path)
@@ -281,7 +283,7 @@ def test_records_of_wrong_types_are_one_line(tmp_path, more):
 @pytest.mark.parametrize("name", ["scores/digits/ddpm/train0/ancestral/sample0/25.json", "table2.csv"])
 def test_edited_scores_and_tables_are_refused(results, name):
     paths = sorted(p for p in (results / "scores").rglob("*.json") if not p.name.endswith(".json.json"))
-    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=results / "table2.csv")
+    tabulate(TABLE2, scores=paths, out_table=results / "table2.csv")
     asked = results / "table2.csv" if name == "table2.csv" else results
     path = results / name
     path.write_text(path.read_text().replace("7.2", "7.3"))
@@ -309,7 +311,7 @@ def scores_below(results):
 def tabulated(results, paths, name="table2.csv"):
     """Write a table of some scores, with the record that says so."""
     (results / name).parent.mkdir(parents=True, exist_ok=True)
-    tabulate({"table": {"name": "table2"}}, scores=paths, out_table=results / name)
+    tabulate(TABLE2, scores=paths, out_table=results / name)
 
 
 def rescore(path):

@@ -14,7 +14,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
-from diffbench.base.records import Estimate, record
+from diffbench.base.records import Estimate, Row, record
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import CONFIGURATION, remember_configuration
 from diffbench.commands.compare_samplers import run as command
@@ -155,9 +155,8 @@ def answers():
     }
     records = []
     for sampler, (fids, costs) in sides.items():
-        where = {"benchmark": "smoke", "model": "ddpm", "sampler": sampler, "steps": 4, "guidance_scale": None}
         for seed, value in enumerate(fids):
-            row = {**where, "train_seed": 0, "sample_seed": seed, "num_images": 100}
+            row = Row("smoke", "ddpm", sampler, 4, train_seed=0, sample_seed=seed, num_images=100)
             records.append(record(row, "fid", PROTOCOL, Estimate(value, value - 1, value + 1)))
             records += [record(row, cost, PROTOCOL, Estimate.exact(count)) for cost, count in costs.items()]
     return answered(records, [("ddpm", 4)], {"ddim": "ddim", "ancestral": "ancestral"}, ["fid"])

@@ -21,6 +21,7 @@ from diffbench.base.records import read_records
 from diffbench.commands.measure import image_sets
 from diffbench.commands.measure import run as measure
 from diffbench.commands.measure.image_sets import Wanted, image_file
+from diffbench.jobs.prepare import DatasetPart, PrepareJob
 from diffbench.metrics.fid import frechet_distance, moments
 from diffbench.stages import extract as stage
 from diffbench.stages.prepare import prepare
@@ -168,7 +169,7 @@ def test_a_data_set_by_name_gives_the_id_that_the_benchmarks_own_rows_have(digit
     monkeypatch.chdir(digits)
     given = ("--protocol", "classifier", "--rounding", "truncate", "--threads", 1)
     said = run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "digits", *given)
-    prepare({"dataset": {"name": "digits"}}, out_train=Path("train.npz"), out_test=Path("test.npz"))
+    prepare(PrepareJob(dataset=DatasetPart("digits")), out_train=Path("train.npz"), out_test=Path("test.npz"))
     assert f"reference=train:1297@{sha256('train.npz')[:8]};" in said
     said = run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "digits", "--split", "test", *given)
     assert f"reference=test:500@{sha256('test.npz')[:8]};" in said

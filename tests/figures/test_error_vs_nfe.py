@@ -6,6 +6,7 @@ import pytest
 from diffbench.base.errors import UserError
 from diffbench.figures._style import save_png
 from diffbench.figures.error_vs_nfe import ErrorVsNfe
+from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.stages.plot import plot
 
 
@@ -39,8 +40,9 @@ def test_what_cannot_be_drawn_is_named(oracle):
 
 def test_the_plot_stage_draws_it_from_the_file_too(oracle, tmp_path):
     oracle.to_csv(tmp_path / "oracle.csv", index=False)
-    plot({"figure": {"name": "error_vs_nfe"}}, out=tmp_path / "a.png", table=tmp_path / "oracle.csv")
+    job = PlotJob(figure=FigurePart("error_vs_nfe"))
+    plot(job, out=tmp_path / "a.png", table=tmp_path / "oracle.csv")
     save_png(ErrorVsNfe()(oracle), tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with pytest.raises(UserError, match="error_vs_nfe: is drawn from --table, and from nothing else"):
-        plot({"figure": {"name": "error_vs_nfe"}}, out=tmp_path / "c.png", images=[tmp_path / "a.npz"])
+        plot(job, out=tmp_path / "c.png", images=[tmp_path / "a.npz"])

@@ -1,8 +1,11 @@
 """A tiny trained model of the smoke benchmark, made once, for the stages that need one."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
+
+from diffbench.jobs.job import Part
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 
@@ -15,29 +18,51 @@ def smoke():
 
 
 @pytest.fixture(scope="session")
-def specs(smoke):
-    """Reduced specs of the smoke benchmark's jobs by stage, as fresh copies: specs(stage, **changes)."""
+def jobs(smoke):
+    """Reduced jobs of the smoke benchmark by stage: jobs(stage, **changes).
 
+    A change of a dataclass field or of a part is a map of what changes in it; any other replaces the field.
+    """
     from diffbench.benchmark.jobs import bound_job, sample_job, train_job
     from diffbench.benchmark.rows import SampleSet
 
-    def spec(stage, model="iddpm", **changes):
-        job = {
-            "train": lambda: train_job(smoke, model, 0),
-            "sample": lambda: sample_job(smoke, SampleSet(model, "ancestral", 3, 0, 0, 7, ()), [3, 2]),
-            "bound": lambda: bound_job(smoke, model, "test"),
-            "bound_train": lambda: bound_job(smoke, model, "train"),
+    few = {"timesteps": 4, "num_images": 7, "micro_batch": 5}
+
+    def job(stage, model="iddpm", **changes):
+        made, small = {
+            "train": lambda: (
+                train_job(smoke, model, 0),
+                {"training": {"steps": 6, "batch_size": 8, "log_every": 4}},
+            ),
+            "sample": lambda: (
+                sample_job(smoke, SampleSet(model, "ancestral", 3, 0, 0, 7, ()), [3, 2]),
+                {"sampling": {"micro_batch": 3}},
+            ),
+            "bound": lambda: (bound_job(smoke, model, "test"), {"bound": {"reconstructions": 3} | few}),
+            "bound_train": lambda: (bound_job(smoke, model, "train"), {"bound": few}),
         }[stage]()
-        found = job.as_json()
-        found["network"]["channels"] = 8
-        if stage == "train":
-            found["training"] |= {"steps": 6, "batch_size": 8, "log_every": 4}
-        if stage == "sample":
-            found["sampling"]["micro_batch"] = 3
-        if stage == "bound":
-            found["bound"] |= {"reconstructions": 3}
-        if stage in ("bound", "bound_train"):
-            found["bound"] |= {"timesteps": 4, "num_images": 7, "micro_batch": 5}
+        return changed(changed(made, network={"channels": 8}, **small), **changes)
+
+    return job
+
+
+def changed(held, **changes):
+    """Return a job or a part of one with other values; a map changes what is inside a field."""
+    if isinstance(held, Part):
+        return dataclasses.replace(held, options=held.options | changes)
+    if isinstance(held, dict):
+        return held | changes
+    inside = {name: value for name, value in changes.items() if isinstance(value, dict) and getattr(held, name)}
+    inside = {name: changed(getattr(held, name), **value) for name, value in inside.items()}
+    return dataclasses.replace(held, **(changes | inside))
+
+
+@pytest.fixture(scope="session")
+def specs(jobs):
+    """Reduced specs of the smoke benchmark's jobs by stage, as fresh copies: specs(stage, **changes)."""
+
+    def spec(stage, model="iddpm", **changes):
+        found = jobs(stage, model).as_json()
         for key, value in changes.items():
             found[key] = found[key] | value if isinstance(value, dict) else value
         return found
@@ -48,10 +73,11 @@ def specs(smoke):
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """Folder with train.npz and test.npz of the digits."""
+    from diffbench.jobs.prepare import DatasetPart, PrepareJob
     from diffbench.stages.prepare import prepare
 
     folder = tmp_path_factory.mktemp("data")
-    prepare({"dataset": {"name": "digits"}}, out_train=folder / "train.npz", out_test=folder / "test.npz")
+    prepare(PrepareJob(dataset=DatasetPart("digits")), out_train=folder / "train.npz", out_test=folder / "test.npz")
     return folder
 
 

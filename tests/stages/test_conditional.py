@@ -73,6 +73,7 @@ def unequal(tmp_path_factory, specs):
     from PIL import Image
     from sklearn.datasets import load_digits
 
+    from diffbench.jobs.prepare import DatasetPart, PrepareJob
     from diffbench.stages.prepare import prepare
 
     folder = tmp_path_factory.mktemp("unequal")
@@ -83,8 +84,8 @@ def unequal(tmp_path_factory, specs):
             for k, pixels in enumerate(images[labels == label][chosen]):
                 grey = np.rint(pixels.reshape(8, 8) * 255 / 16).astype(np.uint8)
                 Image.fromarray(grey).save(folder / "in" / split / str(label) / f"{k}.png")
-    dataset = {"name": "folder", "path": str(folder / "in"), "channels": 1}
-    prepare({"dataset": dataset}, out_train=folder / "train.npz", out_test=folder / "test.npz")
+    dataset = DatasetPart("folder", {"path": str(folder / "in"), "channels": 1})
+    prepare(PrepareJob(dataset=dataset), out_train=folder / "train.npz", out_test=folder / "test.npz")
     path = folder / "weights.safetensors"
     train(conditional(specs("train")), folder / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "c")
     return path

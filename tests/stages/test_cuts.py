@@ -15,6 +15,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.sizes import shrunk
 from diffbench.benchmark.jobs import train_classifier_job
 from diffbench.datasets._crop import at_random, halved_then_bicubic
+from diffbench.jobs.prepare import DatasetPart, PrepareJob
 from diffbench.stages._cuts import cutting
 from diffbench.stages.prepare import prepare
 from diffbench.stages.shrink import main as shrink
@@ -32,7 +33,11 @@ def pictures(tmp_path):
         pixels = draws.integers(0, 256, (12 + k, 30 - k), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "pictures" / split / name / f"{k}.png")
     entry = ENTRY | {"path": str(tmp_path / "pictures")}
-    prepare({"dataset": entry}, out_train=tmp_path / "train.npz", out_test=tmp_path / "test.npz")
+    prepare(
+        PrepareJob(dataset=DatasetPart.read(entry, "dataset")),
+        out_train=tmp_path / "train.npz",
+        out_test=tmp_path / "test.npz",
+    )
     return tmp_path
 
 
@@ -92,7 +97,11 @@ def test_images_that_are_not_square_are_refused(tmp_path):
         (tmp_path / "pictures" / split).mkdir(parents=True)
         Image.new("L", (12, 9)).save(tmp_path / "pictures" / split / "a.png")
     entry = {"name": "folder", "path": str(tmp_path / "pictures"), "channels": 1}
-    prepare({"dataset": entry}, out_train=tmp_path / "train.npz", out_test=tmp_path / "test.npz")
+    prepare(
+        PrepareJob(dataset=DatasetPart.read(entry, "dataset")),
+        out_train=tmp_path / "train.npz",
+        out_test=tmp_path / "test.npz",
+    )
     images = read_member(tmp_path / "train.npz", "arr_0")
     with (
         pytest.raises(UserError, match="random crops are squares, and images of 9x12 are not"),

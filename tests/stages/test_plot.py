@@ -10,6 +10,7 @@ from diffbench.base.arrays import save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import read_provenance
+from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.stages.plot import main, plot
 
 
@@ -51,8 +52,17 @@ def test_table_to_picture_twice_the_same(tmp_path, table):
     first = sha256(call(tmp_path, spec, "--table", table, "--run-record", tmp_path / "plot.run.json"))
     out = call(tmp_path, spec, "--table", table)
     assert sha256(out) == first
+    assert sha256(call(tmp_path, {"figure": "fid_vs_steps"}, "--table", table)) == first
     assert read_provenance(out)["inputs"] == {str(table): sha256(table)}
     assert json.loads((tmp_path / "plot.run.json").read_text())["stage"] == "plot"
+
+
+def test_a_figure_of_a_tables_job(tmp_path, table):
+    spec = {"benchmark": "d", "table": {"name": "table2"}, "upstream": {"scores": ["0" * 16]}}
+    out = call(tmp_path, spec | {"figure": {"name": "fid_vs_steps"}}, "--table", table)
+    assert read_provenance(out)["spec"] == spec | {"figure": {"name": "fid_vs_steps"}}
+    with pytest.raises(UserError, match="--spec: the table's job has no 'figure'"):
+        call(tmp_path, spec, "--table", table)
 
 
 def test_images_to_picture(tmp_path, images):
@@ -98,9 +108,9 @@ def test_what_does_not_belong_together(tmp_path, table, images):
 def test_inputs_of_another_kind_are_one_line(tmp_path):
     save_npz(tmp_path / "floats.npz", {"arr_0": np.zeros((4, 8, 8, 1))})
     (tmp_path / "bytes.csv").write_bytes(bytes(range(256)))
-    spec = {"figure": {"name": "samples"}, "labels": ["a"]}
+    samples = PlotJob(figure=FigurePart("samples"), labels=("a",))
     with pytest.raises(UserError, match=r"floats\.npz: arr_0 is float64"):
-        plot(spec, out=tmp_path / "a.png", images=[tmp_path / "floats.npz"])
+        plot(samples, out=tmp_path / "a.png", images=[tmp_path / "floats.npz"])
     with pytest.raises(UserError, match="not a table in CSV"):
-        plot({"figure": "fid_vs_steps"}, out=tmp_path / "a.png", table=tmp_path / "bytes.csv")
+        plot(PlotJob(figure=FigurePart("fid_vs_steps")), out=tmp_path / "a.png", table=tmp_path / "bytes.csv")
     assert not (tmp_path / "a.png").exists()

@@ -34,7 +34,7 @@ def features(path, seed, num_images=80, sha="a" * 64, resize="none"):
     draw = np.random.default_rng(seed)
     pool, logits = draw.normal(size=(num_images, 6)), draw.normal(size=(num_images, 10))
     save_npz(path, {"pool": pool.astype(np.float32), "logits": logits.astype(np.float32)})
-    facts = {"weights_sha256": sha, "num_images": num_images, "resize": resize}
+    facts = {"weights_sha256": sha, "num_images": num_images, "resize": resize, "pixels_sha256": "b" * 64}
     write_provenance(path, spec={}, inputs=checked({"images": __file__}, foreign=["images"]), facts=facts)
     return path
 
@@ -227,14 +227,15 @@ def test_what_to_score_is_one_of_two(tmp_path, capsys, more):
 def test_files_of_other_stages_are_refused_by_name(tmp_path):
     own, other = features(tmp_path / "f.npz", 0), features(tmp_path / "ref.npz", 1)
     terms(tmp_path / "t.npz")
-    for given, message in (
-        (("--features", tmp_path / "t.npz", "--reference", other), "t.npz.json: records no 'weights_sha256'"),
-        (("--terms", own), "f.npz.json: records no 'split'"),
+    for spec, given, message in (
+        (SPEC, ("--features", tmp_path / "t.npz", "--reference", other), "t.npz.json: records no 'weights_sha256'"),
+        ({"row": ROW}, ("--terms", own), "f.npz.json: records no 'of'"),
         (
+            SPEC,
             ("--features", own, "--reference", other, "--samples-provenance", f"{own}.json"),
             "f.npz.json: of other samples than those whose features",
         ),
     ):
         with pytest.raises(UserError, match=message):
-            main(call(*given, out=tmp_path / "s.json"))
+            main(call(*given, spec=spec, out=tmp_path / "s.json"))
     assert not (tmp_path / "s.json").exists()

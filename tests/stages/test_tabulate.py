@@ -11,15 +11,14 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
-from diffbench.base.records import Estimate, record, write_records
+from diffbench.base.records import Estimate, Row, record, write_records
 from diffbench.stages.tabulate import main
 
 SPEC = json.dumps({"benchmark": "digits", "table": {"name": "table2"}})
 
 
 def row(model="ddpm", sampler="ddim", steps=10, seed=0):
-    keys = {"benchmark": "digits", "model": model, "sampler": sampler, "steps": steps, "guidance_scale": None}
-    return {**keys, "train_seed": seed, "sample_seed": seed, "num_images": 500}
+    return Row("digits", model, sampler, steps, train_seed=seed, sample_seed=seed, num_images=500)
 
 
 def scored(path, records):
@@ -116,7 +115,8 @@ def terms(tmp_path):
 
 def test_a_table_of_terms(tmp_path, terms):
     out = tmp_path / "rate_distortion.csv"
-    spec = {"table": {"name": "rate_distortion"}, "rows": [{"benchmark": "digits", "model": "ddpm", "train_seed": 0}]}
+    spec = {"benchmark": "digits", "table": {"name": "rate_distortion"}}
+    spec["rows"] = [{"benchmark": "digits", "model": "ddpm", "train_seed": 0}]
     main(["--spec", json.dumps(spec), "--terms", str(terms), "--out", str(out)])
     lines = out.read_text().splitlines()
     assert lines[1].startswith("digits,ddpm,0,3,10,4,") and lines[2].startswith("digits,ddpm,0,3,5,1,1,1,12.75,")
@@ -128,7 +128,7 @@ def test_a_table_of_terms(tmp_path, terms):
 
 
 def test_a_table_of_terms_is_not_made_from_scores(tmp_path, scores):
-    spec = json.dumps({"table": {"name": "rate_distortion"}})
+    spec = json.dumps({"benchmark": "digits", "table": {"name": "rate_distortion"}})
     with pytest.raises(UserError, match="table rate_distortion: is made from --terms"):
         main(["--spec", spec, "--scores", *scores, "--out", str(tmp_path / "t.csv")])
     with pytest.raises(SystemExit):

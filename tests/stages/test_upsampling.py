@@ -12,8 +12,11 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
-from diffbench.base.records import read_records
+from diffbench.base.records import Row, read_records
 from diffbench.base.sizes import enlarged, shrunk
+from diffbench.jobs.sample_facts import Cost
+from diffbench.jobs.score import PairsJob
+from diffbench.jobs.shrink import ShrinkJob
 from diffbench.metrics.psnr import Psnr
 from diffbench.stages import sample as stage
 from diffbench.stages.extract import extract
@@ -31,7 +34,7 @@ def small(tmp_path_factory, data):
     """Folder with train_4.npz and test_4.npz."""
     folder = tmp_path_factory.mktemp("small")
     for split in ("train", "test"):
-        shrink({"size": 4}, data / f"{split}.npz", folder / f"{split}_4.npz")
+        shrink(ShrinkJob(size=4), data / f"{split}.npz", folder / f"{split}_4.npz")
     return folder
 
 
@@ -85,10 +88,10 @@ def test_shrunk_data_and_their_facts(small, data):
 
 def test_a_size_that_does_not_divide_is_one_line(data, tmp_path):
     with pytest.raises(UserError, match=r"train\.npz: images of 8x8 cannot be shrunk to a height of 3"):
-        shrink({"size": 3}, data / "train.npz", tmp_path / "a.npz")
-    for size, words in ((0, "0 is not a number"), ("4", "'4' is not a number"), (None, "give a number")):
+        shrink(ShrinkJob(size=3), data / "train.npz", tmp_path / "a.npz")
+    for size, words in ((0, "0 is not a number"), ("4", "'4' is not a whole number"), (None, "None is not a whole")):
         with pytest.raises(UserError, match=words):
-            shrink({"size": size}, data / "train.npz", tmp_path / "a.npz")
+            ShrinkJob.read({"size": size})
     assert not (tmp_path / "a.npz").exists()
 
 
@@ -105,7 +108,7 @@ def test_a_cascade_keeps_the_labels_and_counts_both_stages(cascade, base, upsamp
     assert facts["low_res"] == {key: below[key] for key in ("nfe", "flops_per_evaluation")}
     assert "full_size" not in facts and below["full_size"] == [8, 8]
     total = 2 * facts["flops_per_evaluation"] + 2 * below["flops_per_evaluation"]
-    assert costs(facts) == {"nfe": 4, "nfe_low_res": 2, "flops_per_image": total}
+    assert costs(Cost.read(facts, "")) == {"nfe": 4, "nfe_low_res": 2, "flops_per_image": total}
     # The stem sees twice the channels at 8x8: 9 weights a pixel and channel, and a multiply-add is two.
     assert facts["flops_per_evaluation"] > 3 * below["flops_per_evaluation"]
 
@@ -168,14 +171,14 @@ def test_real_images_need_no_model_below(specs, upsampler, small, tmp_path):
     call(specs("sample", "upsampled_real", spacings=["2"]), upsampler, tmp_path / "a.npz", small / "test_4.npz")
     assert np.array_equal(read_member(tmp_path / "a.npz", "arr_1"), read_member(small / "test_4.npz", "arr_1")[:7])
     facts = read_provenance(tmp_path / "a.npz")["facts"]
-    assert costs(facts) == {"nfe": 2, "flops_per_image": 2 * facts["flops_per_evaluation"]}
+    assert costs(Cost.read(facts, "")) == {"nfe": 2, "flops_per_image": 2 * facts["flops_per_evaluation"]}
 
 
 def test_costs_of_a_guided_base_and_of_three_stages():
-    guided = {"nfe": 5, "flops_per_evaluation": 10, "classifier_evaluations": 5, "flops_per_classifier_evaluation": 3}
-    middle = {"nfe": 2, "flops_per_evaluation": 100, "low_res": guided}
+    guided = Cost(nfe=5, flops_per_evaluation=10, classifier_evaluations=5, flops_per_classifier_evaluation=3)
+    middle = Cost(nfe=2, flops_per_evaluation=100, low_res=guided)
     assert costs(middle) == {"nfe": 7, "nfe_low_res": 5, "classifier_evaluations": 5, "flops_per_image": 265}
-    top = {"nfe": 1, "flops_per_evaluation": 1000, "low_res": middle}
+    top = Cost(nfe=1, flops_per_evaluation=1000, low_res=middle)
     assert costs(top) == {"nfe": 8, "nfe_low_res": 7, "classifier_evaluations": 5, "flops_per_image": 1265}
 
 
@@ -233,9 +236,8 @@ def test_pairs_are_scored_image_by_image(small, data, tmp_path):
     own = np.clip(truth.astype(int) + 2, 0, 255).astype(np.uint8)
     low_res_file(tmp_path / "own.npz", own)
     write_provenance(tmp_path / "own.npz", spec={}, inputs=checked({"low_res": small / "test_4.npz"}))
-    row = dict.fromkeys(("model", "sampler", "steps", "guidance_scale", "train_seed", "sample_seed", "num_images"))
-    spec = {"rounding": "truncate", "row": {"benchmark": "smoke", **row}}
-    score_pairs(spec, tmp_path / "own.npz", data / "test.npz", small / "test_4.npz", tmp_path / "s.json")
+    job = PairsJob(rounding="truncate", row=Row("smoke", "upsampled_real"))
+    score_pairs(job, tmp_path / "own.npz", data / "test.npz", small / "test_4.npz", tmp_path / "s.json")
     found = {item["metric"]: item for item in read_records([tmp_path / "s.json"])}
     assert found["psnr"]["value"] == pytest.approx(Psnr()({"images": own}, {"images": truth}).value)
     assert found["psnr_enlarged"]["value"] == pytest.approx(
@@ -247,6 +249,6 @@ def test_pairs_are_scored_image_by_image(small, data, tmp_path):
     low_res_file(tmp_path / "floats.npz", given / 255)
     low_res_file(tmp_path / "other.npz", given)
     with pytest.raises(UserError, match=r"own\.npz: not upsampled from .*other\.npz, but from another version of it"):
-        score_pairs(spec, tmp_path / "own.npz", data / "test.npz", tmp_path / "other.npz", tmp_path / "s.json")
+        score_pairs(job, tmp_path / "own.npz", data / "test.npz", tmp_path / "other.npz", tmp_path / "s.json")
     with pytest.raises(UserError, match=r"floats\.npz: arr_0 is float64"):
-        score_pairs(spec, tmp_path / "own.npz", data / "test.npz", tmp_path / "floats.npz", tmp_path / "s.json")
+        score_pairs(job, tmp_path / "own.npz", data / "test.npz", tmp_path / "floats.npz", tmp_path / "s.json")

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from diffbench.base import plugins
-from diffbench.base.records import Estimate, record
+from diffbench.base.records import Estimate, Row, record
 
 ROW = {
     "benchmark": "digits",
@@ -24,7 +24,7 @@ CURVE = {
     name: np.array([[0.5, 0.1], [0.7, 0.3]]) for name in ("curve_rate", "curve_x_0_mse", "curve_psnr", "curve_ssim")
 }
 DATA = {
-    "records": [record(ROW, metric, "p", Estimate.normal(2.0, 0.1)) for metric in ("fid", "kid", "unheard_of")],
+    "records": [record(Row(**ROW), metric, "p", Estimate.normal(2.0, 0.1)) for metric in ("fid", "kid", "unheard_of")],
     "terms": [(ROW, CURVE | {"width": np.ones(9), "prior": np.zeros(2), "curve_timesteps": np.array([0, 4])})],
 }
 

@@ -1,9 +1,11 @@
 """Columns, joins and order of the main table."""
 
+from dataclasses import replace
+
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate, record
+from diffbench.base.records import Estimate, Row, record
 from diffbench.tables.table2 import table2
 
 COLUMNS = """benchmark model sampler steps nfe nfe_max guidance_scale train_seed sample_seed num_images protocol
@@ -23,16 +25,7 @@ def row(
     sample_seed=0,
     num_images=500,
 ):
-    return {
-        "benchmark": "digits",
-        "model": model,
-        "sampler": sampler,
-        "steps": steps,
-        "guidance_scale": guidance_scale,
-        "train_seed": train_seed,
-        "sample_seed": sample_seed,
-        "num_images": num_images,
-    }
+    return Row("digits", model, sampler, steps, guidance_scale, train_seed, sample_seed, num_images)
 
 
 def fid(where, value=10.0, protocol="p"):
@@ -59,8 +52,8 @@ def test_scores_costs_and_bound_meet_in_one_row():
         record(bound, "nll_bits_per_dim", "b", Estimate.normal(3.0, 0.02)),
         record(bound, "distortion_rmse", "b", Estimate.exact(1.5)),
         record(other, "nll_bits_per_dim", "b", Estimate.normal(9.0, 0.02)),
-        record(bound | {"num_images": 99}, "nll_train_bits_per_dim", "b", Estimate.normal(2.9, 0.03)),
-        record(bound | {"num_images": None}, "nll_gap_bits_per_dim", "b", Estimate.normal(0.1, 0.04)),
+        record(replace(bound, num_images=99), "nll_train_bits_per_dim", "b", Estimate.normal(2.9, 0.03)),
+        record(replace(bound, num_images=None), "nll_gap_bits_per_dim", "b", Estimate.normal(0.1, 0.04)),
     ]
     (only,) = table2(records).to_dict("records")
     assert (only["fid"], only["fid_low"], only["fid_high"], only["recall_high"]) == (10, 9, 12, 0.6)

@@ -1,10 +1,11 @@
 """The ablation grid's table: columns, seeds taken together, intervals, what is left out."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from diffbench.base.records import Estimate, record
+from diffbench.base.records import Estimate, Row, record
 from diffbench.tables.table3 import COLUMNS, table3
 
 MODELS = {
@@ -17,8 +18,7 @@ BOUND = {"sampler": None, "steps": None, "sample_seed": None, "num_images": 77}
 
 
 def row(model="a", **changes):
-    keys = {"benchmark": "digits", "model": model, "sampler": "ancestral", "steps": 25, "guidance_scale": None}
-    return {**keys, "train_seed": 0, "sample_seed": 0, "num_images": 500, **changes}
+    return replace(Row("digits", model, "ancestral", 25, None, 0, 0, 500), **changes)
 
 
 def fid(where, value=10.0, low=1.0, high=2.0):

@@ -1,9 +1,11 @@
 """Table 4: guided rows by scale, their cost, and real images as the floor."""
 
+from dataclasses import replace
+
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate, record
+from diffbench.base.records import Estimate, Row, record
 from diffbench.tables.table4 import COLUMNS, table4
 
 REAL = {
@@ -17,8 +19,7 @@ REAL = {
 
 
 def row(model="adm_g", steps=25, scale=1.0, **changes):
-    base = {"benchmark": "digits", "model": model, "sampler": "ancestral", "steps": steps, "guidance_scale": scale}
-    return base | {"train_seed": 0, "sample_seed": 0, "num_images": 500} | changes
+    return replace(Row("digits", model, "ancestral", steps, scale, 0, 0, 500), **changes)
 
 
 def records():
@@ -35,7 +36,7 @@ def records():
     ):
         for metric in ("fid", "classification_accuracy", "kid"):
             found.append(record(given, metric, "p", Estimate(k, k - 0.1, k + 0.1)))
-        if given["guidance_scale"]:
+        if given.guidance_scale:
             found.append(record(given, "classifier_evaluations", "p", Estimate.exact(25.0)))
     return found
 

@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate, record
+from diffbench.base.records import Estimate, Row, record
 from diffbench.tables.table5 import COLUMNS, table5
 
 KEYS = {
@@ -18,7 +18,7 @@ KEYS = {
 
 
 def records(model, numbers, costs, protocol="p"):
-    row = {**KEYS, "model": model, "num_images": 50}
+    row = Row(**KEYS, model=model, num_images=50)
     found = [record(row, metric, protocol, Estimate.normal(value, 0.1)) for metric, value in numbers.items()]
     return found + [record(row, metric, "q", Estimate.exact(value)) for metric, value in costs.items()]
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
@@ -16,6 +16,7 @@ from diffbench.base.writing import UNWRITABLE
 from diffbench.benchmark.protocols import metric_of
 from diffbench.commands.measure.image_sets import Wanted, channels_of
 from diffbench.commands.sampler_option import parsed
+from diffbench.jobs.score import Rounding
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import CHANNELS, ImageSet
 
@@ -70,7 +71,7 @@ def require_writable(place: Path, option: str, *, is_folder: bool) -> None:
         raise UserError(f"{place}: cannot be written ({reason}); choose another place by {option}") from error
 
 
-def rounding_of(samples: Path, asked: str | None) -> str:
+def rounding_of(samples: Path, asked: str | None) -> Rounding:
     """Return how floats became bytes: as asked, else as the record beside samples of ours says, else unknown.
 
     Raises: UserError where the two contradict each other.
@@ -84,7 +85,7 @@ def rounding_of(samples: Path, asked: str | None) -> str:
             recorded = _inner(_inner(found, "spec"), "sampling").get("rounding")
     if recorded and asked not in (None, recorded):
         raise UserError(f"--rounding {asked}: {provenance_path(samples)} says '{recorded}'; leave the option out")
-    return recorded or asked or "unknown"
+    return cast(Rounding, recorded or asked or "unknown")
 
 
 def _inner(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from diffbench.commands.measure.cached import whole
 from diffbench.commands.sampler_option import parsed
 from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import SUFFIXES, PictureTree
+from diffbench.jobs.prepare import DatasetPart, PrepareJob
 from diffbench.protocols._contract import ARRAYS
 from diffbench.stages._image_file import image_set
 from diffbench.stages.prepare import prepare
@@ -143,11 +144,10 @@ def reference_file(text: str, data: Path | None, split: str | None, cache: Path,
     split = split or "train"
     if split not in ("train", "test"):
         raise UserError(f"--split {split}: is not allowed; allowed: train, test")
-    options = _data_set(text, data)
-    spec = {"dataset": options}
-    folder = cache / "references" / digest(spec)[:24]
+    job = PrepareJob(dataset=DatasetPart.read(_data_set(text, data), "--reference"))
+    folder = cache / "references" / digest(job.as_json())[:24]
     # Written each time: what lies at a path may have changed, and reading it is little beside extracting features.
-    prepare(spec, out_train=folder / "train.npz", out_test=folder / "test.npz")
+    prepare(job, out_train=folder / "train.npz", out_test=folder / "test.npz")
     return Images(folder / f"{split}.npz", f"split {split} of {text}"), split
 
 

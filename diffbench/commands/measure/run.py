@@ -12,12 +12,13 @@ from diffbench.base.inputs import require_files
 from diffbench.base.plugins import configure, described, load, module_of
 from diffbench.base.provenance import versions_of
 from diffbench.base.provenance_file import provenance_path, read_provenance
-from diffbench.base.records import ROW_KEYS, read_records
+from diffbench.base.records import Row, read_records
 from diffbench.benchmark.codehash import code_hash
 from diffbench.benchmark.protocols import check_protocol, metric_of
 from diffbench.commands.measure.before import require_enough, require_fitting, rounding_of
 from diffbench.commands.measure.cached import whole
 from diffbench.commands.measure.image_sets import Wanted
+from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import ImageSet, image_set, stored_features
@@ -60,8 +61,8 @@ def measure(
     """
     extractor_name, extractor = extractor_of(protocol, name)
     wanted = wanted_of(extractor, weights)
-    rounding = rounding_of(samples, rounding)
-    protocol.require(resize=extractor.resize, rounding=rounding)
+    rule = rounding_of(samples, rounding)
+    protocol.require(resize=extractor.resize, rounding=rule)
     own, other = image_set(samples), image_set(reference)
     require_fitting(samples, own, wanted)
     require_fitting(reference, other, wanted)
@@ -77,8 +78,7 @@ def measure(
         "versions": versions_of(spec),
     }
     features = [_features_of(images, cache, key, extractor, weights, device) for images in (samples, reference)]
-    row: dict[str, Any] = dict.fromkeys(ROW_KEYS) | {"benchmark": "measure", "model": label}
-    asked = {"protocol": described(protocol, name), "rounding": rounding, "row": row}
+    asked = ScoreJob(protocol=ProtocolPart.of(protocol, name), rounding=rule, row=Row("measure", label))
     score_features(asked, features[0], features[1], out)
     notes = [
         *_notes_of_sizes(own, other, full_size(samples)),

@@ -13,6 +13,7 @@ from diffbench.base.progress import progress
 from diffbench.base.provenance_file import TREE, difference, provenance_path, read_provenance, way_out
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
+from diffbench.jobs.tabulate import TableJob
 from diffbench.stages.tabulate import tabulate
 
 KINDS = (".npz", ".safetensors", ".csv", ".json", ".png")
@@ -172,7 +173,7 @@ def _differences(
     with TemporaryDirectory() as folder:
         again, numbers = Path(folder, "table.csv"), Path(folder, "metrics.json")
         try:
-            tabulate(spec, out_table=again, out_metrics=numbers if metrics else None, **given)
+            tabulate(TableJob.read(spec, "spec"), out_table=again, out_metrics=numbers if metrics else None, **given)
         except UserError as error:
             yield f"cannot be computed again ({error})"
             return
