@@ -5,6 +5,7 @@ snakemake --cores all results/table2.csv --configfile workflow/config/<benchmark
 """
 
 
+include: "workflow/rules/setup.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/shrink.smk"
@@ -18,26 +19,26 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/compare.smk"
-include: "workflow/rules/guard.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.table2.output,
-        rules.table4.output if GUIDED else [],
-        rules.table5.output if UPSAMPLING else [],
+        rules.table4.output if summary.guided else [],
+        rules.table5.output if summary.upsampling else [],
 
 
 onstart:
-    if not OF_COMPARISON:
-        remember_configuration(HOME, CONFIGURED_BY)
+    if not start.of_comparison:
+        remember_configuration(HOME, start.file)
 
 
 onsuccess:
-    if Path("results/logs").is_dir():
-        subprocess.run([sys.executable, "-m", "diffbench.commands.costs", "results/logs"], check=False)
+    if Path(LOGS).is_dir():
+        subprocess.run([sys.executable, "-m", "diffbench.commands.costs", LOGS], check=False)
 
 
 onerror:
-    print_reasons_of_failure()
+    for line in reasons_of_failure(HOME, since=BEGAN):
+        say(line)

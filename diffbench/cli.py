@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from click import Context
 from typer.core import TyperCommand
 
 import diffbench
@@ -156,7 +155,7 @@ def oracle(
 class _OfRows(TyperCommand):
     """`compare`, which says where samplers are compared: until now it took them, too."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         """Return the arguments that are left. Raises: UserError for an option that names a sampler."""
         for word in args:
             option = word.partition("=")[0]
@@ -169,9 +168,11 @@ class _OfRows(TyperCommand):
 def compare(
     a: Annotated[
         str,
-        typer.Argument(help="a row: model/sampler/steps, and key=value where that names several; or a file of scores"),
+        typer.Argument(
+            metavar="A", help="a row: model/sampler/steps, and key=value where that names several; or a file of scores"
+        ),
     ],
-    b: Annotated[str, typer.Argument(help="the row that it is compared with")],
+    b: Annotated[str, typer.Argument(metavar="B", help="the row that it is compared with")],
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
     results: Annotated[
         Path | None, typer.Option(help="a folder of results, a file of scores or a table  [default: results]")
@@ -300,15 +301,19 @@ def verify(
 def adopt(
     results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
     configfile: Annotated[
-        Path | None, typer.Option(help="the benchmark's YAML  [default: the one that made the results]")
+        Path | None,
+        typer.Option(envvar="DIFFBENCH_CONFIG", help="the benchmark's YAML  [default: the one that made the results]"),
     ] = None,
     rerun: Annotated[int, typer.Option(min=1, help="make so many artifacts again and compare their bytes")] = 5,
     seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,
+    stage: Annotated[
+        list[str], typer.Option(help="keep only what these stages made; again for more  [default: all]")
+    ] = [],  # noqa: B006
 ) -> None:
     """Keep finished results under changed code that gives the same bytes; exit code 1 where it does not."""
     from diffbench.commands.adopt.run import adopt as adopted
 
-    report = adopted(results, configfile, rerun=rerun, seed=seed)
+    report = adopted(results, configfile, rerun=rerun, seed=seed, stages=stage or STAGES)
     typer.echo(report)
     if not report.good:
         raise typer.Exit(1)
@@ -346,8 +351,9 @@ def main() -> None:
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
             # Click's own usage errors carry one line too.
-            if hasattr(error, "format_message"):
-                raise UserError(error.format_message()) from None
+            said = getattr(error, "format_message", None)
+            if said is not None:
+                raise UserError(said()) from None
             raise
         if code == INTERRUPTED:
             raise KeyboardInterrupt

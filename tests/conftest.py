@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -21,6 +22,20 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Hand the option on to where tests are parametrized, which is at import."""
     os.environ[SAMPLERS] = " ".join(config.getoption("--sampler"))
+    if config.getoption("--jaxtyping-packages", default=None):
+        _check_types_as_python_means_them()
+
+
+def _check_types_as_python_means_them():
+    """Let `--jaxtyping-packages=diffbench,beartype.beartype` take an int for a float, and any object for Self.
+
+    Python's typing rules (PEP 484) allow the first, and beartype by itself does not. It can check Self only where it
+    decorates whole classes, and jaxtyping's import hook decorates each method.
+    """
+    import beartype
+
+    overrides = beartype.FrozenDict({Self: object})
+    beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True, hint_overrides=overrides))
 
 
 ROOT = Path(__file__).parents[1]

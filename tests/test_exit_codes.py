@@ -43,6 +43,8 @@ def test_help_and_what_is_done_is_0(tmp_path, arguments):
         (["check", "--nothing"], "No such option"),
         (["conform"], "Missing argument"),
         (["compare", "a/b/1", "c/d/1"], "no folder 'results' here"),
+        (["compare", "a/b/1"], "Missing argument 'B'"),
+        (["adopt", "nowhere"], "nowhere: no folder of results"),
         (["oracle", "--sampler", "nowhere.Nothing"], "nowhere"),
         (["import", "nowhere.pt"], "nowhere.pt"),
         (

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import read_recorded
@@ -58,7 +58,7 @@ def _object(text: str) -> dict[str, Any]:
         value = read_recorded(path)["spec"]
     if not isinstance(value, dict):
         raise UserError("--spec: must be a JSON object")
-    return value
+    return cast(dict[str, Any], value)
 
 
 def _end_with_parent() -> None:

@@ -34,14 +34,3 @@ def foreign_digest(content: str, record: Mapping[str, Any] | None) -> str:
     """
     about = content if record is None else digest([content, record["facts"]])
     return FOREIGN + about[:16]
-
-
-def spec_of_one(spec: Mapping[str, Any], source: str, position: int) -> dict[str, Any]:
-    """Return a job's spec as one of its outputs records it: of a list under `upstream`, only what that one comes from.
-
-    A set of images has the same features, record included, whichever sets the job extracted beside it.
-    """
-    upstream = spec.get("upstream", {})
-    if not isinstance(upstream.get(source), list):
-        return dict(spec)
-    return {**spec, "upstream": {**upstream, source: upstream[source][position]}}

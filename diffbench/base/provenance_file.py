@@ -78,6 +78,7 @@ def write_recorded(source: Path, content: Mapping[str, Any]) -> None:
 
 
 def recorded_text(content: Mapping[str, Any]) -> str:
+    """Return the text of a provenance, with the digest of its own content."""
     # Through JSON first, which turns keys into texts: their order, and with it the digest, is then that of a reader.
     plain = json.loads(json.dumps({key: value for key, value in content.items() if key != DIGEST}))
     return json.dumps(plain | {DIGEST: digest(plain)}, indent=1, sort_keys=True) + "\n"

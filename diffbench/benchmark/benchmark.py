@@ -56,8 +56,8 @@ class Benchmark:
         found = product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
         return list(
             dict.fromkeys(
-                (model, sampler, 0 if self.samplers[sampler].adaptive else steps, *seeds)
-                for model, sampler, steps, *seeds in found
+                (model, sampler, 0 if self.samplers[sampler].adaptive else steps, train_seed, sample_seed)
+                for model, sampler, steps, train_seed, sample_seed in found
             )
         )
 
@@ -209,6 +209,10 @@ class Benchmark:
     def extractor_of(self, protocol: str) -> str:
         """Return the name of a protocol's extractor entry."""
         return self.protocols[protocol][1].extractor
+
+    def measures_fid(self, row: SampleSet) -> bool:
+        """Return whether a protocol of a row has FID among its metrics."""
+        return any("fid" in self.protocols[name][1].metrics for name in row.protocols)
 
     @property
     def data_path(self) -> Path | None:

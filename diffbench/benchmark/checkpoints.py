@@ -11,6 +11,7 @@ from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Checkpoint, Model, NoisyClassifier
+from diffbench.jobs.weights_facts import WeightsFacts
 
 TRAINING_KEYS = ("objective", "training")
 PART_KEYS = ("network", "objective")
@@ -57,9 +58,7 @@ def adopted(
     if asked.key is not None:
         raise UserError(f"{where}.checkpoint.key: {path} was imported and holds a model's tensors alone; leave it out")
     provenance = read_provenance(file)
-    recorded, facts = _recorded(provenance["spec"], diffusion_keys), provenance["facts"]
-    for key in ("shape", "levels", "num_classes"):
-        facts[key]  # noqa: B018  (names the file where it is another stage's)
+    recorded, facts = _recorded(provenance["spec"], diffusion_keys), WeightsFacts.recorded(provenance)
     own = {
         key: {"name": entry[key]} if key in PART_KEYS and isinstance(entry[key], str) else entry[key] for key in entry
     }
@@ -70,7 +69,7 @@ def adopted(
             raise UserError(f"{where}.{key}: {path} records none; leave it out, nothing is trained here")
         _agree(own[key], recorded[key], f"{where}.{key}", path)
     completed = {**own, **{key: _completed(recorded[key], own.get(key)) for key in recorded}}
-    return completed, Checkpoint(asked.path, str(file), facts=dict(facts))
+    return completed, Checkpoint(asked.path, str(file), facts=facts)
 
 
 def _own(entry: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
@@ -139,34 +138,44 @@ def check_checkpoints(benchmark: Benchmark) -> None:
             )
         # Smaller images are enlarged before they are scored, to a size that only a record of this data set tells.
         facts = model.checkpoint.facts
-        if row.protocols and model.size is not None and facts is not None and "full_size" not in facts:
+        if row.protocols and model.size is not None and facts is not None and facts.full_size is None:
             raise UserError(
                 f"runs: {row.model} makes images of {model.size} pixels, which this data set cannot score; "
                 "use it as an upsampler's low_res, or take a data set of its own size"
             )
 
 
-def _data_of(dataset: Any) -> dict[str, Any] | None:
-    """Return the facts of the data set, None where the data are not here yet."""
+@dataclass(frozen=True)
+class Data:
+    """What a data set's images are: height, width and channels, and how many grey levels and classes they have."""
+
+    shape: tuple[int, int, int]
+    levels: int
+    num_classes: int | None
+
+
+def _data_of(dataset: Any) -> Data | None:
+    """Return what the images of the data set are, None where the data are not here yet."""
     try:
         shape = dataset.shape or dataset.open("test").shape
-        return {"shape": tuple(shape), "levels": dataset.levels, "num_classes": dataset.num_classes}
+        return Data(tuple(shape), dataset.levels, dataset.num_classes)
     except UserError:
         return None
 
 
-def _check_data(item: Model | NoisyClassifier, facts: Mapping[str, Any], data: Mapping[str, Any], where: str) -> None:
-    height, width, channels = data["shape"]
+def _check_data(item: Model | NoisyClassifier, facts: WeightsFacts, data: Data, where: str) -> None:
+    height, width, channels = data.shape
     try:
         channels, height, width = shrunk_shape((channels, height, width), item.size)
     except UserError as error:
         raise UserError(f"{where.removesuffix('checkpoint')}size: {error}") from None
-    wanted, found = (height, width, channels), tuple(facts["shape"])
-    if found != wanted:
-        sizes = ["x".join(map(str, shape)) for shape in (found, wanted)]
+    wanted = (height, width, channels)
+    if facts.shape != wanted:
+        sizes = ["x".join(map(str, shape)) for shape in (facts.shape, wanted)]
         advice = "; add 'size' to a model that an upsampler starts from" if item.size is None else ""
         raise UserError(f"{where}: made for images of {sizes[0]}, and here they are {sizes[1]}{advice}")
+    if facts.levels != data.levels:
+        raise UserError(f"{where}: made for {facts.levels} grey levels, and the data set has {data.levels}")
     takes_labels = isinstance(item, NoisyClassifier) or item.network.class_conditional
-    for key, words in (("levels", "grey levels"), ("num_classes", "classes")):
-        if (key == "levels" or takes_labels) and facts[key] != data[key]:
-            raise UserError(f"{where}: made for {facts[key]} {words}, and the data set has {data[key]}")
+    if takes_labels and facts.num_classes != data.num_classes:
+        raise UserError(f"{where}: made for {facts.num_classes} classes, and the data set has {data.num_classes}")

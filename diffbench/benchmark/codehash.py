@@ -73,7 +73,8 @@ def _importable_project(name: str, installed_too: bool) -> Path | None:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return None
-    return Path(found.origin) if found is not None and (found.origin or "").endswith(".py") else None
+    origin = "" if found is None else found.origin or ""
+    return Path(origin) if origin.endswith(".py") else None
 
 
 @cache

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
+from diffbench.jobs.model import Weights
 from diffbench.jobs.sample import LARGEST_BATCH, LowRes
+from diffbench.jobs.weights_facts import WeightsFacts
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,12 @@ class Run:
 class Execution:
     """How jobs are cut and where they run; nothing here changes what is computed, but for the thread count.
 
-    threads: per job, fixed, since results depend on it. device: auto takes CUDA when there is one. group_steps: one
-    process samples all step counts of a model and sampler (saves start-up on a CPU) instead of one each.
-    checkpoint_every: training steps between checkpoints.
+    threads: per job, fixed, since results depend on it. device: auto takes CUDA when there is one. checkpoint_every:
+    training steps between checkpoints.
     """
 
     threads: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    group_steps: bool = True
     checkpoint_every: int = 500
 
     def __post_init__(self):
@@ -106,7 +106,7 @@ class Checkpoint:
     path: str
     file: str
     key: str | None = None
-    facts: dict[str, Any] | None = None
+    facts: WeightsFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class NoisyClassifier:
     network_name: str
     diffusion: Any
     training: Any
-    weights: str
+    weights: Weights
     size: int | None = None
     checkpoint: Checkpoint | None = None
 
@@ -181,7 +181,7 @@ class Model:
     objective: Any
     objective_name: str
     training: Any
-    weights: str
+    weights: Weights
     of: str
     guidance: Guidance | None = None
     labels: LabelRule | None = None

@@ -7,13 +7,15 @@ by itself, and no file in between has to be there to find out.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from diffbench.base.digests import sha256, spec_digest
+from diffbench.base.errors import UserError
 from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
@@ -22,6 +24,9 @@ from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.rows import SampleSet
 from diffbench.jobs.job import Job
 from diffbench.jobs.prepare import Split
+
+OWN_REFERENCE = "reference_"
+"""What the name of a protocol's own reference begins with, where others name a split."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,36 @@ class Artifact:
     def record(self) -> str:
         """The path of its record."""
         return paths.record(self.path)
+
+    @property
+    def params(self) -> str:
+        """Its spec as the rule's parameter."""
+        return spec_text(self.spec or {})
+
+
+def spec_text(spec: Spec) -> str:
+    """Return a spec as one text in a fixed order, since Snakemake compares parameters as a set of values.
+
+    It holds the digests of all that is upstream: a file in the middle of the graph that is gone is no reason for
+    Snakemake to run anything, so what rests on it must be seen to be out of date by itself.
+    """
+    return json.dumps(spec, sort_keys=True)
+
+
+def files_of(artifacts: Artifact | Iterable[Artifact] | None) -> list[str]:
+    """Return the paths of one artifact, of several, or of none."""
+    return [made.path for made in _several(artifacts)]
+
+
+def records_of(artifacts: Artifact | Iterable[Artifact] | None) -> list[str]:
+    """Return the paths of the records of artifacts; a file that no job made has none."""
+    return [made.record for made in _several(artifacts) if made.spec is not None]
+
+
+def _several(artifacts: Artifact | Iterable[Artifact] | None) -> list[Artifact]:
+    if artifacts is None:
+        return []
+    return [artifacts] if isinstance(artifacts, Artifact) else list(artifacts)
 
 
 class Graph:
@@ -81,7 +116,7 @@ class Graph:
         for name in self.benchmark.extractors:
             self.extractor(name)
         for name in self.benchmark.protocols:
-            self.reference_images(name, self.reference_split(name))
+            self.real_images(self.reference_split(name))
         for pair in self.benchmark.used_models():
             self.model(*pair)
         for pair in self.benchmark.used_classifiers():
@@ -138,6 +173,20 @@ class Graph:
         """
         return paths.RESULTS if _key(row) in self.in_table else paths.compared_tree(row.num_images)
 
+    @cached_property
+    def _rows(self) -> dict[str, SampleSet]:
+        return {self._place_of_samples(row): row for row in self.benchmark.all_sets()}
+
+    def _place_of_samples(self, row: SampleSet) -> str:
+        return paths.samples(self.tree_of(row), place_of(row), row.steps)
+
+    def row_at(self, tree: str, place: str, steps: paths.Number) -> SampleSet:
+        """Return the sample set that lies at a place of a tree. Raises: UserError where no run asks for such a set."""
+        path = paths.samples(tree, place, steps)
+        if path not in self._rows:
+            raise UserError(f"{path}: no run of this benchmark asks for this sample set; add one to the configuration")
+        return self._rows[path]
+
     def low_res(self, row: SampleSet) -> Artifact | None:
         """Return the images that an upsampler's sample set starts from, None for other models."""
         model = self.benchmark.variant(row.model)
@@ -156,17 +205,17 @@ class Graph:
             sources["terms"] = self.terms(model.of, seed, "train")
         return {name: source for name, source in sources.items() if source is not None}
 
-    def sample_spec(self, row: SampleSet, steps: Sequence[int]) -> Spec:
-        """Return the spec of the job that makes a sample set at several numbers of steps; row: any of them."""
-        return self._spec(jobs.sample_job(self.benchmark, row, steps), **self.sources_of(row))
+    def sample_spec(self, row: SampleSet) -> Spec:
+        """Return the spec of the job that makes a sample set."""
+        return self._spec(jobs.sample_job(self.benchmark, row, [row.steps]), **self.sources_of(row))
 
     def samples(self, row: SampleSet) -> Artifact:
         """Return a sample set."""
-        path = paths.samples(self.tree_of(row), place_of(row), row.steps)
-        return self._once(("samples", path), lambda: self._artifact(path, self.sample_spec(row, [row.steps])))
+        path = self._place_of_samples(row)
+        return self._once(("samples", path), lambda: self._artifact(path, self.sample_spec(row)))
 
-    def extract_spec(self, extractor: str, images: Artifact | Sequence[Artifact]) -> Spec:
-        """Return the spec of the job that extracts the features of one or several sets of images."""
+    def extract_spec(self, extractor: str, images: Artifact) -> Spec:
+        """Return the spec of the job that extracts the features of a set of images."""
         job = jobs.extract_job(self.benchmark, extractor)
         return self._spec(job, images=images, weights=self.extractor(extractor))
 
@@ -177,27 +226,28 @@ class Graph:
             ("features", path), lambda: self._artifact(path, self.extract_spec(extractor, self.samples(row)))
         )
 
-    def reference_images(self, protocol: str, split: str) -> Artifact:
-        """Return the images of a split, or of the reference that a protocol brings itself."""
+    def real_images(self, split: str) -> Artifact:
+        """Return the images of a split, or of the reference that a protocol brings itself (`reference_split`)."""
         if split in ("train", "test"):
             return self.data(split)
+        protocol = split.removeprefix(OWN_REFERENCE)
         file = self.benchmark.protocols[protocol][1].reference_file
         made = paths.real_features(self.benchmark.extractor_of(protocol), split)
         return self._foreign(file, f"protocols.{protocol}.reference", made, "images")
 
-    def real_features(self, protocol: str, split: str) -> Artifact:
-        """Return the features of a split's images, or of a protocol's own reference, by a protocol's extractor."""
-        extractor = self.benchmark.extractor_of(protocol)
-        images = self.reference_images(protocol, split)
+    def real_features(self, extractor: str, split: str) -> Artifact:
+        """Return the features of a split's images, or of a protocol's own reference."""
         path = paths.real_features(extractor, split)
-        return self._once(("features", path), lambda: self._artifact(path, self.extract_spec(extractor, images)))
+        return self._once(
+            ("features", path), lambda: self._artifact(path, self.extract_spec(extractor, self.real_images(split)))
+        )
 
     # -- scores
 
     def reference_split(self, protocol: str) -> str:
         """Return the split that a protocol compares with, or its name where it brings a reference of its own."""
         part = self.benchmark.protocols[protocol][1]
-        return f"reference_{protocol}" if part.reference_file else part.reference
+        return f"{OWN_REFERENCE}{protocol}" if part.reference_file else part.reference
 
     def other_split(self, protocol: str) -> str:
         """Return the split that a protocol holds out, scored as if it had been sampled."""
@@ -205,7 +255,11 @@ class Graph:
 
     def reference(self, protocol: str) -> Artifact:
         """Return the features that a protocol compares with."""
-        return self.real_features(protocol, self.reference_split(protocol))
+        return self.real_features(self.benchmark.extractor_of(protocol), self.reference_split(protocol))
+
+    def held_out(self, protocol: str) -> Artifact:
+        """Return the features of the split that a protocol holds out."""
+        return self.real_features(self.benchmark.extractor_of(protocol), self.other_split(protocol))
 
     def scores(self, protocol: str, row: SampleSet) -> Artifact:
         """Return the scores of a sample set under a protocol."""
@@ -221,10 +275,7 @@ class Graph:
     def real_scores(self, protocol: str) -> Artifact:
         """Return the scores of held-out real images, as many as a protocol's largest sample set has."""
         held = [row.num_images for row in self.benchmark.sample_sets() if protocol in row.protocols]
-        sources = {
-            "features": self.real_features(protocol, self.other_split(protocol)),
-            "reference": self.reference(protocol),
-        }
+        sources = {"features": self.held_out(protocol), "reference": self.reference(protocol)}
         job = jobs.score_job(self.benchmark, protocol, jobs.row_of_real(self.benchmark, max(held)))
         return self._artifact(paths.real_scores(protocol), self._spec(job, **sources))
 
@@ -274,7 +325,7 @@ class Graph:
         found += [*self.scores_of(rows), *self.bounds()]
         return [made for made in {made.path: made for made in found}.values() if made.spec is not None]
 
-    def made_from(self, job: Job, **sources: Artifact | Sequence[Artifact] | None) -> Spec:
+    def made_from(self, job: Job, sources: Mapping[str, Artifact | Sequence[Artifact]]) -> Spec:
         """Return the spec of the job of a table or a figure; sources: what it is made from, by the argument's name."""
         return self._spec(job, **sources)
 

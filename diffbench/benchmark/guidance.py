@@ -11,6 +11,7 @@ from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.checkpoints import adopted
 from diffbench.benchmark.entries import Guidance, Model, NoisyClassifier, Run
 from diffbench.diffusion.denoiser import Diffusion
+from diffbench.jobs.model import Weights
 from diffbench.training.settings import Training
 
 PROCESS_KEYS = ("timesteps", "schedule", "rescale_timesteps")
@@ -44,7 +45,7 @@ def classifier_of(key: str, entry: Any) -> NoisyClassifier:
     return NoisyClassifier(key, network, network_name, diffusion, training, weights, size, checkpoint)
 
 
-def weights_of(entry: Mapping[str, Any], where: str, default: str) -> str:
+def weights_of(entry: Mapping[str, Any], where: str, default: Weights) -> Weights:
     """Return which weights are used, ema or raw. Raises: UserError."""
     weights = entry.get("weights", default)
     if weights not in ("ema", "raw"):
@@ -117,7 +118,8 @@ def check_guidance(benchmark: Benchmark) -> None:
                 f"{where}: training.label_dropout and network.null_label go together; "
                 f"label_dropout is {model.training.label_dropout:g} and null_label {str(null_label).lower()}"
             )
-        recorded = model.checkpoint is None or (model.checkpoint.facts or {}).get("class_counts")
+        facts = None if model.checkpoint is None else model.checkpoint.facts
+        recorded = model.checkpoint is None or (facts is not None and facts.class_counts)
         if model.labels == "as_in_data" and not recorded:
             raise UserError(
                 f"{where}.labels: as_in_data needs the classes of the images that were trained on, and nothing of "

@@ -234,8 +234,8 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     if "training" in known:
         training = configure(Training, stated(entry.get("training")), f"{where}.training")
     # Of a file without a record nobody knows that its weights are an average.
-    own = checkpoint is not None and checkpoint.facts is None
-    weights = weights_of(entry, where, default=weights_under(checkpoint.key) if own else "ema")
+    default = "ema" if checkpoint is None or checkpoint.facts is not None else weights_under(checkpoint.key)
+    weights = weights_of(entry, where, default)
     if objective is not None:
         check_combination(objective, objective_name, diffusion, where)
     guidance = guidance_of(entry, where)

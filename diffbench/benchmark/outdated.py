@@ -56,18 +56,15 @@ def change_of(recorded: Spec, present: Spec) -> Change | None:
 
 def _differences(before: Spec, after: Spec, place: str = "") -> Iterator[str]:
     for key in dict.fromkeys([*before, *after]):
-        pair = [spec.get(key) for spec in (before, after)]
-        if isinstance(pair[0], Mapping) and isinstance(pair[1], Mapping):
-            yield from _differences(*pair, f"{place}{key}.")
-        elif pair[0] != pair[1] or (key in before) != (key in after):
-            shown = (
-                _shown(value) if key in spec else "absent" for value, spec in zip(pair, (before, after), strict=True)
-            )
-            yield f"{place}{key} {' -> '.join(shown)}"
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, f"{place}{key}.")
+        elif (key in before, old) != (key in after, new):
+            yield f"{place}{key} {_shown(before, key)} -> {_shown(after, key)}"
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
+def _shown(spec: Spec, key: str) -> str:
+    text = json.dumps(spec[key]) if key in spec else "absent"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 

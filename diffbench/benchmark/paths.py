@@ -4,6 +4,9 @@ Every path is built here. The workflow's rules give the names of wildcards inste
 "{steps}")` is the pattern of all sample sets.
 """
 
+import re
+from collections.abc import Iterable
+
 from diffbench.benchmark.rows import SampleSet
 
 RESULTS = "results"
@@ -15,8 +18,22 @@ COMPARED = f"{RESULTS}/compared"
 PLACE = "{model}/train{train_seed}/{sampler}/sample{sample_seed}"
 """The folder of a sample set, below samples/, features/<extractor>/ and scores/<protocol>/."""
 
+METRICS = f"{RESULTS}/metrics.json"
+"""The numbers of table 2 for `dvc metrics show`."""
+
+LOGS = f"{RESULTS}/logs"
+"""What differs from run to run: what jobs said, and what they cost."""
+
+COST = f"{RESULTS}/cost.csv"
+"""What the jobs of a table cost."""
+
 Number = int | str
 """A number, or the name of a wildcard."""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return the constraint of a wildcard that it be one of some names."""
+    return "|".join(map(re.escape, names))
 
 
 def place_of(row: SampleSet) -> str:
@@ -92,6 +109,16 @@ def real_scores(protocol: str) -> str:
 def bound_scores(model: str, train_seed: Number) -> str:
     """Return the path of the scores of a model itself."""
     return f"{RESULTS}/scores/bound/{model}/train{train_seed}.json"
+
+
+def comparison(name: str, file: str) -> str:
+    """Return the path of a file of a comparison."""
+    return f"{COMPARED}/{name}/{file}"
+
+
+def log(stage: str, name: str, tree: str = RESULTS) -> str:
+    """Return the path of what a job says while it works; the record of what it cost lies beside it."""
+    return f"{tree}/logs/{stage}/{name}.log"
 
 
 def table(name: str) -> str:

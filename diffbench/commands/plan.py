@@ -234,15 +234,13 @@ def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | N
 
 def job_counts(benchmark: Benchmark) -> dict[str, int]:
     """Return the number of jobs of each stage."""
-    rows, models, sets = benchmark.sample_sets(), benchmark.bounded_models(), benchmark.sampled_sets()
-    together = {(row.model, row.sampler, row.train_seed, row.sample_seed) for row in sets}
-    groups = len(together) if benchmark.execution.group_steps else len(sets)
+    rows, models = benchmark.sample_sets(), benchmark.bounded_models()
     converted = len(benchmark.converted_models())
     return {
         "prepare": 1,
         "train": len(benchmark.trained_models()) + len(benchmark.trained_classifiers()),
         **({"convert": converted} if converted else {}),
-        "sample": groups,
+        "sample": len(benchmark.sampled_sets()),
         "bound": len(models) * len(benchmark.bound.splits),
         "score": len(rows) + len(models) + sum(map(benchmark.upsamples_real, rows)),
     }

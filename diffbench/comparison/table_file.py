@@ -2,11 +2,11 @@
 
 import codecs
 import csv
-import dataclasses
 import io
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def records_of_table(path: Path) -> list[dict[str, Any]]:
                 _require_within(path, row, metric, estimate)
                 found.append(record(where, metric, row["protocol"], estimate))
         if row.get("nll_bits_per_dim"):
-            own = dataclasses.replace(where, sampler=None, steps=None, sample_seed=None)
+            own = replace(where, sampler=None, steps=None, sample_seed=None)
             margin = NORMAL_95 * _number(path, row, "nll_se")
             value = _number(path, row, "nll_bits_per_dim")
             # A model's own score stands in each of its rows; its protocol is not in the table.

@@ -5,7 +5,7 @@ images); it comes with scikit-learn.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Digits:
         # scikit-learn takes half a second to import; a caller that only asks for `levels` should not wait.
         from sklearn.datasets import load_digits
 
-        bunch = load_digits()
+        bunch = cast(Any, load_digits())  # annotated as a tuple too, which it is only where that is asked for
         order = np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(len(bunch.target))
         chosen = order[:NUM_TEST] if split == "test" else order[NUM_TEST:]
         images = np.rint(bunch.images[chosen] * 255 / 16).astype(np.uint8)[..., None]

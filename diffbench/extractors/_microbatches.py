@@ -1,20 +1,24 @@
 """Networks on micro-batches of one size: float results depend on a batch's shape, so that shape never varies."""
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.extractors._contract import Extract, Images
+
+Features = dict[str, Float[Tensor, "batch features"]]
 
 MICRO_BATCH = 64
 
 
 def in_micro_batches(
-    forward: Callable[[Images], dict[str, Float[Tensor, "batch features"]]],
+    forward: Callable[[Bytes], Features] | Callable[[Images], Features],
     size: int = MICRO_BATCH,
     *,
     any_size: bool = False,
@@ -25,6 +29,8 @@ def in_micro_batches(
     any_size: whether `forward` takes lists of images, each of its own size.
     Raises (when called): UserError if the images are not uint8 (n, height, width, channels), or if there are none.
     """
+    # A list reaches only a function that takes lists: `_require_images` refuses it for the others.
+    features_of = cast(Callable[[Images], Features], forward)
 
     @torch.no_grad()
     def extract(images: Images) -> dict[str, np.ndarray]:
@@ -33,7 +39,7 @@ def in_micro_batches(
         for start in range(0, len(images), size):
             batch = images[start : start + size]
             padded = [*batch, *[batch[-1]] * (size - len(batch))]
-            found = forward(padded if isinstance(images, list) else np.stack(padded))
+            found = features_of(padded if isinstance(images, list) else np.stack(padded))
             for name, values in found.items():
                 pieces.setdefault(name, []).append(values[: len(batch)].float().cpu().numpy())
         return {name: np.concatenate(parts) for name, parts in pieces.items()}

@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -68,7 +68,7 @@ def _digits() -> tuple[Split, Split]:
     """Return (train, test) of scikit-learn's digits by the project's fixed rule, as bytes."""
     from sklearn.datasets import load_digits
 
-    data = load_digits()
+    data = cast(Any, load_digits())  # annotated as a tuple too, which it is only where that is asked for
     images = np.round(data.images * 255 / 16).astype(np.uint8)[..., None]
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(images))
     test, train = order[:500], order[500:]

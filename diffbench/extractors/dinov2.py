@@ -60,7 +60,7 @@ class Dinov2:
             ) from error
 
         def forward(images: Bytes) -> dict[str, Float[Tensor, "batch features"]]:
-            channels_first = torch.from_numpy(np.ascontiguousarray(rgb(images).transpose(0, 3, 1, 2)))
+            channels_first = torch.from_numpy(np.ascontiguousarray(np.asarray(rgb(images)).transpose(0, 3, 1, 2)))
             return {"dinov2": network(channels_first.to(device))[0]}
 
         return in_micro_batches(forward, self.micro_batch)

@@ -25,13 +25,13 @@ def rows_with_fid(table: pandas.DataFrame, protocol: str | None, figure: str) ->
     A logarithmic axis cannot show an FID of 0 or less; `small_print` says how many rows are left out.
     Raises: UserError, with the figure's name, if no row is left.
     """
-    rows = table[table["fid"] > 0]
+    rows = table.loc[table["fid"] > 0]
     rows.attrs[HIDDEN] = int((table["fid"] <= 0).sum())
     held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
     # If there are fewer real images than samples, their protocol is another one, and they are no floor for the samples.
-    chosen = protocol or main_protocol(rows[rows["model"] != "real"])
+    chosen = protocol or main_protocol(rows.loc[rows["model"] != "real"])
     if chosen is not None:
-        rows = rows[rows["protocol"] == chosen]
+        rows = rows.loc[rows["protocol"] == chosen]
     if not (rows["model"] != "real").any():
         raise UserError(f"{figure}: no row with an FID to draw; protocols in the table: {', '.join(held) or 'none'}")
     return rows
@@ -95,7 +95,7 @@ def _measured(protocol: str) -> str:
 
 def small_print(rows: pandas.DataFrame) -> str:
     """Return what was measured on how many images and seeds, and what the bands cover."""
-    samples = rows[rows["model"] != "real"]
+    samples = rows.loc[rows["model"] != "real"]
     counts = sorted(int(count) for count in samples["num_images"].dropna().unique())
     seeds = samples[["train_seed", "sample_seed"]].drop_duplicates()
     parts = [

@@ -8,6 +8,7 @@ greys differ too. Whatever colours tell apart, markers or dashes tell apart as w
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import matplotlib
 
@@ -54,7 +55,7 @@ def styled() -> Iterator[None]:
     """Draw and save in the style of this package, whatever the user's own matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(SETTINGS)
+        matplotlib.rcParams.update(cast(Any, SETTINGS))  # its annotation lists all keys as literals
         yield
 
 

@@ -38,7 +38,7 @@ class ErrorVsNfe:
         missing = [column for column in COLUMNS if column not in table]
         if missing:
             raise UserError(f"error_vs_nfe: the table has no column {', '.join(missing)}; draw it from oracle.csv")
-        rows = table[(table["data"] == self.data) & table["error"].notna()]
+        rows = table.loc[(table["data"] == self.data) & table["error"].notna()]
         for schedule in self.schedules:
             if not (rows["schedule"] == schedule).any():
                 raise UserError(f"error_vs_nfe: no error of data '{self.data}' on schedule '{schedule}' to draw")
@@ -59,7 +59,7 @@ def _drawn(rows: pandas.DataFrame, data: str, schedules: tuple[str, ...]) -> Fig
     figure.subplots_adjust(left=0.105, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, schedule in zip(grid, schedules, strict=True):
         for place, (_, line) in enumerate(lines):
-            _line(axes, line[line["schedule"] == schedule], place, label=_label(line))
+            _line(axes, line.loc[line["schedule"] == schedule], place, label=_label(line))
         axes.set(xscale="log", yscale="log", xlabel="network evaluations")
         axes.set_title(TITLES.get(schedule, schedule), fontsize=11)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -41,7 +41,7 @@ class FidVsNfe:
         Raises: UserError if no row has both an FID and a count of evaluations.
         """
         rows = rows_with_fid(table, self.protocol, "fid_vs_nfe")
-        counted = rows[rows["nfe"].notna() | (rows["model"] == "real")]
+        counted = rows.loc[rows["nfe"].notna() | (rows["model"] == "real")]
         if not (counted["model"] != "real").any():
             raise UserError("fid_vs_nfe: no row says how many network evaluations it took; use samples made here")
         with styled():
@@ -49,7 +49,7 @@ class FidVsNfe:
 
 
 def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
-    samples, real = rows[rows["model"] != "real"], rows[rows["model"] == "real"]
+    samples, real = rows.loc[rows["model"] != "real"], rows.loc[rows["model"] == "real"]
     models, samplers = list(samples["model"].unique()), list(samples["sampler"].unique())
     abreast = min(PANELS_ABREAST, len(models))
     down = math.ceil(len(models) / abreast)
@@ -64,7 +64,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     )
     panels = list(grid.flat)
     for axes, model in zip(panels, models, strict=False):
-        own = samples[samples["model"] == model]
+        own = samples.loc[samples["model"] == model]
         _lines(axes, own, samplers)
         axes.xaxis.set_tick_params(labelbottom=True)
         draw_floor(axes, real, name=axes is panels[0])
@@ -95,7 +95,7 @@ def _lines(axes: Axes, rows: pandas.DataFrame, samplers: list[str]) -> None:
     middle = (len(samplers) - 1) / 2
     ratio = min(APART, SPREAD ** (1 / max(1, len(samplers) - 1)))
     for place, sampler in enumerate(samplers):
-        line = rows[rows["sampler"] == sampler]
+        line = rows.loc[rows["sampler"] == sampler]
         if line.empty:
             continue
         # Grouped by steps and not by evaluations, because an adaptive solver has another number of these for each seed.

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pandas
 import seaborn
@@ -49,14 +49,14 @@ def _without(title: str) -> Figure:
 
 def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:
     """Return the rows that form lines. Single points (sweeps of something else) are kept only if there is no line."""
-    counts = rows.groupby(list(LINE_KEYS), dropna=False)["steps"].transform("nunique")
+    counts = cast(pandas.Series, rows.groupby(list(LINE_KEYS), dropna=False)["steps"].transform("nunique"))
     # Adaptive solvers always have one point.
     kept = (counts > 1) | (rows["model"] == "real") | (rows["steps"] == 0)
-    return rows[kept] if (counts > 1).any() else rows
+    return rows.loc[kept] if (counts > 1).any() else rows
 
 
 def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
-    samples, real = rows[rows["model"] != "real"], rows[rows["model"] == "real"]
+    samples, real = rows.loc[rows["model"] != "real"], rows.loc[rows["model"] == "real"]
     # Solvers that call the network more than once a step must not look cheaper than they are.
     both = bool((samples["nfe"].notna() & (samples["nfe"] != samples["steps"])).any())
     panels = ["steps", "nfe"] if both else ["steps"]
@@ -82,7 +82,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     figure.subplots_adjust(left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, x in zip(grid, panels, strict=True):
         # The number of steps of an adaptive solver is 0, which an axis of steps cannot show.
-        _lines(axes, samples[samples[x] > 0] if x == "steps" else samples, x)
+        _lines(axes, samples.loc[samples[x] > 0] if x == "steps" else samples, x)
         draw_floor(axes, real, name=axes is grid[0])
         axes.set_xlabel(words[x])
     grid[0].set_ylabel("FID (log scale, lower is better)")
@@ -101,7 +101,7 @@ def _lines(axes: Axes, samples: pandas.DataFrame, x: str) -> None:
     axes.set(xscale="log", yscale="log")
     for model, (place, (sampler, scale)) in product(models, enumerate(product(samplers, scales))):
         guided = samples["guidance_scale"].isna() if scale is None else samples["guidance_scale"] == scale
-        line = samples[(samples["model"] == model) & (samples["sampler"] == sampler) & guided]
+        line = samples.loc[(samples["model"] == model) & (samples["sampler"] == sampler) & guided]
         if line.empty:
             continue
         look = models.index(model)

@@ -1,7 +1,7 @@
 """What guidance gains and costs: scores against its scale, as in figure 4 of Dhariwal and Nichol 2021."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import pandas
@@ -41,19 +41,19 @@ class GuidanceTradeoff:
 
         It draws the rows of the protocol that most guided rows have. Raises: UserError if no row is guided.
         """
-        if "guidance_scale" not in table or table["guidance_scale"].isna().all():
+        if "guidance_scale" not in table or not bool(table["guidance_scale"].notna().any()):
             raise UserError("guidance_tradeoff: no row has a guidance scale; guide a model, over several scales")
         guided = table.dropna(subset=["guidance_scale"])
         protocol = main_protocol(guided)
         if protocol is not None:
-            guided = guided[guided["protocol"] == protocol]
-        real = table[(table["model"] == "real") & (table["protocol"] == protocol)]
+            guided = guided.loc[guided["protocol"] == protocol]
+        real = table.loc[(table["model"] == "real") & (table["protocol"] == protocol)]
         with styled():
             return _drawn(guided, real, self.title)
 
 
 def _drawn(guided: pandas.DataFrame, real: pandas.DataFrame, title: str) -> Figure:
-    panels = [name for name in PANELS if name in guided and guided[name].notna().any()]
+    panels = [name for name in PANELS if name in guided and bool(guided[name].notna().any())]
     if not panels:
         raise UserError(f"guidance_tradeoff: the table has none of the scores {', '.join(PANELS)}")
     columns = min(2, len(panels))
@@ -81,6 +81,7 @@ def _panel(axes: Axes, guided: pandas.DataFrame, real: pandas.DataFrame, name: s
     for place, (key, line) in enumerate(guided.groupby(LINE_KEYS, sort=False)):
         columns = {name: "mean", f"{name}_low": "min", f"{name}_high": "max"}
         points = line.groupby("guidance_scale").agg(columns).astype(float)
+        model, sampler, steps = cast(tuple[str, str, float], key)
         colour, filled = COLOURS[place % len(COLOURS)], place % 2 == 0
         axes.plot(
             points.index,
@@ -90,14 +91,14 @@ def _panel(axes: Axes, guided: pandas.DataFrame, real: pandas.DataFrame, name: s
             markerfacecolor=colour if filled else "white",
             markeredgewidth=1.6,
             linestyle=DASHES[place % len(DASHES)],
-            label=f"{key[0]}, {key[1]}, {int(key[2])} steps",
+            label=f"{model}, {sampler}, {int(steps)} steps",
         )
         axes.fill_between(
             points.index, points[f"{name}_low"], points[f"{name}_high"], color=colour, alpha=0.16, linewidth=0
         )
-    floor = real[name].dropna() if name in real else []
-    if len(floor):
-        axes.axhline(floor.iloc[0], color=QUIET, linestyle=(0, (6, 3)), linewidth=1.6, label="real images, held out")
+    floor = list(real[name].dropna()) if name in real else []
+    if floor:
+        axes.axhline(floor[0], color=QUIET, linestyle=(0, (6, 3)), linewidth=1.6, label="real images, held out")
     axes.set_ylabel(PANELS[name])
     axes.set_xlabel("guidance scale")
     axes.margins(y=0.08)

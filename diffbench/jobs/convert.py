@@ -8,14 +8,16 @@ from diffbench.jobs.model import Trained
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertJob(Job, Trained):
-    """Make an artifact of a checkpoint that has no record.
+class GivenWeights(Job, Trained):
+    """What weights mean that were trained elsewhere. low_size: the height in pixels of an upsampler's input."""
 
-    low_size: the height in pixels of the images that an upsampler is given. key: where the weights are in a file that
-    holds more.
-    """
+    low_size: int | None = field(default=None, metadata=OMITTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertJob(GivenWeights):
+    """Make an artifact of a checkpoint that has no record. key: where the weights are in a file that holds more."""
 
     stages: ClassVar[tuple[str, ...]] = ("convert",)
 
-    low_size: int | None = field(default=None, metadata=OMITTED)
     key: str | None = field(default=None, metadata=OMITTED)

@@ -7,6 +7,13 @@ from diffbench.jobs.job import OMITTED
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImagesFacts(Facts):
+    """Of the facts of any images, what their features depend on: the height and width that they are enlarged to."""
+
+    full_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeaturesFacts(Facts):
     """Facts of the features of a set of images.
 

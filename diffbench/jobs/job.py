@@ -67,7 +67,7 @@ class Job:
     """What one job is asked. Subclasses add their settings.
 
     code: the hash of the code that runs it. upstream: the digest of what each input is made from, by the input's name
-    (base/artifacts.py).
+    (base/inputs.py).
     """
 
     stages: ClassVar[tuple[str, ...]]
@@ -84,6 +84,16 @@ class Job:
     def read(cls, content: Any, where: str = "--spec") -> Self:
         """Return the job of plain data. Raises: UserError for a key that is missing, unknown, or of another type."""
         return _read(cls, content, where)
+
+    def of_one(self, source: str, position: int) -> Self:
+        """Return the job as the record of one of its outputs holds it: of a list in `upstream`, only that one's source.
+
+        A set of images has the same features, record included, whichever sets the job extracted beside it.
+        """
+        expected = self.upstream.get(source)
+        if not isinstance(expected, tuple):
+            return self
+        return dataclasses.replace(self, upstream={**self.upstream, source: expected[position]})
 
     def modules(self) -> tuple[str, ...]:
         """Return the modules whose code belongs to the job: its stages' and those of the parts that it chooses."""

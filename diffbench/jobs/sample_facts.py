@@ -1,10 +1,9 @@
 """Facts of a sample set: what its images cost, and the size of those that they are a smaller copy of."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Union
+from typing import Union
 
+from diffbench.base.provenance_file import Recorded
 from diffbench.jobs.facts import Facts
 from diffbench.jobs.job import OMITTED
 
@@ -40,6 +39,6 @@ class SampleFacts(Cost):
     full_size: tuple[int, int] | None = field(default=None, metadata=OMITTED)
 
 
-def cost_of(facts: Mapping[str, Any], source: Path | str) -> Cost | Unsampled:
-    """Return what images cost, by the facts of their record: samples, or a split of a data set. Raises: UserError."""
-    return Cost.read(facts, source) if "nfe" in facts else Unsampled()
+def cost_of(record: Recorded) -> Cost | Unsampled:
+    """Return what images cost, by their record: samples, or a split of a data set. Raises: UserError."""
+    return Cost.recorded(record) if "nfe" in record["facts"] else Unsampled()

@@ -32,7 +32,7 @@ def sample(
     *,
     index: Sequence[int] | Int[Tensor, " batch"],
     shape: tuple[int, int, int],
-    seed: int,
+    seed: int | str,
     micro_batch: int,
     conditions: Conditions | None = None,
     device: torch.device | str = "cpu",
@@ -57,7 +57,7 @@ def _walk(
     chain: Chain,
     index: Int[Tensor, " batch"],
     shape: tuple[int, int, int],
-    seed: int,
+    seed: int | str,
     conditions: Conditions | None,
     device: torch.device | str,
     on_step: Callable[[State], None] | None,
@@ -67,10 +67,10 @@ def _walk(
     # At the noisiest level alpha^2 + sigma^2 is 1 in a variance-preserving chain, and far from 1 in others.
     first = chain.level(0)
     x_T = over((first.alpha**2 + first.sigma**2).sqrt(), start) * start
-    condition = None if conditions is None else moved(conditions(index), device)
+    own = None if conditions is None else moved(conditions(index), device)
 
-    def conditioned(x: X, level: Level, given: Condition | None = None) -> Prediction:
-        return denoiser(x, level, given or condition)
+    def conditioned(x: X, level: Level, condition: Condition | None = None) -> Prediction:
+        return denoiser(x, level, condition or own)
 
     return walked(sampler, conditioned, chain, x_T, lambda i: stream.normal(index, i, shape), on_step)
 

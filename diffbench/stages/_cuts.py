@@ -1,7 +1,7 @@
 """Random crops for training, cut from the pictures that a prepared data set was made from."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import chosen
 from diffbench.base.sizes import shrunk
 from diffbench.datasets._crop import at_random
 from diffbench.datasets._split import Split
+from diffbench.jobs.prepare import DatasetPart
 from diffbench.training.data import Cuts
 
 COMPARED = 32
@@ -25,18 +25,18 @@ COMPARED = 32
 
 
 @contextmanager
-def cutting(entry: Mapping[str, Any], images: Bytes, labels: np.ndarray | None, prepared: Path) -> Iterator[Cuts]:
+def cutting(dataset: DatasetPart, images: Bytes, labels: np.ndarray | None, prepared: Path) -> Iterator[Cuts]:
     """Enter with what cuts the training images of a data set at random, and makes them as small as the prepared ones.
 
-    entry: the data set's. images, labels, prepared: the prepared file and what it holds.
+    images, labels, prepared: the prepared file and what it holds.
     Raises: UserError where the data set has no pictures, or they are not those that were prepared.
     """
-    split = _opened(entry)
+    split = _opened(dataset)
     _, height, width, _ = images.shape
     if height != width:
-        raise UserError(f"dataset {entry['name']}: random crops are squares, and images of {height}x{width} are not")
+        raise UserError(f"dataset {dataset.name}: random crops are squares, and images of {height}x{width} are not")
     if not _is_of(split, images, labels):
-        raise UserError(f"{prepared}: not made from the pictures of data set {entry['name']}; prepare them again")
+        raise UserError(f"{prepared}: not made from the pictures of data set {dataset.name}; prepare them again")
     pool = ThreadPoolExecutor(_processors())
 
     def cuts(index: Int[Tensor, " batch"], draws: Float[Tensor, "batch 3"]) -> Sequence[Future[Bytes]]:
@@ -61,17 +61,19 @@ def _made(split: Split, k: int, crop: Any, height: int) -> Bytes:
     return image if len(image) == height else shrunk(image[None], height)[0]
 
 
-def _opened(entry: Mapping[str, Any]) -> Split:
-    name, dataset = chosen("datasets", entry, "dataset")
-    split = dataset.open("train")
+def _opened(dataset: DatasetPart) -> Split:
+    split = dataset.configured().open("train")
     if split.cut is None:
-        raise UserError(f"dataset {name}: keeps no pictures to cut from; leave random_crop out")
+        raise UserError(f"dataset {dataset.name}: keeps no pictures to cut from; leave random_crop out")
     return split
 
 
 def _is_of(split: Split, images: Bytes, labels: np.ndarray | None) -> bool:
     """Return whether images are a split's, as far as number, labels, and images spread over all of them tell."""
-    if split.num_images != len(images) or not np.array_equal(split.labels, labels):
+    same_labels = (
+        split.labels is labels if split.labels is None or labels is None else np.array_equal(split.labels, labels)
+    )
+    if split.num_images != len(images) or not same_labels:
         return False
     some = np.unique(np.linspace(0, len(images) - 1, COMPARED).round().astype(int)).tolist()
     return all(np.array_equal(_made(split, k, None, images.shape[1]), images[k]) for k in some)

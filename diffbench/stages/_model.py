@@ -1,8 +1,7 @@
-"""A model from its spec and weights, shared by the stages that run one."""
+"""A model from what a job says of it and its weights, shared by the stages that run one."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -10,75 +9,95 @@ from safetensors.torch import load_file
 from torch import nn
 
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import chosen, configure
+from diffbench.base.plugins import configure
 from diffbench.base.provenance_file import read_provenance
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.trained_levels import OffGrid
 from diffbench.guidance._gradient import ClassifierGradient
+from diffbench.jobs.job import Options
+from diffbench.jobs.model import NetworkPart, Trained
+from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.networks._fit import load_fitting
 
 
-def part_of(folder: str, described: Mapping[str, Any]) -> Any:
-    """Return the part that a spec describes: its name and its fields."""
-    return chosen(folder, described, folder)[1]
+class Described(Protocol):
+    """What jobs say of a network, trained or to be trained: its architecture and its process."""
+
+    @property
+    def network(self) -> NetworkPart: ...
+
+    @property
+    def diffusion(self) -> Options: ...
 
 
-def diffusion_of(spec: Mapping[str, Any]) -> Diffusion:
-    """Return the process of a spec."""
-    return configure(Diffusion, spec["diffusion"], "diffusion")
+def diffusion_of(model: Described) -> Diffusion:
+    """Return the process of a model. Raises: UserError for an option that it does not have."""
+    return configure(Diffusion, model.diffusion, "diffusion")
 
 
-def build_network(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """Return the network of a spec for data with the given facts (shape, num_classes), with fresh weights."""
-    height, width, channels = facts["shape"]
-    network = part_of("networks", spec["network"])
-    return network.build((channels, height, width), facts["num_classes"], diffusion_of(spec).learns_variance)
+def takes_labels(model: Described) -> bool:
+    """Return whether a network is given a label for every image."""
+    return bool(model.network.configured().class_conditional)
 
 
-def build_classifier(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """Return the noisy classifier of a spec for data with the given facts, with fresh weights."""
-    height, width, channels = facts["shape"]
-    return part_of("networks", spec["network"]).build((channels, height, width), facts["num_classes"])
+def build_network(model: Described, facts: WeightsFacts) -> nn.Module:
+    """Return the network of a model for data with the given facts, with fresh weights."""
+    height, width, channels = facts.shape
+    shape = (channels, height, width)
+    return model.network.configured().build(shape, facts.num_classes, diffusion_of(model).learns_variance)
+
+
+def build_classifier(model: Described, facts: WeightsFacts) -> nn.Module:
+    """Return a noisy classifier for data with the given facts, with fresh weights."""
+    height, width, channels = facts.shape
+    return model.network.configured().build((channels, height, width), facts.num_classes)
 
 
 def load_model(
-    spec: Mapping[str, Any], weights: Path, device: torch.device, *, full_chain: bool, off_grid: OffGrid = "refuse"
-) -> tuple[ModelDenoiser, dict[str, Any]]:
-    """Return the denoiser of trained weights (ema or raw, as the spec says) and the facts of the data it saw.
+    model: Trained, weights: Path, device: torch.device, *, full_chain: bool, off_grid: OffGrid = "refuse"
+) -> tuple[ModelDenoiser, WeightsFacts]:
+    """Return the denoiser of trained weights (ema or raw, as the model says) and their facts.
 
     Raises: UserError where the weights do not fit the network.
     """
-    facts = read_provenance(weights)["facts"]
-    network = _with_weights(build_network(spec, facts), spec, weights, device)
-    return ModelDenoiser.of(diffusion_of(spec), network, full_chain=full_chain, off_grid=off_grid), facts
+    facts = facts_of(weights)
+    network = _with_weights(build_network(model, facts), model, weights, device)
+    return ModelDenoiser.of(diffusion_of(model), network, full_chain=full_chain, off_grid=off_grid), facts
 
 
 def load_classifier(
-    spec: Mapping[str, Any],
-    weights: Path,
-    facts: Mapping[str, Any],
-    device: torch.device,
-    off_grid: OffGrid = "refuse",
+    classifier: Trained, weights: Path, facts: WeightsFacts, device: torch.device, off_grid: OffGrid = "refuse"
 ) -> ClassifierGradient:
-    """Return the gradient of a trained noisy classifier; facts: of the data that the model to be guided saw.
+    """Return the gradient of a trained noisy classifier; facts: of the weights of the model that it guides.
 
     Raises: UserError where the classifier was trained on other data, or its weights do not fit the network.
     """
-    own = read_provenance(weights)["facts"]
-    for name, words in {"num_classes": "classes", "shape": "the image shape", "images_sha256": "images"}.items():
+    own = facts_of(weights)
+    _require_same_data(weights, own, facts)
+    network = _with_weights(build_classifier(classifier, own), classifier, weights, device)
+    return ClassifierGradient.of(diffusion_of(classifier), network, off_grid)
+
+
+def facts_of(weights: Path | str) -> WeightsFacts:
+    """Return the facts of weights, by the record beside them. Raises: UserError."""
+    return WeightsFacts.recorded(read_provenance(weights))
+
+
+def _require_same_data(weights: Path, own: WeightsFacts, model: WeightsFacts) -> None:
+    compared = {
+        "classes": (own.num_classes, model.num_classes),
+        "the image shape": (list(own.shape), list(model.shape)),
+        "images": (own.images_sha256, model.images_sha256),
+    }
+    for words, (found, wanted) in compared.items():
         # Of a released file nobody knows the images, only what they were: their shape and their classes.
-        unknown = name == "images_sha256" and None in (own.get(name), facts.get(name))
-        if own.get(name) != facts.get(name) and not unknown:
-            raise UserError(
-                f"{weights}: a classifier of another data set: "
-                f"{words} {own.get(name)}, and the model's {facts.get(name)}"
-            )
-    network = _with_weights(build_classifier(spec, own), spec, weights, device)
-    return ClassifierGradient.of(diffusion_of(spec), network, off_grid)
+        unknown = words == "images" and None in (found, wanted)
+        if found != wanted and not unknown:
+            raise UserError(f"{weights}: a classifier of another data set: {words} {found}, and the model's {wanted}")
 
 
-def _with_weights(network: nn.Module, spec: Mapping[str, Any], weights: Path, device: torch.device) -> nn.Module:
-    prefix = f"{spec['weights']}."
+def _with_weights(network: nn.Module, model: Trained, weights: Path, device: torch.device) -> nn.Module:
+    prefix = f"{model.weights}."
     try:
         state = {
             name.removeprefix(prefix): tensor for name, tensor in load_file(weights).items() if name.startswith(prefix)

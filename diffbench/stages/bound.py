@@ -7,26 +7,30 @@ from typing import Any
 import numpy as np
 import torch
 
-from diffbench.base.arrays import member_names, read_member, save_npz
+from diffbench.base.arrays import Bytes, read_member, save_npz
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
-from diffbench.base.errors import UserError
 from diffbench.base.images import rounded, to_float
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
 from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
-from diffbench.diffusion.denoiser import ClippedDenoiser, Condition
+from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
 from diffbench.diffusion.micro_batches import Index
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.progressive import Reconstructions, points, reconstructions
 from diffbench.diffusion.similarity import ssim_window
-from diffbench.stages._model import load_model
+from diffbench.jobs.bound import BoundJob, Evaluated
+from diffbench.jobs.data_facts import DataFacts
+from diffbench.jobs.terms_facts import TermsFacts
+from diffbench.samplers._batches import moved
+from diffbench.stages._conditions import own_labels
+from diffbench.stages._model import load_model, takes_labels
 
 
 def bound(
-    spec: dict[str, Any],
+    job: BoundJob,
     weights: Path,
     data: Path,
     out: Path,
@@ -40,47 +44,72 @@ def bound(
     distortion_rmse (strata, ascending t). With reconstructions: curve_timesteps (points), curve_rate, curve_x_0_mse,
     curve_psnr, curve_ssim (images x points), originals and reconstructions (uint8, channels last). Raises: UserError.
     """
-    inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(spec))
-    make_deterministic(spec["threads"])
+    inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(job.as_json()))
+    make_deterministic(job.threads)
     chosen = chosen_device(device)
-    model, facts = load_model(spec, weights, chosen, full_chain=True)
-    stored, settings = read_member(data, "arr_0"), spec["bound"]
-    index = spread(len(stored), settings["num_images"])
-    boundaries = strata(len(model.chain), settings["timesteps"])
-    levels = facts["levels"]
-
-    def on_grid(index: Index) -> X:
-        """The bytes' grey levels as equidistant floats: 17 levels stored as round(k 255 / 16) are k / 8 - 1."""
-        x = to_float(stored[index.numpy()], chosen)
-        return ((x + 1) / 2 * (levels - 1)).round() * (2 / (levels - 1)) - 1
-
-    curve = points(len(model.chain)) if settings["reconstructions"] else np.arange(0)
-    batches = -(-len(index) // settings["micro_batch"]) * (len(boundaries) - 1 + len(curve))
-    num_shown = min(settings["reconstructions"], len(index))
-    with progress(batches, "bound", unit="batch") as bar:
-        evaluated = (ClippedDenoiser(model), model.chain, on_grid, index)
-        shared = {
-            "seed": settings["seed"],
-            "micro_batch": settings["micro_batch"],
-            "condition": conditions_of(spec, data, chosen),
-            "on_batch": bar.update,
-        }
-        terms = bound_terms(*evaluated, boundaries=boundaries, levels=levels, **shared)
-        arrays = arrays_of(terms) | {"index": index.numpy()}
-        if len(curve):
-            found = reconstructions(*evaluated, timesteps=curve, num_shown=num_shown, **shared)
-            arrays |= curve_arrays(terms, found)
-            arrays["originals"] = np.asarray(stored[index[:num_shown].numpy()])
+    model, known = load_model(job, weights, chosen, full_chain=True)
+    stored = read_member(data, "arr_0")
+    index = spread(len(stored), job.bound.num_images)
+    condition = _conditions(job, data, chosen)
+    # The codes in the data's record are of the test split.
+    codes = DataFacts.recorded(inputs.records["data"]).codes if job.split == "test" else None
+    arrays = _evaluated(job.bound, model, known.levels, _on_grid(stored, known.levels, chosen), index, condition)
+    if job.bound.reconstructions:
+        arrays["originals"] = np.asarray(stored[index[: job.bound.reconstructions].numpy()])
     save_npz(out, arrays)
-    about = {"num_images": len(index), "of": len(stored), "levels": levels, "split": spec["split"]}
-    if len(curve):
-        about["ssim_window"] = ssim_window(*stored.shape[1:3])
-    # The codes beside it are of the test split.
-    coded = inputs.records["data"]["facts"] if spec["split"] == "test" else {}
-    about |= {name: value for name, value in coded.items() if name.endswith("_bits_per_dim")}
-    write_provenance(out, spec=spec, inputs=inputs, facts=about | device_facts(chosen))
+    facts = TermsFacts(
+        num_images=len(index),
+        of=len(stored),
+        levels=known.levels,
+        split=job.split,
+        ssim_window=ssim_window(*stored.shape[1:3]) if job.bound.reconstructions else None,
+        codes=codes,
+    )
+    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
     if record is not None:
         record |= {"num_images": len(index), "evaluations": model.rows, "device": chosen.type}
+
+
+def _on_grid(stored: Bytes, levels: int, device: torch.device) -> Callable[[Index], X]:
+    """Return images on equidistant grey levels: 17 levels, stored as round(k 255 / 16), become k / 8 - 1."""
+
+    def images(index: Index) -> X:
+        x = to_float(stored[index.numpy()], device)
+        return ((x + 1) / 2 * (levels - 1)).round() * (2 / (levels - 1)) - 1
+
+    return images
+
+
+def _conditions(job: BoundJob, data: Path, device: torch.device) -> Callable[[Index], Condition | None]:
+    """Return the images' own labels, or nothing where the model takes no label. Raises: UserError where they lack."""
+    if not takes_labels(job):
+        return lambda index: None
+    labels = own_labels(data)
+    return lambda index: moved(labels(index), device)
+
+
+def _evaluated(
+    asked: Evaluated,
+    model: ModelDenoiser,
+    levels: int,
+    images: Callable[[Index], X],
+    index: Index,
+    condition: Callable[[Index], Condition | None],
+) -> dict[str, np.ndarray]:
+    """Return the members that hold the bound and, where reconstructions are asked for, their curve."""
+    boundaries = strata(len(model.chain), asked.timesteps)
+    curve = points(len(model.chain)) if asked.reconstructions else np.arange(0)
+    batches = -(-len(index) // asked.micro_batch) * (len(boundaries) - 1 + len(curve))
+    with progress(batches, "bound", unit="batch") as bar:
+        evaluated = (ClippedDenoiser(model), model.chain, images, index)
+        shared = {"seed": asked.seed, "micro_batch": asked.micro_batch, "condition": condition, "on_batch": bar.update}
+        terms = bound_terms(*evaluated, boundaries=boundaries, levels=levels, **shared)
+        arrays = arrays_of(terms) | {"index": index.numpy()}
+        if not asked.reconstructions:
+            return arrays
+        num_shown = min(asked.reconstructions, len(index))
+        found = reconstructions(*evaluated, timesteps=curve, num_shown=num_shown, **shared)
+        return arrays | curve_arrays(terms, found)
 
 
 def arrays_of(terms: BoundTerms) -> dict[str, np.ndarray]:
@@ -114,16 +143,6 @@ def spread(total: int, wanted: int | None) -> Index:
     return torch.arange(count) * total // count
 
 
-def conditions_of(spec: dict[str, Any], data: Path, device: torch.device) -> Callable[[Index], Condition | None]:
-    """Return the images' own labels, or nothing where the model takes no label. Raises: UserError where they lack."""
-    if not spec["network"].get("class_conditional"):
-        return lambda index: None
-    if "arr_1" not in member_names(data):
-        raise UserError(f"{data}: a class-conditional network needs labels, and this split has none")
-    labels = torch.from_numpy(np.array(read_member(data, "arr_1")))
-    return lambda index: Condition(y=labels[index].to(device))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__)
@@ -132,8 +151,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="terms to write (.npz)")
     add_device(parser)
     given = parser.parse_args(arguments)
+    job = BoundJob.read(given.spec)
     with run_record(given.run_record, stage="bound", out=str(given.out)) as record:
-        bound(given.spec, given.weights, given.data, given.out, device=given.device, record=record)
+        bound(job, given.weights, given.data, given.out, device=given.device, record=record)
 
 
 if __name__ == "__main__":

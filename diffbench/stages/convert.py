@@ -1,6 +1,7 @@
 """convert: weights that others trained and what they mean in; the weights of a model, as training writes them, out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,58 +16,58 @@ from diffbench.base.names import weights_under
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
 from diffbench.base.writing import replacing
+from diffbench.jobs.convert import ConvertJob, GivenWeights
+from diffbench.jobs.data_facts import DataFacts
+from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.networks._fit import check_fit
 from diffbench.stages._foreign import read_held, unwrapped
-from diffbench.stages._model import build_classifier, build_network, part_of
+from diffbench.stages._model import build_classifier, build_network
 
 
-def convert(
-    spec: dict[str, Any], checkpoint: Path, data: Path, out: Path, record: dict[str, Any] | None = None
-) -> None:
+def convert(job: ConvertJob, checkpoint: Path, data: Path, out: Path, record: dict[str, Any] | None = None) -> None:
     """Write the weights of a checkpoint that says nothing of itself, with their provenance; data: what it was made for.
 
-    Raises: UserError where the file cannot be read, or does not fit the network that the spec describes.
+    Raises: UserError where the file cannot be read, or does not fit the network that the job describes.
     """
-    inputs = checked({"checkpoint": checkpoint, "data": data}, foreign=("checkpoint",), upstream=upstream_of(spec))
-    known = inputs.records["data"]["facts"]
-    facts = {key: known[key] for key in ("shape", "levels", "num_classes", "flip")}
-    facts |= {key: source[key] for source, key in ((spec, "low_size"), (known, "full_size")) if key in source}
-    asked = spec.get("key")
-    key, state = read_held(checkpoint, asked)
-    if asked is None and spec["weights"] == "raw" and weights_under(key) == "ema":
+    upstream = upstream_of(job.as_json())
+    inputs = checked({"checkpoint": checkpoint, "data": data}, foreign=("checkpoint",), upstream=upstream)
+    known = DataFacts.recorded(inputs.records["data"])
+    facts = WeightsFacts(
+        shape=known.shape,
+        levels=known.levels,
+        num_classes=known.num_classes,
+        flip=known.flip,
+        low_size=job.low_size,
+        full_size=known.full_size,
+    )
+    key, state = read_held(checkpoint, job.key)
+    if job.key is None and job.weights == "raw" and weights_under(key) == "ema":
         raise UserError(f"{checkpoint}: holds an average, under '{key}'; say so in the model's entry: weights: ema")
-    write_weights(spec, state, checkpoint, out, inputs=inputs, facts=facts)
+    write_weights(job, state, checkpoint, out, inputs=inputs, facts=facts)
     if record is not None:
         record |= {"tensors": len(state)}
 
 
 def write_weights(
-    spec: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    source: Path,
-    out: Path,
-    *,
-    inputs: Inputs,
-    facts: Mapping[str, Any],
+    job: GivenWeights, state: Mapping[str, Tensor], source: Path, out: Path, *, inputs: Inputs, facts: WeightsFacts
 ) -> None:
     """Write `<weights>.<name>` tensors and their provenance, after a check of every name, shape and value.
 
-    spec: network, diffusion and weights (ema or raw). facts: of the data, as training records them. source: for
-    messages. Raises: UserError; what stood at `out` then stays.
+    facts: of the data, as training records them. source: for messages. Raises: UserError; what was at `out` then stays.
     """
     with torch.device("meta"):
-        network = _built(spec, facts)
+        network = _built(job, facts)
     own = network.state_dict()
     state = unwrapped(state, own.keys())
     check_fit(network, state, source)
     tensors = {
-        f"{spec['weights']}.{name}": _as_own(tensor, own[name], f"{source}: weight '{name}'")
+        f"{job.weights}.{name}": _as_own(tensor, own[name], f"{source}: weight '{name}'")
         for name, tensor in state.items()
     }
-    about = dict(facts) | {"parameters": sum(parameter.numel() for parameter in network.parameters())}
+    about = replace(facts, parameters=sum(parameter.numel() for parameter in network.parameters()))
     with replacing(out) as temporary:
         save_file(tensors, temporary)
-    write_provenance(out, spec=spec, inputs=inputs, facts=about)
+    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=about.as_json())
 
 
 def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
@@ -84,10 +85,10 @@ def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
     return found
 
 
-def _built(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    """Return the network of a spec, a model's or a classifier's."""
-    classifies = part_of("networks", spec["network"]).classifies
-    return build_classifier(spec, facts) if classifies else build_network(spec, facts)
+def _built(job: GivenWeights, facts: WeightsFacts) -> nn.Module:
+    """Return the network of a job, a model's or a classifier's."""
+    classifies = job.network.configured().classifies
+    return build_classifier(job, facts) if classifies else build_network(job, facts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -97,8 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz) of the same data set")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     given = parser.parse_args(arguments)
+    job = ConvertJob.read(given.spec)
     with run_record(given.run_record, stage="convert", out=str(given.out)) as record:
-        convert(given.spec, given.checkpoint, given.data, given.out, record)
+        convert(job, given.checkpoint, given.data, given.out, record)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -11,7 +12,6 @@ import numpy as np
 from diffbench.base.arrays import writing_npz
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
-from diffbench.base.digests import spec_of_one
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
@@ -21,16 +21,17 @@ from diffbench.base.run_record import run_record
 from diffbench.base.sizes import enlarged
 from diffbench.base.writing import UNWRITABLE
 from diffbench.extractors._contract import Extract
+from diffbench.jobs.extract import ExtractJob
+from diffbench.jobs.features_facts import FeaturesFacts, ImagesFacts
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, moments_digests, stored_statistics
-from diffbench.stages._model import part_of
 
 FAR = 25.0
 """Squared distance of a stored mean, in units of what chance explains, beyond which it is of other features."""
 
 
 def extract(
-    spec: dict[str, Any],
+    job: ExtractJob,
     images: Sequence[Path],
     outs: Sequence[Path],
     *,
@@ -46,54 +47,67 @@ def extract(
     if len(images) != len(outs):
         raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
     # All before the work; samples of others and published weights have no record.
+    spec = job.as_json()
     own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(spec))
     wanted = upstream_of(spec, images=images)
     sets = [
         checked({"images": source}, foreign=("images",), upstream={"images": wanted[str(source)]} if wanted else {})
         for source in images
     ]
-    make_deterministic(spec["threads"])
+    make_deterministic(job.threads)
     chosen = chosen_device(device)
-    extractor = part_of("extractors", spec["extractor"])
+    extractor = job.extractor.configured()
     network = extractor.network(weights, chosen)
     sha = extractor.weights_sha256(weights)
-    about = {"weights_sha256": sha, "resize": extractor.resize} | device_facts(chosen)
     total = 0
-    with progress(len(images), f"extract {spec['extractor']['name']}", unit="set") as bar:
+    with progress(len(images), f"extract {job.extractor.name}", unit="set") as bar:
         for position, (source, inputs, out) in enumerate(zip(images, sets, outs, strict=True)):
             stored = stored_statistics(source) if extractor.stored_statistics else {}
             size = full_size(source)
             found = write_features(network, source, out, stored, size)
-            facts = about | found | ({"enlarged_to": size} if size else {})
-            write_provenance(out, spec=spec_of_one(spec, "images", position), inputs=inputs | own, facts=facts)
-            total += found["num_images"]
+            facts = FeaturesFacts(
+                weights_sha256=sha,
+                resize=extractor.resize,
+                num_images=found.num_images,
+                pixels_sha256=found.pixels_sha256,
+                moments=found.moments,
+                enlarged_to=size,
+            )
+            about = facts.as_json() | device_facts(chosen)
+            write_provenance(out, spec=job.of_one("images", position).as_json(), inputs=inputs | own, facts=about)
+            total += found.num_images
             bar.update()
     if record is not None:
         record |= {"num_images": total, "device": chosen.type}
 
 
-def full_size(images: Path) -> list[int] | None:
+def full_size(images: Path) -> tuple[int, int] | None:
     """Return the height and width of the data set of which images are a smaller copy, if their provenance says so.
 
     Raises: UserError where it says something else.
     """
     if not provenance_path(images).is_file():
         return None
-    facts = read_provenance(images)["facts"]
-    size = facts.get("full_size") if isinstance(facts, dict) else facts
-    whole = isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
-    if size is not None and not whole:
-        said = str(size)[:64]
-        raise UserError(f"{provenance_path(images)}: full_size is {said}, not a height and a width; remove the file")
-    return size
+    return ImagesFacts.recorded(read_provenance(images)).full_size
+
+
+@dataclass(frozen=True)
+class Read:
+    """What is known of images once their features are taken. moments: as FeaturesFacts'."""
+
+    num_images: int
+    pixels_sha256: str
+    moments: dict[str, str] | None = None
 
 
 def write_features(
-    network: Extract, source: Path, out: Path, stored: dict[str, np.ndarray], size: list[int] | None = None
-) -> dict[str, Any]:
-    """Write the features of a file's images, its labels and stored statistics, and return what is known of them.
-
-    That is the number of images, the hash of their pixels, and one of each pair of stored statistics.
+    network: Extract,
+    source: Path,
+    out: Path,
+    stored: dict[str, np.ndarray],
+    size: tuple[int, int] | None = None,
+) -> Read:
+    """Write the features of a file's images, its labels and stored statistics, and return what is known of the images.
 
     size: height and width to which they are enlarged before.
     Memory does not grow with the number: an `.npz` is written array by array, so features wait in files of their own.
@@ -105,7 +119,7 @@ def write_features(
             found, widths = _waiting_features(network, source, Path(folder), size)
             with writing_npz(out) as writer:
                 for name, width in widths.items():
-                    values = np.memmap(Path(folder, name), np.float32, "r", shape=(found["num_images"], width))
+                    values = np.memmap(Path(folder, name), np.float32, "r", shape=(found.num_images, width))
                     with writer.member(name, values.shape, values.dtype) as member:
                         for start in range(0, len(values), CHUNK):
                             member.write(values[start : start + CHUNK])
@@ -120,12 +134,12 @@ def write_features(
         if error.errno not in UNWRITABLE:
             raise
         raise UserError(f"{out}: cannot be written ({error.strerror}); free space or fix permissions") from error
-    return found | ({"moments": moments_digests(stored)} if stored else {})
+    return replace(found, moments=moments_digests(stored) if stored else None)
 
 
 def _waiting_features(
-    network: Extract, source: Path, folder: Path, size: list[int] | None
-) -> tuple[dict[str, Any], dict[str, int]]:
+    network: Extract, source: Path, folder: Path, size: tuple[int, int] | None
+) -> tuple[Read, dict[str, int]]:
     """Write each feature to a file of its name, and return what is known of the images, and the features' widths."""
     widths: dict[str, int] = {}
     waiting: dict[str, BinaryIO] = {}
@@ -141,7 +155,7 @@ def _waiting_features(
                     waiting[name] = files.enter_context(open(folder / name, "wb"))
                     widths[name] = values.shape[1]
                 waiting[name].write(np.ascontiguousarray(values, np.float32).data)
-    return {"num_images": count, "pixels_sha256": pixels.hexdigest()}, widths
+    return Read(count, pixels.hexdigest()), widths
 
 
 def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> None:
@@ -167,8 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, help="the extractor's weights, where it brings none of its own")
     add_device(parser)
     given = parser.parse_args(arguments)
+    job = ExtractJob.read(given.spec)
     with run_record(given.run_record, stage="extract", out=[str(path) for path in given.out]) as record:
-        extract(given.spec, given.images, given.out, weights=given.weights, device=given.device, record=record)
+        extract(job, given.images, given.out, weights=given.weights, device=given.device, record=record)
 
 
 if __name__ == "__main__":

@@ -11,26 +11,26 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
-from diffbench.stages._model import part_of
+from diffbench.jobs.fit import FitJob
 
 
-def fit(spec: dict[str, Any], data: Path, held_out: Path, out: Path) -> dict[str, Any]:
+def fit(job: FitJob, data: Path, held_out: Path, out: Path) -> dict[str, Any]:
     """Write the extractor's weights and return the facts recorded with them (accuracy on the held-out split).
 
     Raises: UserError where the data set has no labels, or the extractor is not one that is trained.
     """
     import torch
 
-    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(spec))
-    make_deterministic(spec["threads"])
-    extractor = part_of("extractors", spec["extractor"])
+    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.as_json()))
+    make_deterministic(job.threads)
+    extractor = job.extractor.configured()
     if not type(extractor).needs_weights:
-        raise UserError(f"extractor {spec['extractor']['name']} brings its own weights; only others are fitted")
+        raise UserError(f"extractor {job.extractor.name} brings its own weights; only others are fitted")
     images, labels = _images_and_labels(data)
     accuracy = extractor.fit(images, labels, out, seed=0, held_out=_images_and_labels(held_out))
     facts = {"held_out_accuracy": accuracy, "trained_on": inputs.sha256["data"]}
     facts |= device_facts(torch.device("cpu"))
-    write_provenance(out, spec=spec, inputs=inputs, facts=facts)
+    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts)
     return facts
 
 
@@ -46,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--held-out", type=Path, required=True, help="prepared test images (.npz), for the accuracy")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     given = parser.parse_args(arguments)
+    job = FitJob.read(given.spec)
     with run_record(given.run_record, stage="fit", out=str(given.out)) as record:
-        record |= fit(given.spec, given.data, given.held_out, given.out)
+        record |= fit(job, given.data, given.held_out, given.out)
 
 
 if __name__ == "__main__":

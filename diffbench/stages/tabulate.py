@@ -107,14 +107,13 @@ def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
     apart to the last key.
     """
     numbers = [name for name in frame.columns if f"{name}_low" in frame.columns]
-    places = [
-        [str(row[key]) for key in ("model", "sampler", "steps") if pandas.notna(row[key])]
-        for _, row in frame.iterrows()
-    ]
+    rows: list[dict[Any, Any]] = frame.to_dict("records")
+    places = [[str(row[key]) for key in ("model", "sampler", "steps") if pandas.notna(row[key])] for row in rows]
     crowded = Counter(map(tuple, places))
-    varying = [key for key in VARIANT_KEYS if key in frame.columns and frame[frame.model != "real"][key].nunique() > 1]
+    sampled = [row for row in rows if row["model"] != "real"]
+    varying = [key for key in VARIANT_KEYS if len({row[key] for row in sampled if pandas.notna(row.get(key))}) > 1]
     result: dict[str, Any] = {}
-    for place, (_, row) in zip(places, frame.iterrows(), strict=True):
+    for place, row in zip(places, rows, strict=True):
         if crowded[tuple(place)] > 1:
             place[-1] += "".join(f" {key}={row[key]}" for key in varying if pandas.notna(row[key]))
         node = result

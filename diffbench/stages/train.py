@@ -1,8 +1,8 @@
 """train: a prepared data set in, the weights of a model or of a noisy classifier out (averaged and raw)."""
 
 import csv
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,23 @@ from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.locks import exclusive
-from diffbench.base.plugins import configure
 from diffbench.base.provenance import versions_of, write_provenance
 from diffbench.base.run_record import run_record
 from diffbench.base.seeds import seed_torch
 from diffbench.base.writing import replacing
+from diffbench.jobs.data_facts import DataFacts
+from diffbench.jobs.train import TrainJob
+from diffbench.jobs.weights_facts import TrainedOn, WeightsFacts
 from diffbench.stages._cuts import cutting
-from diffbench.stages._model import build_classifier, build_network, diffusion_of, part_of
+from diffbench.stages._model import build_classifier, build_network, diffusion_of, takes_labels
 from diffbench.training.checkpoints import Checkpoints
-from diffbench.training.data import TrainingData
+from diffbench.training.data import Cuts, TrainingData
 from diffbench.training.loop import Trainer
-from diffbench.training.settings import Training
 from diffbench.training.tasks import Classification, Denoising, Task
 
 
 def train(
-    spec: dict[str, Any],
+    job: TrainJob,
     data: Path,
     out: Path,
     log_csv: Path,
@@ -48,97 +49,114 @@ def train(
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
 
     held_out: prepared images, of which a classifier's log then has the accuracy too. pictures: where the data set lies
-    that the spec names for random crops. Resumes from `cache` where a run of the same spec and data was cut off.
+    that the job names for random crops. Resumes from `cache` where a run of the same job and data was cut off.
     Raises: UserError.
     """
-    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(spec))
-    make_deterministic(spec["threads"])
+    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.as_json()))
+    make_deterministic(job.threads)
     chosen = chosen_device(device)
-    known = inputs.records["data"]["facts"]
-    facts = {key: known[key] for key in ("shape", "levels", "num_classes", "flip")}
-    # Of an upsampler's input, and of a smaller copy of a data set: its samples are enlarged before they are scored.
-    facts |= {"low_size": spec["low_size"]} if "low_size" in spec else {}
-    facts |= {"full_size": known["full_size"]} if "full_size" in known else {}
-    training_data = _data_of(spec, data, facts["flip"])
+    known = DataFacts.recorded(inputs.records["data"])
+    facts = _facts_of(job, known)
+    seed_torch(job.seed, "init")
+    task = task_of(job, facts)
+    images = _images_of(job, data, task, known.flip)
     if held_out is not None:
-        _require_held_out(spec, inputs, facts)
-        training_data = replace(training_data, held_out=_data_of(spec, held_out, flip=False))
-    # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
-    seen = {name: inputs.sha256.get(name) for name in ("data", "held_out")} | {"facts": facts}
-    # Half of a training by one version of torch and half by another would be a training by neither.
-    key = digest({"spec": spec, **seen, "device": chosen.type, "versions": versions_of(spec)})[:24]
-    with ExitStack() as stack:
-        folder = stack.enter_context(exclusive(cache / "train" / key))
-        if spec["training"].get("random_crop"):
-            if "dataset" not in spec:
-                raise UserError("training.random_crop: the spec must name the data set whose pictures are cut")
-            entry = spec["dataset"] if pictures is None else {**spec["dataset"], "path": str(pictures)}
-            cuts = cutting(entry, training_data.images, _labels_of(data), data)
-            training_data = replace(training_data, cuts=stack.enter_context(cuts))
-        seed_torch(spec["seed"], "init")
-        trainer = Trainer(
-            task_of(spec, facts),
-            configure(Training, spec["training"], "training"),
-            training_data,
-            spec["seed"],
-            chosen,
-        )
-        checkpoints = Checkpoints(folder)
+        _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts, task)
+        images = replace(images, held_out=_images_of(job, held_out, task, flip=False))
+    checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
+    with exclusive(checkpoints.folder), _crops(job, data, images, pictures) as cuts:
+        trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen)
         images_per_second = trainer.run(checkpoints, checkpoint_every)
+        parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
         save_weights(trainer, out)
         write_log(trainer.log, log_csv)
-        parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
-        # What a sample set must know to refuse a classifier that was trained on other images.
-        about = facts | {"parameters": parameters, "images_sha256": known.get("images_sha256")}
-        about |= {"class_counts": known.get("class_counts")}
-        about |= device_facts(chosen)
-        write_provenance(out, spec=spec, inputs=inputs.only("data"), facts=about)
-        write_provenance(log_csv, spec=spec, inputs=inputs, facts={})
+        about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(chosen)
+        write_provenance(out, spec=job.as_json(), inputs=inputs.only("data"), facts=about)
+        write_provenance(log_csv, spec=job.as_json(), inputs=inputs, facts={})
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
 
 
-def _data_of(spec: dict[str, Any], data: Path, flip: bool) -> TrainingData:
+def _facts_of(job: TrainJob, known: DataFacts) -> WeightsFacts:
+    """Return what is known of the weights before they are trained."""
+    return WeightsFacts(
+        shape=known.shape,
+        levels=known.levels,
+        num_classes=known.num_classes,
+        flip=known.flip,
+        low_size=job.low_size,
+        # Of a smaller copy of a data set: its samples are enlarged before they are scored.
+        full_size=known.full_size,
+    )
+
+
+def _trained_on(known: DataFacts) -> TrainedOn:
+    """Return what a sample set must know to refuse a classifier that was trained on other images."""
+    return TrainedOn(images_sha256=known.images_sha256, class_counts=known.class_counts)
+
+
+def _key_of(job: TrainJob, inputs: Inputs, facts: WeightsFacts, device: torch.device) -> str:
+    """Return the name of a run's checkpoints: the digest of everything that determines it."""
+    spec = job.as_json()
+    # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
+    seen = {name: inputs.sha256.get(name) for name in ("data", "held_out")} | {"facts": facts.as_json()}
+    # Half of a training by one version of torch and half by another would be a training by neither.
+    return digest({"spec": spec, **seen, "device": device.type, "versions": versions_of(spec)})[:24]
+
+
+def _images_of(job: TrainJob, data: Path, task: Task, flip: bool) -> TrainingData:
     """Return a prepared split, its labels only where they are used. Raises: UserError where it has none then."""
-    classifies = "objective" not in spec
-    labelled = classifies or bool(spec["network"].get("class_conditional"))
-    labels = _labels_of(data) if labelled else None
-    if labelled and labels is None:
-        kind = "classifier" if classifies else "class-conditional network"
-        raise UserError(f"{data}: a {kind} needs labels, and the data set has none")
+    labels = _labels_of(data) if task.labelled else None
+    if task.labelled and labels is None:
+        raise UserError(f"{data}: a classifier or a class-conditional network needs labels, and the data set has none")
     return TrainingData(
         images=read_member(data, "arr_0"),
         labels=None if labels is None else torch.from_numpy(np.array(labels)),
         flip=flip,
-        low_size=spec.get("low_size"),
+        low_size=job.low_size,
     )
 
 
-def _require_held_out(spec: dict[str, Any], inputs: Inputs, facts: dict[str, Any]) -> None:
+def _require_alike(held_out: Path, own: DataFacts, facts: WeightsFacts, task: Task) -> None:
     """Raise UserError where the training cannot look at held-out images."""
-    if "objective" in spec:
+    if not task.counts:
         raise UserError("held-out images have no column in the log of a model; leave --held-out to classifiers")
-    known = inputs.records["held_out"]["facts"]
-    for name, words in {"shape": "of shape", "num_classes": "in classes:"}.items():
-        if known[name] != facts[name]:
+    compared = {
+        "of shape": (list(own.shape), list(facts.shape)),
+        "in classes:": (own.num_classes, facts.num_classes),
+    }
+    for words, (found, wanted) in compared.items():
+        if found != wanted:
             raise UserError(
-                f"{inputs.paths['held_out']}: images {words} {known[name]}, those trained on {facts[name]}; "
+                f"{held_out}: images {words} {found}, those trained on {wanted}; "
                 "give the other split of the same data set"
             )
+
+
+@contextmanager
+def _crops(job: TrainJob, data: Path, images: TrainingData, pictures: Path | None) -> Iterator[Cuts | None]:
+    """Enter with what cuts images at random, None where they are trained on as they are stored. Raises: UserError."""
+    if not job.training.random_crop:
+        yield None
+        return
+    if job.dataset is None:
+        raise UserError("training.random_crop: the spec must name the data set whose pictures are cut")
+    with cutting(job.dataset.at(pictures), images.images, _labels_of(data), data) as cuts:
+        yield cuts
 
 
 def _labels_of(data: Path) -> np.ndarray | None:
     return read_member(data, "arr_1") if "arr_1" in member_names(data) else None
 
 
-def task_of(spec: dict[str, Any], facts: dict[str, Any]) -> Task:
-    """Return what a spec trains: a model, or, where it names no objective, a classifier of noised images."""
-    diffusion = diffusion_of(spec)
-    if "objective" not in spec:
-        return Classification(build_classifier(spec, facts), diffusion)
-    objective = part_of("objectives", spec["objective"])
-    return Denoising(build_network(spec, facts), diffusion, objective, facts["levels"])
+def task_of(job: TrainJob, facts: WeightsFacts) -> Task:
+    """Return what a job trains: a model, or, where it names no objective, a classifier of noised images."""
+    diffusion = diffusion_of(job)
+    if job.objective is None:
+        return Classification(build_classifier(job, facts), diffusion)
+    objective = job.objective.configured()
+    return Denoising(build_network(job, facts), diffusion, objective, facts.levels, labelled=takes_labels(job))
 
 
 def save_weights(trainer: Trainer, out: Path) -> None:
@@ -162,7 +180,7 @@ def write_log(rows: list[dict[str, float | None]], path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, TrainJob.read)
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")

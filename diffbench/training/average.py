@@ -13,7 +13,7 @@ class WeightAverage:
 
     def __init__(self, network: nn.Module, decay: float):
         self._names = [name for name, _ in network.named_parameters()]
-        self._source = [parameter for _, parameter in network.named_parameters()]
+        self._source: list[Tensor] = [parameter for _, parameter in network.named_parameters()]
         self._average = [parameter.detach().clone() for parameter in self._source]
         self._decay = decay
 
@@ -21,7 +21,7 @@ class WeightAverage:
     def update(self, step: int) -> None:
         """Move towards the present weights; step: updates made before this one."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._average, self._source, 1 - decay)
+        torch._foreach_lerp_(self._average, self._source, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the averaged parameters by name."""

@@ -23,7 +23,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path):
-        self._folder = folder
+        self.folder = folder
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint, named by `state["step"]`, and remove those that it makes superfluous."""
@@ -31,7 +31,7 @@ class Checkpoints:
         content = io.BytesIO()
         torch.save(state, content)
         name = f"{state['step']:09d}-{hashlib.sha256(content.getbuffer()).hexdigest()}.pt"
-        with replacing(self._folder / name) as temporary:
+        with replacing(self.folder / name) as temporary:
             temporary.write_bytes(content.getbuffer())
         for path in self._newest_first()[KEPT:]:
             path.unlink()
@@ -55,7 +55,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove the folder; to be called when the run's results are on disk."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self._folder.glob("*-*.pt"), reverse=True)
+        return sorted(self.folder.glob("*-*.pt"), reverse=True)

@@ -1,7 +1,7 @@
 """What a network is trained to do with noised images: predict what the noise was, or which class the image is of."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -26,15 +26,17 @@ Losses = Float[Tensor, " batch"]
 Counts = Float[Tensor, " counts"]
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the training loop optimises, batch by batch.
 
-    counts: names of what `losses` counts beside them, summed between two rows of the log. state: what it remembers of
-    the run, to be checkpointed.
+    labelled: whether its images need labels. counts: names of what `losses` counts beside them, summed between two rows
+    of the log. state: what it remembers of the run, to be checkpointed.
     """
 
     network: nn.Module
     chain: Chain
+    labelled: bool
     counts: tuple[str, ...]
     state: State
 
@@ -60,9 +62,11 @@ class Denoising:
 
     counts = ()
 
-    def __init__(self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int):
-        """levels: grey levels of the data."""
-        self.network, self.objective, self._levels = network, objective, levels
+    def __init__(
+        self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int, labelled: bool = False
+    ):
+        """levels: grey levels of the data. labelled: whether the network is given labels."""
+        self.network, self.objective, self._levels, self.labelled = network, objective, levels, labelled
         self._denoiser = ModelDenoiser.of(diffusion, network)
         self._form = PARAMETERIZATIONS[diffusion.parameterization]
         self.chain = self._denoiser.chain
@@ -93,6 +97,7 @@ class Classification:
     Source: Dhariwal and Nichol 2021, section 4 and appendix H.
     """
 
+    labelled = True
     counts = tuple(f"{kind}_q{quarter}" for kind in ("right", "seen") for quarter in range(QUARTERS))
 
     def __init__(self, network: nn.Module, diffusion: Diffusion):

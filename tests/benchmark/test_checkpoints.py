@@ -155,7 +155,7 @@ def test_other_data_are_one_line(record, facts, network, message):
 
 def test_labels_that_a_network_does_not_take_may_be_of_any_number(record):
     record(facts={"num_classes": None})
-    assert parsed().models["released"].checkpoint.facts["num_classes"] is None
+    assert parsed().models["released"].checkpoint.facts.num_classes is None
 
 
 def test_a_record_of_another_stage_is_one_line(record, tmp_path):

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.digests import spec_digest, spec_of_one
+from diffbench.base.errors import UserError
 from diffbench.benchmark.foreign import snakemake_specs
-from diffbench.benchmark.graph import Graph
+from diffbench.benchmark.graph import Artifact, Graph, files_of, records_of
 from diffbench.benchmark.load import parse_benchmark
+from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.places import located
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
@@ -26,6 +27,16 @@ def graph(change=lambda content: None, home=Path("/home"), **options) -> Graph:
     content = yaml.safe_load(SMOKE.read_text())
     change(content)
     return Graph(parse_benchmark(located(content, home), "smoke.yaml"), home, **options)
+
+
+@pytest.fixture
+def asked_apart():
+    """A change of the benchmark: a comparison asks for sets that no table holds."""
+
+    def change(content):
+        content["runs"].append({**content["runs"][0], "models": ["ddpm"], "num_images": 60, "in_table": False})
+
+    return change
 
 
 def everything(found: Graph) -> dict[str, str]:
@@ -79,27 +90,26 @@ def test_what_an_upsampler_starts_from_moves_it():
 
 def test_device_and_checkpoints_move_nothing():
     def elsewhere(content):
-        content["execution"] |= {"device": "cpu", "checkpoint_every": 7, "group_steps": False}
+        content["execution"] |= {"device": "cpu", "checkpoint_every": 7}
 
     assert not moved(elsewhere)
 
 
-def test_one_record_names_its_own_source_alone():
-    spec = {"a": 1, "upstream": {"images": ["x", "y"], "weights": "w"}}
-    assert spec_of_one(spec, "images", 1) == {"a": 1, "upstream": {"images": "y", "weights": "w"}}
-    assert spec_of_one({"a": 1}, "images", 0) == {"a": 1}
+def test_every_set_is_found_where_it_lies_and_no_other(asked_apart):
+    found = graph(asked_apart)
+    for row in found.benchmark.all_sets():
+        tree = found.tree_of(row)
+        assert found.row_at(tree, place_of(row), str(row.steps)) == row
+    assert {found.tree_of(row) for row in found.benchmark.sets_apart()} == {"results/compared/n60"}
+    with pytest.raises(UserError, match="results/samples/ddpm/train0/ddim/sample0/5.npz: no run of this benchmark"):
+        found.row_at("results", "ddpm/train0/ddim/sample0", 5)
 
 
-def test_sets_that_one_job_makes_have_the_records_of_sets_made_alone():
-    found = graph()
-    rows = [row for row in found.benchmark.sample_sets() if (row.model, row.sampler) == ("ddpm", "ddim")]
-    job = found.sample_spec(rows[0], [row.steps for row in rows])
-    for position, row in enumerate(rows):
-        assert spec_digest(job | {"spacings": [job["spacings"][position]]}) == found.samples(row).digest
-    images = [found.samples(row) for row in rows]
-    job = found.extract_spec("digits_features", images)
-    for position, row in enumerate(rows):
-        assert spec_digest(spec_of_one(job, "images", position)) == found.features("digits_features", row).digest
+def test_the_parameter_of_a_rule_has_one_order_and_what_no_job_made_has_no_record():
+    made, foreign = Artifact("a.npz", "x", {"b": 1, "a": 2}), Artifact("b.npz", "y")
+    assert made.params == '{"a": 2, "b": 1}'
+    assert files_of([made, foreign]) == ["a.npz", "b.npz"] and files_of(made) == ["a.npz"] and files_of(None) == []
+    assert records_of([made, foreign]) == ["a.npz.json"] and records_of(None) == []
 
 
 def test_a_module_of_ones_own_upstream_moves_the_digest(tmp_path):

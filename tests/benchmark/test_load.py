@@ -155,6 +155,7 @@ WRONG = {
     "network key": (setting("models", "ddpm", "network", "chanels", value=8), "models.ddpm.network: unknown key 'chanels'; did you mean 'channels'?"),
     "inherited key": (setting("models", "iddpm", "training", "step", value=8), "models.iddpm.training: unknown key 'step'; did you mean 'steps'?"),
     "sampler key": (setting("samplers", "ddim", "eat", value=0), "samplers.ddim: unknown key 'eat'; did you mean 'eta'?"),
+    "a key of before": (setting("execution", value={"group_steps": True}), "execution: unknown key 'group_steps'; allowed: checkpoint_every, device, threads"),
     "run key": (run(step=[1]), "runs[0]: unknown key 'step'; did you mean 'steps'?"),
     "sampling key": (setting("sampling", value={"rouding": "round"}), "sampling: unknown key 'rouding'; did you mean 'rounding'?"),
     "text for a number": (setting("models", "ddpm", "training", "learning_rate", value="1e-3"), "models.ddpm.training.learning_rate: '1e-3' is not a number"),

@@ -109,6 +109,15 @@ def test_what_was_made_from_another_version_of_an_input_is_left_alone(home):
     assert [item.path for item in tree.outdated] == [WEIGHTS]
 
 
+def test_what_could_not_be_made_again_for_want_of_an_input_is_left_alone(home):
+    (home / WEIGHTS).unlink()
+    tree = tree_of(home, specs("2"))
+    assert tree.left[SAMPLES] == f"its weights, {WEIGHTS}, is not here"
+    assert tree.outdated == () and WEIGHTS not in tree.left
+    # Of the present code, but Snakemake must not be asked about it either.
+    assert set(tree_of(home, specs("1")).current) == {DATA, FEATURES, SCORES}
+
+
 @pytest.mark.parametrize("written", range(4))
 def test_an_interrupted_stamping_is_finished_by_the_next(home, monkeypatch, written):
     stamp(tree_of(home, specs("2")))
@@ -193,7 +202,23 @@ def test_another_byte_stamps_nothing(adopt, home):
     before = files(home)
     report, _, taken = adopt(again=Again(bad=[f"{WEIGHTS}: made again, it differs"]))
     assert not report.good and taken == [] and files(home) == before
-    assert report.lines == (f"{WEIGHTS}: made again, it differs", "nothing was adopted, since these bytes changed")
+    assert report.lines[0] == f"{WEIGHTS}: made again, it differs"
+    assert report.lines[1].startswith("nothing was adopted, since these bytes changed")
+
+
+def test_stages_can_be_adopted_without_those_whose_bytes_changed(adopt, home):
+    score = (home / f"{SCORES}.json").read_bytes()
+    report, remade, taken = adopt(stages=["train", "sample", "extract"])
+    assert remade == [WEIGHTS] and set(taken) == {DATA, WEIGHTS, SAMPLES, FEATURES}
+    assert "stage score is not among those to adopt" in str(report) and report.lines[-1].startswith(
+        "3 artifacts adopted"
+    )
+    assert (home / f"{SCORES}.json").read_bytes() == score
+    # What rests on an artifact of another stage is left alone with it.
+    report, _, taken = adopt(code="3", stages=["sample", "extract"])
+    assert taken == [DATA] and f"{SAMPLES}: because what it is made from is" in str(report)
+    with pytest.raises(UserError, match="--stage: no stage 'trian'; did you mean 'train'"):
+        adopt(stages=["trian"])
 
 
 def test_what_cannot_be_made_again_is_not_adopted(adopt, home):
@@ -202,6 +227,15 @@ def test_what_cannot_be_made_again_is_not_adopted(adopt, home):
         stamping.write_recorded(home / f"{path}.json", record | {"places": {}})
     before = files(home)
     with pytest.raises(UserError, match="none of the artifacts whose code changed can be made again"):
+        adopt()
+    assert files(home) == before
+
+
+def test_a_tree_in_which_a_run_is_at_work_is_left_alone(adopt, home):
+    (home / ".snakemake/locks").mkdir(parents=True)
+    (home / ".snakemake/locks/0.output.lock").touch()
+    before = files(home)
+    with pytest.raises(UserError, match="another run is at work"):
         adopt()
     assert files(home) == before
 

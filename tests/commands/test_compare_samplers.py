@@ -15,6 +15,7 @@ from diffbench.base.inputs import checked
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import Estimate, Row, record
+from diffbench.benchmark.jobs import prepare_job, sample_job
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import CONFIGURATION, remember_configuration
 from diffbench.commands.compare_samplers import run as command
@@ -53,9 +54,8 @@ def test_the_table_and_every_job_of_its_sets_stay_as_they_are(content):
     assert laid.sample_sets() == plain.sample_sets() and laid.sampled_sets() == plain.sampled_sets()
     assert laid.bounded_models() == plain.bounded_models() and laid.upsampling_rows() == plain.upsampling_rows()
     for row in plain.sampled_sets():
-        arguments = row.model, row.sampler, [row.steps], row.sample_seed, row.num_images
-        assert laid.sample_job(*arguments) == plain.sample_job(*arguments)
-    assert laid.prepare_job() == plain.prepare_job()
+        assert sample_job(laid, row, [row.steps]) == sample_job(plain, row, [row.steps])
+    assert prepare_job(laid) == prepare_job(plain)
 
 
 def test_another_number_of_images_or_seed_is_another_set(content):

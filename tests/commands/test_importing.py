@@ -19,8 +19,9 @@ from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.commands.importing import released as _released
 from diffbench.commands.importing.released import REGISTRY
-from diffbench.commands.importing.run import import_checkpoint, meaning_of_released
-from diffbench.stages._model import build_classifier, build_network, load_classifier, load_model
+from diffbench.commands.importing.run import Imported, import_checkpoint, meaning_of_released
+from diffbench.jobs.sample import SampleJob
+from diffbench.stages._model import build_classifier, build_network, facts_of, load_classifier, load_model
 from diffbench.stages.sample import sample_sets
 
 SMALL = {"num_channels": 32, "num_res_blocks": 1, "image_size": 16, "channel_mult": "1,2", "attention_resolutions": "8"}
@@ -30,7 +31,7 @@ def state_of(name, seed=0):
     """Random weights under the published names, for a (small) entry of the registry."""
     meaning = meaning_of_released(REGISTRY[name])
     build = build_classifier if REGISTRY[name].kind == "classifier" else build_network
-    network = build(meaning.spec, meaning.facts)
+    network = build(meaning, meaning.facts)
     generator = torch.Generator().manual_seed(seed)
     return {key: 0.1 * torch.randn(tensor.shape, generator=generator) for key, tensor in network.state_dict().items()}
 
@@ -71,10 +72,11 @@ def test_a_released_file_becomes_an_artifact(name, tmp_path):
     assert facts["source"]["is_the_published_file"] == "unknown sha256"
     # The download was no artifact and is gone.
     assert list((tmp_path / ".cache/released").iterdir()) == []
+    imported = Imported.read(spec)
     if entry.kind == "classifier":
-        load_classifier(spec, out, facts, torch.device("cpu"))
+        load_classifier(imported, out, facts_of(out), torch.device("cpu"))
     else:
-        load_model(spec, out, torch.device("cpu"), full_chain=False)
+        load_model(imported, out, torch.device("cpu"), full_chain=False)
 
 
 def test_a_file_at_hand_and_the_flags_of_a_name(tmp_path):
@@ -138,7 +140,7 @@ def test_flags_from_a_yaml(tmp_path, own_state, form):
     provenance = read_provenance(out)
     assert provenance["spec"]["diffusion"]["schedule"] == "cosine" and provenance["spec"]["weights"] == "raw"
     assert provenance["spec"]["objective"]["name"] == "hybrid" and provenance["facts"]["levels"] == 17
-    model, _ = load_model(provenance["spec"], out, torch.device("cpu"), full_chain=True)
+    model, _ = load_model(Imported.read(provenance["spec"]), out, torch.device("cpu"), full_chain=True)
     assert len(model.chain) == 100
 
 
@@ -310,7 +312,9 @@ def test_what_was_imported_is_sampled_like_anything_else(name, tmp_path):
         low_res = tmp_path / "low.npz"
         save_npz(low_res, {"arr_0": np.zeros((3, 8, 8, 3), np.uint8), "arr_1": np.arange(3)})
         write_provenance(low_res, spec={})
-    sample_sets(spec, weights, [tmp_path / "out.npz"], device="cpu", low_res=low_res, cache=tmp_path / "cache")
+    sample_sets(
+        SampleJob.read(spec), weights, [tmp_path / "out.npz"], device="cpu", low_res=low_res, cache=tmp_path / "cache"
+    )
     assert read_member(tmp_path / "out.npz", "arr_0").shape == (3, 16, 16, 3)
     assert read_member(tmp_path / "out.npz", "arr_1").tolist() == [0, 1, 2]
     assert read_provenance(tmp_path / "out.npz")["inputs"]["weights"] == sha256(weights)

@@ -55,15 +55,11 @@ def test_upsamplers_and_what_they_start_from_are_counted(request):
 def test_the_text_names_jobs_disk_and_time(benchmark_of_digits):
     text = plan(benchmark_of_digits, (1, 8, 8), 10, workers=2)
     assert re.search(r"^ddpm seed 0 +\d", text, re.M) and re.search(r"^iddpm seed 0 +\d", text, re.M)
-    assert "2 train, 4 sample, 4 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
+    assert "2 train, 16 sample, 4 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
 
 
-def test_jobs_follow_the_grouping(benchmark_of_digits):
-    assert job_counts(benchmark_of_digits)["sample"] == 4
-    apart = dataclasses.replace(
-        benchmark_of_digits, execution=dataclasses.replace(benchmark_of_digits.execution, group_steps=False)
-    )
-    assert job_counts(apart)["sample"] == 16
+def test_every_number_of_steps_is_a_job_of_its_own(benchmark_of_digits):
+    assert job_counts(benchmark_of_digits)["sample"] == len(benchmark_of_digits.sampled_sets()) == 16
 
 
 def test_guided_rows_count_with_the_weights_they_use_and_with_their_classifier(request):
@@ -78,4 +74,4 @@ def test_guided_rows_count_with_the_weights_they_use_and_with_their_classifier(r
     # Forward and backward cost about twice as much as forward.
     assert 1.7 < noisy.sample_flops / noisy.flops < 2.3
     assert noisy.total_flops == 3 * noisy.train_evaluations * noisy.flops + 400 * noisy.sample_flops
-    assert job_counts(benchmark)["train"] == 4 and job_counts(benchmark)["sample"] == 6
+    assert job_counts(benchmark)["train"] == 4 and job_counts(benchmark)["sample"] == 10

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import described
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.importing.released import ALL, REGISTRY, listing, released
 from diffbench.commands.importing.run import meaning_of_released
+from diffbench.jobs.model import NetworkPart
+from diffbench.jobs.train import ObjectivePart
 from diffbench.stages._model import build_classifier, build_network
 
 CONFIGS = Path(__file__).parents[2] / "workflow/config"
@@ -62,7 +63,7 @@ def test_networks_have_the_published_number_of_parameters(name):
     meaning = meaning_of_released(REGISTRY[name])
     build = build_classifier if REGISTRY[name].kind == "classifier" else build_network
     with torch.device("meta"):
-        network = build(meaning.spec, meaning.facts)
+        network = build(meaning, meaning.facts)
     count = sum(parameter.numel() for parameter in network.parameters())
     # improved-diffusion's README says 280M of its upsampler.
     assert count == PARAMETERS[name] if name in PARAMETERS else round(count / 1e7) == 28
@@ -99,15 +100,15 @@ SILENT = {
 @pytest.mark.parametrize("name", REGISTRY)
 def test_flags_that_load_silently(name):
     meaning = meaning_of_released(REGISTRY[name])
-    network, diffusion = meaning.spec["network"], meaning.spec["diffusion"]
+    network, diffusion = meaning.network.options, meaning.diffusion
     network = network.get("encoder", network)
     found = tuple(network[key] for key in ("heads", "head_channels", "new_attention_order"))
     found += tuple(diffusion[key] for key in ("schedule", "timesteps", "rescale_timesteps"))
     assert found == SILENT[name]
     assert diffusion["parameterization"] == "eps"
     labelled = REGISTRY[name].kind == "classifier" or network["class_conditional"]
-    assert bool(meaning.facts["source"]["class_order"]) == labelled
-    assert meaning.spec["weights"] == ("raw" if REGISTRY[name].kind == "classifier" else "ema")
+    assert bool((meaning.facts.source or {})["class_order"]) == labelled
+    assert meaning.weights == ("raw" if REGISTRY[name].kind == "classifier" else "ema")
 
 
 @pytest.mark.parametrize(
@@ -136,13 +137,14 @@ def test_the_shipped_benchmarks_train_what_was_released(config, entry, name):
     """Two transcriptions of the papers, made apart: every field of network, process and objective is the same."""
     benchmark = load_benchmark(CONFIGS / f"{config}.yaml")
     model = (benchmark.models | benchmark.classifiers)[entry]
-    spec = meaning_of_released(REGISTRY[name]).spec
-    network = described(model.network, model.network_name)
+    meaning = meaning_of_released(REGISTRY[name])
+    spec = meaning.imported("raw").as_json()
+    network = NetworkPart.of(model.network, model.network_name).plain()
     if model.network_name == "noisy_classifier":
         ours, theirs = dict(network["encoder"]), dict(spec["network"]["encoder"])
     else:
         ours, theirs = dict(network), dict(spec["network"])
-        assert described(model.objective, model.objective_name) == spec["objective"]
+        assert ObjectivePart.of(model.objective, model.objective_name).plain() == spec["objective"]
     for part in (ours, theirs):
         part["attention_resolutions"] = sorted(part["attention_resolutions"])
         # Where heads have a width, their number has no effect.

@@ -1,10 +1,12 @@
 """Facts keep the JSON of records: what is absent stays absent, what is null stays null."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import Recorded
 from diffbench.jobs.data_facts import Codes, DataFacts
 from diffbench.jobs.features_facts import FeaturesFacts
 from diffbench.jobs.sample_facts import Cost, SampleFacts, Unsampled, cost_of
@@ -61,11 +63,17 @@ def test_what_was_found_out_together_is_together():
     assert trained.trained_on == TrainedOn(class_counts=(1, 2)) and trained.class_counts == (1, 2)
 
 
+def recorded(facts):
+    record = Recorded(facts=facts)
+    record.source = Path("a.json")
+    return record
+
+
 def test_real_images_cost_nothing_and_samples_what_they_were_made_from():
-    assert cost_of(PREPARED, "a.json") == Unsampled()
+    assert cost_of(recorded(PREPARED)) == Unsampled()
     below = SampleFacts.read(SAMPLES[3], "a.json").low_res
     assert below == Cost(nfe=3.0, nfe_max=4.0, flops_per_evaluation=10, low_res=Unsampled())
-    assert cost_of(SAMPLES[1], "a.json") == Cost(nfe=3.0, nfe_max=4.0, nfe_evaluated=4.5, flops_per_evaluation=10)
+    assert cost_of(recorded(SAMPLES[1])) == Cost(nfe=3.0, nfe_max=4.0, nfe_evaluated=4.5, flops_per_evaluation=10)
 
 
 @pytest.mark.parametrize(

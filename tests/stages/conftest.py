@@ -82,13 +82,13 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory, specs, data):
+def weights(tmp_path_factory, jobs, data):
     """Weights of six steps of training, with their provenance."""
     from diffbench.stages.train import train
 
     folder = tmp_path_factory.mktemp("weights")
     train(
-        specs("train"),
+        jobs("train"),
         data / "train.npz",
         folder / "weights.safetensors",
         folder / "log.csv",

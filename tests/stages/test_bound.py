@@ -11,6 +11,7 @@ from diffbench.base.arrays import save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance, write_recorded
+from diffbench.jobs.bound import BoundJob
 from diffbench.stages.bound import bound, main, spread
 
 torch.set_num_threads(1)
@@ -19,7 +20,7 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="module")
 def terms(tmp_path_factory, specs, weights, data):
     out = tmp_path_factory.mktemp("terms") / "terms.npz"
-    bound(specs("bound"), weights, data / "test.npz", out, device="cpu")
+    bound(BoundJob.read(specs("bound")), weights, data / "test.npz", out, device="cpu")
     return out
 
 
@@ -55,7 +56,7 @@ def test_the_curve_and_its_reconstructions(terms, data):
 
 
 def test_training_images_have_a_bound_and_no_curve(specs, weights, data, tmp_path):
-    bound(specs("bound_train"), weights, data / "train.npz", tmp_path / "t.npz", device="cpu")
+    bound(BoundJob.read(specs("bound_train")), weights, data / "train.npz", tmp_path / "t.npz", device="cpu")
     facts = read_provenance(tmp_path / "t.npz")["facts"]
     assert (facts["split"], facts["num_images"], facts["of"]) == ("train", 7, 1297)
     # The data's facts tell what other codes make of the test split.
@@ -77,7 +78,7 @@ def test_images_that_are_flipped_in_training_are_coded_as_they_are(specs, weight
         facts = json.loads((data / "test.npz.json").read_text())
         facts["facts"]["flip"] = flip
         write_recorded(path.with_name(f"{path.name}.json"), facts)
-        bound(specs("bound"), weights, path, tmp_path / f"terms_{flip}.npz", device="cpu")
+        bound(BoundJob.read(specs("bound")), weights, path, tmp_path / f"terms_{flip}.npz", device="cpu")
         return arrays(tmp_path / f"terms_{flip}.npz")
 
     flipped, unflipped = bounded(True), bounded(False)
@@ -87,7 +88,7 @@ def test_images_that_are_flipped_in_training_are_coded_as_they_are(specs, weight
     images = arrays(data / "test.npz")["arr_0"]
     save_npz(mirrored, {"arr_0": images[:, :, ::-1]})
     write_provenance(mirrored, spec={}, facts=read_provenance(data / "test.npz")["facts"])
-    bound(specs("bound"), weights, mirrored, tmp_path / "terms_mirrored.npz", device="cpu")
+    bound(BoundJob.read(specs("bound")), weights, mirrored, tmp_path / "terms_mirrored.npz", device="cpu")
     other = arrays(tmp_path / "terms_mirrored.npz")
     assert (other["bits_per_dim"] != unflipped["bits_per_dim"]).all()
     assert np.array_equal(unflipped["originals"], images[unflipped["index"][:3]])
@@ -119,7 +120,7 @@ def test_images_are_taken_on_their_grey_levels(specs, weights, data, tmp_path, m
 
     monkeypatch.setattr("diffbench.stages.bound.bound_terms", spy)
     with pytest.raises(InterruptedError):
-        bound(specs("bound"), weights, data / "test.npz", tmp_path / "t.npz", device="cpu")
+        bound(BoundJob.read(specs("bound")), weights, data / "test.npz", tmp_path / "t.npz", device="cpu")
     values = seen[0].unique()
     assert torch.equal(values * 8, (values * 8).round()) and len(values) == 17
     assert (values.min(), values.max()) == (-1, 1)
@@ -127,7 +128,7 @@ def test_images_are_taken_on_their_grey_levels(specs, weights, data, tmp_path, m
 
 def test_more_images_than_there_are(specs, weights, data, tmp_path):
     spec = specs("bound", bound={"num_images": None, "timesteps": 2, "micro_batch": 250})
-    bound(spec, weights, data / "test.npz", tmp_path / "t.npz", device="cpu")
+    bound(BoundJob.read(spec), weights, data / "test.npz", tmp_path / "t.npz", device="cpu")
     assert read_provenance(tmp_path / "t.npz")["facts"]["num_images"] == 500
     assert np.array_equal(arrays(tmp_path / "t.npz")["width"], [1, 999])
 

@@ -11,6 +11,9 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.base.seeds import Stream
+from diffbench.jobs.bound import BoundJob
+from diffbench.jobs.sample import SampleJob
+from diffbench.jobs.train import TrainJob
 from diffbench.stages.bound import bound
 from diffbench.stages.sample import sample_sets
 from diffbench.stages.train import train
@@ -29,14 +32,14 @@ def conditional_weights(tmp_path_factory, specs, data):
     spec = conditional(specs("train"))
     # Fast steps: the network starts as if there were no labels, and must move away from that.
     spec["training"] |= {"steps": 40, "warmup_steps": 0, "learning_rate": 5e-3}
-    train(spec, data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
+    train(TrainJob.read(spec), data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
     return path
 
 
 def test_samples_carry_the_labels_of_their_stream(conditional_weights, specs, tmp_path):
     spec = conditional(specs("sample"))
     outs = [tmp_path / f"{spacing}.npz" for spacing in spec["spacings"]]
-    sample_sets(spec, conditional_weights, outs, device="cpu", cache=tmp_path / "cache")
+    sample_sets(SampleJob.read(spec), conditional_weights, outs, device="cpu", cache=tmp_path / "cache")
     expected = Stream(spec["seed"], "label").integers(torch.arange(spec["num_images"]), 0, 10)
     for out in outs:
         assert np.array_equal(read_member(out, "arr_1"), expected.numpy())
@@ -46,25 +49,25 @@ def test_samples_carry_the_labels_of_their_stream(conditional_weights, specs, tm
 def test_the_label_changes_the_image(conditional_weights, specs, tmp_path, monkeypatch):
     spec = conditional(specs("sample"))
     spec["spacings"] = spec["spacings"][:1]
-    sample_sets(spec, conditional_weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_sets(SampleJob.read(spec), conditional_weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
     original = Stream.integers
 
     def shifted(self, index, draw, high):
         return (original(self, index, draw, high) + 1) % high
 
     monkeypatch.setattr(Stream, "integers", shifted)
-    sample_sets(spec, conditional_weights, [tmp_path / "b.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_sets(SampleJob.read(spec), conditional_weights, [tmp_path / "b.npz"], device="cpu", cache=tmp_path / "cache")
     assert not np.array_equal(read_member(tmp_path / "a.npz", "arr_0"), read_member(tmp_path / "b.npz", "arr_0"))
 
 
 def test_the_bound_takes_the_images_own_labels(conditional_weights, specs, data, tmp_path):
     spec = conditional(specs("bound"))
-    bound(spec, conditional_weights, data / "test.npz", tmp_path / "terms.npz", device="cpu")
+    bound(BoundJob.read(spec), conditional_weights, data / "test.npz", tmp_path / "terms.npz", device="cpu")
     assert np.isfinite(read_member(tmp_path / "terms.npz", "bits_per_dim")).all()
     save_npz(tmp_path / "bare.npz", {"arr_0": np.asarray(read_member(data / "test.npz", "arr_0"))})
     write_provenance(tmp_path / "bare.npz", spec={}, facts={})
     with pytest.raises(UserError, match="needs labels"):
-        bound(spec, conditional_weights, tmp_path / "bare.npz", tmp_path / "terms2.npz", device="cpu")
+        bound(BoundJob.read(spec), conditional_weights, tmp_path / "bare.npz", tmp_path / "terms2.npz", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +90,21 @@ def unequal(tmp_path_factory, specs):
     dataset = DatasetPart("folder", {"path": str(folder / "in"), "channels": 1})
     prepare(PrepareJob(dataset=dataset), out_train=folder / "train.npz", out_test=folder / "test.npz")
     path = folder / "weights.safetensors"
-    train(conditional(specs("train")), folder / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "c")
+    train(
+        TrainJob.read(conditional(specs("train"))),
+        folder / "train.npz",
+        path,
+        folder / "log.csv",
+        device="cpu",
+        cache=folder / "c",
+    )
     return path
 
 
 def labels_drawn(spec, weights, tmp_path, **changes):
     spec = conditional(spec) | {"spacings": ["2"], "num_images": 200} | changes
     spec["sampling"]["micro_batch"] = 100
-    sample_sets(spec, weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_sets(SampleJob.read(spec), weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
     return np.array(read_member(tmp_path / "a.npz", "arr_1"))
 
 
@@ -126,5 +136,5 @@ def test_weights_that_record_no_counts_are_one_line(unequal, specs, tmp_path):
     write_provenance(weights, spec=provenance["spec"], facts=facts)
     with pytest.raises(UserError, match="labels: as_in_data needs the class_counts of the training images"):
         labels_drawn(specs("sample"), weights, tmp_path, labels="as_in_data")
-    with pytest.raises(UserError, match="'sorted' is not allowed; allowed: iid, balanced, as_in_data"):
+    with pytest.raises(UserError, match="labels: 'sorted' is not allowed; allowed: as_in_data, balanced, iid"):
         labels_drawn(specs("sample"), unequal, tmp_path, labels="sorted")

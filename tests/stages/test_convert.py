@@ -11,7 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from diffbench.base.arrays import read_member
 from diffbench.base.digests import sha256
+from diffbench.base.inputs import NOTHING
 from diffbench.base.provenance_file import read_provenance
+from diffbench.jobs.bound import BoundJob
+from diffbench.jobs.convert import ConvertJob
+from diffbench.jobs.sample import SampleJob
+from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.stages.bound import bound
 from diffbench.stages.convert import main, write_weights
 from diffbench.stages.sample import sample_sets
@@ -71,16 +76,16 @@ def test_it_samples_and_is_bounded_as_any_other(lab, tmp_path, data):
     sampling = {"micro_batch": 4, "clip_x_0": True, "rounding": "truncate"}
     drawn = spec | {"sampler": {"name": "ddim", "eta": 0.0}, "sampling": sampling, "spacings": ["5"]}
     drawn |= {"num_images": 6, "seed": 0, "threads": 1}
-    sample_sets(drawn, weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_sets(SampleJob.read(drawn), weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
     assert read_member(tmp_path / "a.npz", "arr_0").shape == (6, 8, 8, 1)
     assert read_provenance(tmp_path / "a.npz")["facts"]["nfe"] == 5
     coded = spec | {"split": "test", "threads": 1}
     settings = {"timesteps": 4, "num_images": 6, "reconstructions": 2, "micro_batch": 3, "seed": 0}
-    bound(coded | {"bound": settings}, weights, data / "test.npz", tmp_path / "terms.npz", device="cpu")
+    bound(BoundJob.read(coded | {"bound": settings}), weights, data / "test.npz", tmp_path / "terms.npz", device="cpu")
     assert np.isfinite(read_member(tmp_path / "terms.npz", "bits_per_dim")).all()
     # The same weights under other noise levels are another model.
     other = drawn | {"diffusion": SPEC["diffusion"] | {"schedule": "cosine"}}
-    sample_sets(other, weights, [tmp_path / "b.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_sets(SampleJob.read(other), weights, [tmp_path / "b.npz"], device="cpu", cache=tmp_path / "cache")
     first, second = (np.asarray(read_member(tmp_path / f"{name}.npz", "arr_0")) for name in "ab")
     assert not np.array_equal(first, second)
 
@@ -132,7 +137,7 @@ def test_entries_that_are_not_finite(lab, tmp_path, data):
     state = lab.state_dict()
     state["last.bias"] = state["last.bias"] * float("inf")
     with pytest.raises(UserError, match="weight 'last.bias' has entries that are not finite"):
-        write_weights(
-            SPEC, state, "a", tmp_path / "a.safetensors", inputs={}, facts={"shape": [8, 8, 1], "num_classes": 1}
-        )
+        facts = WeightsFacts(shape=(8, 8, 1), levels=17, num_classes=1)
+        job = ConvertJob.read(SPEC)
+        write_weights(job, state, Path("a"), tmp_path / "a.safetensors", inputs=NOTHING, facts=facts)
     assert not (tmp_path / "a.safetensors").exists()

@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def pictures(tmp_path):
 @contextmanager
 def cuts(folder, entry=ENTRY, data="train.npz"):
     images, labels = read_member(folder / data, "arr_0"), read_member(folder / data, "arr_1")
-    with cutting({**entry, "path": str(folder / "pictures")}, images, labels, folder / data) as cut:
+    with cutting(DatasetPart.read(entry, "dataset").at(folder / "pictures"), images, labels, folder / data) as cut:
         yield cut, images
 
 
@@ -96,9 +97,9 @@ def test_images_that_are_not_square_are_refused(tmp_path):
     for split in ("train", "test"):
         (tmp_path / "pictures" / split).mkdir(parents=True)
         Image.new("L", (12, 9)).save(tmp_path / "pictures" / split / "a.png")
-    entry = {"name": "folder", "path": str(tmp_path / "pictures"), "channels": 1}
+    entry = DatasetPart("folder", {"path": str(tmp_path / "pictures"), "channels": 1})
     prepare(
-        PrepareJob(dataset=DatasetPart.read(entry, "dataset")),
+        PrepareJob(dataset=entry),
         out_train=tmp_path / "train.npz",
         out_test=tmp_path / "test.npz",
     )
@@ -113,7 +114,7 @@ def test_images_that_are_not_square_are_refused(tmp_path):
 def test_a_data_set_without_pictures_is_refused(tmp_path):
     with (
         pytest.raises(UserError, match="dataset digits: keeps no pictures to cut from"),
-        cutting({"name": "digits"}, np.zeros((1, 8, 8, 1), np.uint8), None, tmp_path / "train.npz"),
+        cutting(DatasetPart("digits"), np.zeros((1, 8, 8, 1), np.uint8), None, tmp_path / "train.npz"),
     ):
         pass
 
@@ -123,11 +124,11 @@ def trained(pictures, smoke, tmp_path):
     """trained(**changes) -> the weights of a classifier trained for 3 steps, and the header of its log."""
 
     def trained(held_out="test.npz", dataset=ENTRY, **training):
-        spec = train_classifier_job(smoke, "noisy", 0).as_json()
-        spec["training"] |= {"steps": 3, "batch_size": 4, "log_every": 3, **training}
-        spec |= {} if dataset is None else {"dataset": dataset}
+        job = train_classifier_job(smoke, "noisy", 0)
+        settings = replace(job.training, **{"steps": 3, "batch_size": 4, "log_every": 3, **training})
+        job = replace(job, training=settings, dataset=dataset and DatasetPart.read(dataset, "dataset"))
         out, log = tmp_path / "weights.safetensors", tmp_path / "log.csv"
-        given = ["--spec", json.dumps(spec), "--data", str(pictures / "train.npz"), "--device", "cpu"]
+        given = ["--spec", json.dumps(job.as_json()), "--data", str(pictures / "train.npz"), "--device", "cpu"]
         given += [
             "--held-out",
             str(pictures / held_out),

@@ -12,11 +12,13 @@ from diffbench.base.errors import UserError
 from diffbench.base.mixed_sizes import write_mixed
 from diffbench.base.provenance_file import read_provenance
 from diffbench.extractors.digits_features import DigitsFeatures
+from diffbench.jobs.extract import ExtractJob
 from diffbench.stages import _image_file
 from diffbench.stages._image_file import PixelHash, image_set, moments_digests, stored_features, stored_statistics
 from diffbench.stages.extract import extract, full_size, main, write_features
 
 SPEC = {"extractor": {"name": "digits_features"}, "threads": 1}
+JOB = ExtractJob.read(SPEC)
 
 
 def arrays(path):
@@ -29,7 +31,7 @@ def test_features_of_several_files_with_provenance(data, tmp_path):
     with np.load(data / "test.npz") as content:
         save_npz(few, {"arr_0": content["arr_0"][:70]})
     outs = [tmp_path / "a.npz", tmp_path / "b.npz"]
-    extract(SPEC, [data / "test.npz", few], outs, device="cpu")
+    extract(JOB, [data / "test.npz", few], outs, device="cpu")
     whole, part = map(arrays, outs)
     with np.load(data / "test.npz") as content:
         assert np.array_equal(whole.pop("labels"), content["arr_1"]) and "labels" not in part
@@ -44,16 +46,16 @@ def test_features_of_several_files_with_provenance(data, tmp_path):
 
 
 def test_reading_in_chunks_changes_nothing(data, tmp_path, monkeypatch):
-    extract(SPEC, [data / "test.npz"], [tmp_path / "a.npz"], device="cpu")
+    extract(JOB, [data / "test.npz"], [tmp_path / "a.npz"], device="cpu")
     monkeypatch.setattr(_image_file, "CHUNK", 128)
-    extract(SPEC, [data / "test.npz"], [tmp_path / "b.npz"], device="cpu")
+    extract(JOB, [data / "test.npz"], [tmp_path / "b.npz"], device="cpu")
     assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
 
 
 def test_compressed_images_are_read(data, tmp_path):
     with np.load(data / "test.npz") as content:
         np.savez_compressed(tmp_path / "c.npz", **content)
-    extract(SPEC, [data / "test.npz", tmp_path / "c.npz"], [tmp_path / "a.npz", tmp_path / "b.npz"], device="cpu")
+    extract(JOB, [data / "test.npz", tmp_path / "c.npz"], [tmp_path / "a.npz", tmp_path / "b.npz"], device="cpu")
     assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
 
 
@@ -96,7 +98,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
         images_file(tmp_path / "images.npz", n)
         tracemalloc.start()
         found = write_features(Halves(), tmp_path / "images.npz", tmp_path / "f.npz", {})
-        assert found["num_images"] == n and "moments" not in found
+        assert found.num_images == n and found.moments is None
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0] + 100_000, peaks
@@ -127,10 +129,10 @@ def test_each_pair_of_stored_statistics_counts_by_itself(tmp_path):
     stored = stored_statistics(path)
     assert set(stored) == {"mu", "sigma"} and stored_features(path) == ["pool"]
     found = write_features(Halves(), path, out, stored)
-    assert set(arrays(out)) == {"pool", "mu", "sigma"} and set(found["moments"]) == {"pool"}
+    assert set(arrays(out)) == {"pool", "mu", "sigma"} and set(found.moments or ()) == {"pool"}
     # The same moments in another byte order or type are the same; others are not.
     swapped = {name: values.astype(">f8") for name, values in own.items()}
-    assert moments_digests(swapped) == found["moments"] != moments_digests({**own, "mu": own["mu"] + 1})
+    assert moments_digests(swapped) == found.moments != moments_digests({**own, "mu": own["mu"] + 1})
     for half, absent in (("mu", "sigma"), ("sigma", "mu")):
         images_file(path, 500, **{half: own[half]})
         with pytest.raises(UserError, match=f"stores {half} without {absent}"):
@@ -190,7 +192,7 @@ def test_images_of_several_sizes_keep_their_order(tmp_path):
     images = [np.full(size, k, np.uint8) for k, size in enumerate(sizes)]
     write_mixed(tmp_path / "mixed.npz", sizes, images)
     found = write_features(Widths(), tmp_path / "mixed.npz", tmp_path / "f.npz", {})
-    assert found["num_images"] == 150
+    assert found.num_images == 150
     assert np.array_equal(arrays(tmp_path / "f.npz")["pool"], [[size[1], k] for k, size in enumerate(sizes)])
 
 

@@ -8,6 +8,8 @@ from diffbench.base.arrays import save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
+from diffbench.jobs.extract import ExtractJob
+from diffbench.jobs.fit import FitJob
 from diffbench.stages.extract import extract
 from diffbench.stages.fit import fit, main
 
@@ -19,12 +21,12 @@ SPEC = {
 
 def test_weights_with_provenance_that_extract_uses(data, tmp_path):
     out = tmp_path / "w.safetensors"
-    facts = fit(SPEC, data / "train.npz", data / "test.npz", out)
+    facts = fit(FitJob.read(SPEC), data / "train.npz", data / "test.npz", out)
     provenance = read_provenance(out)
     assert provenance["facts"] == facts and 0 <= facts["held_out_accuracy"] <= 1
     assert facts["trained_on"] == sha256(data / "train.npz")
     assert provenance["inputs"] == {"data": sha256(data / "train.npz"), "held_out": sha256(data / "test.npz")}
-    extract(SPEC, [data / "test.npz"], [tmp_path / "f.npz"], weights=out, device="cpu")
+    extract(ExtractJob.read(SPEC), [data / "test.npz"], [tmp_path / "f.npz"], weights=out, device="cpu")
     assert read_provenance(tmp_path / "f.npz")["facts"]["weights_sha256"] == sha256(out)
     with np.load(tmp_path / "f.npz") as content, np.load(data / "test.npz") as images:
         predicted = content["logits"].argmax(axis=1)

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import NOTHING
 from diffbench.base.names import weights_under
 from diffbench.base.provenance_file import read_provenance
+from diffbench.jobs.convert import ConvertJob
+from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.networks.unet import Unet
 from diffbench.stages._foreign import read_held, read_state, unwrapped
 from diffbench.stages.convert import write_weights
@@ -142,12 +145,13 @@ def test_values_that_are_no_weights_are_one_line(tmp_path, state, change, messag
         "diffusion": {"timesteps": 10, "schedule": "linear", "variance": "fixed_large", "rescale_timesteps": False},
         "weights": "raw",
     }
-    facts = {"shape": [8, 8, 1], "num_classes": None, "levels": 17}
+    facts = WeightsFacts(shape=(8, 8, 1), num_classes=None, levels=17)
     held = state | {"out.2.bias": change(state["out.2.bias"])}
     torch.save(held, tmp_path / "theirs.pt")
     with pytest.raises(UserError) as caught:
         found = read_state(tmp_path / "theirs.pt")
-        write_weights(spec, found, tmp_path / "theirs.pt", tmp_path / "own.safetensors", inputs={}, facts=facts)
+        job, out = ConvertJob.read(spec), tmp_path / "own.safetensors"
+        write_weights(job, found, tmp_path / "theirs.pt", out, inputs=NOTHING, facts=facts)
     said = str(caught.value)
     assert "\n" not in said and (message in said or "not a whole PyTorch file" in said or "wants to run" in said)
     assert not (tmp_path / "own.safetensors").exists()

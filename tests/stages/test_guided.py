@@ -15,6 +15,9 @@ from diffbench.benchmark.jobs import sample_job, train_classifier_job
 from diffbench.benchmark.rows import SampleSet
 from diffbench.diffusion.denoiser import Condition
 from diffbench.diffusion.parameterization import Prediction
+from diffbench.jobs.sample import SampleJob
+from diffbench.jobs.train import TrainJob
+from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.stages.sample import conditions_of, guided_denoiser, main, sample_sets
 from diffbench.stages.train import train
 
@@ -27,7 +30,7 @@ def classifier(tmp_path_factory, smoke, data):
     spec["diffusion"]["schedule"] = "cosine"
     spec["training"] |= {"steps": 30, "log_every": 15}
     path = folder / "weights.safetensors"
-    train(spec, data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
+    train(TrainJob.read(spec), data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder / "cache")
     return path
 
 
@@ -49,7 +52,7 @@ def guided_spec(smoke, specs):
 
 
 def sampled(spec, weights, classifier, out, tmp_path):
-    sample_sets(spec, weights, [out], classifier=classifier, device="cpu", cache=tmp_path / "cache")
+    sample_sets(SampleJob.read(spec), weights, [out], classifier=classifier, device="cpu", cache=tmp_path / "cache")
     return np.asarray(read_member(out, "arr_0"))
 
 
@@ -96,7 +99,8 @@ def test_labels_of_an_unconditional_model_are_the_classifiers(guided_spec, weigh
 
 
 def test_balanced_labels_go_round(guided_spec):
-    conditions = conditions_of(guided_spec(1.0) | {"labels": "balanced"}, {"num_classes": 3})
+    job = SampleJob.read(guided_spec(1.0) | {"labels": "balanced"})
+    conditions = conditions_of(job, WeightsFacts(shape=(8, 8, 1), levels=17, num_classes=3))
     assert conditions(torch.tensor([0, 1, 2, 3, 7])).y.tolist() == [0, 1, 2, 0, 1]
 
 
@@ -113,10 +117,11 @@ def test_the_gradient_comes_after_clipping_and_is_not_clipped(guided_spec, smoke
     x, level = torch.zeros(2, 1, 2, 2), smoke.models["iddpm"].diffusion.chain("10").level(5)
     push = torch.full_like(x, 4.0)
     given = Condition(y=torch.tensor([1, 2]))
-    by_eps = guided_denoiser(guided_spec(1.0), outside, lambda *a: push, applies_gradient=False)(x, level, given)
+    jobs = {scale: SampleJob.read(guided_spec(scale)) for scale in (1.0, 2.0)}
+    by_eps = guided_denoiser(jobs[1.0], outside, lambda *a: push, applies_gradient=False)(x, level, given)
     alpha, sigma = float(level.alpha), float(level.sigma)
     torch.testing.assert_close(by_eps.x_0, torch.full_like(x, 1 + sigma**2 / alpha * 4))
-    by_mean = guided_denoiser(guided_spec(2.0), outside, lambda *a: push, applies_gradient=True)(x, level, given)
+    by_mean = guided_denoiser(jobs[2.0], outside, lambda *a: push, applies_gradient=True)(x, level, given)
     assert torch.equal(by_mean.x_0, torch.ones_like(x)) and torch.equal(by_mean.gradient, 2 * push)
     # The model is unconditional: labels are the classifier's alone.
     assert [asked.y for asked in outside.asked] == [None, None]
@@ -184,7 +189,9 @@ def test_classifier_free_guidance_from_training_to_samples(specs, data, tmp_path
     # Fast steps: the network starts as if there were no labels, and must move away from that.
     spec["training"] |= {"steps": 40, "warmup_steps": 0, "learning_rate": 5e-3, "label_dropout": 0.2}
     weights = tmp_path / "weights.safetensors"
-    train(spec, data / "train.npz", weights, tmp_path / "log.csv", device="cpu", cache=tmp_path / "cache")
+    train(
+        TrainJob.read(spec), data / "train.npz", weights, tmp_path / "log.csv", device="cpu", cache=tmp_path / "cache"
+    )
     found, costs = {}, {}
     for scale in (0.0, 1.0, 3.0):
         spec = specs("sample", network=labels, spacings=["3"])

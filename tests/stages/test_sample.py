@@ -17,6 +17,7 @@ from diffbench.base.inputs import checked
 from diffbench.base.plugins import configure, described, load
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
+from diffbench.jobs.sample import SampleJob
 from diffbench.stages import sample as stage
 from diffbench.stages.sample import main, sample_sets
 
@@ -59,7 +60,7 @@ def test_images_and_provenance(sampled, specs, weights):
 
 
 def call(spec, weights, folder, *outs):
-    sample_sets(spec, weights, [folder / out for out in outs], device="cpu", cache=folder / "cache")
+    sample_sets(SampleJob.read(spec), weights, [folder / out for out in outs], device="cpu", cache=folder / "cache")
 
 
 def test_an_image_does_not_depend_on_number_or_company(sampled, specs, weights, tmp_path):
@@ -96,6 +97,7 @@ def test_roundings_differ_by_at_most_one_level(sampled, specs, weights, tmp_path
 
 KILLED = """
 import os, signal, sys
+import diffbench.stages._shards as shards
 import diffbench.stages.sample as stage
 from diffbench.base.command import run_stage
 moment, count = sys.argv.pop(1), 0
@@ -108,7 +110,7 @@ def killed_at_its_moment(write):
         return write(*given)
     return counted
 # Micro-batches are saved whole, and a set is written piece by piece.
-stage.save_npz, stage.writing_npz = map(killed_at_its_moment, (stage.save_npz, stage.writing_npz))
+shards.save_npz, stage.writing_npz = map(killed_at_its_moment, (shards.save_npz, stage.writing_npz))
 run_stage(stage.main, sys.argv[1:])
 """
 
@@ -150,7 +152,7 @@ def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights,
 
 
 def test_two_jobs_of_other_spacings_do_not_lock_each_other_out(specs, weights, tmp_path, monkeypatch):
-    # With group_steps off, every number of steps is a job of its own, and they run side by side.
+    # Every number of steps is a job of its own, and they run side by side.
     original, started = stage.sample_set, []
 
     def sample_set(*arguments):
@@ -252,13 +254,13 @@ def test_the_error_of_x_0_comes_from_the_bound_and_goes_with_samplers_that_need_
     np.savez(terms, timesteps=np.array([[0, 5, 9]] * 2), x_0_mse=np.array([[0.01, 0.1, 0.3]] * 2))
     write_provenance(terms, spec={}, inputs=checked({"weights": weights}))
     given = {"device": "cpu", "cache": tmp_path, "terms": terms}
-    sample_sets(analytic, weights, [tmp_path / "a.npz"], **given)
+    sample_sets(SampleJob.read(analytic), weights, [tmp_path / "a.npz"], **given)
     assert set(read_provenance(tmp_path / "a.npz")["inputs"]) == {"weights", "terms"}
     write_provenance(terms, spec={}, inputs=checked({"weights": __file__}, foreign=["weights"]))
     with pytest.raises(UserError, match="the bound of other weights"):
-        sample_sets(analytic, weights, [tmp_path / "c.npz"], **given)
+        sample_sets(SampleJob.read(analytic), weights, [tmp_path / "c.npz"], **given)
     with pytest.raises(UserError, match="only with them"):
-        sample_sets(specs("sample", spacings=["3"]), weights, [tmp_path / "b.npz"], **given)
+        sample_sets(SampleJob.read(specs("sample", spacings=["3"])), weights, [tmp_path / "b.npz"], **given)
 
 
 def test_evaluations_are_counted_whatever_a_sampler_says_of_them(specs, weights, tmp_path, monkeypatch):

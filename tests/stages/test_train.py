@@ -24,14 +24,14 @@ from diffbench.training.loop import Trainer
 torch.set_num_threads(1)
 
 
-def arguments(spec, data, folder, *more):
+def arguments(job, data, folder, *more):
     return [
-        *("--spec", json.dumps(spec), "--data", data, "--out", folder / "weights.safetensors"),
+        *("--spec", json.dumps(job.as_json()), "--data", data, "--out", folder / "weights.safetensors"),
         *("--log-csv", folder / "log.csv", "--cache", folder / "cache", "--device", "cpu", *more),
     ]
 
 
-def test_weights_log_and_provenance(weights, specs, data):
+def test_weights_log_and_provenance(weights, jobs, data):
     tensors = load_file(weights)
     raw, ema = ({n[4:] for n in tensors if n.startswith(p)} for p in ("raw.", "ema."))
     assert raw == ema and len(raw) + len(ema) == len(tensors)
@@ -41,7 +41,7 @@ def test_weights_log_and_provenance(weights, specs, data):
     assert [row["step"] for row in rows] == ["4", "6"]
     assert all(float(row["loss"]) > 0 and float(row["gradient_norm"]) > 0 for row in rows)
     provenance = read_provenance(weights)
-    assert provenance["spec"] == specs("train") and provenance["sha256"] == sha256(weights)
+    assert provenance["spec"] == jobs("train").as_json() and provenance["sha256"] == sha256(weights)
     assert provenance["inputs"] == {"data": sha256(data / "train.npz")}
     facts = provenance["facts"]
     assert (facts["shape"], facts["levels"], facts["num_classes"], facts["flip"]) == ([8, 8, 1], 17, 10, False)
@@ -55,8 +55,8 @@ def test_the_cache_is_empty_afterwards(weights):
     assert not [path for path in (weights.parent / "cache").rglob("*") if path.is_file()]
 
 
-def test_a_second_run_gives_equal_bytes_and_a_run_record(weights, specs, data, tmp_path):
-    main([str(a) for a in arguments(specs("train"), data / "train.npz", tmp_path, "--run-record", tmp_path / "r.json")])
+def test_a_second_run_gives_equal_bytes_and_a_run_record(weights, jobs, data, tmp_path):
+    main([str(a) for a in arguments(jobs("train"), data / "train.npz", tmp_path, "--run-record", tmp_path / "r.json")])
     for name in ("weights.safetensors", "weights.safetensors.json", "log.csv", "log.csv.json"):
         assert sha256(tmp_path / name) == sha256(weights.parent / name)
     record = json.loads((tmp_path / "r.json").read_text())
@@ -87,8 +87,8 @@ run_stage(main, sys.argv[1:])
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_killed_and_started_again_ends_with_equal_bytes(weights, specs, data, tmp_path, moment):
-    call = [str(a) for a in arguments(specs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
+def test_killed_and_started_again_ends_with_equal_bytes(weights, jobs, data, tmp_path, moment):
+    call = [str(a) for a in arguments(jobs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
     assert (
         subprocess.run([sys.executable, "-c", KILLED, moment, *call], capture_output=True).returncode == -signal.SIGKILL
     )
@@ -107,9 +107,9 @@ def flipped(content):
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:2000], lambda content: b""])
 @pytest.mark.parametrize("damaged", [1, 2], ids=["newest", "both"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_bytes_are_those_of_an_undisturbed_run(
-    weights, specs, data, tmp_path, capsys, damage, damaged
+    weights, jobs, data, tmp_path, capsys, damage, damaged
 ):
-    call = [str(a) for a in arguments(specs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
+    call = [str(a) for a in arguments(jobs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
     subprocess.run([sys.executable, "-c", KILLED, "after", *call], capture_output=True)
     found = sorted((tmp_path / "cache").rglob("*-*.pt"), reverse=True)
     assert [path.name[:9] for path in found] == ["000000003", "000000002"]
@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_bytes_are_those_of_an_undistu
         assert sha256(tmp_path / name) == sha256(weights.parent / name)
 
 
-def test_another_spec_or_flip_does_not_take_up_a_checkpoint(specs, data, tmp_path, monkeypatch):
+def test_another_spec_or_flip_does_not_take_up_a_checkpoint(jobs, data, tmp_path, monkeypatch):
     steps, restored = [], Trainer.restore
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
 
@@ -135,8 +135,8 @@ def test_another_spec_or_flip_does_not_take_up_a_checkpoint(specs, data, tmp_pat
 
     monkeypatch.setattr(Trainer, "restore", restore)
     for seed in (0, 0, 1):
-        spec = specs("train", seed=seed, training={"steps": 2})
-        train(spec, data / "train.npz", tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
+        job = jobs("train", seed=seed, training={"steps": 2})
+        train(job, data / "train.npz", tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
     assert steps == [None, 2, None]
     # The same images, which may be flipped now: another training.
     flipped = tmp_path / "flipped.npz"
@@ -144,63 +144,64 @@ def test_another_spec_or_flip_does_not_take_up_a_checkpoint(specs, data, tmp_pat
     recorded = read_provenance(data / "train.npz")
     recorded["facts"]["flip"] = not recorded["facts"]["flip"]
     write_recorded(tmp_path / "flipped.npz.json", recorded)
-    train(spec, flipped, tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
+    train(job, flipped, tmp_path / "w", tmp_path / "l", device="cpu", cache=tmp_path)
     assert steps == [None, 2, None, None]
 
 
-def test_a_second_writer_is_refused(specs, data, tmp_path, failing):
-    spec, source = specs("train"), data / "train.npz"
+def test_a_second_writer_is_refused(jobs, data, tmp_path, failing):
+    job, source = jobs("train"), data / "train.npz"
+    spec = job.as_json()
     recorded = read_provenance(source)
     facts = {name: recorded["facts"][name] for name in ("shape", "levels", "num_classes", "flip")}
     seen = {"data": recorded["sha256"], "held_out": None, "facts": facts}
     key = digest({"spec": spec, **seen, "device": "cpu", "versions": versions_of(spec)})[:24]
     with exclusive(tmp_path / "cache/train" / key):
-        assert "another process is at work there" in failing(main, arguments(spec, source, tmp_path))
+        assert "another process is at work there" in failing(main, arguments(job, source, tmp_path))
     assert not (tmp_path / "weights.safetensors").exists()
 
 
-def test_missing_data_and_missing_provenance(specs, data, tmp_path, failing):
-    said = failing(main, arguments(specs("train"), tmp_path / "none.npz", tmp_path))
+def test_missing_data_and_missing_provenance(jobs, data, tmp_path, failing):
+    said = failing(main, arguments(jobs("train"), tmp_path / "none.npz", tmp_path))
     assert f"{tmp_path}/none.npz: no such file" in said
     (tmp_path / "train.npz").write_bytes((data / "train.npz").read_bytes())
-    said = failing(main, arguments(specs("train"), tmp_path / "train.npz", tmp_path))
+    said = failing(main, arguments(jobs("train"), tmp_path / "train.npz", tmp_path))
     assert "train.npz.json: missing; run the stage that makes" in said
 
 
-def test_a_loss_that_is_not_finite(specs, data, tmp_path, failing):
-    spec = specs("train", training={"learning_rate": 1e30, "warmup_steps": 0})
-    said = failing(main, arguments(spec, data / "train.npz", tmp_path))
+def test_a_loss_that_is_not_finite(jobs, data, tmp_path, failing):
+    job = jobs("train", training={"learning_rate": 1e30, "warmup_steps": 0})
+    said = failing(main, arguments(job, data / "train.npz", tmp_path))
     assert "training: the loss is" in said and "lower learning_rate" in said
     assert not (tmp_path / "weights.safetensors").exists()
 
 
-def test_a_network_that_does_not_fit_the_data(specs, data, tmp_path, failing):
-    spec = specs("train", network={"channel_multipliers": [1.0] * 5})
-    assert "cannot be halved 4 times" in failing(main, arguments(spec, data / "train.npz", tmp_path))
+def test_a_network_that_does_not_fit_the_data(jobs, data, tmp_path, failing):
+    job = jobs("train", network={"channel_multipliers": [1.0] * 5})
+    assert "cannot be halved 4 times" in failing(main, arguments(job, data / "train.npz", tmp_path))
 
 
-def test_labels_are_needed_for_a_class_conditional_network(specs, tmp_path, failing):
+def test_labels_are_needed_for_a_class_conditional_network(jobs, tmp_path, failing):
     save_npz(tmp_path / "d.npz", {"arr_0": np.zeros((9, 8, 8, 1), np.uint8)})
-    facts = {"shape": [8, 8, 1], "levels": 256, "num_classes": None, "flip": True}
+    facts = {"num_images": 9, "shape": [8, 8, 1], "levels": 256, "num_classes": None, "flip": True}
     write_provenance(tmp_path / "d.npz", spec={}, facts=facts)
-    spec = specs("train", network={"class_conditional": True})
-    said = failing(main, arguments(spec, tmp_path / "d.npz", tmp_path))
-    assert "d.npz: a class-conditional network needs labels, and the data set has none" in said
+    job = jobs("train", network={"class_conditional": True})
+    said = failing(main, arguments(job, tmp_path / "d.npz", tmp_path))
+    assert "d.npz: a classifier or a class-conditional network needs labels, and the data set has none" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
-def test_cuda_where_there_is_none(specs, data, tmp_path, failing):
-    call = [*arguments(specs("train"), data / "train.npz", tmp_path), "--device", "cuda"]
+def test_cuda_where_there_is_none(jobs, data, tmp_path, failing):
+    call = [*arguments(jobs("train"), data / "train.npz", tmp_path), "--device", "cuda"]
     assert "no usable CUDA device; use --device auto or cpu" in failing(main, call)
 
 
-def test_a_folder_that_cannot_be_written(specs, data, tmp_path, failing):
+def test_a_folder_that_cannot_be_written(jobs, data, tmp_path, failing):
     (tmp_path / "cache").write_text("a file in the way")
-    said = failing(main, arguments(specs("train"), data / "train.npz", tmp_path))
+    said = failing(main, arguments(jobs("train"), data / "train.npz", tmp_path))
     assert str(tmp_path / "cache") in said
 
 
-def test_held_out_images_are_for_classifiers(specs, data, tmp_path):
-    given = arguments(specs("train"), data / "train.npz", tmp_path, "--held-out", data / "test.npz")
+def test_held_out_images_are_for_classifiers(jobs, data, tmp_path):
+    given = arguments(jobs("train"), data / "train.npz", tmp_path, "--held-out", data / "test.npz")
     with pytest.raises(UserError, match="held-out images have no column in the log of a model"):
         main([str(argument) for argument in given])

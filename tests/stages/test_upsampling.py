@@ -14,10 +14,15 @@ from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import Row, read_records
 from diffbench.base.sizes import enlarged, shrunk
+from diffbench.jobs.extract import ExtractJob
+from diffbench.jobs.extractor import ExtractorPart
+from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import Cost
 from diffbench.jobs.score import PairsJob
 from diffbench.jobs.shrink import ShrinkJob
+from diffbench.jobs.train import TrainJob
 from diffbench.metrics.psnr import Psnr
+from diffbench.stages import _shards
 from diffbench.stages import sample as stage
 from diffbench.stages.extract import extract
 from diffbench.stages.sample import main as sample_main
@@ -43,9 +48,16 @@ def base(tmp_path_factory, specs, small):
     """A class-conditional model of 4x4 digits, and its samples at two spacings."""
     folder = tmp_path_factory.mktemp("base")
     weights = folder / "weights.safetensors"
-    train(specs("train", "adm_low"), small / "train_4.npz", weights, folder / "log.csv", device="cpu", cache=folder)
+    train(
+        TrainJob.read(specs("train", "adm_low")),
+        small / "train_4.npz",
+        weights,
+        folder / "log.csv",
+        device="cpu",
+        cache=folder,
+    )
     spec = specs("sample", "adm_low", spacings=["2"], seed=5)
-    sample_sets(spec, weights, [folder / "samples.npz"], device="cpu", cache=folder)
+    sample_sets(SampleJob.read(spec), weights, [folder / "samples.npz"], device="cpu", cache=folder)
     return folder / "samples.npz"
 
 
@@ -56,12 +68,12 @@ def upsampler(tmp_path_factory, specs, data):
     spec = specs("train", "upsampler")
     spec["training"] |= {"steps": 30, "warmup_steps": 0, "learning_rate": 5e-3}
     path = folder / "weights.safetensors"
-    train(spec, data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder)
+    train(TrainJob.read(spec), data / "train.npz", path, folder / "log.csv", device="cpu", cache=folder)
     return path
 
 
 def call(spec, weights, out, low_res):
-    sample_sets(spec, weights, [out], device="cpu", low_res=low_res, cache=out.parent / "cache")
+    sample_sets(SampleJob.read(spec), weights, [out], device="cpu", low_res=low_res, cache=out.parent / "cache")
     return read_member(out, "arr_0")
 
 
@@ -133,7 +145,7 @@ def test_one_or_more_processes_make_the_same_bytes(specs, upsampler, base, casca
     class CutOffError(Exception):
         pass
 
-    original, done = stage.save_npz, []
+    original, done = _shards.save_npz, []
 
     def save(path, arrays):
         if len(done) == 1:
@@ -142,10 +154,10 @@ def test_one_or_more_processes_make_the_same_bytes(specs, upsampler, base, casca
         original(path, arrays)
 
     spec = specs("sample", "adm_u", spacings=["2"])
-    monkeypatch.setattr(stage, "save_npz", save)
+    monkeypatch.setattr(_shards, "save_npz", save)
     with pytest.raises(CutOffError):
         call(spec, upsampler, tmp_path / "a.npz", base)
-    monkeypatch.setattr(stage, "save_npz", original)
+    monkeypatch.setattr(_shards, "save_npz", original)
     call(spec, upsampler, tmp_path / "a.npz", base)
     assert sha256(tmp_path / "a.npz") == sha256(cascade)
 
@@ -211,9 +223,8 @@ def test_a_low_resolution_file_that_does_not_fit_is_one_line(specs, upsampler, t
 
 def test_low_res_goes_with_an_upsampler_only(specs, upsampler, weights, base, tmp_path):
     with pytest.raises(UserError, match="--low-res: goes with an upsampler, and only with it"):
-        sample_sets(
-            specs("sample", "adm_u", spacings=["2"]), upsampler, [tmp_path / "a.npz"], device="cpu", cache=tmp_path
-        )
+        job = SampleJob.read(specs("sample", "adm_u", spacings=["2"]))
+        sample_sets(job, upsampler, [tmp_path / "a.npz"], device="cpu", cache=tmp_path)
     with pytest.raises(UserError, match="--low-res: goes with an upsampler, and only with it"):
         call(specs("sample", spacings=["2"]), weights, tmp_path / "a.npz", base)
 
@@ -222,10 +233,10 @@ def test_low_res_goes_with_an_upsampler_only(specs, upsampler, weights, base, tm
 
 
 def test_small_samples_are_enlarged_before_features_are_taken(base, tmp_path):
-    spec = {"extractor": {"name": "digits_features"}, "threads": 1}
-    extract(spec, [base], [tmp_path / "f.npz"], device="cpu")
+    job = ExtractJob(extractor=ExtractorPart("digits_features"), threads=1)
+    extract(job, [base], [tmp_path / "f.npz"], device="cpu")
     low_res_file(tmp_path / "large.npz", enlarged(read_member(base, "arr_0"), 8, 8))
-    extract(spec, [tmp_path / "large.npz"], [tmp_path / "g.npz"], device="cpu")
+    extract(job, [tmp_path / "large.npz"], [tmp_path / "g.npz"], device="cpu")
     assert np.array_equal(read_member(tmp_path / "f.npz", "pool"), read_member(tmp_path / "g.npz", "pool"))
     assert read_provenance(tmp_path / "f.npz")["facts"]["enlarged_to"] == [8, 8]
     assert "enlarged_to" not in read_provenance(tmp_path / "g.npz")["facts"]

@@ -75,8 +75,8 @@ class Tree:
 
     @staticmethod
     def count(jobs: list[tuple[str, dict[str, str]]]) -> Counter[str]:
-        """Return how often each rule stands in a plan; sample_2_3 counts as sample."""
-        return Counter(re.sub(r"(_\d+)+$", "", rule) for rule, _ in jobs)
+        """Return how often each rule is in a plan."""
+        return Counter(rule for rule, _ in jobs)
 
     def outputs(self, target: str = "table2") -> list[str]:
         """Return all files that a run would make."""

@@ -63,4 +63,4 @@ def test_changed_code_of_the_same_bytes_is_adopted_and_of_others_is_not(small):
     failed = adopt(small, "--rerun", "1", expect=1)
     line, last = failed.stdout.splitlines()
     assert "results/samples/ddpm/train0/ddim/sample0/" in line and "made again, it differs" in line
-    assert last == "nothing was adopted, since these bytes changed" and files(small) == before
+    assert last.startswith("nothing was adopted, since these bytes changed") and files(small) == before

@@ -52,14 +52,6 @@ def test_a_grid_is_tabulated_by_its_own_name_and_draws_nothing(fresh):
 
 
 @pytest.mark.slow
-def test_a_job_for_each_number_of_steps_where_a_device_wants_them_apart(fresh):
-    together = fresh.count(fresh.plan())
-    fresh.configure(lambda config: config["execution"].update(group_steps=False))
-    apart = fresh.count(fresh.plan())
-    assert apart - together == Counter(sample=6, extract=6)
-
-
-@pytest.mark.slow
 def test_one_run_makes_everything_and_a_second_nothing(finished):
     with open(finished.root / "results/table2.csv") as file:
         rows = list(csv.DictReader(file))
@@ -100,7 +92,7 @@ def test_a_sampler_setting_samples_again_without_training(recorded):
     recorded.configure(lambda config: config["samplers"]["ddim"].update(eta=0.5))
     jobs = recorded.plan()
     assert {wildcards.get("sampler", "ddim") for _, wildcards in jobs} == {"ddim"}
-    assert recorded.count(jobs) == Counter(sample=2, extract=2, score_samples=4, samples_figure=2, table2=1)
+    assert recorded.count(jobs) == Counter(sample=4, extract=4, score_samples=4, samples_figure=2, table2=1)
 
 
 def test_a_metric_module_scores_again(recorded):
@@ -119,15 +111,15 @@ def test_a_model_setting_trains_that_model_alone(recorded):
 def test_another_guidance_scale_samples_that_row_and_trains_nothing(recorded):
     recorded.configure(lambda config: config["runs"][1].update(guidance_scales=[0, 1, 2.5]))
     jobs = recorded.plan()
-    assert {wildcards["model"] for rule, wildcards in jobs if rule.startswith("sample_")} == {"adm_g@2.5"}
-    expected = Counter(sample=1, extract=1, score_samples=2, samples_figure=1, table2=1, table4=1)
+    assert {wildcards["model"] for rule, wildcards in jobs if rule == "sample"} == {"adm_g@2.5"}
+    expected = Counter(sample=2, extract=2, score_samples=2, samples_figure=1, table2=1, table4=1)
     assert recorded.count(jobs) == expected
 
 
 def test_another_classifier_is_trained_alone_and_samples_what_it_guides(recorded):
     recorded.configure(lambda config: config["classifiers"]["noisy"]["training"].update(weight_decay=0.2))
     again = recorded.count(recorded.plan())
-    expected = Counter(train_classifier=1, sample=2, extract=2, score_samples=4, samples_figure=1, table2=1, table4=1)
+    expected = Counter(train_classifier=1, sample=4, extract=4, score_samples=4, samples_figure=1, table2=1, table4=1)
     assert again == expected
 
 
@@ -155,7 +147,7 @@ def test_a_setting_repeats_exactly_what_depends_on_it(recorded, section, key, va
 def test_a_new_number_of_images_keeps_models_and_bounds(recorded):
     recorded.configure(lambda config: config["runs"][0].update(num_images=77))
     again = recorded.count(recorded.plan())
-    assert again["sample"] == 4
+    assert again["sample"] == 8
     assert not {"train", "bound", "extract_real", "prepare"} & set(again)
 
 

@@ -3,20 +3,26 @@
 
 rule bound:
     input:
-        weights=lambda w: graph.model(w.model, int(w.train_seed)).path,
-        data="results/data/{split}.npz",
-        provenance=lambda w: records(graph.model(w.model, int(w.train_seed)), graph.data(w.split)),
+        weights=lambda w: model_of(w).path,
+        data=paths.data("{split}"),
+        provenance=lambda w: records_of([model_of(w), graph.data(w.split)]),
     output:
-        terms="results/terms/{model}/train{train_seed}/{split}.npz",
-        provenance="results/terms/{model}/train{train_seed}/{split}.npz.json",
+        terms=TERMS,
+        provenance=paths.record(TERMS),
     log:
-        "results/logs/bound/{model}/train{train_seed}/{split}.log",
+        paths.log("bound", "{model}/train{train_seed}/{split}"),
     params:
-        spec=lambda w: text_of(graph.terms(w.model, int(w.train_seed), w.split).spec),
-    threads: bench.execution.threads
+        spec=lambda w: graph.terms(w.model, int(w.train_seed), w.split).params,
+    threads: THREADS
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.bound --spec {params.spec:q}"
-        " --weights {input.weights:q} --data {input.data:q} --out {output.terms:q}"
-        ' --device {bench.execution.device} --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call(
+            "bound",
+            {
+                "--weights": "input.weights",
+                "--data": "input.data",
+                "--out": "output.terms",
+                "--device": "DEVICE",
+            },
+        )

@@ -1,4 +1,4 @@
-"""Weights of one's own, trained elsewhere: an artifact beside those that were trained here."""
+"""Your own weights, trained elsewhere: an artifact beside those that were trained here."""
 
 CONVERTED = bench.converted_models()
 
@@ -12,16 +12,17 @@ if CONVERTED:
             data=lambda w: graph.data("train", bench.models[w.model].size).path,
             provenance=lambda w: graph.data("train", bench.models[w.model].size).record,
         output:
-            weights="results/models/{model}/train{train_seed}/weights.safetensors",
-            provenance="results/models/{model}/train{train_seed}/weights.safetensors.json",
+            weights=WEIGHTS,
+            provenance=paths.record(WEIGHTS),
         log:
-            "results/logs/convert/{model}/train{train_seed}.log",
+            paths.log("convert", "{model}/train{train_seed}"),
         params:
-            spec=lambda w: text_of(graph.model(w.model, int(w.train_seed)).spec),
+            spec=lambda w: model_of(w).params,
         wildcard_constraints:
-            model=one_of(CONVERTED),
+            model=paths.one_of(CONVERTED),
         localrule: True
         shell:
-            "log={log:q}; exec {sys.executable:q} -m diffbench.stages.convert --spec {params.spec:q}"
-            " --checkpoint {input.weights:q} --data {input.data:q} --out {output.weights:q}"
-            ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+            call(
+                "convert",
+                {"--checkpoint": "input.weights", "--data": "input.data", "--out": "output.weights"},
+            )

@@ -1,102 +1,50 @@
-"""Features of sample sets, together as they were sampled, and of the real images of both splits."""
+"""Features of sample sets, and of the real images that they are compared with."""
 
 
-def extracted_places():
-    """Return {(tree, steps): places} as `grouped`, each place below its extractor's name."""
-    jobs = {}
-    for extractor in bench.extractors:
-        measured = [row for row in (*ROWS, *APART) if extractor in map(bench.extractor_of, row.protocols)]
-        for job, places in grouped(measured).items():
-            jobs.setdefault(job, []).extend(f"{extractor}/{place}" for place in places)
-    return jobs
+rule extract:
+    input:
+        images=SAMPLES,
+        provenance=paths.record(SAMPLES),
+        weights=lambda w: files_of(graph.extractor(w.extractor)),
+    output:
+        features=FEATURES,
+        provenance=paths.record(FEATURES),
+    log:
+        paths.log("extract", f"{{extractor}}/{PLACE}/{{steps}}", "{tree}"),
+    params:
+        spec=lambda w: graph.features(w.extractor, row_of(w)).params,
+    threads: THREADS
+    resources:
+        gpu=GPU,
+    shell:
+        call(
+            "extract",
+            {"--images": "input.images", "--out": "output.features", "--device": "DEVICE"},
+            optional={"--weights": "input.weights"},
+        )
 
 
-def extracted_by(tree, steps):
-    """Return the function that gives the spec of an extraction from sample sets."""
-    return lambda w: text_of(
-        graph.extract_spec(w.extractor, [graph.samples(row_at(tree, w, count)) for count in steps])
-    )
-
-
-SPLITS = [graph.data("train"), graph.data("test")]
-
-
+# Of a split of the data set, or of the reference that a protocol brings itself.
 rule extract_real:
     input:
-        images=paths(SPLITS),
-        provenance=records(*SPLITS),
-        weights=lambda w: paths(graph.extractor(w.extractor)),
+        images=lambda w: files_of(graph.real_images(w.split)),
+        provenance=lambda w: records_of(graph.real_images(w.split)),
+        weights=lambda w: files_of(graph.extractor(w.extractor)),
     output:
-        features=[
-            "results/features/{extractor}/real/train.npz",
-            "results/features/{extractor}/real/test.npz",
-        ],
-        provenance=provenance_of(
-            "results/features/{extractor}/real/train.npz",
-            "results/features/{extractor}/real/test.npz",
-        ),
+        features=REAL_FEATURES,
+        provenance=paths.record(REAL_FEATURES),
     log:
-        "results/logs/extract/{extractor}/real.log",
+        paths.log("extract", "{extractor}/real/{split}"),
     params:
-        spec=lambda w: text_of(graph.extract_spec(w.extractor, SPLITS)),
-    threads: bench.execution.threads
+        spec=lambda w: graph.real_features(w.extractor, w.split).params,
+    wildcard_constraints:
+        split="train|test|reference_[^/]+",
+    threads: THREADS
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; weights={input.weights:q}; exec {sys.executable:q} -m diffbench.stages.extract"
-        ' --spec {params.spec:q} ${{weights:+--weights "$weights"}} --images {input.images:q}'
-        " --out {output.features:q} --device {bench.execution.device}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
-
-
-rule extract_reference:
-    input:
-        images=lambda w: graph.reference_images(w.protocol, f"reference_{w.protocol}").path,
-        weights=lambda w: paths(graph.extractor(w.extractor)),
-    output:
-        features="results/features/{extractor}/real/reference_{protocol}.npz",
-        provenance="results/features/{extractor}/real/reference_{protocol}.npz.json",
-    log:
-        "results/logs/extract/{extractor}/reference_{protocol}.log",
-    params:
-        spec=lambda w: text_of(graph.real_features(w.protocol, f"reference_{w.protocol}").spec),
-    threads: bench.execution.threads
-    resources:
-        gpu=GPU,
-    shell:
-        "log={log:q}; weights={input.weights:q}; exec {sys.executable:q} -m diffbench.stages.extract"
-        ' --spec {params.spec:q} ${{weights:+--weights "$weights"}} --images {input.images:q}'
-        " --out {output.features:q} --device {bench.execution.device}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
-
-
-for (tree, steps), places in extracted_places().items():
-    place = "{model}/train{train_seed}/{sampler}/sample{sample_seed}/"
-    samples = [f"{tree}/samples/{place}{count}.npz" for count in steps]
-    features = [f"{tree}/features/{{extractor}}/{place}{count}.npz" for count in steps]
-    label = "-".join(map(str, steps))
-
-    rule:
-        name:
-            rule_name("extract", tree, steps)
-        input:
-            images=samples,
-            provenance=provenance_of(*samples),
-            weights=lambda w: paths(graph.extractor(w.extractor)),
-        output:
-            features=features,
-            provenance=provenance_of(*features),
-        log:
-            f"{tree}/logs/extract/{{extractor}}/{place}{label}.log",
-        params:
-            spec=extracted_by(tree, steps),
-        wildcard_constraints:
-            extractor=one_of(places),
-        threads: bench.execution.threads
-        resources:
-            gpu=GPU,
-        shell:
-            "log={log:q}; weights={input.weights:q}; exec {sys.executable:q} -m diffbench.stages.extract"
-            ' --spec {params.spec:q} ${{weights:+--weights "$weights"}} --images {input.images:q}'
-            " --out {output.features:q} --device {bench.execution.device}"
-            ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call(
+            "extract",
+            {"--images": "input.images", "--out": "output.features", "--device": "DEVICE"},
+            optional={"--weights": "input.weights"},
+        )

@@ -3,17 +3,16 @@
 
 rule fit:
     input:
-        train="results/data/train.npz",
-        test="results/data/test.npz",
-        provenance=provenance_of("results/data/train.npz", "results/data/test.npz"),
+        train=paths.data("train"),
+        test=paths.data("test"),
+        provenance=[paths.record(paths.data("train")), paths.record(paths.data("test"))],
     output:
-        weights="results/extractors/{extractor}.safetensors",
-        provenance="results/extractors/{extractor}.safetensors.json",
+        weights=paths.extractor("{extractor}"),
+        provenance=paths.record(paths.extractor("{extractor}")),
     log:
-        "results/logs/fit/{extractor}.log",
+        paths.log("fit", "{extractor}"),
     params:
-        spec=lambda w: text_of(graph.extractor(w.extractor).spec),
-    threads: bench.execution.threads
+        spec=lambda w: graph.extractor(w.extractor).params,
+    threads: THREADS
     shell:
-        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.fit --spec {params.spec:q} --data {input.train:q}"
-        ' --held-out {input.test:q} --out {output.weights:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call("fit", {"--data": "input.train", "--held-out": "input.test", "--out": "output.weights"})

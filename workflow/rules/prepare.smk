@@ -5,15 +5,17 @@
 # content is part of the spec.
 rule prepare:
     output:
-        train="results/data/train.npz",
-        test="results/data/test.npz",
-        provenance=provenance_of("results/data/train.npz", "results/data/test.npz"),
+        train=paths.data("train"),
+        test=paths.data("test"),
+        provenance=[paths.record(paths.data("train")), paths.record(paths.data("test"))],
     log:
-        "results/logs/prepare/prepare.log",
+        paths.log("prepare", "prepare"),
     params:
-        spec=text_of(graph.prepare_spec),
+        spec=spec_text(graph.prepare_spec),
     localrule: True
     shell:
-        "path={DATA:q}; exec {sys.executable:q} -m diffbench.stages.prepare --spec {params.spec:q}"
-        ' ${{path:+--path "$path"}} --out-train {output.train:q} --out-test {output.test:q}'
-        " --run-record results/logs/prepare/prepare.run.json 2> {log:q}"
+        call(
+            "prepare",
+            {"--out-train": "output.train", "--out-test": "output.test"},
+            optional={"--path": "DATA"},
+        )

@@ -1,53 +1,40 @@
-"""Sample sets. One job makes all numbers of steps of a model, sampler and pair of seeds (execution.group_steps), or each
-its own: outputs cannot be functions, so there is a rule for every distinct list of steps.
-"""
+"""Sample sets: one job for each model, pair of seeds, sampler and number of steps."""
 
 
-def sampled_from(tree, steps, name):
-    """Return the function that gives an input of a sampling job: its weights, say, or nothing where it takes none."""
-    return lambda w: paths(graph.sources_of(row_at(tree, w, steps[0])).get(name))
+def source(name):
+    """Return the function that gives an input of a sample set: its weights, say, or nothing where it takes none."""
+    return lambda w: files_of(graph.sources_of(row_of(w)).get(name))
 
 
-def sampled_by(tree, steps):
-    """Return the function that gives the spec of a sampling job."""
-    return lambda w: text_of(graph.sample_spec(row_at(tree, w, steps[0]), steps))
-
-
-for (tree, steps), places in grouped([*SETS, *APART]).items():
-    samples = [
-        f"{tree}/samples/{{model}}/train{{train_seed}}/{{sampler}}/sample{{sample_seed}}/{count}.npz"
-        for count in steps
-    ]
-    label = "-".join(map(str, steps))
-    place = "sample/{model}/train{train_seed}/{sampler}/sample{sample_seed}/" + label
-
-    rule:
-        name:
-            rule_name("sample", tree, steps)
-        input:
-            weights=sampled_from(tree, steps, "weights"),
-            classifier=sampled_from(tree, steps, "classifier"),
-            low_res=sampled_from(tree, steps, "low_res"),
-            terms=sampled_from(tree, steps, "terms"),
-            provenance=lambda w, tree=tree, steps=steps: records(
-                *graph.sources_of(row_at(tree, w, steps[0])).values()
-            ),
-        output:
-            samples=samples,
-            provenance=provenance_of(*samples),
-        log:
-            f"{tree}/logs/{place}.log",
-        params:
-            spec=sampled_by(tree, steps),
-        wildcard_constraints:
-            model=one_of(places),
-        threads: bench.execution.threads
-        resources:
-            gpu=GPU,
-        shell:
-            "log={log:q}; classifier={input.classifier:q}; low_res={input.low_res:q}; terms={input.terms:q};"
-            " exec {sys.executable:q} -m diffbench.stages.sample"
-            ' --spec {params.spec:q} --weights {input.weights:q} ${{classifier:+--classifier "$classifier"}}'
-            ' ${{low_res:+--low-res "$low_res"}} ${{terms:+--terms "$terms"}}'
-            " --out {output.samples:q} --device {bench.execution.device} --cache .cache"
-            ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+rule sample:
+    input:
+        weights=source("weights"),
+        classifier=source("classifier"),
+        low_res=source("low_res"),
+        terms=source("terms"),
+        provenance=lambda w: records_of(graph.sources_of(row_of(w)).values()),
+    output:
+        samples=SAMPLES,
+        provenance=paths.record(SAMPLES),
+    log:
+        paths.log("sample", f"{PLACE}/{{steps}}", "{tree}"),
+    params:
+        spec=lambda w: graph.samples(row_of(w)).params,
+    threads: THREADS
+    resources:
+        gpu=GPU,
+    shell:
+        call(
+            "sample",
+            {
+                "--weights": "input.weights",
+                "--out": "output.samples",
+                "--device": "DEVICE",
+                "--cache": "CACHE",
+            },
+            optional={
+                "--classifier": "input.classifier",
+                "--low-res": "input.low_res",
+                "--terms": "input.terms",
+            },
+        )

@@ -1,97 +1,102 @@
 """Numbers: of sample sets under a protocol, of held-out real images under it, and of the variational bound."""
 
-SAMPLE_SET = "{model}/train{train_seed}/{sampler}/sample{sample_seed}/{steps}"
 
-
-def scored_row(wildcards):
-    """Return the row that a job of scoring names."""
-    return row_at(wildcards.tree, wildcards, wildcards.steps)
-
-
-def features_of(wildcards):
-    """Return the features of a sample set and those that its protocol compares with."""
-    extractor = bench.extractor_of(wildcards.protocol)
-    return graph.features(extractor, scored_row(wildcards)), graph.reference(wildcards.protocol)
+def features_of(w):
+    """Return the features of a sample set."""
+    return graph.features(bench.extractor_of(w.protocol), row_of(w))
 
 
 rule score_samples:
     input:
-        features=lambda w: features_of(w)[0].path,
-        reference=lambda w: features_of(w)[1].path,
-        samples_provenance=f"{{tree}}/samples/{SAMPLE_SET}.npz.json",
-        provenance=lambda w: records(*features_of(w)),
+        features=lambda w: features_of(w).path,
+        reference=lambda w: graph.reference(w.protocol).path,
+        samples_provenance=paths.record(SAMPLES),
+        provenance=lambda w: records_of([features_of(w), graph.reference(w.protocol)]),
     output:
-        scores=f"{{tree}}/scores/{{protocol}}/{SAMPLE_SET}.json",
-        provenance=f"{{tree}}/scores/{{protocol}}/{SAMPLE_SET}.json.json",
+        scores=SCORES,
+        provenance=paths.record(SCORES),
     log:
-        f"{{tree}}/logs/score/{{protocol}}/{SAMPLE_SET}.log",
+        paths.log("score", f"{{protocol}}/{PLACE}/{{steps}}", "{tree}"),
     params:
-        spec=lambda w: text_of(graph.scores(w.protocol, scored_row(w)).spec),
-    threads: bench.execution.threads
+        spec=lambda w: graph.scores(w.protocol, row_of(w)).params,
+    threads: THREADS
     shell:
-        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.score --spec {params.spec:q}"
-        " --features {input.features:q} --reference {input.reference:q}"
-        " --samples-provenance {input.samples_provenance:q} --out {output.scores:q}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call(
+            "score",
+            {
+                "--features": "input.features",
+                "--reference": "input.reference",
+                "--samples-provenance": "input.samples_provenance",
+                "--out": "output.scores",
+            },
+        )
+
+
+PAIR_SCORES = paths.pair_scores("{tree}", PLACE, "{steps}")
 
 
 # An upsampler of real images, image by image.
 rule score_pairs:
     input:
-        images=f"{{tree}}/samples/{SAMPLE_SET}.npz",
-        truth=lambda w: graph.pair_sources(scored_row(w))["truth"].path,
-        low_res=lambda w: graph.pair_sources(scored_row(w))["low_res"].path,
-        provenance=lambda w: records(*graph.pair_sources(scored_row(w)).values()),
+        images=SAMPLES,
+        truth=lambda w: graph.pair_sources(row_of(w))["truth"].path,
+        low_res=lambda w: graph.pair_sources(row_of(w))["low_res"].path,
+        provenance=lambda w: records_of(graph.pair_sources(row_of(w)).values()),
     output:
-        scores=f"{{tree}}/scores/pairs/{SAMPLE_SET}.psnr.json",
-        provenance=f"{{tree}}/scores/pairs/{SAMPLE_SET}.psnr.json.json",
+        scores=PAIR_SCORES,
+        provenance=paths.record(PAIR_SCORES),
     log:
-        f"{{tree}}/logs/score/pairs/{SAMPLE_SET}.log",
+        paths.log("score", f"pairs/{PLACE}/{{steps}}", "{tree}"),
     params:
-        spec=lambda w: text_of(graph.pair_scores(scored_row(w)).spec),
-    threads: bench.execution.threads
+        spec=lambda w: graph.pair_scores(row_of(w)).params,
+    threads: THREADS
     shell:
-        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.score --spec {params.spec:q} --images {input.images:q}"
-        " --truth {input.truth:q} --low-res {input.low_res:q} --out {output.scores:q}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call(
+            "score",
+            {
+                "--images": "input.images",
+                "--truth": "input.truth",
+                "--low-res": "input.low_res",
+                "--out": "output.scores",
+            },
+        )
 
 
 rule score_real:
     input:
-        features=lambda w: graph.real_features(w.protocol, graph.other_split(w.protocol)).path,
+        features=lambda w: graph.held_out(w.protocol).path,
         reference=lambda w: graph.reference(w.protocol).path,
-        provenance=lambda w: records(
-            graph.real_features(w.protocol, graph.other_split(w.protocol)), graph.reference(w.protocol)
-        ),
+        provenance=lambda w: records_of([graph.held_out(w.protocol), graph.reference(w.protocol)]),
     output:
-        scores="results/scores/{protocol}/real.json",
-        provenance="results/scores/{protocol}/real.json.json",
+        scores=paths.real_scores("{protocol}"),
+        provenance=paths.record(paths.real_scores("{protocol}")),
     log:
-        "results/logs/score/{protocol}/real.log",
+        paths.log("score", "{protocol}/real"),
     params:
-        spec=lambda w: text_of(graph.real_scores(w.protocol).spec),
-    threads: bench.execution.threads
+        spec=lambda w: graph.real_scores(w.protocol).params,
+    threads: THREADS
     shell:
-        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.score --spec {params.spec:q}"
-        " --features {input.features:q} --reference {input.reference:q} --out {output.scores:q}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call(
+            "score",
+            {"--features": "input.features", "--reference": "input.reference", "--out": "output.scores"},
+        )
 
 
-TERMS = [f"results/terms/{{model}}/train{{train_seed}}/{split}.npz" for split in bench.bound.splits]
+ALL_TERMS = [paths.terms("{model}", "{train_seed}", split) for split in bench.bound.splits]
+BOUND_SCORES = paths.bound_scores("{model}", "{train_seed}")
 
 
 rule score_bound:
     input:
-        terms=TERMS,
-        provenance=provenance_of(*TERMS),
+        terms=ALL_TERMS,
+        provenance=[paths.record(terms) for terms in ALL_TERMS],
     output:
-        scores="results/scores/bound/{model}/train{train_seed}.json",
-        provenance="results/scores/bound/{model}/train{train_seed}.json.json",
+        scores=BOUND_SCORES,
+        provenance=paths.record(BOUND_SCORES),
     log:
-        "results/logs/score/bound/{model}/train{train_seed}.log",
+        paths.log("score", "bound/{model}/train{train_seed}"),
     params:
-        spec=lambda w: text_of(graph.bound_scores(w.model, int(w.train_seed)).spec),
-    threads: bench.execution.threads
+        spec=lambda w: graph.bound_scores(w.model, int(w.train_seed)).params,
+    threads: THREADS
     shell:
-        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.score --spec {params.spec:q} --terms {input.terms:q}"
-        ' --out {output.scores:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call("score", {"--terms": "input.terms", "--out": "output.scores"})

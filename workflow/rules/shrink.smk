@@ -3,19 +3,17 @@
 
 rule shrink:
     input:
-        data="results/data/{split}.npz",
-        provenance="results/data/{split}.npz.json",
+        data=paths.data("{split}"),
+        provenance=paths.record(paths.data("{split}")),
     output:
-        data="results/data/{split}_{size}.npz",
-        provenance="results/data/{split}_{size}.npz.json",
+        data=paths.data("{split}", "{size}"),
+        provenance=paths.record(paths.data("{split}", "{size}")),
     log:
-        "results/logs/shrink/{split}_{size}.log",
+        paths.log("shrink", "{split}_{size}"),
     params:
-        spec=lambda w: text_of(graph.data(w.split, int(w.size)).spec),
+        spec=lambda w: graph.data(w.split, int(w.size)).params,
     wildcard_constraints:
-        split="train|test",
         size=r"\d+",
     localrule: True
     shell:
-        "log={log:q}; exec {sys.executable:q} -m diffbench.stages.shrink --spec {params.spec:q} --data {input.data:q}"
-        ' --out {output.data:q} --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call("shrink", {"--data": "input.data", "--out": "output.data"})

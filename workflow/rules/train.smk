@@ -1,31 +1,33 @@
 """Models and classifiers of noisy images, one for each training seed."""
 
+TRAINING = {
+    "--data": "input.data",
+    "--out": "output.weights",
+    "--log-csv": "output.log_csv",
+    "--device": "DEVICE",
+    "--cache": "CACHE",
+    "--checkpoint-every": "CHECKPOINT_EVERY",
+}
+
 
 rule train:
     input:
         data=lambda w: graph.data("train", bench.models[w.model].size).path,
         provenance=lambda w: graph.data("train", bench.models[w.model].size).record,
     output:
-        weights="results/models/{model}/train{train_seed}/weights.safetensors",
-        log_csv="results/models/{model}/train{train_seed}/log.csv",
-        provenance=provenance_of(
-            "results/models/{model}/train{train_seed}/weights.safetensors",
-            "results/models/{model}/train{train_seed}/log.csv",
-        ),
+        weights=WEIGHTS,
+        log_csv=paths.training_log(WEIGHTS),
+        provenance=[paths.record(WEIGHTS), paths.record(paths.training_log(WEIGHTS))],
     log:
-        "results/logs/train/{model}/train{train_seed}.log",
+        paths.log("train", "{model}/train{train_seed}"),
     params:
-        spec=lambda w: text_of(graph.model(w.model, int(w.train_seed)).spec),
-    threads: bench.execution.threads
+        spec=lambda w: model_of(w).params,
+    threads: THREADS
     priority: 1  # the longest jobs first
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; path={DATA:q}; exec {sys.executable:q} -m diffbench.stages.train --spec {params.spec:q}"
-        ' --data {input.data:q} ${{path:+--pictures "$path"}} --out {output.weights:q}'
-        " --log-csv {output.log_csv:q} --device {bench.execution.device}"
-        " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call("train", TRAINING, optional={"--pictures": "DATA"})
 
 
 rule train_classifier:
@@ -33,27 +35,20 @@ rule train_classifier:
         data=lambda w: graph.data("train", bench.classifiers[w.classifier].size).path,
         # For the log alone. Both splits come from one job, so that what changes one trains the classifier again anyway.
         held_out=lambda w: graph.data("test", bench.classifiers[w.classifier].size).path,
-        provenance=lambda w: records(
-            *(graph.data(split, bench.classifiers[w.classifier].size) for split in ("train", "test"))
+        provenance=lambda w: records_of(
+            graph.data(split, bench.classifiers[w.classifier].size) for split in ("train", "test")
         ),
     output:
-        weights="results/classifiers/{classifier}/train{train_seed}/weights.safetensors",
-        log_csv="results/classifiers/{classifier}/train{train_seed}/log.csv",
-        provenance=provenance_of(
-            "results/classifiers/{classifier}/train{train_seed}/weights.safetensors",
-            "results/classifiers/{classifier}/train{train_seed}/log.csv",
-        ),
+        weights=CLASSIFIER,
+        log_csv=paths.training_log(CLASSIFIER),
+        provenance=[paths.record(CLASSIFIER), paths.record(paths.training_log(CLASSIFIER))],
     log:
-        "results/logs/train_classifier/{classifier}/train{train_seed}.log",
+        paths.log("train_classifier", "{classifier}/train{train_seed}"),
     params:
-        spec=lambda w: text_of(graph.classifier(w.classifier, int(w.train_seed)).spec),
-    threads: bench.execution.threads
+        spec=lambda w: graph.classifier(w.classifier, int(w.train_seed)).params,
+    threads: THREADS
     priority: 1
     resources:
         gpu=GPU,
     shell:
-        "log={log:q}; path={DATA:q}; exec {sys.executable:q} -m diffbench.stages.train --spec {params.spec:q}"
-        ' --data {input.data:q} --held-out {input.held_out:q} ${{path:+--pictures "$path"}} --out {output.weights:q}'
-        " --log-csv {output.log_csv:q} --device {bench.execution.device}"
-        " --cache .cache --checkpoint-every {bench.execution.checkpoint_every}"
-        ' --run-record "${{log%.log}}.run.json" 2> "$log"'
+        call("train", TRAINING | {"--held-out": "input.held_out"}, optional={"--pictures": "DATA"})

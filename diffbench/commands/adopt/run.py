@@ -1,11 +1,14 @@
 """Whether changed code still gives the same bytes, found on some artifacts; then all are recorded as of this code."""
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import nearest
 from diffbench.base.provenance_file import TREE
+from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.outdated import Held
@@ -17,6 +20,8 @@ from diffbench.commands.workflow import jobs_of, take_for_made
 
 ON_DEMAND = ("results/table3.csv",)
 """What `all` does not make: adopted where somebody asked for it."""
+
+CHANGED = "nothing was adopted, since these bytes changed; --stage names stages to adopt without the others"
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,18 @@ class Report:
         return "\n".join(self.lines)
 
 
-def adopt(results: Path, config: Path | None, *, rerun: int = 5, seed: int = 0) -> Report:
+def adopt(
+    results: Path, config: Path | None, *, rerun: int = 5, seed: int = 0, stages: Collection[str] = STAGES
+) -> Report:
     """Return what came of adopting a tree: nothing is written unless all that was made again had the same bytes.
 
     config: the benchmark's file; None is the one that configured the tree. rerun: artifacts to make again in a scratch
-    folder; `seed` chooses which. Raises: UserError where there is no such tree, or nothing of it can be made again.
+    folder; `seed` chooses which. stages: those whose artifacts may be adopted. Raises: UserError where there is no such
+    tree or stage, or nothing of it can be made again.
     """
+    for stage in stages:
+        if stage not in STAGES:
+            raise UserError(f"--stage: no stage '{stage}'; {nearest(stage, STAGES)}")
     home = _home(results)
     config = config or _configured(home)
     benchmark = load_benchmark(config)
@@ -43,11 +54,12 @@ def adopt(results: Path, config: Path | None, *, rerun: int = 5, seed: int = 0) 
         raise UserError(f"{results}: is not the tree of {config}, whose results are in {home_of(benchmark.name)}")
     require_own_tree(home, config, benchmark.name)
     jobs = jobs_of(config, ["all", *(place for place in ON_DEMAND if (home / place).is_file())])
-    tree = tree_of(home, specs_of(Graph(benchmark, home), jobs))
+    _require_alone(home)
+    tree = tree_of(home, specs_of(Graph(benchmark, home), jobs), stages)
     left = tuple(f"left alone: {path}: {reason}" for path, reason in sorted(tree.left.items()))
     again = _made_again(tree, rerun, seed)
     if again.bad:
-        return Report((*again.bad, "nothing was adopted, since these bytes changed"), good=False)
+        return Report((*again.bad, CHANGED), good=False)
     stamp(tree)
     kept = [*tree.current, *(item.path for item in tree.outdated)]
     if kept:  # also where nothing was outdated: an adoption that was interrupted may have stamped it
@@ -68,6 +80,12 @@ def _configured(home: Path) -> Path:
         return home / (home / CONFIGURATION).read_text().strip()
     except OSError:
         raise UserError(f"{home}: does not say which file configured it; name the file by --configfile") from None
+
+
+def _require_alone(home: Path) -> None:
+    """Raise UserError where Snakemake is at work. Locks of killed runs are gone: it clears them when it starts."""
+    if any((home / ".snakemake/locks").glob("*.lock")):
+        raise UserError("another run is at work on this benchmark; wait for it or end it")
 
 
 def _made_again(tree: Tree, count: int, seed: int) -> Again:

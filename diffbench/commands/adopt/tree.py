@@ -1,6 +1,6 @@
 """A finished tree as `adopt` sees it: which artifacts are of the present settings, and which of another code alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
 from diffbench.base.provenance_file import difference, read_provenance
+from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
 from diffbench.commands.workflow import JobPlan
@@ -18,10 +19,10 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Tree:
-    """A benchmark's artifacts that are here. All are named by their paths below `home`.
+    """A benchmark's artifacts that are here with what they are made from, named by their paths below `home`.
 
-    records: of those that are whole. current: those that their record has of the present spec. outdated: those of
-    another code alone, upstream first. left: the others, with the reason why they are left alone.
+    records: of those that are whole. current: those whose record has the present spec. outdated: those whose code
+    alone is another, upstream first. left: the others, with the reason why they are left alone.
     """
 
     home: Path
@@ -47,21 +48,24 @@ def specs_of(graph: Graph, jobs: Iterable[JobPlan]) -> dict[str, Mapping[str, An
     return of_jobs | {made.path: made.spec for made in (*graph.everything(), *held_out) if made.spec is not None}
 
 
-def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]]) -> Tree:
-    """Return what is here of the artifacts with these specs, each compared with its record."""
+def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collection[str] = STAGES) -> Tree:
+    """Return what is here of the artifacts with these specs, each compared with its record.
+
+    stages: those whose artifacts are not left alone.
+    """
     records, left = _whole(home, [path for path in specs if (home / path).is_file()])
     held = [Held(path, record["spec"], specs[path]) for path, record in records.items()]
-    current = tuple(item.path for item in held if item.recorded == item.present)
-    left |= {
-        item.path: other
-        for item in held
-        if item.path not in current
-        if (other := _other_input(home, item.path, records))
-    }
-    outdated = tuple(of_changed_code(item for item in held if item.path not in left))
+    current = [item.path for item in held if item.recorded == item.present]
+    for item in held:
+        reason = _missing(home, records[item.path]) or _other(home, records[item.path], records)
+        reason = reason if item.stage in stages else f"stage {item.stage} is not among those to adopt"
+        if item.path not in current and reason is not None:
+            left[item.path] = reason
+    outdated = of_changed_code(item for item in held if item.path not in left)
     known = {*current, *left, *(item.path for item in outdated)}
     left |= {item.path: str(change_of(item.recorded, item.present)) for item in held if item.path not in known}
-    return Tree(home, records, current, outdated, left)
+    whole = tuple(path for path in current if _missing(home, records[path]) is None)
+    return Tree(home, records, whole, tuple(outdated), left)
 
 
 def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Record], dict[str, str]]:
@@ -84,16 +88,22 @@ def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Record], dict[st
     return records, wrong
 
 
-def _other_input(home: Path, path: str, records: Mapping[str, Record]) -> str | None:
-    """Return a reason to leave an artifact alone: that an input is another now than when it was made."""
-    record = records[path]
-    for name, place in record["places"].items():
-        if place in records:
-            found = records[place]["sha256"]
-        elif place.removesuffix(".json") in records:  # a record that is itself an input
-            found = sha256(home / place)
-        else:
-            continue
-        if found != record["inputs"][name]:
+def _missing(home: Path, record: Record) -> str | None:
+    """Return which input of an artifact is not here: without it, Snakemake would have to make it again."""
+    return next(
+        (f"its {name}, {place}, is not here" for name, place in _places(record) if not (home / place).is_file()), None
+    )
+
+
+def _other(home: Path, record: Record, records: Mapping[str, Record]) -> str | None:
+    """Return which input of an artifact is another than when it was made."""
+    for name, place in _places(record):
+        of_record = place.removesuffix(".json") in records  # a record that is itself an input
+        found = sha256(home / place) if of_record else records[place]["sha256"] if place in records else None
+        if found not in (None, record["inputs"][name]):
             return f"was made from another version of its {name}, {place}"
     return None
+
+
+def _places(record: Record) -> Iterable[tuple[str, str]]:
+    return record["places"].items()

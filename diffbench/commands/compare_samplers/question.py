@@ -13,7 +13,6 @@ from typing import Any
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
-from diffbench.base.records import SET_KEYS
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.commands.sampler_option import as_entry, require_declared
@@ -138,10 +137,9 @@ def _runs(benchmark: Benchmark, question: Question, samplers: Sequence[str]) -> 
 
 def _require_scored(benchmark: Benchmark) -> None:
     """Raise UserError where the table has a set, and scores it under other protocols than the question's."""
-    keys = (*SET_KEYS, "num_images")
-    held = {tuple(getattr(row, key) for key in keys): row.protocols for row in benchmark.sample_sets()}
+    held = {(row.coordinates, row.num_images): row.protocols for row in benchmark.sample_sets()}
     for row in benchmark.compared_sets():
-        protocols = held.get(tuple(getattr(row, key) for key in keys), row.protocols)
+        protocols = held.get((row.coordinates, row.num_images), row.protocols)
         if not set(row.protocols) <= set(protocols):
             raise UserError(
                 f"--protocol: the benchmark scores {row.model} with {row.sampler} at {row.steps} steps under "

@@ -2,15 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.names import weights_under
-from diffbench.base.plugins import chosen, configure, described, nearest
+from diffbench.base.plugins import chosen, configure, nearest
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.json_file import read_json_map
 from diffbench.benchmark.load import DIFFUSION_KEYS
@@ -20,6 +20,11 @@ from diffbench.commands.importing.download import download
 from diffbench.commands.importing.released import REGISTRY, Released, released
 from diffbench.commands.published_flags import published_diffusion, published_part
 from diffbench.diffusion.denoiser import Diffusion
+from diffbench.jobs.convert import GivenWeights
+from diffbench.jobs.job import OMITTED, Options
+from diffbench.jobs.model import NetworkPart, Weights
+from diffbench.jobs.train import ObjectivePart
+from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.stages._foreign import read_held, read_state
 from diffbench.stages.convert import write_weights
 
@@ -48,7 +53,7 @@ class Data:
     num_classes: int | None = None
     levels: int = 256
     low_size: int | None = None
-    weights: Literal["ema", "raw"] | None = None
+    weights: Weights | None = None
     key: str | None = None
 
     def __post_init__(self):
@@ -57,13 +62,39 @@ class Data:
             raise ValueError("shape, num_classes and low_size are positive, and levels at least 2")
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """What a file's weights mean: a job's spec, the facts of the data as training records them, and the file's key."""
+@dataclass(frozen=True, kw_only=True)
+class Imported(GivenWeights):
+    """What the record of imported weights says that they are. objective: of their training, where anybody says it."""
 
-    spec: dict[str, Any]
-    facts: dict[str, Any]
+    stages: ClassVar[tuple[str, ...]] = ()
+
+    objective: ObjectivePart | None = field(default=None, metadata=OMITTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a file's weights mean.
+
+    weights: None where only the file says it. facts: of the data, as training records them. key: where the weights are
+    in the file.
+    """
+
+    network: NetworkPart
+    diffusion: Options
+    weights: Weights | None
+    objective: ObjectivePart | None = None
+    facts: WeightsFacts
     key: str | None = None
+
+    def imported(self, weights: Weights) -> Imported:
+        """Return what the record of the weights says that they are."""
+        return Imported(
+            network=self.network,
+            diffusion=self.diffusion,
+            weights=self.weights or weights,
+            low_size=self.facts.low_size,
+            objective=self.objective,
+        )
 
 
 def import_checkpoint(
@@ -105,29 +136,16 @@ def import_checkpoint(
 
 def _write(meaning: Meaning, file: Path, out: Path) -> Path:
     key, state = read_held(file, meaning.key)
-    # What nobody says is an average is not recorded as one.
-    spec = meaning.spec if meaning.spec["weights"] else meaning.spec | {"weights": weights_under(key)}
     inputs = checked({"checkpoint": file}, foreign=["checkpoint"])
-    write_weights(spec, state, file, out, inputs=inputs, facts=meaning.facts)
+    # What nobody says is an average is not recorded as one.
+    write_weights(meaning.imported(weights_under(key)), state, file, out, inputs=inputs, facts=meaning.facts)
     return out
 
 
 def meaning_of_released(entry: Released) -> Meaning:
     """Return what the weights of a published file mean."""
     network_name, network = published_part(entry.kind, entry.flags, entry.size)
-    diffusion = published_diffusion(entry.kind, entry.flags)
-    spec: dict[str, Any] = {
-        "network": described(network, network_name),
-        "diffusion": dataclasses.asdict(diffusion),
-        # Averages, but for the classifiers, of which none was kept.
-        "weights": "raw" if entry.kind == "classifier" else "ema",
-    }
-    facts: dict[str, Any] = {"shape": [entry.size, entry.size, 3], "levels": 256, "num_classes": entry.num_classes}
-    for place in (spec, facts) if entry.low_size is not None else ():
-        place["low_size"] = entry.low_size
-    if entry.objective is not None:
-        spec["objective"] = described(chosen("objectives", entry.objective, entry.name)[1], entry.objective["name"])
-    facts["source"] = {
+    source = {
         "name": entry.name,
         "url": entry.url,
         "family": entry.family,
@@ -135,14 +153,33 @@ def meaning_of_released(entry: Released) -> Meaning:
         "class_order": entry.class_order,
         "flags": dict(entry.flags),
     }
-    return Meaning(spec, facts)
+    return Meaning(
+        network=NetworkPart.of(network, network_name),
+        diffusion=dataclasses.asdict(published_diffusion(entry.kind, entry.flags)),
+        # Averages, except for the classifiers, of which none was kept.
+        weights="raw" if entry.kind == "classifier" else "ema",
+        objective=None if entry.objective is None else _objective(entry.objective, entry.name),
+        facts=WeightsFacts(
+            shape=(entry.size, entry.size, 3),
+            levels=256,
+            num_classes=entry.num_classes,
+            low_size=entry.low_size,
+            source=source,
+        ),
+    )
+
+
+def _objective(entry: Any, where: str) -> ObjectivePart:
+    name, objective = chosen("objectives", entry, where)
+    return ObjectivePart.of(objective, name)
 
 
 def _of_file(entry: Released, file: Path) -> Meaning:
     """Return what a file of published flags means, and whether it is known to be the published one."""
     meaning = meaning_of_released(entry)
     same = "unknown sha256" if entry.sha256 is None else sha256(file) == entry.sha256
-    return dataclasses.replace(meaning, facts={**meaning.facts, "source": {**meaning.facts["source"], SAME: same}})
+    source = {**(meaning.facts.source or {}), SAME: same}
+    return dataclasses.replace(meaning, facts=dataclasses.replace(meaning.facts, source=source))
 
 
 def _meaning_of_file(path: Path, name: str | None, spec_file: Path | None) -> Meaning:
@@ -183,19 +220,14 @@ def meaning_of_yaml(path: Path) -> Meaning:
     if network.upsamples != (data.low_size is not None):
         raise UserError(f"{where}: low_size goes with network super_resolution, and only with it")
     process = {key: content[key] for key in DIFFUSION_KEYS if key in content}
-    diffusion = configure(Diffusion, process, where)
-    spec: dict[str, Any] = {
-        "network": described(network, network_name),
-        "diffusion": dataclasses.asdict(diffusion),
-        "weights": data.weights,
-    }
-    if "objective" in content:
-        objective_name, objective = chosen("objectives", content["objective"], f"{where}: objective")
-        spec["objective"] = described(objective, objective_name)
-    facts = {"shape": list(data.shape), "levels": data.levels, "num_classes": data.num_classes}
-    for place in (spec, facts) if data.low_size is not None else ():
-        place["low_size"] = data.low_size
-    return Meaning(spec, facts, data.key)
+    return Meaning(
+        network=NetworkPart.of(network, network_name),
+        diffusion=dataclasses.asdict(configure(Diffusion, process, where)),
+        weights=data.weights,
+        objective=_objective(content["objective"], f"{where}: objective") if "objective" in content else None,
+        facts=WeightsFacts(shape=data.shape, levels=data.levels, num_classes=data.num_classes, low_size=data.low_size),
+        key=data.key,
+    )
 
 
 def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
@@ -225,16 +257,17 @@ def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
     weights = next((own / name for name in DIFFUSERS_WEIGHTS if (own / name).is_file()), None)
     if weights is None:
         raise UserError(f"{own}: neither {' nor '.join(DIFFUSERS_WEIGHTS)}")
-    spec = {
-        "network": described(settings, "unet"),
-        "diffusion": dataclasses.asdict(diffusion),
-        "weights": data.weights or _weights_in(own),
-    }
+    job = Imported(
+        network=NetworkPart.of(settings, "unet"),
+        diffusion=dataclasses.asdict(diffusion),
+        weights=data.weights or _weights_in(own),
+    )
     state = published_names(read_state(weights), settings, weights)
-    classes = {} if "label_emb.weight" not in state else {"num_classes": (*state["label_emb.weight"].shape, 0)[0]}
-    facts = {"shape": list(shape), "levels": data.levels, "num_classes": data.num_classes} | classes
+    embedded = state.get("label_emb.weight")
+    num_classes = data.num_classes if embedded is None else (*embedded.shape, 0)[0]
+    facts = WeightsFacts(shape=shape, levels=data.levels, num_classes=num_classes)
     files["checkpoint"] = weights
-    write_weights(spec, state, weights, out, inputs=checked(files, foreign=list(files)), facts=facts)
+    write_weights(job, state, weights, out, inputs=checked(files, foreign=list(files)), facts=facts)
     return out
 
 
@@ -257,7 +290,7 @@ def _network_folder(folder: Path, weights: str | None) -> Path:
     return own
 
 
-def _weights_in(own: Path) -> str:
+def _weights_in(own: Path) -> Weights:
     """Return which weights a network's folder holds, as far as names tell: diffusers marks what is no average."""
     marked = any(own.glob("diffusion_pytorch_model.non_ema.*"))
     return "ema" if marked or own.resolve().name == AVERAGE else "raw"

@@ -9,7 +9,7 @@ from diffbench.base.devices import chosen_device
 from diffbench.base.digests import digest, sha256
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import require_files
-from diffbench.base.plugins import configure, described, load, module_of
+from diffbench.base.plugins import configure, load
 from diffbench.base.provenance import versions_of
 from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.records import Row, read_records
@@ -18,6 +18,8 @@ from diffbench.benchmark.protocols import check_protocol, metric_of
 from diffbench.commands.measure.before import require_enough, require_fitting, rounding_of
 from diffbench.commands.measure.cached import whole
 from diffbench.commands.measure.image_sets import Wanted
+from diffbench.jobs.extract import ExtractJob
+from diffbench.jobs.extractor import ExtractorPart
 from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
@@ -68,16 +70,16 @@ def measure(
     require_fitting(reference, other, wanted)
     stored = stored_features(reference) if extractor.stored_statistics else ()
     require_enough(protocol, name, own, other, stored)
-    spec = {"extractor": described(extractor, extractor_name), "threads": threads}
+    job = ExtractJob(extractor=ExtractorPart.of(extractor, extractor_name), threads=threads)
     # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
     key = {
-        "spec": spec,
+        "spec": job.as_json(),
         "weights": sha256(weights) if weights else None,
-        "code": code_hash(["diffbench.stages.extract", module_of("extractors", extractor_name)]),
+        "code": code_hash(job.modules()),
         "device": chosen_device(device).type,
-        "versions": versions_of(spec),
+        "versions": versions_of(job.as_json()),
     }
-    features = [_features_of(images, cache, key, extractor, weights, device) for images in (samples, reference)]
+    features = [_features_of(images, cache, key, job, weights, device) for images in (samples, reference)]
     asked = ScoreJob(protocol=ProtocolPart.of(protocol, name), rounding=rule, row=Row("measure", label))
     score_features(asked, features[0], features[1], out)
     notes = [
@@ -105,7 +107,7 @@ def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
 
 
 def _features_of(
-    images: Path, cache: Path, key: Mapping[str, Any], extractor: Any, weights: Path | None, device: str
+    images: Path, cache: Path, key: Mapping[str, Any], job: ExtractJob, weights: Path | None, device: str
 ) -> Path:
     """Return the features of a file's images in the cache, extracted where they are not there.
 
@@ -114,9 +116,9 @@ def _features_of(
     """
     inputs = {"images": sha256(images)} | ({"weights": key["weights"]} if weights else {})
     path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
-    if _stands(path, inputs, extractor, weights):
+    if _stands(path, inputs, job.extractor.configured(), weights):
         return path
-    extract(key["spec"], [images], [path], weights=weights, device=device)
+    extract(job, [images], [path], weights=weights, device=device)
     # The extraction hashed the files itself and then opened them once more.
     read = {"images": images} | ({"weights": weights} if weights else {})
     for name, file in read.items():

@@ -1,0 +1,80 @@
+"""What is in a tree and is of other settings, code or data, though Snakemake would not make it again.
+
+Snakemake judges by its own records (.snakemake/metadata). Where they are missing (results that were copied, a pull
+without them), were written anew (--touch), or are not asked (--rerun-triggers mtime), an old table would pass for one
+of a new configuration. The record beside each artifact says what it is really of.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from diffbench.base.digests import spec_digest
+from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
+from diffbench.benchmark.foreign import glanced, snakemake_specs
+from diffbench.benchmark.graph import Artifact
+
+NO_RUN = ("--mode", "--unlock", "--delete-all-output")
+"""Options of a job that an executor started, and of commands that make nothing: those are no runs."""
+
+FORCED = ("--forceall", "-F")
+FORCED_SOME = ("--force", "-f", "--forcerun", "-R")
+
+
+def require_own_results(
+    home: Path, artifacts: Iterable[Artifact], tables: Iterable[Artifact], words: Sequence[str]
+) -> None:
+    """Refuse results that a run would leave as they are although they are not the configuration's.
+
+    words: the command's. Raises: UserError.
+    """
+    if is_run(words):
+        _require_settings(home, artifacts, words)
+    if not _has(words, *FORCED, *FORCED_SOME, *NO_RUN):
+        _require_unedited(home, tables)
+
+
+def is_run(words: Sequence[str]) -> bool:
+    """Return whether a command makes what is out of date, and nothing else. words: the command's."""
+    return not _has(words, *FORCED, *NO_RUN)
+
+
+def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Artifact]:
+    """Return the artifacts whose own record is of another spec."""
+    found = []
+    for made in artifacts:
+        spec = glanced(home / made.record).get("spec")
+        if spec is not None and spec_digest(spec) != made.digest:
+            found.append(made)
+    return found
+
+
+def will_run(home: Path, made: Artifact) -> bool:
+    """Return whether Snakemake's own record of an outdated artifact tells it to make it again."""
+    specs = snakemake_specs(home, made.path)
+    # The job's spec may be of several outputs; what it is made from and by is the same for all of them.
+    return bool(specs) and all(spec_digest(spec) != made.digest for spec in specs)
+
+
+def _require_settings(home: Path, artifacts: Iterable[Artifact], words: Sequence[str]) -> None:
+    found = outdated(home, artifacts)
+    if not _has(words, "--rerun-triggers"):
+        found = [made for made in found if not will_run(home, made)]
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise UserError(
+            f"{home}: {found[0].path}{more} are of other settings, code or data than this configuration, and "
+            "Snakemake's records (.snakemake/metadata) do not show it: they are missing, or --touch or "
+            "--rerun-triggers made them so; bring the records back (dvc checkout), or make all again with --forceall"
+        )
+
+
+def _require_unedited(home: Path, tables: Iterable[Artifact]) -> None:
+    """Refuse a table that was edited: it is asked for and there, so that Snakemake has nothing to do."""
+    made = {table.path for table in tables if (home / table.path).is_file()}
+    checked({path: home / path for path in made if "spec" in glanced(home / f"{path}.json")})
+
+
+def _has(words: Sequence[str], *options: str) -> bool:
+    """Return whether a command has one of these options."""
+    return any(word.split("=")[0] in options for word in words)

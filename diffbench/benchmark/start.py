@@ -1,0 +1,92 @@
+"""The start of the workflow: which files say what the benchmark is, and whether its tree of results can be used."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffbench.base.errors import UserError
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.paths import COMPARED
+from diffbench.benchmark.places import home_of, require_own_tree
+
+DEFAULT = Path("workflow/config/digits.yaml")
+"""The file of the default benchmark, in the project."""
+
+VARIABLE = "DIFFBENCH_CONFIG"
+"""The environment variable that names the file of a benchmark, for runs that Snakemake's own reader must not see."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a run is of. home: the folder that holds the benchmark's `results`. file: the last that configured it."""
+
+    benchmark: Benchmark
+    home: Path
+    file: Path
+
+    @property
+    def of_comparison(self) -> bool:
+        """Whether it is of a comparison, whose file lies in the tree itself."""
+        return self.file.is_relative_to(self.home / COMPARED)
+
+
+def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_ROOT) -> Started:
+    """Return what a run is of. given: files of --configfile. settings: of --config, laid over them.
+
+    Raises: UserError where the configuration has a mistake, or its tree of results cannot be used.
+    """
+    files = files_of_config(given, root)
+    benchmark = load_benchmark(*map(os.path.relpath, files), settings=settings)
+    found = Started(benchmark, home_of(benchmark.name, root), Path(files[-1]).absolute())
+    for folder in (found.home, found.home / "results", found.home / ".snakemake"):
+        require_writable(folder)
+    if not found.of_comparison:
+        require_own_tree(found.home, found.file, benchmark.name)
+    return found
+
+
+def files_of_config(
+    given: Sequence[str], root: Path = PACKAGE_ROOT, environment: Mapping[str, str] = os.environ
+) -> Sequence[str]:
+    """Return the files that say what the benchmark is: DIFFBENCH_CONFIG's, those of --configfile, or the default.
+
+    Snakemake's own reader takes 010 for 8, --config's nested numbers for texts, and runs Python that a file holds. So
+    files are read again here, and one that DIFFBENCH_CONFIG names is read here alone. Raises: UserError for both.
+    """
+    named = environment.get(VARIABLE)
+    if named and given:
+        raise UserError(f"{VARIABLE} names {named}, and --configfile another benchmark; give one")
+    return [named] if named else given or [str(root / DEFAULT)]
+
+
+def require_writable(folder: Path) -> None:
+    """Raise UserError where files cannot be made in a folder, or where it is none."""
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise UserError(f"{nearest}: is no folder; remove it or run elsewhere")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"{nearest}: cannot be written; fix permissions or run in a copy elsewhere")
+
+
+def say(line: str) -> None:
+    """Write a line on stderr, as all of ours are."""
+    sys.stderr.write(f"diffbench: {line}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the process with one line on stderr and exit code 2 where what a run needs cannot be had."""
+    try:
+        yield
+    except UserError as error:
+        say(str(error))
+        sys.exit(2)
+    except OSError as error:
+        say(f"{error.filename}: {error.strerror}; free space or fix permissions")
+        sys.exit(2)

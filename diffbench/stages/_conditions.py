@@ -1,0 +1,82 @@
+"""What images are to be: labels that are drawn or stored, and the low-resolution images that an upsampler starts from.
+
+Each function returns `conditions(index)` for image indices, which the stages move to the network's device.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Integer
+from torch import Tensor
+
+from diffbench.base.arrays import member_names, read_member
+from diffbench.base.classes import LabelRule
+from diffbench.base.errors import UserError
+from diffbench.base.images import to_float
+from diffbench.base.seeds import Stream
+from diffbench.diffusion.denoiser import Condition
+from diffbench.jobs.weights_facts import WeightsFacts
+from diffbench.samplers._batches import Conditions
+
+
+def drawn_labels(rule: LabelRule, seed: int, facts: WeightsFacts) -> Conditions:
+    """Return the labels of samples.
+
+    iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes; as_in_data: a label drawn by
+    (seed, k) with the shares that the classes had in training. Raises: UserError where these are not recorded.
+    Source: guided-diffusion's classifier_sample.py draws labels independently and uniformly.
+    """
+    stream, counts, num_classes = Stream(seed, "label"), facts.class_counts, facts.num_classes
+    if rule == "as_in_data":
+        return _as_in_data(stream, counts)
+    if num_classes is None:
+        raise UserError("labels: the weights are of data without classes; leave labels and guidance by them out")
+    if rule == "balanced":
+        return lambda index: Condition(y=index % num_classes)
+    return lambda index: Condition(y=stream.integers(index, 0, num_classes))
+
+
+def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Conditions:
+    if not counts:
+        raise UserError(
+            "labels: as_in_data needs the class_counts of the training images, and the weights' record has none; "
+            "train the model here, or choose iid or balanced"
+        )
+    # An image of the training data is drawn, and its class taken: class y has those before ends[y].
+    ends, total = torch.tensor(counts).cumsum(0), sum(counts)
+    return lambda index: Condition(y=torch.searchsorted(ends, stream.integers(index, 0, total), right=True))
+
+
+def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, labelled: bool) -> Conditions:
+    """Return the low-resolution image that image k starts from, and its label where it has one: the k-th of a file.
+
+    labelled: whether labels are needed. Raises: UserError where the images are too few, of another size than the
+    upsampler was trained on, or lack labels.
+    """
+    images = read_member(low_res, "arr_0")
+    height, width, channels = facts.shape
+    low_size = facts.low_size or height
+    wanted = (low_size, width * low_size // height, channels)
+    if images.dtype != np.uint8 or images.shape[1:] != wanted:
+        found = f"{images.dtype} images of {'x'.join(map(str, images.shape[1:]))}"
+        raise UserError(f"{low_res}: {found}, the upsampler was trained on uint8 of {'x'.join(map(str, wanted))}")
+    if len(images) < num_images:
+        raise UserError(f"{low_res}: {len(images)} images, and {num_images} are to be upsampled; ask for fewer")
+    labels = stored_labels(low_res)
+    if labels is None and labelled:
+        raise UserError(f"{low_res}: no labels (arr_1), which the upsampler or its guidance needs")
+    return lambda index: Condition(y=None if labels is None else labels[index], low_res=to_float(images[index.numpy()]))
+
+
+def own_labels(data: Path) -> Conditions:
+    """Return the labels of real images. Raises: UserError where they have none."""
+    labels = stored_labels(data)
+    if labels is None:
+        raise UserError(f"{data}: a class-conditional network needs labels, and this split has none")
+    return lambda index: Condition(y=labels[index])
+
+
+def stored_labels(images: Path) -> Integer[Tensor, " image"] | None:
+    """Return the labels that a file of images holds; None where it holds none."""
+    return torch.from_numpy(np.array(read_member(images, "arr_1"))) if "arr_1" in member_names(images) else None

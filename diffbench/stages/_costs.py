@@ -1,0 +1,77 @@
+"""What a sample set costs: network evaluations that are counted while it is drawn, and operations of one of them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from diffbench.base.errors import UserError
+from diffbench.base.sizes import shrunk_shape
+from diffbench.diffusion.denoiser import Condition, Denoiser, ModelDenoiser
+from diffbench.diffusion.parameterization import Prediction, X
+from diffbench.diffusion.process import Level
+from diffbench.guidance._gradient import ClassifierGradient
+from diffbench.jobs.weights_facts import WeightsFacts
+from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
+from diffbench.samplers._contract import State
+from diffbench.stages._shards import Spent
+
+
+@dataclass
+class Meter:
+    """A denoiser that counts what is evaluated for a micro-batch.
+
+    denoiser: what a sampler is to call, which calls `model` and `gradient` in its turn. name: the sampler's, for
+    messages. adaptive: whether it says how many evaluations each image took.
+    """
+
+    denoiser: Denoiser
+    model: ModelDenoiser
+    gradient: ClassifierGradient | None
+    name: str
+    adaptive: bool
+    calls: int = field(default=0, init=False)
+    before: tuple[int, int] = field(default=(0, 0), init=False)
+    said: np.ndarray | None = field(default=None, init=False)
+
+    def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
+        self.calls += 1
+        return self.denoiser(x, level, condition)
+
+    def start(self) -> None:
+        """Begin a micro-batch."""
+        self.calls, self.said, self.before = 0, None, self._rows()
+
+    def step(self, state: State) -> None:
+        """Take what an adaptive sampler says after a step of the evaluations that each image took so far."""
+        if self.adaptive and state.nfe is not None:
+            self.said = np.asarray(state.nfe)
+            if self.said.shape != (len(state.x),):
+                raise UserError(f"sampler {self.name}: State.nfe is not one number for each image")
+
+    def spent(self, num_images: int, micro_batch: int) -> Spent:
+        """Return what a micro-batch of so many images cost, padded to `micro_batch`."""
+        rows, classified = (now - then for now, then in zip(self._rows(), self.before, strict=True))
+        # Where images take as many evaluations as each needs, the batch runs until the last of them is done.
+        evaluations = rows / micro_batch
+        if self.said is None:
+            return Spent(rows, classified, np.full(num_images, evaluations))
+        # A call may evaluate the network more than once, as guidance without a classifier does.
+        return Spent(rows, classified, self.said[:num_images] * (evaluations / self.calls))
+
+    def _rows(self) -> tuple[int, int]:
+        return self.model.rows, self.gradient.rows if self.gradient else 0
+
+
+def flops(model: ModelDenoiser, facts: WeightsFacts, device: torch.device, conditional: bool) -> int:
+    """Return the floating-point operations of one network evaluation of one image."""
+    height, width, channels = facts.shape
+    shape = (channels, height, width)
+    low_shape = None if facts.low_size is None else shrunk_shape(shape, facts.low_size)
+    return flops_per_row(model.network, shape, conditional=conditional, low_shape=low_shape, device=device)
+
+
+def gradient_flops(gradient: ClassifierGradient, facts: WeightsFacts, device: torch.device) -> int:
+    """Return the floating-point operations of one evaluation of the gradient for one image, forward and backward."""
+    height, width, channels = facts.shape
+    return classifier_flops_per_row(gradient.network, (channels, height, width), with_gradient=True, device=device)
