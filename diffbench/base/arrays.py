@@ -1,10 +1,10 @@
-"""Shapes by name, and `.npz` files that can be larger than memory.
+"""The type of images as bytes, and readers and writers of `.npz` files that can be larger than memory.
 
 `np.load(mmap_mode=...)` ignores its argument for `.npz` and reads everything. A stored (uncompressed) member is an
-ordinary `.npy` at an offset of the zip file, so it can be mapped; a compressed one can only be streamed. A plain `.npy`
-is read as a file of one array, `arr_0`.
+ordinary `.npy` at an offset in the zip file, so it can be mapped; a compressed one can only be streamed. A plain `.npy`
+is read as a file with one array, `arr_0`.
 
-Files come from strangers: nothing that a header claims is allocated before the sizes in the archive bear it out.
+Files may come from strangers: no memory is allocated for what a header claims before the sizes in the archive agree.
 """
 
 import io
@@ -32,16 +32,16 @@ Bytes = UInt8[np.ndarray, "batch height width channel"]
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 NPY = "arr_0"
-"""The name of the array of a plain `.npy`, as `np.savez` would call it."""
+"""The name of the array in a plain `.npy`; `np.savez` would give it the same one."""
 
 LONGEST_HEADER = 10_000
-"""Bytes of a `.npy` header, above which numpy too refuses to parse it."""
+"""The most bytes of a `.npy` header. numpy has the same limit."""
 
 LARGEST_RATIO = 1032
-"""Bytes that deflate can make of one."""
+"""The most bytes to which deflate can expand one byte."""
 
 BLOCK = 2**20
-"""Bytes read at a time of an array that is read whole."""
+"""Bytes per read of an array that is read whole."""
 
 
 class NpzWriter:
@@ -54,9 +54,9 @@ class NpzWriter:
     def member(self, name: str, shape: Sequence[int], dtype: np.dtype | type) -> Generator["MemberWriter"]:
         """Yield a writer for the array `name`, whose leading axis is filled piece by piece.
 
-        Raises: ValueError where the pieces do not add up to `shape`.
+        Raises: ValueError if the pieces do not add up to `shape`.
         """
-        # A fixed date: zip members carry one, and artifacts must not.
+        # The date is fixed because zip members have one, and artifacts must not depend on when they were made.
         info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
         with self._archive.open(info, "w", force_zip64=True) as stream:
             writer = MemberWriter(stream, tuple(shape), np.dtype(dtype))
@@ -71,7 +71,7 @@ class NpzWriter:
 
 
 class MemberWriter:
-    """One array of an `.npz` in the making."""
+    """A writer of one array of an `.npz`."""
 
     def __init__(self, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype):
         self._stream, self._shape, self._dtype = stream, shape, dtype
@@ -108,7 +108,7 @@ def save_npz(path: Path | str, arrays: dict[str, np.ndarray]) -> None:
 
 @dataclass(frozen=True)
 class Header:
-    """What an array's header says, which is known without reading the array."""
+    """Shape and type of an array, which its header gives without a read of the array."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -116,7 +116,7 @@ class Header:
 
     @property
     def size(self) -> int:
-        """The array's bytes."""
+        """The size of the array in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
@@ -126,7 +126,7 @@ class Header:
 def member_names(path: Path | str) -> list[str]:
     """Return the names of the arrays in an `.npz`, or `arr_0` for a plain `.npy`.
 
-    Raises: UserError where the file is missing or is neither.
+    Raises: UserError if the file is missing or is neither.
     """
     if _is_npy(path):
         return [NPY]
@@ -135,18 +135,18 @@ def member_names(path: Path | str) -> list[str]:
 
 
 def read_header(path: Path | str, name: str) -> Header:
-    """Return shape and type of one array, of which nothing but its header is read.
+    """Return shape and type of one array; only its header is read.
 
-    Raises: UserError naming the file, where it or the array is missing or damaged.
+    Raises: UserError naming the file, if it or the array is missing or damaged.
     """
     with _opened(path, name) as (_, header, _):
         return header
 
 
 def is_whole(path: Path | str) -> bool:
-    """Return whether an `.npz` is there and all of it is what was written, by the checksums of its members.
+    """Return whether an `.npz` exists and agrees with the checksums of its members.
 
-    Mapped members are read without them; an artifact has a hash in its record, and this is for files that have none.
+    This is for files without a record: an artifact has a hash in its record. Mapped members are read without a check.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -156,9 +156,9 @@ def is_whole(path: Path | str) -> bool:
 
 
 def read_member(path: Path | str, name: str) -> np.ndarray:
-    """Return one array of an `.npz`: mapped read-only where it is stored, read whole where it is compressed.
+    """Return one array of an `.npz`: mapped read-only if it is stored, read whole if it is compressed.
 
-    What is mapped is not compared with the archive's checksum. Raises: UserError as `read_header`.
+    A mapped array is not compared with the archive's checksum. Raises: UserError as `read_header`.
     """
     with _opened(path, name) as (stream, header, offset):
         if offset is None or 0 in header.shape or not header.shape or header.dtype.kind not in "biufc":
@@ -179,7 +179,7 @@ def load_member(path: Path | str, name: str) -> np.ndarray:
 def stream_member(path: Path | str, name: str, chunk: int) -> Iterator[np.ndarray]:
     """Yield an array of an `.npz` in pieces of `chunk` entries along the leading axis, in constant memory.
 
-    The last piece comes after the comparison with the archive's checksum. Raises: UserError as `read_header`.
+    The checksum is compared before the last piece is yielded. Raises: UserError as `read_header`.
     """
     shape = read_header(path, name).shape
     length = shape[0] if shape else 0
@@ -187,7 +187,7 @@ def stream_member(path: Path | str, name: str, chunk: int) -> Iterator[np.ndarra
 
 
 def stream_pieces(path: Path | str, name: str, counts: Iterable[int]) -> Iterator[np.ndarray]:
-    """Yield an array of an `.npz` in pieces of so many entries along the leading axis, as `stream_member`."""
+    """Yield an array of an `.npz` in pieces of the given numbers of entries along the leading axis."""
     with _opened(path, name) as (stream, header, _):
         if header.fortran and len(header.shape) > 1 or not header.shape:
             raise UserError(
@@ -201,9 +201,9 @@ def stream_pieces(path: Path | str, name: str, counts: Iterable[int]) -> Iterato
 
 @contextmanager
 def _opened(path: Path | str, name: str) -> Generator[tuple[io.BufferedIOBase, Header, int | None]]:
-    """Yield the bytes after an array's header, the header, and where in the file they begin, if they can be mapped.
+    """Yield the stream after an array's header, the header, and where those bytes begin in the file.
 
-    Damage of any kind is one line.
+    The last one is None if the array is compressed and cannot be mapped. Any damage is a UserError.
     """
     try:
         if _is_npy(path):
@@ -216,7 +216,7 @@ def _opened(path: Path | str, name: str) -> Generator[tuple[io.BufferedIOBase, H
         else:
             with _archive(path) as archive:
                 info = _member(archive, path, name)
-                # A ZipExtFile, which zipfile's annotation does not say.
+                # It is a ZipExtFile, but zipfile's annotation does not say so.
                 with cast(io.BufferedIOBase, archive.open(info)) as stream:
                     header = _read_header(stream, path, name)
                     _require_size(header, info.file_size - stream.tell(), path, name)
@@ -226,13 +226,13 @@ def _opened(path: Path | str, name: str) -> Generator[tuple[io.BufferedIOBase, H
         raise
     except OSError as error:
         raise UserError(f"{path}: array {name} cannot be read ({error.strerror or error})") from None
-    # zipfile, zlib and the parser of headers fail in many ways, all of them a damaged file.
+    # zipfile, zlib and the parser of headers raise many kinds of errors, all of which mean a damaged file.
     except Exception as error:
         raise UserError(f"{path}: array {name} is damaged ({_reason(error)}); make the file again") from None
 
 
 def _is_npy(path: Path | str) -> bool:
-    if not Path(path).is_file():  # nor a pipe, which would wait for a writer
+    if not Path(path).is_file():  # A pipe is refused too, since a read would wait for a writer.
         raise UserError(f"{path}: {'a folder, not a file' if Path(path).is_dir() else 'no such file'}")
     try:
         with open(path, "rb") as file:
@@ -256,7 +256,7 @@ def _arrays(archive: zipfile.ZipFile) -> list[str]:
 
 
 def _member(archive: zipfile.ZipFile, path: Path | str, name: str) -> zipfile.ZipInfo:
-    """Return an array's place in the archive. Raises: UserError where there is none, or its sizes cannot be true."""
+    """Return an array's entry in the archive. Raises: UserError if there is none, or its sizes cannot be true."""
     count = archive.namelist().count(f"{name}.npy")
     if not count:
         raise UserError(f"{path}: no array '{name}'; it holds {_listed(archive)}")
@@ -277,7 +277,7 @@ def _member(archive: zipfile.ZipFile, path: Path | str, name: str) -> zipfile.Zi
 
 
 def _listed(archive: zipfile.ZipFile, most: int = 6) -> str:
-    """Return what an archive holds, in a few words."""
+    """Return the names of an archive's arrays, at most `most` of them, for a message."""
     names, kind = sorted(_arrays(archive)), ""
     if not names:
         names, kind = sorted(archive.namelist()), "no arrays but "
@@ -290,7 +290,7 @@ def _offset(path: Path | str, info: zipfile.ZipInfo) -> int:
     with open(path, "rb") as file:
         file.seek(info.header_offset)
         local = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
-    # The local header repeats the name and extra field, whose length may differ from the central directory's.
+    # The local header repeats the name and the extra field, and their lengths may differ from the central directory's.
     return info.header_offset + LOCAL_HEADER.size + local[9] + local[10]
 
 
@@ -306,7 +306,7 @@ def _read_header(stream: io.BufferedIOBase, path: Path | str, name: str) -> Head
         raise UserError(f"{path}: array {name} has a header of {length} bytes, which no array needs; make it again")
     text = io.BytesIO(found + stream.read(length))
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    with warnings.catch_warnings():  # of how old a header is
+    with warnings.catch_warnings():  # numpy warns of headers by old versions.
         warnings.simplefilter("ignore")
         shape, fortran, dtype = read(text)
     if dtype.hasobject:

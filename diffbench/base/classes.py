@@ -1,21 +1,21 @@
-"""How many images each class has: how far that is from equal, and labels drawn as the data have them."""
+"""Counts of images per class, and a warning if labels are drawn uniformly but the classes are unequal."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 LabelRule = Literal["iid", "balanced", "as_in_data"]
-"""How the labels of samples are chosen: drawn uniformly, each in turn, or drawn with the training data's shares."""
+"""How the labels of samples are chosen: drawn uniformly, each class in turn, or drawn as often as in the data."""
 
 LABEL_RULES: tuple[str, ...] = get_args(LabelRule)
 
 TOLD_FROM = 0.02
-"""The share of labels drawn uniformly that must be otherwise in the data before a person is told.
+"""The smallest share of uniformly drawn labels that differ from the data's at which the user gets a warning.
 
-Of ImageNet it is 0.013, of the digits 0.011, and their published numbers are of uniform labels."""
+The share is 0.013 for ImageNet and 0.011 for the digits. Published numbers for both are of uniform labels."""
 
 
 def class_counts(labels: Any, num_classes: int | None) -> list[int] | None:
-    """Return the number of images of each class; None where there are no labels. labels: an array, or None."""
+    """Return the number of images of each class; None if there are no labels. labels: an array, or None."""
     if labels is None or num_classes is None:
         return None
     import numpy as np
@@ -24,9 +24,9 @@ def class_counts(labels: Any, num_classes: int | None) -> list[int] | None:
 
 
 def unlike_uniform(counts: Sequence[int] | None) -> str | None:
-    """Return what a person must know where labels are drawn uniformly; None where the data's are nearly so.
+    """Return a warning for labels that are drawn uniformly; None if the classes are about equally frequent in the data.
 
-    The share is half the sum over classes of |their share of the images - 1 / number of classes|.
+    The share of labels that differ is half the sum over classes of |share of the images - 1 / number of classes|.
     """
     if not counts or not sum(counts):
         return None

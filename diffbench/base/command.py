@@ -1,4 +1,4 @@
-"""How a stage is called: a spec in JSON, paths, and one line with exit code 2 when something asked for cannot be."""
+"""The command line that all stages share: a spec in JSON, paths, and exit code 2 with one line for a user's mistake."""
 
 import argparse
 import json
@@ -17,13 +17,13 @@ from diffbench.base.provenance_file import read_recorded
 def stage_parser(
     module_doc: str | None, read: Callable[[dict[str, Any]], Any] = lambda spec: spec
 ) -> argparse.ArgumentParser:
-    """Return a parser with what all stages share: --spec and --run-record.
+    """Return a parser with the options of all stages: --spec and --run-record.
 
-    read: makes the stage's job of the JSON object; without it `spec` is the object itself.
+    read: turns the JSON object into the stage's job; without it `spec` is the object itself.
     """
 
     class Read(argparse.Action):
-        # An action rather than a `type`, of which argparse would say "invalid value" instead of the error's own words.
+        # This is an action because argparse would replace the message of an error in a `type` by "invalid value".
         def __call__(self, parser: Any, given: argparse.Namespace, text: Any, option: str | None = None) -> None:
             given.spec = read(_object(text))
 
@@ -43,9 +43,9 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """Return a spec: JSON itself, a file of it, or the spec inside the provenance of an artifact to be made again.
+    """Return a spec from JSON text, from a file of JSON, or from the provenance of an artifact to be made again.
 
-    Raises: UserError.
+    Raises: UserError if it is not a JSON object.
     """
     path = None if text.lstrip().startswith("{") or not Path(text).is_file() else Path(text)
     try:

@@ -1,7 +1,7 @@
-"""What files that somebody else made hold, as hashes that are remembered outside of any project.
+"""Hashes of files that diffbench did not make, remembered in the user's cache folder.
 
-Raw data and foreign weights have no record beside them, so what lies at their path is hashed. A hash is remembered with
-the file's size, times and inode, so that a file is read once and not at every start of the workflow.
+Raw data and foreign weights have no record beside them, so their content is hashed. A hash is remembered with the
+file's size, times and inode, so that a file is read once and not at every start of the workflow.
 """
 
 import hashlib
@@ -17,10 +17,12 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 
 SETTLED = 2 * 10**9
-"""Nanoseconds after which a file's time tells a later change; a younger file is hashed again each time."""
+"""The least age of a file, in nanoseconds, at which its hash is remembered.
+
+A file that was just changed may change again without a change of its times, so it is hashed again each time."""
 
 ABSENT = "absent"
-"""In the place of a hash, where nothing was there to be hashed: a data set that is yet to be downloaded."""
+"""In the place of a hash of a path that does not exist, such as a data set that is yet to be downloaded."""
 
 TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, state TEXT NOT NULL, sha256 TEXT NOT NULL)"
 
@@ -32,9 +34,9 @@ def memory() -> Path:
 
 
 def files_below(path: Path) -> Iterator[Path]:
-    """Yield the regular files below a folder in the order of their names, hidden ones left out; a file is itself.
+    """Yield the regular files below a folder in the order of their names, without hidden ones; for a file, the file.
 
-    A link is followed once: a folder that contains itself is read one time.
+    Links are followed, but each folder is read once, even if it contains a link to itself.
     """
     if not path.is_dir():
         yield path
@@ -52,9 +54,10 @@ def files_below(path: Path) -> Iterator[Path]:
 
 
 def content_of(path: Path, files: Iterable[Path] | None = None) -> str | None:
-    """Return the SHA-256 of a file, or of the names and contents of a folder's files; None where nothing is there.
+    """Return the SHA-256 of a file, or of the names and contents of a folder's files; None if it does not exist.
 
-    files: those that count, where not all below the folder do. Raises: UserError naming the file that cannot be read.
+    files: the files that count, if not all files below the folder do.
+    Raises: UserError naming the file that cannot be read.
     """
     if not path.exists():
         return None
@@ -71,10 +74,10 @@ def content_of(path: Path, files: Iterable[Path] | None = None) -> str | None:
 
 
 def source_of(dataset: Any) -> str | None:
-    """Return the hash of what a data set is read from, None where nothing is there, or it ships with a package.
+    """Return the hash of a data set's source; None if its path does not exist, or the data ship with a package.
 
-    A data set may say which files count (`source_files`): a note beside the pictures changes nothing.
-    Raises: UserError naming what cannot be read.
+    A data set may say which files count (`source_files`), so that a note beside the pictures changes nothing.
+    Raises: UserError naming the file that cannot be read.
     """
     path = dataset.path
     if not isinstance(path, str) or not Path(path).exists():
@@ -84,11 +87,11 @@ def source_of(dataset: Any) -> str | None:
 
 
 def _remembered() -> sqlite3.Connection:
-    """Return the store of hashes, one in memory where the user's cannot be written or read."""
+    """Return the store of hashes; it is in memory if the one in the user's cache folder cannot be used."""
     path = memory()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Each entry is written by itself: a run that hashes for an hour holds up no other, and loses nothing if killed.
+        # Each entry is written at once, so that a long run does not block another, and loses nothing if it is killed.
         known = sqlite3.connect(path, timeout=5, isolation_level=None)
         known.execute(TABLE)
     except (OSError, sqlite3.Error):
@@ -99,10 +102,10 @@ def _remembered() -> sqlite3.Connection:
 
 def _hash(file: Path, known: sqlite3.Connection) -> str:
     held = file.stat()
-    # The time of the last change of the inode cannot be set back, as that of the content can.
+    # The inode's time of change is part of it because, unlike the content's, no program can set it back.
     state = f"{held.st_size} {held.st_mtime_ns} {held.st_ctime_ns} {held.st_dev} {held.st_ino}"
     place = str(file.absolute())
-    # Whatever ails the memory (read-only, busy, damaged), the hash can be had without it.
+    # If the store fails (read-only, busy, damaged), the file is simply hashed again.
     with suppress(sqlite3.Error):
         found = known.execute("SELECT sha256 FROM files WHERE path = ? AND state = ?", (place, state)).fetchone()
         if found is not None:

@@ -1,4 +1,4 @@
-"""Where networks run, and the settings that make a run repeatable there."""
+"""The device on which networks run, and the settings that make a run on it repeatable."""
 
 import os
 
@@ -8,7 +8,7 @@ from diffbench.base.errors import UserError
 
 
 def chosen_device(name: str) -> torch.device:
-    """Return the device for auto, cpu or cuda. Raises: UserError for another name, or where there is no CUDA."""
+    """Return the device for auto, cpu or cuda. Raises: UserError for another name, or cuda without CUDA."""
     if name not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device {name}: is not allowed; allowed: auto, cpu, cuda")
     if name == "cuda" and not torch.cuda.is_available():
@@ -17,12 +17,12 @@ def chosen_device(name: str) -> torch.device:
 
 
 def make_deterministic(threads: int) -> None:
-    """Fix the thread count and choose repeatable kernels: no TF32, no autotuning, deterministic variants."""
-    # Read by cuBLAS when its first handle is made.
+    """Fix the thread count and choose repeatable kernels: no TF32, no autotuning, deterministic variants only."""
+    # cuBLAS reads this when its first handle is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    # The flag would also fill every new tensor, a guard against reading unwritten memory, at 3 % of the time.
+    # Deterministic mode would also fill every new tensor, against reads of unwritten memory, at 3 % of the time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -30,7 +30,7 @@ def make_deterministic(threads: int) -> None:
 
 
 def device_facts(device: torch.device) -> dict[str, str]:
-    """Return what about the device belongs to an artifact's provenance: its kind, precision and CPU capability."""
+    """Return the device's facts for an artifact's provenance: kind, precision, and the GPU's name or CPU capability."""
     facts = {"device": device.type, "precision": "float32"}
     if device.type == "cuda":
         return facts | {"device_name": torch.cuda.get_device_name(device)}

@@ -1,4 +1,4 @@
-"""Digests (SHA-256) of files, of JSON values and of the specs of jobs."""
+"""SHA-256 digests of files, of JSON values and of job specs."""
 
 import hashlib
 import json
@@ -19,18 +19,19 @@ def digest(value: Any) -> str:
 
 
 FOREIGN = "file:"
-"""The beginning of a digest under `upstream` that is of a file's own content, because no job of ours made the file."""
+"""The prefix of a digest of a file's content. `upstream` has such a digest for a file that no diffbench job made."""
 
 
 def spec_digest(spec: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that name a spec and, by its `upstream`, everything that came before it."""
+    """Return 16 hexadecimal digits that identify a spec and, through its `upstream`, all jobs that it depends on."""
     return digest(spec)[:16]
 
 
 def foreign_digest(content: str, record: Mapping[str, Any] | None) -> str:
-    """Return the digest of a file that no job of ours made: of its content and of the facts in a record beside it.
+    """Return the digest of a file that no diffbench job made.
 
-    content: its SHA-256. The facts of imported weights say what they were made for, and decide how they are sampled.
+    It covers the file's content and the facts in the record beside it, if there is one: the facts of imported weights
+    decide how they are sampled. content: the SHA-256 of the file.
     """
     about = content if record is None else digest([content, record["facts"]])
     return FOREIGN + about[:16]

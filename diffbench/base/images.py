@@ -1,7 +1,7 @@
-"""The one home of the conversion between bytes and floats in [-1, 1].
+"""The conversion between bytes and floats in [-1, 1], for all of diffbench.
 
-The two published rules for floats -> bytes differ on half of all pixels (by one level), so the rule is a recorded
-fact of every sample set: guided-diffusion truncates (x + 1) 127.5, EDM rounds it.
+There are two published rules for floats -> bytes: guided-diffusion truncates (x + 1) 127.5, EDM rounds it. They differ
+on half of all pixels (by one level), so every sample set records its rule.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from torch import Tensor
 from diffbench.base.arrays import Bytes
 
 Images = Float[Tensor, "batch channel height width"]
-"""Images as networks see them: floats, nominally in [-1, 1], channels first."""
+"""Images as networks take them: floats, nominally in [-1, 1], channels first."""
 
 
 def to_float(images: Bytes, device: torch.device | str = "cpu") -> Images:
     """Return bytes as floats in [-1, 1], channels first: x / 127.5 - 1 (Ho et al. 2020, section 3.3)."""
-    # torch refuses read-only arrays, and a mapped file is one; the copy is the transposition we need anyway.
+    # torch refuses read-only arrays such as mapped files, so a copy is needed; it also puts channels first in memory.
     channels_first = torch.as_tensor(images.transpose(0, 3, 1, 2).copy())
     return channels_first.to(device).float() / 127.5 - 1
 
@@ -38,4 +38,4 @@ def _channels_last(images: Tensor) -> Bytes:
 
 
 ROUNDINGS: dict[str, Callable[[Images], Bytes]] = {"truncate": truncated, "round": rounded}
-"""Names under which a job asks for a rule, and under which it is recorded."""
+"""The rules by the names that jobs and records use for them."""

@@ -1,4 +1,4 @@
-"""Files that a job reads, each hashed once and compared with the record beside it and with the job's spec."""
+"""The input files of a job, each hashed once and compared with the record beside it and with the job's spec."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ Held = TypeVar("Held")
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files that a job reads, each hashed once and found to be what the record beside it says.
+    """The input files of a job, after each was hashed once and agreed with the record beside it.
 
-    All three by the name that the job's own record gives a file; `records` holds those of the files that have one.
+    The keys of all three maps are the names that the job's own record uses for its inputs. `records` lacks the files
+    that have no record.
     """
 
     paths: Mapping[str, Path]
@@ -25,15 +26,15 @@ class Inputs:
     records: Mapping[str, Recorded]
 
     def __or__(self, other: "Inputs") -> "Inputs":
-        """Return the files of both."""
+        """Return the files of both sets."""
         return Inputs({**self.paths, **other.paths}, {**self.sha256, **other.sha256}, {**self.records, **other.records})
 
     def only(self, *names: str) -> "Inputs":
-        """Return those of these names."""
+        """Return the files with these names."""
         return self.renamed({name: name for name in names})
 
     def renamed(self, names: Mapping[str, str]) -> "Inputs":
-        """Return those that `names` holds, under the names that it gives them."""
+        """Return the files whose names are keys of `names`, under the new names that are its values."""
         return Inputs(_renamed(self.paths, names), _renamed(self.sha256, names), _renamed(self.records, names))
 
 
@@ -50,12 +51,12 @@ def checked(
     foreign: Collection[str] = (),
     upstream: Mapping[str, str] = MappingProxyType({}),
 ) -> Inputs:
-    """Return a job's inputs with their hashes, each compared with the one in the record beside it. None: not given.
+    """Return a job's inputs with their hashes, each compared with the one in the record beside it.
 
-    foreign: names of files that may come from elsewhere and need no record; where they have one, it counts. upstream:
-    as `upstream_of` returns it.
-    Raises: UserError naming the file that is missing, has no record, is not what its record says, or was made from
-    something else than the job is to be made from.
+    inputs: paths by name; None for an input that is not given. foreign: names of files that may come from elsewhere
+    and need no record; if they have one, it is checked too. upstream: as `upstream_of` returns it.
+    Raises: UserError naming the file that is missing, has no record, differs from its record, or was made from
+    something else than the job asks for.
     """
     paths = {name: Path(path) for name, path in inputs.items() if path is not None}
     require_files(list(paths.values()))
@@ -73,10 +74,10 @@ def checked(
 
 
 def upstream_of(spec: Mapping[str, Any], **several: Sequence[Path]) -> dict[str, str]:
-    """Return the digests that a spec expects of its inputs, by the input's name; nothing where it expects none.
+    """Return the digests that a spec expects of its inputs, by the input's name; without `upstream` an empty map.
 
-    several: files that stand as a list under one name of `upstream`; they are named by their paths.
-    Raises: UserError where they are not as many as the spec expects.
+    several: the files for each key of `upstream` that holds a list; their names in the result are their paths.
+    Raises: UserError if there are more or fewer of them than the spec expects.
     """
     held = spec.get("upstream", {})
     found = {name: expected for name, expected in held.items() if isinstance(expected, str) and name not in several}
@@ -90,9 +91,9 @@ def upstream_of(spec: Mapping[str, Any], **several: Sequence[Path]) -> dict[str,
 
 
 def require_upstream(path: Path, expected: str, record: Mapping[str, Any] | None, found: str) -> None:
-    """Raise UserError where a file was made from other settings, code or data than a digest names.
+    """Raise UserError if a file was made from other settings, code or data than a digest names.
 
-    record: the file's. found: its own SHA-256, which tells a file that no job of ours made.
+    record: the record beside the file. found: the file's SHA-256, which identifies a file that no diffbench job made.
     """
     if expected.startswith(FOREIGN):
         agrees = foreign_digest(found, record) == expected

@@ -1,4 +1,4 @@
-"""A folder locked against a second writer."""
+"""A lock on a folder against a second writer."""
 
 import errno
 import sys
@@ -12,16 +12,16 @@ from filelock import FileLock, Timeout
 from diffbench.base.errors import UserError
 
 NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
-"""Errors of a file system that has no locks, as some network mounts."""
+"""Errors of a file system that has no locks, such as some network mounts."""
 
 
 @contextmanager
 def exclusive(folder: Path | str) -> Generator[Path]:
-    """Yield `folder`, created and locked against a second writer until the end or the death of this process.
+    """Yield `folder`, which is created and locked against a second writer until the block or this process ends.
 
-    Where the file system has no locks, one warning goes to stderr and the work goes on without a lock: the other kind
-    of lock, a file that exists, would outlive a killed process and stop every later run.
-    Raises: UserError where another living process holds it.
+    If the file system has no locks, a warning goes to stderr and the work goes on without a lock. A lock file would not
+    do instead: it would outlive a killed process and stop every later run.
+    Raises: UserError if another running process holds the lock, or the folder cannot be written.
     """
     folder = Path(folder)
     lock = FileLock(folder / ".lock", blocking=False, fallback_to_soft=False)

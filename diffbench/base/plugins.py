@@ -1,4 +1,4 @@
-"""Parts found by name: a file in a folder of the package, or a class of one's own by its dotted path.
+"""The loader of parts by name: a file in a folder of the package, or a class of your own by its dotted path.
 
 A part is a frozen dataclass; its fields are its configuration. A file in a parts folder holds exactly one public
 dataclass that is meant to be chosen; its name in a configuration is the file's name. A family of parts is a file
@@ -23,11 +23,11 @@ from diffbench.base.errors import UserError
 
 PACKAGE = "diffbench"
 WHOLE_LIMIT = 2**63
-"""Whole numbers are below it, as those of arrays and of JSON's readers."""
+"""Whole numbers must be below it, as in arrays and in many readers of JSON."""
 
 
 def nearest(word: Any, allowed: Iterable[str]) -> str:
-    """Return the end of an error message: what is allowed, and the nearest spelling where one is near."""
+    """Return the end of an error message: what is allowed, and the nearest spelling if there is a near one."""
     allowed = sorted(map(str, allowed))
     close = difflib.get_close_matches(str(word), allowed, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
@@ -41,7 +41,7 @@ def names(folder: str) -> list[str]:
 
 
 def families(folder: str) -> list[str]:
-    """Return the names of the families in a folder: of its files `_family.py` that define `part`."""
+    """Return the names of the families in a folder, which are its files `_family.py` that define `part`."""
     package = Path(__file__).parents[1] / folder
     return sorted(path.stem[1:] for path in package.glob("_[a-z]*.py") if "\ndef part(" in path.read_text())
 
@@ -49,7 +49,7 @@ def families(folder: str) -> list[str]:
 def module_of(folder: str, name: str, where: str = "") -> str:
     """Return the dotted name of the module that holds the part `name`.
 
-    Raises: UserError with the nearest spelling where there is none.
+    Raises: UserError with the nearest spelling if there is no such part.
     """
     family, colon, _ = name.partition(":")
     if colon:
@@ -65,19 +65,19 @@ def module_of(folder: str, name: str, where: str = "") -> str:
 
 
 def load(folder: str, name: str, where: str = "") -> type:
-    """Return the class of the part `name`: a file's in `folder`, a family's, or outside by its dotted path.
+    """Return the class of the part `name`: from a file in `folder`, from a family, or by its dotted path.
 
-    What it does not declare of the folder's contract has the contract's default (`completed`).
-    Raises: UserError where there is no such module or class, or the module itself fails to import.
+    Optional attributes of the folder's contract that the class lacks get the contract's defaults (`completed`).
+    Raises: UserError if there is no such module or class, or the module itself fails to import.
     """
     return completed(folder, _found(folder, name, where))
 
 
 def completed(folder: str, part: type) -> type:
-    """Return the part, after it got its contract's default for every optional attribute that it does not declare.
+    """Return the part with its contract's default for every optional attribute that it does not declare.
 
-    What has a value in the folder's contract and is no abstract method is optional. So nobody's part has to inherit
-    from the contract, and whoever reads a part needs no default.
+    An attribute is optional if it has a value in the folder's contract and is not an abstract method. Parts therefore
+    need not inherit from the contract, and the code that reads a part needs no defaults.
     """
     for name, default in vars(contract_of(folder) or object).items():
         required = name.startswith("_") or getattr(default, "__isabstractmethod__", False)
@@ -87,7 +87,7 @@ def completed(folder: str, part: type) -> type:
 
 
 def contract_of(folder: str) -> type | None:
-    """Return the class that says what is read of a folder's parts: CONTRACT of its `_contract.py`, where it has one."""
+    """Return the contract of a folder's parts, which is CONTRACT in its `_contract.py`; None if it has no such file."""
     if not (Path(__file__).parents[1] / folder / "_contract.py").is_file():
         return None
     return importlib.import_module(f"{PACKAGE}.{folder}._contract").CONTRACT
@@ -118,7 +118,7 @@ def _found(folder: str, name: str, where: str) -> type:
 
 
 def _only_part(module: types.ModuleType) -> type:
-    """Return the class that a parts file offers: by `PART` where the file says so, else its only public dataclass."""
+    """Return the class that a parts file offers: `PART` if the file defines it, else its only public dataclass."""
     if hasattr(module, "PART"):
         return module.PART
     found = [
@@ -137,8 +137,8 @@ def _only_part(module: types.ModuleType) -> type:
 def configure(part: type, options: Any, where: str) -> Any:
     """Return `part(**options)` after a check of every key and type.
 
-    where: the place in the configuration, for messages. `no_options`, which a sampler may declare, says why a key that
-    a person would look for is not among its fields. Raises: UserError.
+    where: the place in the configuration, for messages. A sampler may declare `no_options`, which says why an option
+    that a user may expect is not among its fields. Raises: UserError.
     """
     if not is_map(options):
         raise UserError(f"{where}: {options!r} is not a map of options")
@@ -171,7 +171,7 @@ def configure(part: type, options: Any, where: str) -> Any:
 
 
 def is_map(value: Any) -> TypeGuard[Mapping[Any, Any]]:
-    """Return whether a value is a map, for readers and for the type checker."""
+    """Return whether a value is a map; the type checker then knows it too."""
     return isinstance(value, Mapping)
 
 
@@ -181,7 +181,7 @@ def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
 
 
 def stated(entry: Any) -> Any:
-    """Return what stands behind a key: nothing at all is an empty map, whatever else is what it is."""
+    """Return the value of a key in YAML, where a key without a value means an empty map."""
     return {} if entry is None else entry
 
 
@@ -253,5 +253,5 @@ def _spoken(hint: Any) -> str:
 
 
 def described(part: Any, name: str) -> dict[str, Any]:
-    """Return a part as plain data: its name and every field, defaults filled in."""
+    """Return a part as plain data: its name and every field, including those with their defaults."""
     return {"name": name, **dataclasses.asdict(part)}

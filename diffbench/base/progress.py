@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, a line now and then in a log. Nothing here can change a byte of an artifact."""
+"""Progress of long work: a bar on a terminal, an occasional line in a log. It never changes an artifact."""
 
 import sys
 from typing import Any
@@ -7,6 +7,6 @@ from tqdm import tqdm
 
 
 def progress(total: int, description: str, initial: int = 0, unit: str = "step") -> "tqdm[Any]":
-    """Return a progress bar on stderr; where that is no terminal it writes a line every ten seconds or so."""
+    """Return a progress bar on stderr. If stderr is not a terminal, it writes a line about every ten seconds."""
     interval = 0.1 if sys.stderr.isatty() else 10.0
     return tqdm(total=total, desc=description, initial=initial, unit=unit, mininterval=interval, dynamic_ncols=True)

@@ -1,6 +1,6 @@
-"""What the record beside an artifact says: the spec, the hashes of inputs and output, versions, threads, facts.
+"""The content of the record beside an artifact: spec, hashes of inputs and output, versions, threads and facts.
 
-An artifact and its `.json` are functions of inputs alone. What differs from run to run (time, machine, memory)
+An artifact and its `.json` are functions of the inputs alone. What differs from run to run (time, machine, memory)
 goes to a run record (run_record.py), which no hash covers.
 """
 
@@ -20,23 +20,23 @@ PACKAGES = (
     *("numpy", "pandas", "pillow", "pyarrow", "safetensors", "scikit-learn", "scipy"),
     *("torch", "torch-fidelity", "torchvision"),
 )
-"""Distributions whose version can change a byte of an artifact. All are recorded with each one, whatever a process has
-imported by then: a record is a function of the job."""
+"""Packages whose version can change a byte of an artifact. Every record names them all, whether or not the process
+imported them, because a record must be a function of the job."""
 
 
 FAMILIES = ("diffusers",)
-"""Distributions of which parts are taken by name (`diffusers:DDIMScheduler`); recorded where a spec has such a name."""
+"""Packages that provide parts by name (`diffusers:DDIMScheduler`). Their versions are recorded if a spec names one."""
 
 
 def versions_of(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Return the versions that belong to a job: of all packages that can change a byte, and of a family it names."""
+    """Return the versions that belong to a job: of PACKAGES, and of those FAMILIES that its spec names."""
     text = json.dumps(spec)
     named = [name for name in FAMILIES if f'"{name}:' in text]
     return {name: metadata.version(name) for name in sorted((*PACKAGES, *named))}
 
 
 def thread_count() -> int:
-    """Return the threads that numeric libraries use here where a job's spec does not say it."""
+    """Return how many threads numeric libraries use here if a job's spec does not say it."""
     return int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1
 
 
@@ -49,9 +49,9 @@ def write_provenance(
 ) -> None:
     """Write `<path>.json`: the spec that asked for the artifact, hashes of inputs and output, versions, facts.
 
-    spec: all settings, with the code's hash under `code`. facts: what the stage found out while it worked
-    (network evaluations, FLOPs), functions of the inputs alone. Where an input stands is recorded for those of the tree
-    in which the job works (`results/...`), since that is the same on every machine.
+    spec: all settings, with the code's hash under `code`. facts: what the stage found out while it worked, such as
+    network evaluations and FLOPs; they must be functions of the inputs alone. The path of an input is recorded if it is
+    in the tree in which the job works (`results/...`), because such a path is the same on every machine.
     """
     content = {
         "artifact": Path(path).name,

@@ -1,4 +1,4 @@
-"""The `.json` beside an artifact: where it is, and how it is written and read with the digest of its own content."""
+"""The provenance of an artifact, a `.json` file beside it: its path, and how it is written, read and checked."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from diffbench.base.record_types import require_provenance
 from diffbench.base.writing import replacing
 
 TREE = "results"
-"""The folder of a benchmark's artifacts, below the one in which its jobs run."""
+"""The folder of a benchmark's artifacts, in the folder in which its jobs run."""
 
 
 DIGEST = "record_sha256"
-"""The key of a provenance that holds the digest of all its other content."""
+"""The key for the digest of everything else in a provenance."""
 
 
 def provenance_path(path: Path | str) -> Path:
@@ -24,7 +24,7 @@ def provenance_path(path: Path | str) -> Path:
 
 
 class Recorded(dict[str, Any]):
-    """What a provenance records; a key that is asked for and not there is an error that names the file."""
+    """The content of a provenance. To ask for a key that it lacks is a UserError that names the file."""
 
     source: Path
 
@@ -33,17 +33,17 @@ class Recorded(dict[str, Any]):
 
 
 def read_provenance(path: Path | str) -> Recorded:
-    """Return what stands in `<path>.json`.
+    """Return the content of `<path>.json`.
 
-    Raises: UserError where there is none, it is not JSON or was changed, and later for a key that it does not hold.
+    Raises: UserError if the file is missing, is not JSON or was changed, and later for a key that it lacks.
     """
     return read_recorded(provenance_path(path))
 
 
 def read_recorded(source: Path) -> Recorded:
-    """Return what stands in a provenance itself, as `read_provenance`.
+    """Return the content of the provenance file `source`, as `read_provenance` does for an artifact's.
 
-    Its text must be the one that was written, to the byte: whoever reads a record relies on all of it.
+    The text must be what was written, to the byte, because every part of a record is relied on.
     """
 
     def recorded(found: dict[str, Any]) -> Recorded:
@@ -72,25 +72,28 @@ def read_recorded(source: Path) -> Recorded:
 
 
 def write_recorded(source: Path, content: Mapping[str, Any]) -> None:
-    """Write a provenance with the digest of its own content, by which a later change of it is found."""
+    """Write a provenance with the digest of its own content, which shows if it is changed later."""
     with replacing(source) as temporary:
         temporary.write_text(recorded_text(content))
 
 
 def recorded_text(content: Mapping[str, Any]) -> str:
     """Return the text of a provenance, with the digest of its own content."""
-    # Through JSON first, which turns keys into texts: their order, and with it the digest, is then that of a reader.
+    # JSON turns keys into strings. The digest is of the content as it is read back, whose keys may sort differently.
     plain = json.loads(json.dumps({key: value for key, value in content.items() if key != DIGEST}))
     return json.dumps(plain | {DIGEST: digest(plain)}, indent=1, sort_keys=True) + "\n"
 
 
 def difference(found: str, recorded: Any) -> str:
-    """Return the words for an artifact whose hash is another than its record's."""
+    """Return the part of a message that says how an artifact's hash differs from the one in its record."""
     return f"is not what its record says (sha256 {found[:12]}, recorded {str(recorded)[:12]}), so damaged or edited"
 
 
 def way_out(artifact: Path | str) -> str:
-    """Return how an artifact is made again: by its own name in a tree of results, where that repeats no other job."""
+    """Return the part of a message that says how to make an artifact again: in a tree of results, by its own name.
+
+    The command names this artifact alone, so that no other job is repeated.
+    """
     parts = Path(artifact).parts
     if TREE in parts:
         target = "/".join(parts[parts.index(TREE) :])

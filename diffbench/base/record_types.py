@@ -1,4 +1,4 @@
-"""What records of artifacts and of scores hold, checked before anything relies on it."""
+"""The types of what records of artifacts and of scores hold, and their check before anything relies on them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +36,7 @@ FACTS: Mapping[str, Any] = {
     "images_sha256": str | None,
     **dict.fromkeys(("given", "low_res"), Map | None),
 }
-"""Of `facts`, as far as they are read again."""
+"""The types of those `facts` that are read again."""
 
 POSITIVE = ("shape", "full_size", "levels", "num_images", "low_size", "num_classes")
 
@@ -46,15 +46,15 @@ SCORE: Mapping[str, Any] = {
     **dict.fromkeys(("steps", "train_seed", "sample_seed", "num_images"), int | None),
     "guidance_scale": float | None,
 }
-"""Of a tidy record; its value and interval are numbers, also ones that are not finite."""
+"""The types in a tidy record, except for its value and interval, which are numbers and may be infinite or NaN."""
 
 
 MOST = 10**300
-"""Whole numbers below it are floats too."""
+"""Whole numbers below it can be converted to floats."""
 
 
 def require_provenance(content: Mapping[str, Any], source: Path) -> None:
-    """Raise UserError where what a provenance holds is not of the type that stages write."""
+    """Raise UserError if a value in a provenance does not have the type that stages write."""
     _require({key: content[key] for key in PROVENANCE if key in content}, PROVENANCE, f"{source}: ")
     spec = content.get("spec", {})
     _require({key: spec[key] for key in SPEC if key in spec}, SPEC, f"{source}: spec.")
@@ -71,7 +71,7 @@ def require_provenance(content: Mapping[str, Any], source: Path) -> None:
 
 
 def require_score(record: Mapping[str, Any], source: Path) -> None:
-    """Raise UserError where a tidy record lacks a key, or holds another type there than `record` writes."""
+    """Raise UserError if a tidy record lacks a key, or a value does not have the type that `record` writes."""
     for key in (*SCORE, "value", "low", "high"):
         if key not in record:
             raise UserError(f"{source}: a record lacks {key}; not a file of scores")

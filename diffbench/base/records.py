@@ -1,4 +1,4 @@
-"""Measured numbers: an estimate with its interval, and tidy records of them in JSON files."""
+"""Measured numbers: estimates with their intervals, and tidy records of them in JSON files."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ from diffbench.base.writing import replacing
 
 @dataclass(frozen=True)
 class Row:
-    """What identifies a row of the tables; None where it does not apply.
+    """What identifies a row of the tables; a field that does not apply is None.
 
-    num_images: of a request, at most how many images count; of a record, how many were scored.
+    num_images: in a request, the most images that count; in a record, how many were scored.
     """
 
     benchmark: str
@@ -30,16 +30,16 @@ class Row:
 
 
 ROW_KEYS = tuple(item.name for item in fields(Row))
-"""What identifies a table row; every record carries all of them (null where it does not apply)."""
+"""The keys that identify a table row. Every record has all of them; one that does not apply is null."""
 
 PLACE = ("model", "sampler", "steps")
-"""What names a row in a folder of results, and in front of a person."""
+"""The keys that name a row in a folder of results and in messages."""
 
 SEEDS = ("train_seed", "sample_seed")
-"""In what the records of one row differ."""
+"""The keys in which the records of one row differ."""
 
 SET_KEYS = (*PLACE, *SEEDS)
-"""What tells a sample set from others of as many images under the same guidance."""
+"""The keys that tell apart sample sets with the same number of images and the same guidance."""
 
 
 NORMAL_95 = 1.959963984540054

@@ -1,4 +1,4 @@
-"""Run records: what a run cost and where it ran. No hash covers them."""
+"""Run records, which say what a run cost and where it ran. No hash covers them."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from diffbench.base.writing import replacing
 
 @contextmanager
 def run_record(path: Path | str | None, **fields: Any) -> Generator[dict[str, Any]]:
-    """Yield a dictionary for what this run cost; at the end it is written with seconds, peak memory, machine and date.
+    """Yield a dictionary for what this run cost. At the end, time, peak memory, machine and date are added and written.
 
-    path None: nothing is written. Run records are never inputs of anything that a hash covers.
+    path None: nothing is written. A run record is never an input of anything that a hash covers.
     """
     record: dict[str, Any] = dict(fields)
     started = time.perf_counter()
-    # Interpreter start and imports: CPU seconds that this process had used before its work began.
+    # The CPU seconds that this process used before its work began: for the start of the interpreter and imports.
     before = resource.getrusage(resource.RUSAGE_SELF)
     record["startup_cpu_seconds"] = round(before.ru_utime + before.ru_stime, 3)
     yield record
@@ -49,7 +49,8 @@ def run_record(path: Path | str | None, **fields: Any) -> Generator[dict[str, An
 def peak_memory_mib() -> float:
     """Return the largest resident memory of this process so far.
 
-    Linux's own record: getrusage's survives exec, and would be that of the process which started this one.
+    On Linux it is read from /proc, because the value of getrusage survives exec: it may be the peak of the process that
+    started this one.
     """
     status = Path("/proc/self/status")
     if status.is_file():

@@ -1,4 +1,4 @@
-"""The one home of randomness: counter-based streams, so that image k's noise depends on (seed, purpose, k) alone.
+"""Counter-based random streams for all of diffbench: the noise of image k depends on (seed, purpose, k) alone.
 
 Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") in 64-bit integer tensors. The key
 is a hash of the seed; the counter is (block, draw, index, purpose). Integers are equal on every device; normals are
@@ -28,12 +28,12 @@ PURPOSES = {
     "crop": 12,
     "held_out": 13,
 }
-"""What a draw is for. Two purposes never share a counter; a number, once given, is never reused.
+"""What a draw is for. Two purposes never share a counter, and the number of a purpose is never given to another.
 
-Places that use one purpose do share counters, and under equal seeds their numbers: "train", "init" and "order" serve
-the training of a model and the fit of an extractor, "bound" the bound and progressive coding, "data" every exact
-distribution. Model and extractor are different networks with different inputs, and a purpose of the fit's own would
-change the bytes of every fitted extractor.
+Two places that use the same purpose get the same numbers under equal seeds. "train", "init" and "order" are used to
+train a model and to fit an extractor, "bound" for the bound and for progressive coding, "data" for every exact
+distribution. A model and an extractor are different networks with different inputs, so this does no harm; a purpose
+for the fit alone would change the bytes of every fitted extractor.
 """
 
 Draw = int | Int[Tensor, " batch"]
@@ -47,12 +47,12 @@ ROUNDS = 10
 def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> list[Tensor]:
     """Return four tensors of 32-bit words (in int64) for four tensors of counter words.
 
-    Source: Salmon et al. 2011, section 4.3; pinned to the known answers of the Random123 library.
+    Tests compare it with the known answers of the Random123 library. Source: Salmon et al. 2011, section 4.3.
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(ROUNDS):
-        # int64 products wrap modulo 2^64; the mask after the arithmetic shift leaves the unsigned high word.
+        # int64 products wrap modulo 2^64. The mask after the arithmetic shift leaves the high word as an unsigned one.
         product0, product1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
         high0, high1 = (product0 >> 32).bitwise_and_(MASK), (product1 >> 32).bitwise_and_(MASK)
         c0, c1 = high1.bitwise_xor_(c1).bitwise_xor_(k0), product1.bitwise_and_(MASK)
@@ -68,7 +68,7 @@ def key_of(seed: int | str) -> tuple[int, int]:
 
 
 class Stream:
-    """Random numbers for one purpose under one seed, addressed by index (which image) and draw (how many-th)."""
+    """Random numbers for one purpose and seed, addressed by index (which image) and draw (which draw for it)."""
 
     def __init__(self, seed: int | str, purpose: str, device: torch.device | str = "cpu"):
         self._key = key_of(seed)
@@ -109,7 +109,7 @@ class Stream:
 
 
 def permutation(seed: int | str, epoch: int, size: int) -> Int[Tensor, " size"]:
-    """Return the order of an epoch: a stable sort of the stream for (seed, epoch)."""
+    """Return the order of the data in an epoch: a stable sort of the stream for (seed, epoch)."""
     keys = Stream(seed, "order").words(torch.arange(size), epoch, 1)[:, 0]
     return torch.argsort(keys, stable=True)
 

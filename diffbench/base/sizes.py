@@ -1,8 +1,8 @@
-"""Images made smaller and larger, as bytes: what a low-resolution data set is, and what an upsampler must beat.
+"""Images made smaller and larger, as bytes: low-resolution data sets, and the baseline that an upsampler must beat.
 
-A low-resolution image is the mean of each square of pixels, rounded to bytes. guided-diffusion's upsamplers are trained
-on the same mean (its super_res_train.py: interpolation by `area`), unrounded; here it is rounded, since in a cascade
-low-resolution images pass through bytes, and a network should be trained on what it will be given.
+A pixel of a low-resolution image is the mean of a square of pixels, rounded to a byte. guided-diffusion trains its
+upsamplers on the same mean without rounding (its super_res_train.py: interpolation by `area`). Here it is rounded,
+because a cascade stores low-resolution images as bytes, and a network should be trained on what it will be given.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from diffbench.base.errors import UserError
 
 
 def size_of(entry: Mapping[str, Any], key: str, where: str) -> int | None:
-    """Return a height in pixels that an entry names, None where it names none. Raises: UserError."""
+    """Return the height in pixels under `key` of an entry; None if there is none. Raises: UserError."""
     size = entry.get(key)
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
         raise UserError(f"{where}.{key}: {size!r} is not a number of pixels")
@@ -28,9 +28,9 @@ def sized(size: int | None) -> str:
 
 
 def shrunk_shape(shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
-    """Return the shape (channel, height, width) of images at a height of `size`, None for their own.
+    """Return the shape (channel, height, width) of images that are shrunk to a height of `size`.
 
-    Raises: UserError where the size does not divide theirs.
+    size None: the images keep their shape. Raises: UserError if `size` does not divide the height or the width.
     """
     if size is None:
         return shape
@@ -39,9 +39,9 @@ def shrunk_shape(shape: tuple[int, int, int], size: int | None) -> tuple[int, in
 
 
 def factor(height: int, width: int, size: int) -> int:
-    """Return how many times higher images are than `size` pixels.
+    """Return by which factor images are shrunk to a height of `size` pixels.
 
-    Raises: UserError where that is not a whole number of 2 or more, or does not divide the width.
+    Raises: UserError if the factor is not a whole number of 2 or more, or does not divide the width.
     """
     times = height // size
     if times < 2 or times * size != height or width % times:
@@ -52,9 +52,9 @@ def factor(height: int, width: int, size: int) -> int:
 
 
 def shrunk(images: Bytes, size: int) -> Bytes:
-    """Return images at a height of `size` pixels: the mean of each square of pixels as the nearest byte, halves up.
+    """Return images shrunk to a height of `size` pixels: means of squares of pixels, rounded to bytes, halves up.
 
-    Raises: UserError where the size does not divide theirs.
+    Raises: UserError if the images cannot be divided into such squares.
     """
     number, height, width, channels = images.shape
     times = factor(height, width, size)
@@ -64,18 +64,18 @@ def shrunk(images: Bytes, size: int) -> Bytes:
 
 
 def enlarged(images: Bytes, height: int, width: int) -> Bytes:
-    """Return images enlarged bilinearly as the nearest bytes: what an upsampler's network is given, without a network.
+    """Return images enlarged bilinearly and rounded to bytes: what an upsampler's network gets as its input.
 
-    Pixels are squares, so their centres lie at (i + 1/2) / size of both sizes (torch's align_corners=False).
+    Pixels are squares, so the centre of pixel i is at (i + 1/2) / size in both sizes (torch's align_corners=False).
     """
     rows, columns = _weights(images.shape[1], height), _weights(images.shape[2], width)
     values = np.einsum("yh,nhwc,xw->nyxc", rows, images.astype(np.float64), columns, optimize=True)
-    # Equal pixels must stay what they are, whatever the last bits of their weights' sum.
+    # The small term keeps areas of equal pixels as they are, even if the sum of the weights is just below 1.
     return np.floor(values + 0.5 + 1e-9).astype(np.uint8)
 
 
 def _weights(old: int, new: int) -> np.ndarray:
-    """Return the weight of each old pixel, along the columns, in each new one."""
+    """Return the weight of each old pixel (a column) in each new pixel (a row)."""
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     below = np.floor(place).astype(int)
     weights = np.zeros((new, old))

@@ -6,11 +6,11 @@ from pathlib import Path
 from diffbench.base.errors import UserError
 
 LONGEST_NAME, LONGEST_PATH = 255, 4095
-"""Bytes that file systems take."""
+"""The most bytes that file systems allow in a name and in a path."""
 
 
 def user_path(text: Path | str) -> Path:
-    """Return a path, its `~` or `~name` replaced. Raises: UserError where no file can have it."""
+    """Return a path with its `~` or `~name` replaced. Raises: UserError if no file can have that path."""
     if "\0" in str(text):
         raise UserError(f"{str(text)!r}: no name of a file has a zero byte")
     try:

@@ -9,16 +9,16 @@ from pathlib import Path
 from diffbench.base.errors import UserError
 
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR}
-"""Errors of the file system that a person can mend."""
+"""Errors of the file system that the user can fix."""
 
 
 @contextmanager
 def replacing(path: Path | str) -> Generator[Path]:
-    """Yield a temporary path beside `path`; on success it takes its place, on error it is removed.
+    """Yield a temporary path beside `path`. On success the temporary file replaces `path`, on error it is removed.
 
-    A reader therefore sees the old file or the whole new one. The data are on disk before the name is.
+    A reader therefore sees either the old file or the complete new one. The data reach the disk before the rename.
 
-    Raises: UserError where the folder cannot be written or the disk is full.
+    Raises: UserError if the folder cannot be written or the disk is full.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -34,6 +34,6 @@ def replacing(path: Path | str) -> Generator[Path]:
             raise UserError(f"{path}: cannot be written ({reason}); free space or fix permissions") from error
         raise
     finally:
-        # Where nothing can be written, nothing was, and the reason is on its way already.
+        # If the folder cannot be written, there is no temporary file, and the UserError above says why.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""Comparisons: verdicts and paired differences, from records of scores alone."""
+"""Comparisons: verdicts and paired differences, made from records of scores and saved features alone."""

@@ -1,4 +1,4 @@
-"""Whether two rows compare, and the verdict on them."""
+"""The verdict on two rows, after a check that they are comparable."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def compared(
 ) -> Verdict:
     """Return the verdict on two rows among tidy records; differences: as `paired` takes them.
 
-    Raises: UserError where a row is not there, or the two do not compare.
+    Raises: UserError if a row is missing, or the two are not comparable.
     """
     one, other = (row_named(records, selector, metric) for selector in (a, b))
     return judged(one, other, metric, varies, differences)
@@ -37,7 +37,7 @@ def judged(
 ) -> Verdict:
     """Return the verdict on the records of two rows. varies: fields of the protocol that differ by design.
 
-    Raises: UserError where no table vouches for both, or their protocols differ otherwise.
+    Raises: UserError if no table was made from both rows, or their protocols differ in another field.
     """
     require_vouched([item for item in (*one, *other) if isinstance(item, Sourced)])
     _require_one_protocol(one[0], other[0], metric, varies)
@@ -45,9 +45,9 @@ def judged(
 
 
 def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
-    """Return the fields of a protocol id that concern a metric: not `recall.k` where precision is compared.
+    """Return the fields of a protocol id that concern a metric: `recall.k` is left out when precision is compared.
 
-    A word without a value names the kind.
+    A word without a value becomes the field `kind`.
     """
     pairs = (part.partition("=") for part in (identity or "").split(";") if part)
     fields = {key if mark else "kind": value if mark else key for key, mark, value in pairs}
@@ -55,7 +55,7 @@ def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
 
 
 def _require_one_protocol(a: Mapping[str, Any], b: Mapping[str, Any], metric: str, varies: Iterable[str]) -> None:
-    """Raise UserError with the fields in which two protocols differ, but for those that vary by design."""
+    """Raise UserError naming a field in which two protocols differ, unless it is one that varies by design."""
     one, other = ({"benchmark": item["benchmark"], **protocol_fields(item["protocol"], metric)} for item in (a, b))
     fields = [*one, *(key for key in other if key not in one)]
     for field in varies:

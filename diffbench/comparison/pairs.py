@@ -21,10 +21,10 @@ from diffbench.protocols._contract import Protocol
 
 @dataclass
 class Pairs:
-    """Sample sets whose features are at hand, so that differences have the narrower intervals of pairs.
+    """Sample sets whose features are available, so that differences can have the narrower intervals of pairs.
 
-    protocols: by the names that the sets have. sets: where each set's scores, its features and those of its reference
-    are, below `home`.
+    protocols: the protocols by the names that the sets use for them. sets: what identifies each set, and the paths
+    below `home` of its scores, its features and its reference's features.
     """
 
     protocols: Mapping[str, Protocol]
@@ -35,7 +35,7 @@ class Pairs:
     def differences(
         self, records: Sequence[Mapping[str, Any]], metric: str, model: str, steps: int, samplers: tuple[str, str]
     ) -> dict[tuple[int, int], Estimate]:
-        """Return the difference with its interval by (train seed, sample seed); empty for metrics of another kind."""
+        """Return the differences with intervals by (train seed, sample seed); none unless it is a Frechet distance."""
         part = load("metrics", metric)
         if not issubclass(part, Fid):
             return {}
@@ -73,9 +73,9 @@ class Pairs:
         return self._known[key]
 
     def _of_scores(self, item: Mapping[str, Any]) -> Inputs:
-        """Return a set's features and their reference, those that its scores are of.
+        """Return the features of a set and of its reference, from which its scores were made.
 
-        Raises: UserError where they are others, though whole by themselves: an interval of theirs is not the score's.
+        Raises: UserError if the scores were made from other files, since the interval would not be the score's.
         """
         files = checked({name: self.home / item[name] for name in ("scores", "features", "reference")})
         scored = files.records["scores"]["inputs"]

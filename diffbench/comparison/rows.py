@@ -1,8 +1,8 @@
-"""One row among records of scores, found by the name that a person gives it.
+"""The search for one row in records of scores, by the name that the user gives.
 
-A row is named model/sampler/steps as in the folders of results; `real` and scores of a model itself (bits/dim) need the
-model alone. More may be said with key=value: iddpm/ddim/25/train_seed=0. A file of scores that holds one row, as
-`diffbench measure` writes it, is named by its path.
+A row is named model/sampler/steps as in the folders of results. For `real` and for scores of a model itself (bits/dim)
+the model is enough. More can be added as key=value: iddpm/ddim/25/train_seed=0. A file of scores with a single row,
+such as `diffbench measure` writes, is named by its path.
 """
 
 import math
@@ -24,13 +24,16 @@ NUMBERS = ("value", "low", "high")
 def row_named(
     records: Sequence[Mapping[str, Any]], selector: str, metric: str, *, whole: bool = False
 ) -> list[Mapping[str, Any]]:
-    """Return the records of one row, which differ in their seeds alone; whole: of a file that must hold just one."""
+    """Return the records of one row, which differ only in their seeds.
+
+    whole: the records come from one file, `selector`, which must hold a single row. Raises: UserError.
+    """
     higher_is_better(metric)
     measured = [item for item in records if item["metric"] == metric]
     if not measured:
         of = f" in {selector}" if whole else ""
         raise UserError(f"no scores of '{metric}'{of}; {nearest(metric, {item['metric'] for item in records})}")
-    # One set scored under two entries with one id has each score twice, and it is the same score.
+    # A set that is scored under two entries with the same protocol id has each score twice; the two are equal.
     alike = list({tuple(sorted(item.items(), key=itemgetter(0))): item for item in measured}.values())
     found = alike if whole else _selected(alike, selector, metric)
     rest = [key for key in (*ROW_KEYS, "protocol") if key not in SEEDS and len({item[key] for item in found}) > 1]
@@ -66,7 +69,7 @@ def _selected(alike: Sequence[Mapping[str, Any]], selector: str, metric: str) ->
 
 
 def _require_once(found: Sequence[Mapping[str, Any]], selector: str, metric: str) -> None:
-    """Raise UserError where a row has two scores of one metric on the same seeds, with the files that hold them."""
+    """Raise UserError if a row has two scores of one metric on the same seeds, with the files that hold them."""
     by_seeds: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
     for item in found:
         by_seeds.setdefault((item["train_seed"], item["sample_seed"]), []).append(item)
@@ -81,13 +84,13 @@ def _require_once(found: Sequence[Mapping[str, Any]], selector: str, metric: str
 
 
 def _is(held: Any, written: str) -> bool:
-    """Whether a row's value is what a selector says: 1.0 may be written 1."""
+    """Return whether a row's value is what a selector says; 1.0 may be written as 1."""
     return str(held) == written or (isinstance(held, float) and held == value_of(written))
 
 
 def _wanted(selector: str, metric: str) -> dict[str, str]:
     parts = selector.split("/")
-    # A protocol's id has `=` in it, and may have `/`: it ends the selector.
+    # A protocol's id contains `=` and may contain `/`, so it must be the end of the selector.
     start = next((i for i, part in enumerate(parts) if "=" in part), len(parts))
     plain, keyed = parts[:start], "/".join(parts[start:])
     if not plain or len(plain) > len(PLACE) or not all(plain):
@@ -95,7 +98,7 @@ def _wanted(selector: str, metric: str) -> dict[str, str]:
     if metric in OF_A_MODEL:
         plain = plain[:1]
     wanted: dict[str, str] = dict(zip(PLACE, plain, strict=False))
-    # As folders of results name a model at a scale of a sweep.
+    # Folders of results have names such as model@2.0 for a model at one of several guidance scales.
     wanted["model"], at, scale = wanted["model"].partition("@")
     wanted |= {"guidance_scale": scale} if at else {}
     while keyed:

@@ -10,12 +10,12 @@ from diffbench.comparison.pairs import Pairs
 from diffbench.comparison.verdicts import Verdict
 
 COSTS = ("nfe", "classifier_evaluations")
-"""Counted while sampling, an image."""
+"""Costs of an image that are counted while sampling."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The verdict on one candidate, model, number of steps and metric, and what an image cost either side."""
+    """The verdict for one candidate, model, number of steps and metric, and what an image cost on each side."""
 
     model: str
     steps: int
@@ -34,11 +34,11 @@ def answered(
     metrics: Sequence[str],
     pairs: Pairs | None = None,
 ) -> list[Answer]:
-    """Return the verdicts on every candidate at every place, in that order.
+    """Return the verdicts, in the order of metrics, then places, then candidates.
 
-    records: of the sets that were asked for; held-out real images may be among them. places: models and numbers of
-    steps. samplers: the name in the records of each that was asked for, by the text that asked; the baseline is last.
-    pairs: narrower intervals, where the features are at hand.
+    records: those of the compared sets; held-out real images may be among them. places: models and numbers of steps.
+    samplers: the name of each sampler in the records, by the text with which the user asked for it; the last one is the
+    baseline. pairs: the sets with their features, for narrower intervals.
     """
     *candidates, (asked, baseline) = samplers.items()
     places = list(dict.fromkeys(places))
@@ -56,7 +56,7 @@ def answered(
 
 
 def costs_of(records: Sequence[Mapping[str, Any]], model: str, sampler: str, steps: int) -> dict[str, float]:
-    """Return what an image of a set cost, the mean over seeds, by what was counted."""
+    """Return each cost of an image of a set, averaged over seeds."""
     where = {"model": model, "sampler": sampler, "steps": steps}
     own = [item for item in records if all(item[key] == value for key, value in where.items())]
     found = {cost: [item["value"] for item in own if item["metric"] == cost] for cost in COSTS}

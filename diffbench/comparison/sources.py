@@ -1,7 +1,7 @@
-"""Records of scores from a folder of results, from files of scores or from a table, with what vouches for them.
+"""Records of scores from a folder of results, from files of scores or from a table, with a check of their origin.
 
-A record of a folder knows the tables of its tree and the scores that each was made from, so that scores of an older
-configuration are not taken for those beside them.
+A record from a folder knows the tables of its tree and the scores from which each was made, so that scores of an older
+configuration are not compared with newer ones.
 """
 
 import json
@@ -16,11 +16,11 @@ from diffbench.base.records import read_records
 from diffbench.comparison.table_file import records_of_table
 
 Tables = tuple[frozenset[str], ...]
-"""The tables of a tree, each as the hashes of the scores that it was made from."""
+"""The tables of a tree, each as the set of hashes of the scores from which it was made."""
 
 
 class Sourced(dict[str, Any]):
-    """A record that knows its file, that file's hash and, where it lies in a tree with tables of scores, these."""
+    """A record with its file, the hash of that file, and the tables of scores of its tree, if there are any."""
 
     source: Path | None = None
     sha256: str = ""
@@ -28,15 +28,15 @@ class Sourced(dict[str, Any]):
 
 
 def records_of(results: Path) -> Sequence[dict[str, Any]]:
-    """Return the records below a folder of results, of a file of scores, or of a table.
+    """Return the records below a folder of results, in a file of scores, or in a table.
 
-    Of a folder, `scores` where it has one; hidden folders, such as caches, and JSON of other kinds are left alone.
-    Raises: UserError where there are none, or a record is not one.
+    If a folder contains a folder `scores`, only that one is read. Hidden folders, such as caches, and other kinds of
+    JSON are ignored. Raises: UserError if there are no records, or one is damaged.
     """
     if results.suffix.lower() == ".csv":
         return records_of_table(results)
     paths = _files_of_scores(results) if results.is_dir() else [results]
-    # A file that a person names is taken as it is; below a folder, the tables of its tree vouch for it or do not.
+    # A file that the user names is taken as it is. A file below a folder is checked against the tables of its tree.
     known = _tables_of(paths) if results.is_dir() else {}
     found: list[Sourced] = []
     for path in paths:
@@ -44,7 +44,7 @@ def records_of(results: Path) -> Sequence[dict[str, Any]]:
             sourced = Sourced(item)
             sourced.source, sourced.tables = path, known.get(path, ())
             found.append(sourced)
-    # Scores that somebody sent come without a record.
+    # Scores from elsewhere may have no record beside them.
     inputs = checked({str(path): path for path in paths}, foreign=[str(path) for path in paths if path not in known])
     for item in found:
         item.sha256 = inputs.sha256[str(item.source)]
@@ -52,10 +52,10 @@ def records_of(results: Path) -> Sequence[dict[str, Any]]:
 
 
 def _tables_of(paths: Sequence[Path]) -> dict[Path, Tables]:
-    """Return, of files that lie in a tree with tables of scores, what its tables were made from.
+    """Return the tables of the tree for each file that is in a tree with tables of scores.
 
-    Files of other places are left out: scores alone, as a clone may have pulled them, or of no tree.
-    Raises: UserError where the record of a table is damaged.
+    Other files are left out: those in no tree, and those in a tree that has scores but no tables, as in some clones.
+    Raises: UserError if the record of a table is damaged.
     """
     trees: dict[Path, Tables] = {}
     found = {}
@@ -69,7 +69,10 @@ def _tables_of(paths: Sequence[Path]) -> dict[Path, Tables]:
 
 
 def _tree_of(path: Path) -> Path | None:
-    """Return the folder of results that a file of scores lies in: beside the table's, or apart, of a comparison."""
+    """Return the folder of results that a file of scores lies in; None if it is in none.
+
+    Scores are in `scores` of that folder, or those of a comparison in `compared/<name>/scores`.
+    """
     for folder in path.absolute().parents:
         if folder.name == "scores":
             apart = folder.parent.parent.name == "compared"
@@ -97,7 +100,7 @@ def _files_of_scores(results: Path) -> list[Path]:
 
 
 def _may_hold_scores(path: Path) -> bool:
-    """Return whether a file in a folder of many things is one of scores, or damaged so that nobody can tell."""
+    """Return whether a file is one of scores, or cannot be read and may be one."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):
@@ -106,10 +109,10 @@ def _may_hold_scores(path: Path) -> bool:
 
 
 def require_vouched(records: Sequence[Sourced]) -> None:
-    """Raise UserError where no table of a tree was made from all the scores that are compared.
+    """Raise UserError if no table of a tree was made from all the scores that are compared.
 
-    A run that was killed, or an entry that was taken out of the YAML, leaves scores of an older configuration beside
-    new ones, each whole by itself.
+    A killed run, or an entry that was removed from the YAML, leaves scores of an older configuration beside new ones.
+    Each file is intact, but they must not be compared.
     """
     for tables in {item.tables for item in records}:
         within = [item for item in records if item.tables == tables]

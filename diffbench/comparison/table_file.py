@@ -1,4 +1,4 @@
-"""A table of scores read back as records, also where a spreadsheet has saved it."""
+"""A reader of tables of scores, which gives records, even if a spreadsheet has saved the table."""
 
 import codecs
 import csv
@@ -34,17 +34,17 @@ def records_of_table(path: Path) -> list[dict[str, Any]]:
             own = replace(where, sampler=None, steps=None, sample_seed=None)
             margin = NORMAL_95 * _number(path, row, "nll_se")
             value = _number(path, row, "nll_bits_per_dim")
-            # A model's own score stands in each of its rows; its protocol is not in the table.
+            # A model's own score is in each of its rows, so it is added once. Its protocol is not in the table.
             item = record(own, "nll_bits_per_dim", None, Estimate(value, value - margin, value + margin))
             found += [item] if item not in found else []
     return found
 
 
 def _rows(path: Path) -> list[dict[str, str | None]]:
-    """Return a table's rows as texts, of CSV as it is written here or by a spreadsheet.
+    """Return a table's rows as texts, from CSV that diffbench or a spreadsheet wrote.
 
     A spreadsheet may put a byte order mark before the head, and semicolons or tabs between cells; the numbers then have
-    decimal commas, which become points. Raises: UserError where cells cannot be told apart.
+    decimal commas, which become points. Raises: UserError if it is not clear which cell is in which column.
     """
     text = _text(path)
     delimiter = _delimiter(text.split("\n", 1)[0])
@@ -57,7 +57,7 @@ def _rows(path: Path) -> list[dict[str, str | None]]:
     if twice:
         raise UserError(f"{path}: two columns are named {twice[0]}; remove the one that is not meant")
     for number, row in enumerate(rows, start=1):
-        # DictReader files the cells beyond the head under None.
+        # DictReader puts cells beyond the head under the key None.
         surplus = row.pop(None, [])  # type: ignore[call-overload]
         if surplus:
             raise UserError(
@@ -90,12 +90,12 @@ def _delimiter(head: str) -> str:
 
 
 def _with_point(cell: str | None) -> str | None:
-    """Return a number with its decimal comma as a point, and everything else as it is."""
+    """Return a number with a point instead of its decimal comma, and any other cell unchanged."""
     return cell.replace(",", ".") if cell and re.fullmatch(r"[-+]?\d+,\d+([eE][-+]?\d+)?", cell.strip()) else cell
 
 
 def _require_within(path: Path, row: Mapping[str, str | None], metric: str, estimate: Estimate) -> None:
-    """Raise UserError where a number lies outside of its own interval: a spreadsheet took a point for a thousand."""
+    """Raise UserError if a number is outside its interval, as when a spreadsheet misread a decimal point."""
     if not estimate.low <= estimate.value <= estimate.high:
         raise UserError(
             f"{path}: {_place(row)}: {metric} is {estimate.value:g}, outside of its own interval {estimate.low:g} to "
@@ -104,7 +104,7 @@ def _require_within(path: Path, row: Mapping[str, str | None], metric: str, esti
 
 
 def _number(path: Path, row: Mapping[str, str | None], column: str) -> float:
-    """Return a cell as a number. Raises: UserError naming the row and the column where it is none."""
+    """Return a cell as a number. Raises: UserError naming the row and the column if it is not one."""
     cell = row.get(column)
     try:
         number = float(cell or "")

@@ -1,11 +1,15 @@
-"""Is A better than B? Three answers, from records of both on common seeds: better, worse, not resolved.
+"""Verdicts on whether A is better than B, from records of both: better, worse, or not resolved.
 
-A verdict between models needs several trainings, for another seed gives other weights. With three common training
-seeds or more, the interval is Student's over their differences and covers training and sampling. With fewer, or where
-these are equal to the last digit, the verdict is for these weights: Student's over the differences of three common
-sampling seeds or more, else intervals of the differences themselves where the caller knows them, as of sets whose
-images are pairs; else the two scores' own intervals, joined as if their images were independent. Sets made from the
-same noise are not; their difference then varies less than that, so this is the careful side.
+The interval of the difference a - b decides. It is made by the first of these methods that applies:
+
+1. Three common training seeds or more: Student's interval over the differences, which covers training and sampling.
+   A verdict between models needs this, because another seed gives other weights.
+2. Three common sampling seeds or more: Student's interval over the differences, for these weights only.
+3. The caller knows intervals of the differences, as for sets whose images are pairs: those intervals.
+4. Otherwise: the intervals of the two scores, joined as if their images were independent. For sets made from the same
+   noise they are not, and the difference varies less, so the joined interval is too wide rather than too narrow.
+
+Differences that are equal over all seeds do not count as a spread, and the next method is used.
 Source: Zou and Donner 2008, "Construction of confidence limits about effect measures", for joining two intervals.
 """
 
@@ -19,20 +23,20 @@ from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
 
 FILE = "verdicts.csv"
-"""What `diffbench compare` concludes on samplers: the one artifact in a tree that no job of the workflow makes."""
+"""The file of verdicts on samplers, the only artifact in a tree that no job of the workflow makes."""
 
 FEWEST_SEEDS = 3
-"""Seeds from which on their spread is worth an interval: with two, Student's quantile is 12.7."""
+"""The fewest seeds whose spread gives a useful interval: with two, Student's quantile is 12.7."""
 
 OWN = "the scores' own intervals"
 
 Records = Sequence[Mapping[str, Any]]
-"""Records of one metric that differ in their seeds alone."""
+"""Records of one metric that differ only in their seeds."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome, the difference a - b with its interval, both sides' own estimates, and how the interval was made."""
+    """The outcome, the difference a - b with its interval, the estimates of both sides, and the interval's method."""
 
     outcome: str
     difference: Estimate
@@ -44,10 +48,10 @@ class Verdict:
 def paired(
     a: Records, b: Records, *, higher_is_better: bool, differences: Mapping[tuple[Any, Any], Estimate] | None = None
 ) -> Verdict:
-    """Return whether a is better than b: whether the interval of their difference excludes 0.
+    """Return the verdict on a against b, which is resolved if the interval of their difference excludes 0.
 
-    differences: a - b with its interval, by (train seed, sample seed), where it is known better than from both scores.
-    Raises: UserError where both have several seeds, and none in common.
+    differences: a - b with its interval, by (train seed, sample seed), if narrower ones are known than from the scores.
+    Raises: UserError if both have several seeds but none in common.
     """
     common = [(x, y) for x in a for y in b if _seeds(x) == _seeds(y)]
     if common:
@@ -65,7 +69,7 @@ def paired(
 
 
 def over_seeds(records: Records) -> Estimate:
-    """Return the mean over seeds, its interval by their spread where they are enough and differ, else by their own."""
+    """Return the mean over seeds, with an interval from their spread if possible, else from their own intervals."""
     return _over_seeds([_own(record) for record in records], records)[0]
 
 
@@ -76,7 +80,7 @@ def _outcome(difference: Estimate, higher_is_better: bool) -> str:
 
 
 def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate, str]:
-    """Return the mean of estimates that stand for the records' seeds, and how its interval was made."""
+    """Return the mean of estimates, one for each of the records, and how its interval was made."""
     means = {key: _means(values, records, key) for key in ("train_seed", "sample_seed")}
     for key, word, covers in (
         ("train_seed", "training", "training and sampling"),
@@ -84,7 +88,7 @@ def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate,
     ):
         count = len(means[key])
         mean = math.fsum(means[key]) / count
-        # Shares of few images can be equal over seeds by chance: then their spread, 0, says nothing.
+        # Shares of few images can be equal over seeds by chance. Their spread is then 0, which says nothing.
         equal = all(math.isclose(value, mean, rel_tol=1e-9, abs_tol=1e-12) for value in means[key])
         if count >= FEWEST_SEEDS and not equal:
             spread = math.sqrt(math.fsum((value - mean) ** 2 for value in means[key]) / (count - 1) / count)
@@ -108,7 +112,7 @@ def _means(values: Sequence[Estimate], records: Records, key: str) -> list[float
 
 
 def _joined(a: Estimate, b: Estimate) -> Estimate:
-    """Return the difference of independent estimates."""
+    """Return the difference of two independent estimates."""
     difference = a.value - b.value
     low = difference - math.hypot(a.value - a.low, b.high - b.value)
     high = difference + math.hypot(a.high - a.value, b.value - b.low)

@@ -1,4 +1,4 @@
-"""What training compares: a batch of data, noised, and what the model said of it; and what an objective makes of it."""
+"""Noised batches of data, the model's predictions for them, and the base class of the objectives that compare both."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +16,7 @@ from diffbench.diffusion.process import Chain, noised
 
 @dataclass(frozen=True)
 class NoisedBatch:
-    """Data x_0 noised to step i of the training chain by eps, and what a network is told beside x_t."""
+    """Data x_0, noised with eps to level i of the training chain, and the condition that the network is given."""
 
     chain: Chain
     i: Int[Tensor, " batch"]
@@ -27,15 +27,15 @@ class NoisedBatch:
 
 
 def noised_batch(chain: Chain, i: Int[Tensor, " batch"], x_0: X, eps: X, condition: Condition) -> NoisedBatch:
-    """Return the batch whose x_t is x_0 noised by eps to level i of the chain."""
+    """Return the batch whose x_t is x_0, noised with eps to level i of the chain."""
     return NoisedBatch(chain, i, x_0, noised(x_0, chain.level(i), eps), eps, condition)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedBatch(NoisedBatch):
-    """A noised batch, and what the model said of it.
+    """A noised batch and the model's prediction for it.
 
-    form: what its network predicts. levels: grey levels of the data, for the decoder.
+    form: what the network predicts (eps, x_0, mu or v). levels: the number of grey levels of the data, for the decoder.
     """
 
     prediction: Prediction
@@ -44,12 +44,12 @@ class PredictedBatch(NoisedBatch):
 
     @classmethod
     def of(cls, batch: NoisedBatch, prediction: Prediction, form: Parameterization, levels: int) -> "PredictedBatch":
-        """Return the batch with what was said of it."""
+        """Return the batch with the model's prediction."""
         given = (batch.chain, batch.i, batch.x_0, batch.x_t, batch.eps, batch.condition)
         return cls(*given, prediction=prediction, form=form, levels=levels)
 
     def squared_error(self) -> Float[Tensor, " batch"]:
-        """Return each image's mean squared error of what the network predicts."""
+        """Return each image's mean squared error, in the quantity that the network predicts."""
         target = self.form.target(self.chain, self.i, self.x_0, self.x_t, self.eps)
         return per_image((self.form.output(self.chain, self.i, self.prediction) - target) ** 2)
 
@@ -58,30 +58,31 @@ class Objective:
     """Base of the objectives: frozen dataclasses that turn a batch into a loss per image.
 
     needs_variance: whether the network must learn its variance (True), must not (False), or may (None). loss_aware: how
-    steps are drawn that follow the losses; None draws uniformly. What an objective remembers of a run is a state, which
-    the loop holds and checkpoints; one with another rule for its steps overrides start, probabilities and update.
+    steps are drawn more often where losses are large; None draws uniformly. What an objective remembers during training
+    is its state, which the training loop holds and checkpoints. An objective that draws its steps by another rule
+    overrides start, probabilities and update.
     """
 
     needs_variance: ClassVar[bool | None]
     loss_aware: LossAware | None = None
 
     def start(self, length: int) -> State:
-        """Return the state in which a run starts; length: steps of the training chain."""
+        """Return the state at the start of training; length: the number of steps of the training chain."""
         return self.loss_aware.start(length) if self.loss_aware else {}
 
     def probabilities(self, state: State) -> Probabilities | None:
-        """Return with which probability each step of the chain is drawn next; None is uniform."""
+        """Return the probability with which each step of the chain is drawn next; None if all are equal."""
         return self.loss_aware.probabilities(state) if self.loss_aware else None
 
     def update(self, state: State, i: Int[Tensor, " batch"], losses: Float[Tensor, " batch"]) -> None:
-        """Take note, in the state, of the losses (unweighted) of images noised at steps i."""
+        """Update the state with the unweighted losses of images that were noised to steps i."""
         if self.loss_aware:
             self.loss_aware.update(state, i, losses)
 
     def steps(
         self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw, length: int, state: State
     ) -> tuple[Int[Tensor, " batch"], Float64[Tensor, " batch"]]:
-        """Return the step of the chain (0 the noisiest) at which each image is noised, and its loss's weight."""
+        """Return the step of the chain (0 is the noisiest) to which each image is noised, and its loss's weight."""
         return drawn_steps(stream, index, draw, length, self.probabilities(state))
 
     def __call__(self, batch: PredictedBatch) -> Float[Tensor, " batch"]:

@@ -1,8 +1,8 @@
-"""The variational bound of a whole chain from a few of its terms: stratified, unbiased, with its spread over images.
+"""Unbiased estimates of the variational bound of a whole chain from a few of its terms, image by image.
 
-Ho et al. 2020, eq. 5; the strata are ours. Each image gets its own timestep in each stratum, so that the spread over
-images contains that of the choice. Strata grow geometrically from the clean end, where the terms are largest
-(Nichol and Dhariwal 2021, figure 2).
+The bound is that of Ho et al. 2020, eq. 5. The strata, ranges of timesteps of which one term each is computed, are an
+addition. Each image draws its own timestep in each stratum, so the spread over images includes the randomness of that
+draw. Strata grow geometrically from the clean end, where the terms are largest (Nichol and Dhariwal 2021, figure 2).
 """
 
 from collections.abc import Callable
@@ -20,15 +20,15 @@ from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain, noised
 
 CHOICE = 1 << 31
-"""First draw of the choice of timesteps; the draws below it, one per timestep, are the noise."""
+"""The first draw that chooses timesteps; the draws below it, one per timestep, are the noise."""
 
 
 @dataclass(frozen=True)
 class BoundTerms:
-    """Terms of the bound, each image at one timestep of each stratum, in ascending t.
+    """Terms of the bound for each image, at one timestep of each stratum, in ascending t.
 
-    vlb: bits/dim of the term. x_0_mse: mean squared error of the predicted x_0, on the [-1, 1] scale. width: timesteps
-    in each stratum. prior: L_T of each image in bits/dim.
+    vlb: the term in bits/dim. x_0_mse: mean squared error of the predicted x_0, on the [-1, 1] scale. width: the number
+    of timesteps in each stratum. prior: L_T of each image in bits/dim.
     """
 
     timesteps: Int[np.ndarray, "images strata"]
@@ -39,16 +39,16 @@ class BoundTerms:
 
 
 def strata(timesteps: int, count: int | None) -> Int[np.ndarray, " boundaries"]:
-    """Return the boundaries 0 = b_0 < 1 = b_1 < ... < b_S = T of S = count strata; the first holds t = 0 alone.
+    """Return the boundaries 0 = b_0 < 1 = b_1 < ... < b_S = T of S = count strata; the first contains only t = 0.
 
-    count None, or at least T: every timestep is its own stratum, and the bound is exact.
+    If count is None or at least T, every timestep is its own stratum, and no term is left out.
     """
     if count is None or count >= timesteps:
         return np.arange(timesteps + 1)
     if count < 2:
         raise ValueError("a bound needs at least 2 strata: t = 0, and the rest")
     growing = np.geomspace(1, timesteps, count)
-    # Where rounding makes neighbours equal, the strata start with single timesteps.
+    # Rounding can make neighbours equal; the first strata then have a single timestep each.
     rounded = np.maximum(np.round(growing).astype(np.int64), np.arange(1, count + 1))
     return np.concatenate([[0], np.minimum(rounded, timesteps - count + np.arange(1, count + 1))])
 
@@ -67,10 +67,10 @@ def bound_terms(
     condition: Callable[[Index], Condition | None] = lambda index: None,
     on_batch: Callable[[], None] | None = None,
 ) -> BoundTerms:
-    """Return the terms of the images of a split that `index` names.
+    """Return the terms for the images of a split whose numbers are in `index`.
 
-    images(index): those images as floats on the data's grey levels. Noise is a function of (seed, image, timestep), so
-    that two models are compared on the same draws.
+    images(index): those images as floats on the data's grey levels. The noise is a function of (seed, image, timestep),
+    so two models are compared on the same noise.
     """
     width = np.diff(boundaries)
     shape = (len(index), len(width))
@@ -103,7 +103,7 @@ def bits_per_dim(terms: BoundTerms) -> Float[np.ndarray, " images"]:
 def rate_distortion(terms: BoundTerms) -> tuple[Float[np.ndarray, " strata"], Float[np.ndarray, " strata"]]:
     """Return the rate to reach x_t (bits/dim) and the RMSE of the x_0 predicted there (0-255 scale), in ascending t.
 
-    The rate is L_T plus the terms above t; in a stratum of several timesteps both are its mean over them.
+    The rate is L_T plus the terms above t. In a stratum of several timesteps, rate and error are means over them.
     Source: Ho et al. 2020, section 4.3 and figure 5.
     """
     mean = terms.vlb.mean(axis=0)
@@ -113,9 +113,9 @@ def rate_distortion(terms: BoundTerms) -> tuple[Float[np.ndarray, " strata"], Fl
 
 
 def rate_at(terms: BoundTerms, timesteps: Int[np.ndarray, " points"]) -> Float[np.ndarray, "images points"]:
-    """Return an unbiased estimate of each image's rate to reach x_t, in bits/dim: L_T and the terms above t.
+    """Return an unbiased estimate of each image's rate to reach x_t, in bits/dim: L_T plus the terms above t.
 
-    A term counts, with the weight of its stratum, where the image's own timestep is above t.
+    A term counts, with the width of its stratum as its weight, if the timestep that the image drew is above t.
     Source: Ho et al. 2020, section 4.3.
     """
     weighted = terms.vlb * terms.width

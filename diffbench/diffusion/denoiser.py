@@ -1,6 +1,6 @@
-"""The seam between models and samplers: denoiser(x, level, condition) -> Prediction.
+"""The interface between models and samplers: denoiser(x, level, condition) -> Prediction.
 
-A sampler sees noise levels and predictions, never a network, a parameterisation or a timestep.
+A sampler sees only noise levels and predictions, never a network, a parameterisation or a timestep.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from diffbench.diffusion.trained_levels import OffGrid, OffGridError, TrainedLev
 
 Variance = Literal["fixed_small", "fixed_large", "learned_range", "learned_diagonal"]
 Network = Callable[[X, Float[Tensor, " batch"], Int[Tensor, " batch"] | None, X | None], Tensor]
-"""network(x, t, y, low_res); y and low_res are None where the model has no such condition."""
+"""network(x, t, y, low_res); y and low_res are None if the model has no such condition."""
 
 
 NO_LABEL = -1
-"""In the place of a label: none, for a network that was trained to go without."""
+"""The value of a label that means no label, for a network that was also trained without labels."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a sample is to be: a label per image (or NO_LABEL), a low-resolution image per image, or nothing."""
+    """The condition of samples: a label per image (or NO_LABEL), a low-resolution image per image, both or neither."""
 
     y: Int[Tensor, " batch"] | None = None
     low_res: X | None = None
@@ -38,20 +38,20 @@ class Denoiser(Protocol):
     """What samplers call."""
 
     def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
-        """Return the prediction at x, whose images all are at `level` (or each at its own entry of it)."""
+        """Return the prediction at x; all images are at `level`, or each image at its own entry of it."""
         ...
 
 
 LONGEST_CHAIN = 1_000_000
-"""Timesteps of a training chain, whose tables hold a number for each."""
+"""The most timesteps of a training chain, because its tables hold a number for each."""
 
 
 @dataclass(frozen=True)
 class Diffusion:
-    """The process a model was trained on and the meaning of its output: all that its weights alone do not say.
+    """The process on which a model was trained and the meaning of its output, which its weights do not say.
 
-    timesteps: T. parameterization: eps, x_0, mu or v. variance: of the reverse steps. rescale_timesteps: the network is
-    given t 1000 / T instead of t.
+    timesteps: T. parameterization: eps, x_0, mu or v. variance: that of the reverse steps. rescale_timesteps: the
+    network is given t 1000 / T instead of t.
     """
 
     timesteps: int = 1000
@@ -78,18 +78,18 @@ class Diffusion:
         return respaced_chain(self.schedule, self.timesteps, spacing)
 
     def network_timesteps(self) -> Float[Tensor, " steps"]:
-        """Return the t that the network is given at each level of the training chain, noisiest first."""
+        """Return the t that the network is given at each level of the training chain, the noisiest first."""
         t = torch.arange(self.timesteps - 1, -1, -1, dtype=torch.float32)
         return t * (1000.0 / self.timesteps) if self.rescale_timesteps else t
 
 
 @dataclass
 class ModelDenoiser:
-    """The denoiser of a network trained on a chain.
+    """The denoiser of a network that was trained on a chain.
 
-    network_t: what the network is given for t at each level of `chain`. off_grid: what it is given between them, see
-    TrainedLevels. full_chain: whether the steps to be taken are the chain's own; on any other, a predicted mu becomes
-    x_0. rows: network rows evaluated so far.
+    network_t: the t that the network is given at each level of `chain`. off_grid: the rule for levels between them, see
+    TrainedLevels. full_chain: whether sampling takes all steps of the chain; if not, a predicted mu is used only to
+    compute x_0. rows: evaluations of the network so far, one for each image of a batch.
     """
 
     network: Network
@@ -121,7 +121,7 @@ class ModelDenoiser:
         return self.interpret(x, i, output) if exact else self._interpret_at(x, level, i, output)
 
     def interpret(self, x: X, i: Int[Tensor, " batch"], output: Tensor) -> Prediction:
-        """Return the prediction that a network's output stands for at level i of the training chain."""
+        """Return the prediction that a network's output means at level i of the training chain."""
         mean_output, variance_output = self._split(x, output)
         prediction = PARAMETERIZATIONS[self.parameterization].predict(self.chain, i, x, mean_output)
         if not self.full_chain:
@@ -129,14 +129,17 @@ class ModelDenoiser:
         return self._with_variance(prediction, i, variance_output)
 
     def _interpret_at(self, x: X, level: Level, i: Int[Tensor, " batch"], output: Tensor) -> Prediction:
-        """As interpret, with the coefficients of a level between those of the chain; mu and a diagonal have none."""
+        """Return the same as `interpret` for a level between those of the chain, with that level's coefficients.
+
+        Raises: OffGridError for mu and for a learned diagonal variance, which are not defined there.
+        """
         if self.parameterization == "mu" or self.variance == "learned_diagonal":
             raise OffGridError("mu-prediction and a learned diagonal are defined at the training chain's levels only")
         mean_output, variance_output = self._split(x, output)
         own = Chain.__new__(Chain)
         own.alphas, own.sigmas = level.alpha.expand(len(x)).cpu(), level.sigma.expand(len(x)).cpu()
         prediction = PARAMETERIZATIONS[self.parameterization].predict(own, torch.arange(len(x)), x, mean_output)
-        # A level between those of the chain is not its last one, whichever is nearest.
+        # i = 0 because the special rule for the chain's last step does not apply to a level between its levels.
         return self._with_variance(prediction, torch.zeros_like(i), variance_output)
 
     def _split(self, x: X, output: Tensor) -> tuple[X, X | None]:
@@ -149,7 +152,7 @@ class ModelDenoiser:
 
     def _with_variance(self, prediction: Prediction, i: Int[Tensor, " batch"], output: X | None) -> Prediction:
         if self.variance == "learned_range" and output is not None:
-            # The network's [-1, 1] becomes a share (Nichol and Dhariwal's code); nothing confines it.
+            # [-1, 1] becomes [0, 1], as in Nichol and Dhariwal's code. As there, it is not clipped.
             return replace(prediction, variance_fraction=(output + 1) / 2)
         if self.variance == "learned_diagonal":
             if not self.full_chain:
@@ -157,7 +160,7 @@ class ModelDenoiser:
                     "a learned diagonal variance belongs to the full training chain; sample with all its steps"
                 )
             return replace(prediction, log_variance=output)
-        # Fixed large is beta but for the last step, where both published codes put beta_tilde_2, the share 0.
+        # Fixed large is beta except at the last step, where both published codes use beta_tilde_2, the share 0.
         large = (self.variance == "fixed_large") * (i < len(self.chain) - 1)
         share = large.to(prediction.x_0.device, torch.float64)
         fraction = over(share, prediction.x_0).expand_as(prediction.x_0)
@@ -166,7 +169,7 @@ class ModelDenoiser:
 
 @dataclass
 class ClippedDenoiser:
-    """A denoiser whose x_0 is clipped to [-1, 1]; eps follows x_0. What a job that asks for clipping samples with."""
+    """A denoiser whose x_0 is clipped to [-1, 1], with eps computed anew from x_0, for jobs that ask for clipping."""
 
     denoiser: Denoiser
 
@@ -176,17 +179,17 @@ class ClippedDenoiser:
 
 
 def with_x_0(prediction: Prediction, x_0: X, x: X, level: Level) -> Prediction:
-    """Return the prediction with another x_0 and the eps that goes with it."""
+    """Return the prediction with another x_0 and the eps that follows from it."""
     return replace(prediction, x_0=x_0, eps=eps_from_x_0(level, x, x_0))
 
 
 def with_eps(prediction: Prediction, eps: X, x: X, level: Level) -> Prediction:
-    """Return the prediction with another eps and the x_0 that goes with it."""
+    """Return the prediction with another eps and the x_0 that follows from it."""
     return replace(prediction, x_0=x_0_from_eps(level, x, eps), eps=eps)
 
 
 def reverse_mean(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, prediction: Prediction) -> X:
-    """Return the mean of p(x_s | x_t) at step i: mu as predicted, else the posterior's with the predicted x_0.
+    """Return the mean of p(x_s | x_t) at step i: the predicted mu, or else the posterior's mean for the predicted x_0.
 
     Source: Ho et al. 2020, eq. 11.
     """
@@ -196,9 +199,9 @@ def reverse_mean(chain: Chain, i: int | Int[Tensor, " batch"], x_t: X, predictio
 
 
 def reverse_variance(chain: Chain, i: int, prediction: Prediction) -> X:
-    """Return the variance of p(x_s | x_t) at step i, which guidance scales its gradient with.
+    """Return the variance of p(x_s | x_t) at step i, by which guidance scales its gradient.
 
-    At the last step it is the published tables' own: 0 for fixed small, beta_tilde_2 for fixed large.
+    At the last step it is that of the published codes: 0 for fixed small, beta_tilde_2 for fixed large.
     """
     variance = reverse_log_variance(chain, i, prediction).exp()
     return torch.zeros_like(variance) if prediction.no_last_variance and i == len(chain) - 1 else variance

@@ -26,17 +26,17 @@ def normal_kl(mean_1: Tensor, log_variance_1: Tensor, mean_2: Tensor, log_varian
     """Return KL(N(mean_1, variance_1) || N(mean_2, variance_2)) in nats, entry by entry."""
     ratio = log_variance_1 - log_variance_2
     distance = (mean_1 - mean_2) ** 2 * (-log_variance_2).exp()
-    # ratio - 1 by expm1: variances of neighbouring steps are nearly equal, and a sum with 1 would drown the rest.
+    # expm1 keeps the digits that exp(ratio) - 1 would lose: variances of neighbouring steps are nearly equal.
     return 0.5 * (torch.expm1(ratio) - ratio + distance)
 
 
 def standard_normal_cdf(x: Tensor) -> Tensor:
-    """Return the normal distribution function by the tanh approximation that the published bounds use."""
+    """Return the normal distribution function, in the tanh approximation that the published bounds use."""
     return 0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 def discretised_log_likelihood(x_0: X, mean: X, log_scale: X, levels: int = 256) -> X:
-    """Return log p(x_0) in nats under a normal that is integrated over each grey level's bin.
+    """Return log p(x_0) in nats for a normal density that is integrated over the bin of each grey level.
 
     x_0: data on the grid of `levels` equidistant values in [-1, 1], whose bins are +-1 / (levels - 1) wide; the
     outermost bins reach to infinity. log_scale: log of the standard deviation.
@@ -56,7 +56,7 @@ def vlb_term(
 ) -> PerImage:
     """Return the bound's term of step i for each image, in bits per dimension.
 
-    The KL divergence of the reverse step from the posterior; at the last step, the discretised decoder's codelength.
+    It is KL(q(x_s | x_t, x_0) || p(x_s | x_t)); at the last step, it is the discretised decoder's codelength.
     Source: Ho et al. 2020, eq. 5, L_{t-1} and L_0.
     """
     mean = reverse_mean(chain, i, x_t, prediction)

@@ -1,9 +1,9 @@
-"""Timesteps drawn where the loss is large: importance sampling that keeps the mean and lowers its variance.
+"""Timesteps drawn more often where the loss is large: importance sampling of the mean loss, with less variance.
 
 Nichol and Dhariwal 2021, section 3.3, eq. 18.
 """
 
-# torch says that Tensor.tolist returns a list, and not of what.
+# torch's annotation of Tensor.tolist does not say what the list contains.
 # pyright: reportUnknownMemberType=false
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from torch import Tensor
 from diffbench.base.seeds import Draw, Stream
 
 State = dict[str, Tensor]
-"""What is remembered of a run of training, by name; the loop checkpoints it blindly."""
+"""What is remembered during training, by name; the loop checkpoints it without knowing what it means."""
 
 Probabilities = Float64[Tensor, " steps"]
 
 
 @dataclass(frozen=True)
 class LossAware:
-    """Draws a step with probability proportional to the root of its mean squared loss over its last `history` losses.
+    """The rule that draws a step in proportion to the root mean square of its last `history` losses.
 
-    Uniform until every step has as many. uniform_share: of the probability that is spread evenly, so that no step is
-    forgotten; 0.001 in the released code, whose name for the whole is loss-second-moment.
+    Draws are uniform until every step has that many losses. uniform_share: the share of the probability that is spread
+    evenly, so that no step is forgotten; 0.001 in the released code, which calls this rule loss-second-moment.
     """
 
     history: int = 10
@@ -39,12 +39,12 @@ class LossAware:
             raise ValueError(f"uniform_share must be above 0 and at most 1, not {self.uniform_share}")
 
     def start(self, length: int) -> State:
-        """Return the state of a run that has seen no loss; length: steps of the training chain."""
+        """Return the state before any loss was seen; length: the number of steps of the training chain."""
         losses = torch.zeros(length, self.history, dtype=torch.float64)
         return {"losses": losses, "seen": torch.zeros(length, dtype=torch.int64)}
 
     def probabilities(self, state: State) -> Probabilities | None:
-        """Return the probability of each step, None for uniform ones."""
+        """Return the probability of each step; None if all are equal."""
         if bool((state["seen"] < self.history).any()):
             return None
         root = state["losses"].square().mean(dim=1).sqrt()
@@ -54,9 +54,9 @@ class LossAware:
         return (1 - self.uniform_share) * root / total + self.uniform_share / len(root)
 
     def update(self, state: State, i: Int[Tensor, " batch"], losses: Float[Tensor, " batch"]) -> None:
-        """Take note of the losses met at steps i, each in the place of its step's oldest."""
+        """Update the state with the losses at steps i; each replaces the oldest loss of its step."""
         kept, seen = state["losses"].numpy(), state["seen"].numpy()
-        # One by one: a step may stand in a batch twice.
+        # They are added one by one because a step may occur in a batch twice.
         steps, values = cast(list[int], i.tolist()), cast(list[float], losses.tolist())
         for step, loss in zip(steps, values, strict=True):
             kept[step, seen[step] % self.history] = loss
@@ -66,10 +66,10 @@ class LossAware:
 def drawn_steps(
     stream: Stream, index: Int[Tensor, " batch"], draw: Draw, length: int, probabilities: Probabilities | None
 ) -> tuple[Int[Tensor, " batch"], Float64[Tensor, " batch"]]:
-    """Return a step for each index, and the weight 1 / (length p) that keeps a mean over steps what it is.
+    """Return a step for each index, and the weight 1 / (length p) with which a mean over steps stays unbiased.
 
-    probabilities: of the steps 0 .. length - 1; None draws uniformly, at weight 1. By the inverse of the distribution
-    function at one uniform number each.
+    probabilities: those of the steps 0 .. length - 1; None draws uniformly, with weight 1. Each step is drawn with one
+    uniform number, by the inverse of the distribution function.
     """
     if probabilities is None:
         return stream.integers(index, draw, length), torch.ones(len(index), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Images in micro-batches of one size, the last one padded: a network's output depends on its batch's shape."""
+"""Micro-batches of equal size, the last one padded, because a network's output depends on the shape of its batch."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ Index = Int[Tensor, " batch"]
 
 
 def batch_ranges(num_images: int, size: int) -> list[tuple[int, int]]:
-    """Return the half-open ranges of places that are evaluated together."""
+    """Return the half-open ranges [start, end) of images that are evaluated together."""
     return [(start, min(start + size, num_images)) for start in range(0, num_images, size)]
 
 
 def micro_batches(index: Index, size: int) -> Iterator[tuple[slice, Index]]:
-    """Yield places in `index` and the images there, `size` of them: the last one is repeated to fill the last batch."""
+    """Yield places in `index` and the `size` images there; the last image is repeated to fill the last batch."""
     for start, end in batch_ranges(len(index), size):
         yield slice(start, end), index[torch.arange(start, start + size).clamp(max=end - 1)]

@@ -1,8 +1,8 @@
-"""Mixtures of normals: the best denoiser and the density are closed forms, flow map and mean squared error numerical.
+"""Mixtures of normals: best denoiser and density are closed forms, flow map and mean squared error are numerical.
 
 Entries are independent within a component. Given x_t, component k has the weight w_k N(x_t; alpha m_k, alpha^2 v_k +
-sigma^2) up to a constant, and x_0 is a mean of the components' own posterior means. Nothing here is linear in x, which
-normal data cannot show.
+sigma^2) up to a constant, and the best x_0 is the mean of the components' posterior means with these weights. Unlike
+for normal data, this denoiser is not linear in x.
 """
 
 # scipy has no annotations.
@@ -24,14 +24,14 @@ from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Level, over
 
 REACH = 12.0
-"""Quadratures end so many deviations beyond the outermost components, where a density is below 1e-31 of its peak."""
+"""How many standard deviations beyond the outermost means a quadrature ends: densities are below 1e-31 of the peak."""
 
 
 @dataclass(frozen=True)
 class Mixture:
     """Data from a few normals with independent entries.
 
-    weights: of the components, summing to 1. means, variances: of each component, with the image's shape behind.
+    weights: those of the components, with the sum 1. means, variances: an image for each component.
     """
 
     weights: Float64[Tensor, " components"]
@@ -47,7 +47,7 @@ class Mixture:
             raise ValueError("variances must be positive")
 
     def draw(self, index: Int[Tensor, " batch"], seed: int, shape: Sequence[int]) -> X:
-        """Return image k of the data for each index k: float64, a function of (seed, k) alone."""
+        """Return image k of the data for each index k, in float64; it depends on (seed, k) alone."""
         if tuple(shape) != tuple(self.means.shape[1:]):
             raise ValueError(f"images of this mixture are {tuple(self.means.shape[1:])}, not {tuple(shape)}")
         stream = Stream(seed, "data")
@@ -63,11 +63,11 @@ class Mixture:
         return MixtureDenoiser(self.weights, self.means, self.variances, variance_fraction)
 
     def flow(self, x: X, level: Level, target: Level, *, tolerance: float = 1e-12) -> X:
-        """Return where the probability-flow ODE carries x from one level to another, in either direction.
+        """Return the point to which the probability-flow ODE carries x from one level to another, in either direction.
 
-        Numerical: dz/dr = eps with z = x / alpha and r = sigma / alpha, which is regular down to r = 0, by the
-        eighth-order Dormand-Prince method. tolerance: relative, of each of its steps; the end point is off by about
-        ten times that (tests compare with one component's closed form, and there and back).
+        The eighth-order Dormand-Prince method solves dz/dr = eps with z = x / alpha and r = sigma / alpha, which is
+        regular down to r = 0. tolerance: the relative error of each of its steps. The error of the result is about ten
+        times that; tests measure it against the closed form of one component, and by going there and back.
         Source: Karras et al. 2022, eq. 1.
         """
         alpha, sigma = float(level.alpha), float(level.sigma)
@@ -85,12 +85,12 @@ class Mixture:
         return torch.as_tensor(solved.y[:, -1]).reshape(shape) * target.alpha
 
     def error(self, level: Level, nodes: int = 801) -> float:
-        """Return E[Var[x_0 | x_t]] per entry, the least mean squared error of any prediction, for images of one or
-        two entries.
+        """Return E[Var[x_0 | x_t]] per entry, the least mean squared error of any prediction.
 
-        Numerical: the trapezoidal rule over x_t with so many nodes an entry, whose error falls faster than any power of
-        their distance; the difference from the result with half of them bounds it (tests: below 1e-9).
-        Raises: ValueError for larger images: their integrals have too many dimensions.
+        It is integrated over x_t by the trapezoidal rule with `nodes` nodes for each entry. The error falls faster than
+        any power of the distance of the nodes. The difference from the result with half of the nodes is a bound for it
+        (below 1e-9 in the tests).
+        Raises: ValueError for images of more than two entries, whose integrals have too many dimensions.
         """
         shape = self.means.shape[1:]
         if shape.numel() > 2:

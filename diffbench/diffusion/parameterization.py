@@ -1,4 +1,4 @@
-"""What a network's output means: eps, x_0, mu (the posterior mean) or v, each turned into x_0 and eps.
+"""The possible meanings of a network's output: eps, x_0, mu (the posterior mean) or v, each converted to x_0 and eps.
 
 Ho et al. 2020, section 3.2 (eps, mu, x_0); Salimans and Ho 2022, section 4 (v).
 """
@@ -16,15 +16,16 @@ X = Float[Tensor, "batch channel height width"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a denoiser says about x_t.
+    """What a denoiser predicts from x_t.
 
-    variance_fraction: where between log beta_tilde (0) and log beta (1) of the chain in use the reverse variance lies.
-    log_variance: a learned diagonal's own log variance, of the full training chain only.
-    no_last_variance: whether the last step's reverse variance is 0, as beta_tilde is there (fixed small); the stand-in
-    for its logarithm, log beta_tilde_2, is then the decoder's alone.
-    mean: mu as it was predicted, unclipped, on the training chain only.
-    gradient: guidance's s grad log p(y | x_t), for samplers that apply it themselves.
-    x_0_variance: the mean over entries of Var[x_0 | x_t], at one level or each image's, where it is known.
+    variance_fraction: the place of the log reverse variance between log beta_tilde (0) and log beta (1) of the chain in
+    use.
+    log_variance: the log of a learned diagonal variance, on the full training chain only.
+    no_last_variance: whether the reverse variance of the last step is 0, as beta_tilde is there (fixed small). Its
+    logarithm does not exist; log beta_tilde_2 replaces it, and only the decoder uses that.
+    mean: the predicted mu, unclipped, on the training chain only.
+    gradient: s grad log p(y | x_t) of guidance, for samplers that apply it themselves.
+    x_0_variance: the mean over entries of Var[x_0 | x_t], for one level or for each image's; None if it is not known.
     """
 
     x_0: X
@@ -49,10 +50,10 @@ def x_0_from_eps(level: Level, x_t: X, eps: X) -> X:
 
 @runtime_checkable
 class Parameterization(Protocol):
-    """How an output becomes a prediction, and what the output is compared with in training; i indexes `chain`."""
+    """The conversion of an output to a prediction and back, and the target of training; i is a step of `chain`."""
 
     def predict(self, chain: Chain, i: Int[Tensor, " batch"], x_t: X, output: X) -> Prediction:
-        """Return x_0 and eps (and mu) for a network's output."""
+        """Return the prediction of x_0 and eps (and mu) that a network's output means."""
         ...
 
     def target(self, chain: Chain, i: Int[Tensor, " batch"], x_0: X, x_t: X, eps: X) -> X:
@@ -60,7 +61,7 @@ class Parameterization(Protocol):
         ...
 
     def output(self, chain: Chain, i: Int[Tensor, " batch"], prediction: Prediction) -> X:
-        """Return the network's output that a prediction came from."""
+        """Return the network's output from which a prediction was made."""
         ...
 
 

@@ -1,10 +1,10 @@
-"""A model of this project in the place of a UNet2DModel, so that diffusers' pipelines run on it.
+"""A model of diffbench in the form of a UNet2DModel, so that pipelines of diffusers can use it.
 
-Nothing of diffusers is needed here: a pipeline asks for `config.in_channels`, `config.sample_size`, `dtype`, `device`,
-and calls unet(sample, timestep).sample.
+This module does not import diffusers: a pipeline only reads `config.in_channels`, `config.sample_size`, `dtype` and
+`device`, and calls unet(sample, timestep).sample.
 """
 
-# torch says that Tensor.tolist returns a list, and not of what.
+# torch's annotation of Tensor.tolist does not say what the list contains.
 # pyright: reportUnknownMemberType=false
 
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from diffbench.diffusion.process import over
 
 @dataclass(frozen=True)
 class UnetOutput:
-    """What a call returns, as diffusers names it: sample, the network's output."""
+    """The result of a call, as diffusers names it; sample: the network's output."""
 
     sample: X
 
 
 class PipelineUnet(nn.Module):
-    """A denoiser, clipped and guided as it may be, as what a pipeline of diffusers calls its unet.
+    """A denoiser, which may clip and be guided, in the form of the `unet` of a pipeline of diffusers.
 
-    The scheduler that goes with it is made with `scheduler_settings`; it need not clip, for the denoiser does.
+    Make the pipeline's scheduler with `scheduler_settings`. It need not clip if the denoiser does.
     """
 
     def __init__(
@@ -43,10 +43,11 @@ class PipelineUnet(nn.Module):
         output: Literal["epsilon", "v_prediction"] = "epsilon",
         learned_range: bool = False,
     ):
-        """diffusion: the process that the model was trained on. shape: of an image, (channels, height, width).
+        """diffusion: the process on which the model was trained. shape: (channels, height, width) of an image.
 
-        output: what a call returns; v keeps the digits of x_0 that eps loses where alpha is small (cosine schedules).
-        learned_range: return the variance's channels too, for a DDPMScheduler with variance_type learned_range.
+        output: what a call returns; v keeps digits of x_0 that eps loses where alpha is small (cosine schedules).
+        learned_range: whether a call also returns the variance's channels, for a DDPMScheduler with variance_type
+        learned_range.
         """
         super().__init__()
         channels, *size = shape
@@ -54,22 +55,22 @@ class PipelineUnet(nn.Module):
         self.config = SimpleNamespace(
             in_channels=channels, sample_size=tuple(size), prediction_type=output, num_class_embeds=None
         )
-        # A pipeline reads dtype and device off the parameters of its modules.
+        # A pipeline reads dtype and device from the parameters of its modules.
         self.place = nn.Parameter(torch.zeros((), device=device), requires_grad=False)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the images that a pipeline starts from."""
+        """The type of the noise from which a pipeline starts."""
         return self.place.dtype
 
     @property
     def device(self) -> torch.device:
-        """Where a pipeline makes them."""
+        """The device on which a pipeline works."""
         return self.place.device
 
     @property
     def scheduler_settings(self) -> dict[str, Any]:
-        """Settings of a scheduler of diffusers for this model: its betas, and what a call returns."""
+        """The settings of a diffusers scheduler for this model, such as its betas and its type of prediction."""
         alpha_bars = self.chain.alphas.flip(0) ** 2
         settings: dict[str, Any] = {
             "num_train_timesteps": len(self.chain),
@@ -80,9 +81,9 @@ class PipelineUnet(nn.Module):
         return settings | ({"variance_type": "learned_range"} if self.learned_range else {})
 
     def forward(self, sample: X, timestep: Tensor | int, class_labels: Tensor | None = None) -> UnetOutput:
-        """Return what the network's output stands for at a timestep of the training chain, 0 the cleanest.
+        """Return the prediction in the form of a network's output; timestep: of the training chain, 0 is the cleanest.
 
-        Raises: UserError for a timestep that is not of the chain.
+        Raises: UserError for a timestep that is not in the chain.
         """
         t = torch.as_tensor(timestep).flatten()
         i = len(self.chain) - 1 - t.long()

@@ -23,14 +23,14 @@ from diffbench.diffusion.spacings import between, respaced
 
 @dataclass(frozen=True)
 class Level:
-    """A noise level: float64 scalars, or one entry per image."""
+    """A noise level (alpha, sigma): float64 scalars, or one entry per image."""
 
     alpha: Float64[Tensor, "*batch"]
     sigma: Float64[Tensor, "*batch"]
 
 
 def over(value: Float64[Tensor, "*batch"], x: Float[Tensor, "batch ..."]) -> Float[Tensor, "..."]:
-    """Return a scalar, or one number per image, in x's type and shaped to multiply x."""
+    """Return a scalar, or one number per image, with x's type and a shape that multiplies x."""
     value = value.to(x)
     return value.reshape(-1, *[1] * (x.ndim - 1)) if value.ndim else value
 
@@ -45,11 +45,11 @@ def noised(
 class Chain:
     """K noise levels, noisiest first, and the clean level (1, 0) as entry K. Step i goes from level i to level i + 1.
 
-    Built from (timesteps, spacing), or from any two tables of levels. All tables are float64 of length K.
+    It is built from (timesteps, spacing), or from any two tables of levels. Tables of steps are float64 of length K.
     """
 
     def __init__(self, alphas: Float[Tensor, " levels"], sigmas: Float[Tensor, " levels"]):
-        """alphas, sigmas: of the K noisy levels, in descending noise. Raises: ValueError where they are not."""
+        """alphas, sigmas: those of the K noisy levels. Raises: ValueError if their noise does not descend."""
         noise = sigmas / alphas
         if len(alphas) == 0 or not bool((noise.diff() < 0).all()) or not bool((sigmas > 0).all()):
             raise ValueError("a chain needs levels of strictly descending, positive noise")
@@ -59,7 +59,7 @@ class Chain:
 
     @classmethod
     def from_alpha_bars(cls, alpha_bars: Table) -> "Chain":
-        """Return the variance-preserving chain of alpha_bar by ascending timestep."""
+        """Return the variance-preserving chain of a table of alpha_bar in ascending timesteps."""
         descending = torch.as_tensor(alpha_bars[::-1].astype(np.float64))
         return cls(descending.sqrt(), (1 - descending).sqrt())
 
@@ -67,12 +67,12 @@ class Chain:
         return len(self.alphas) - 1
 
     def level(self, i: int | Int[Tensor, " batch"]) -> Level:
-        """Return level i, 0 the noisiest and K the clean one; a tensor of indices gives a level per image."""
+        """Return level i (0 is the noisiest, K the clean one); a tensor of indices gives a level per image."""
         return Level(self.alphas[i], self.sigmas[i])
 
     @cached_property
     def log_noise(self) -> Float64[Tensor, " levels"]:
-        """log sigma / alpha of each level, what orders the levels of any process; -inf at the clean one."""
+        """log sigma / alpha of each level, by which the levels of any process are ordered; -inf at the clean one."""
         return (self.sigmas / self.alphas).log()
 
     @cached_property
@@ -81,13 +81,13 @@ class Chain:
         return bool(((self.alphas**2 + self.sigmas**2 - 1).abs() < 1e-9).all())
 
     def level_at(self, log_noise: Float64[Tensor, "*batch"]) -> Level:
-        """Return the level of this chain's process with a given log sigma / alpha, between the chain's levels or not.
+        """Return the level of this chain's process with a given log sigma / alpha, which need not be in the chain.
 
-        A variance-preserving process has alpha^2 + sigma^2 = 1 there too; of any other, log alpha is taken as linear in
-        log noise between two levels, and as constant beyond them.
+        A variance-preserving process has alpha^2 + sigma^2 = 1 there too. For any other, log alpha is linear in log
+        noise between two levels, and constant beyond the outermost ones.
         """
         if self.preserves_variance:
-            # sigmoid keeps the digits that 1 / sqrt(1 + exp) would lose where noise is large.
+            # sigmoid keeps digits that 1 / sqrt(1 + exp) would lose at large noise.
             return Level(torch.sigmoid(-2 * log_noise).sqrt(), torch.sigmoid(2 * log_noise).sqrt())
         known, alphas = self.log_noise[:-1].flip(0).numpy(), self.alphas[:-1].log().flip(0).numpy()
         alpha = torch.as_tensor(np.exp(np.interp(log_noise.numpy(), known, alphas)), dtype=torch.float64)
@@ -110,10 +110,10 @@ class Chain:
 
     @cached_property
     def log_beta_tilde(self) -> Float64[Tensor, " steps"]:
-        """log beta_tilde, whose last entry, log 0, is replaced by the one before it.
+        """log beta_tilde, whose last entry, log 0, is replaced by the entry before it.
 
-        Both published codes do so; Ho et al.'s decoder variance, beta_tilde_2, is this entry. A chain of one step has
-        no entry before, and takes its beta.
+        Both published codes do so; that entry, beta_tilde_2, is Ho et al.'s variance of the decoder. A chain of one
+        step has no entry before it, and uses its beta instead.
         """
         if len(self) == 1:
             return self.beta.log()
@@ -155,7 +155,7 @@ def training_chain(schedule: str, timesteps: int) -> Chain:
 
 
 def respaced_chain(schedule: str, timesteps: int, spacing: str) -> Chain:
-    """Return the chain that a spacing makes of a training chain: some of its levels, or others between its ends.
+    """Return the chain that a spacing makes of a training chain: some of its levels, or new levels between its ends.
 
     Raises: UserError for a bad spacing.
     """

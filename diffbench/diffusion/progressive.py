@@ -1,10 +1,10 @@
-"""Progressive lossy coding: what a receiver makes of an image that has arrived down to noise level t.
+"""Progressive lossy coding: reconstructions of images that a receiver has got down to noise level t.
 
 The receiver has x_t and shows the x_0 that the model predicts from it. As in Ho et al. 2020, section 4.3 and table 4,
 x_t is drawn from q(x_t | x_0), which is what an ideal coder would deliver.
 """
 
-# torch says that Tensor.tolist returns a list, and not of what.
+# torch's annotation of Tensor.tolist does not say what the list contains.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable
@@ -24,12 +24,13 @@ from diffbench.diffusion.psnr import psnr
 from diffbench.diffusion.similarity import ssim
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Of the chain, still to come: the ten of Ho et al. 2020, table 4, and three more where most bits are spent."""
+"""Shares of the chain that the receiver has not got yet: the ten of Ho et al. 2020, table 4, and three more between 0
+and 0.1, where most bits are spent."""
 
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """How near the predicted x_0 is to x_0, image by image, at ascending timesteps.
+    """Errors of the predicted x_0, image by image, at ascending timesteps.
 
     x_0_mse: mean squared error on the [-1, 1] scale. psnr: in dB. shown: the predicted x_0 of the first images.
     """
@@ -42,7 +43,7 @@ class Reconstructions:
 
 
 def points(timesteps: int) -> Int[np.ndarray, " points"]:
-    """Return the timesteps of a chain at which reconstructions are made, ascending; t = 0 is the first."""
+    """Return the timesteps of a chain at which reconstructions are made, in ascending order from t = 0."""
     return np.unique([min(round(share * timesteps), timesteps - 1) for share in SHARES])
 
 
@@ -60,9 +61,9 @@ def reconstructions(
     condition: Callable[[Index], Condition | None] = lambda index: None,
     on_batch: Callable[[], None] | None = None,
 ) -> Reconstructions:
-    """Return the reconstructions of the images of a split that `index` names; all images share the timesteps.
+    """Return the reconstructions of the images of a split whose numbers are in `index`, all at the same timesteps.
 
-    Noise is that of the bound: a function of (seed, image, timestep).
+    The noise is the same as for the bound, a function of (seed, image, timestep).
     """
     shape = (len(index), len(timesteps))
     errors, ratios, likeness = np.zeros(shape), np.zeros(shape), np.zeros(shape)

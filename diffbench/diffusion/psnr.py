@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio; numpy alone, for a metric on bytes has it too."""
+"""Peak signal-to-noise ratio. It uses numpy alone, because a metric on bytes uses it too."""
 
 import numpy as np
 from jaxtyping import Float64

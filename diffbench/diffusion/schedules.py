@@ -41,7 +41,7 @@ SCHEDULES = {"linear": linear, "cosine": cosine}
 def betas(schedule: str, timesteps: int) -> Table:
     """Return the betas of a named schedule.
 
-    Raises: UserError where a beta would leave (0, 1), as linear's does for T < 21.
+    Raises: UserError if a beta would leave (0, 1), as linear's does for T < 21.
     """
     table = SCHEDULES[schedule](timesteps)
     if not (table > 0).all() or not (table < 1).all():

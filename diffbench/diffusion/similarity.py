@@ -1,6 +1,6 @@
-"""How like an image its reconstruction is: structural similarity.
+"""Structural similarity (SSIM) of an image and its reconstruction.
 
-Images in [-1, 1] are brought to [0, 1] first, since structural similarity depends on where black lies.
+Images in [-1, 1] are converted to [0, 1] first, because structural similarity depends on which value is black.
 Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity".
 """
 
@@ -18,11 +18,11 @@ SIGMA = 1.5
 """Standard deviation of the window in pixels."""
 
 C_1, C_2 = 0.01**2, 0.03**2
-"""What keeps the ratios stable, for grey levels in [0, 1]."""
+"""Constants that keep the ratios stable, for grey levels in [0, 1]."""
 
 
 def ssim_window(height: int, width: int) -> int:
-    """Return the side of the window for images of a size: 11, or the largest odd number that fits in smaller ones."""
+    """Return the side of the window for images of this size: 11, or the largest odd number that fits smaller ones."""
     side = min(WINDOW, height, width)
     return side if side % 2 else side - 1
 
@@ -30,7 +30,7 @@ def ssim_window(height: int, width: int) -> int:
 def ssim(x: X, y: X) -> Float[Tensor, " batch"]:
     """Return each image's mean structural similarity to the other, at most 1; x, y in [-1, 1].
 
-    The mean is over channels and over the places where the window lies within the image.
+    The mean is over channels and over all places at which the window fits in the image.
     Source: Wang et al. 2004, eq. 13 and 17.
     """
     x, y = (x.double() + 1) / 2, (y.double() + 1) / 2
@@ -51,7 +51,7 @@ def _gaussian(side: int) -> Float[Tensor, " side"]:
 
 
 def _filtered(x: X, window: Float[Tensor, " side"]) -> X:
-    """The window's weighted mean around each place where it lies within the image: rows, then columns."""
+    """Return the weighted mean in the window at each place at which it fits: along rows, then along columns."""
     batch, channel, height, width = x.shape
     flat = x.reshape(batch * channel, 1, height, width)
     flat = conv2d(conv2d(flat, window.reshape(1, 1, -1, 1)), window.reshape(1, 1, 1, -1))

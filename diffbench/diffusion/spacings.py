@@ -1,8 +1,8 @@
-"""Time grids: the noise levels that a shorter chain visits, whatever the sampler.
+"""Spacings: the noise levels that a shorter chain visits, for any sampler.
 
-Some grids keep timesteps of the training chain, which a discrete model knows: uniform, DDIM's stride, quadratic, equal
-sections. Others place levels between the chain's ends by their noise: EDM's power law and equal steps in log noise. A
-grid is written as a text, "25", "ddim25", "quadratic25", "10,15,20", "karras25", "log_snr25 sigma_max=40".
+Some keep timesteps of the training chain, on which a discrete model was trained: uniform, DDIM's stride, quadratic,
+equal sections. Others place levels between the chain's ends by their noise: EDM's power law, and equal steps in log
+noise. A spacing is written as a text: "25", "ddim25", "quadratic25", "10,15,20", "karras25", "log_snr25 sigma_max=40".
 """
 
 import math
@@ -18,20 +18,20 @@ from diffbench.base.plugins import nearest
 Noise = Float64[np.ndarray, " steps"]
 
 SUBSETS = ("uniform", "ddim", "quadratic")
-"""Named grids of the training chain's own timesteps; a list of sections is another."""
+"""Names of spacings that keep timesteps of the training chain, as a list of sections does."""
 
 LEVELS = ("karras", "log_snr")
-"""Named grids of levels between those of the training chain."""
+"""Names of spacings whose levels need not be in the training chain."""
 
 OPTIONS = ("rho", "sigma_min", "sigma_max")
 
 
 @dataclass(frozen=True)
 class Levels:
-    """A grid of `steps` noise levels between two ends: sigma^(1 / rho) falls linearly, or log sigma where rho is None.
+    """A grid of `steps` noise levels between two ends: sigma^(1 / rho) falls linearly, or log sigma if rho is None.
 
-    sigma (here sigma / alpha) runs from sigma_max to sigma_min, or to the training chain's ends where those come first.
-    The defaults are EDM's. Source: Karras et al. 2022, eq. 5 and table 1.
+    sigma (here sigma / alpha) falls from sigma_max to sigma_min, but not beyond the ends of the training chain. The
+    defaults are EDM's. Source: Karras et al. 2022, eq. 5 and table 1.
     """
 
     steps: int
@@ -48,7 +48,10 @@ class Levels:
             raise ValueError(f"sigma_min and sigma_max must be positive and ascend: {self.sigma_min}, {self.sigma_max}")
 
     def noise(self, noisiest: float, cleanest: float) -> Noise:
-        """Return the levels, descending; noisiest, cleanest: the training chain's ends. Raises: UserError."""
+        """Return the levels in descending order.
+
+        noisiest, cleanest: the ends of the training chain. Raises: UserError if the levels do not fit between them.
+        """
         high, low = min(self.sigma_max, noisiest), max(self.sigma_min, cleanest)
         if low >= high:
             raise UserError(
@@ -60,7 +63,7 @@ class Levels:
         else:
             first, last = high ** (1 / self.rho), low ** (1 / self.rho)
             values = (first + share * (last - first)) ** self.rho
-        # The ends are the training chain's own to the last bit, where they are its own.
+        # The arithmetic above may change the last bit of the ends, which may have to equal the training chain's.
         values[0], values[-1] = high, low
         if not (np.diff(values) < 0).all():
             raise UserError(f"{self.steps} levels do not fit between sigma {high:g} and {low:g}; take fewer")
@@ -68,7 +71,7 @@ class Levels:
 
 
 def between(spacing: str) -> Levels | None:
-    """Return the grid of noise levels that a spacing names, None where it keeps timesteps of the training chain.
+    """Return the grid of noise levels that a spacing names; None if it keeps timesteps of the training chain.
 
     Raises: UserError for a bad spacing.
     """
@@ -99,13 +102,13 @@ def between(spacing: str) -> Levels | None:
 def respaced(timesteps: int, spacing: str) -> list[int]:
     """Return the timesteps (ascending, 0-based) that a shorter chain keeps.
 
-    spacing: "" keeps all; "ddimK" takes the arithmetic progression from 0 with exactly K members; "quadraticK" takes
-    K steps whose square roots are evenly spaced, all moved apart that would coincide; "a,b,c" divides the chain into
-    equal sections and takes a, b, c evenly spaced steps of each ("25" is one section).
+    spacing: "" keeps all. "ddimK" takes the arithmetic progression from 0 with exactly K members. "quadraticK" takes K
+    steps whose square roots are evenly spaced, and moves apart those that would coincide. "a,b,c" divides the chain
+    into equal sections and takes a, b and c evenly spaced steps of them ("25" is one section).
 
-    Raises: UserError where a section is shorter than the steps asked of it, or no stride gives K members.
-    Source: Nichol and Dhariwal 2021, section 4, and the released code's rounding (half to even); quadratic, Song et al.
-    2021, "Denoising diffusion implicit models", appendix D.2, here up to the noisiest timestep.
+    Raises: UserError if a section is shorter than the number of its steps, or no stride gives K members.
+    Source: Nichol and Dhariwal 2021, section 4, with the released code's rounding (half to even). For quadratic: Song
+    et al. 2021, "Denoising diffusion implicit models", appendix D.2, here up to the noisiest timestep.
     """
     if not spacing:
         return list(range(timesteps))
@@ -122,7 +125,7 @@ def respaced(timesteps: int, spacing: str) -> list[int]:
         if count > length:
             raise UserError(f"spacing '{spacing}': {count} steps asked of a section of {length} timesteps")
         stride = (length - 1) / (count - 1) if count > 1 else 1.0
-        # The fractional position is accumulated, as in the released code: a product rounds differently at halves.
+        # The position is accumulated as in the released code, because a product would round differently at halves.
         position = 0.0
         for _ in range(count):
             kept.append(start + round(position))
@@ -148,7 +151,7 @@ def _quadratic(timesteps: int, count: int) -> list[int]:
     kept: list[int] = []
     for i in range(count):
         wanted = round((last * i / max(count - 1, 1)) ** 2)
-        # Small squares coincide: each goes to the next free timestep, which leaves room for those that follow.
+        # Small squares coincide. Each takes the next free timestep, and the last ones leave room for those that follow.
         kept.append(min(max(wanted, kept[-1] + 1 if kept else 0), timesteps - count + i))
     return kept
 

@@ -1,4 +1,4 @@
-"""Which timestep a network is given at a noise level: exact on its training chain, by a rule between its levels."""
+"""The timestep that a network is given at a noise level: exact on its training chain, by a rule between its levels."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,24 +11,25 @@ from diffbench.base.errors import UserError
 from diffbench.diffusion.process import Chain, Level
 
 OffGrid = Literal["refuse", "nearest", "interpolate"]
-"""What to do at a level between those trained at: refuse it, take the nearest's t, or a fractional t."""
+"""What to do at a level between the trained ones: refuse it, take the t of the nearest level, or a fractional t."""
 
 SAME = 1e-9
-"""Levels as near as this in log noise are one level."""
+"""Levels that are nearer than this in log noise count as the same level."""
 
 
 class OffGridError(UserError):
-    """A discrete model was asked about a level it was not trained on."""
+    """A discrete model was asked about a level on which it was not trained."""
 
 
 @dataclass(frozen=True)
 class TrainedLevels:
-    """The noise levels of a training chain and what the network is given for t at each of them, noisiest first.
+    """The noise levels of a training chain and the t that the network is given at each of them, the noisiest first.
 
     off_grid: "nearest" takes the t of the nearest level in log noise, "interpolate" a fractional t, linear in log noise
-    between two neighbours. Both are k-diffusion's rules (sigma_to_t, with and without quantize). Either way the
-    coefficients of the prediction are the true level's. Beyond the chain's ends both refuse, where k-diffusion clamps.
-    Others differ: DPM-Solver's t is linear in log alpha; EDM moves the level itself to the model's nearest.
+    between two neighbours. Both are k-diffusion's rules (sigma_to_t, with and without quantize). With both, the
+    coefficients of the prediction are those of the true level. Beyond the chain's ends both refuse, while k-diffusion
+    clamps. Other codes have other rules: DPM-Solver's t is linear in log alpha; EDM moves the level itself to the
+    model's nearest one.
     """
 
     chain: Chain
@@ -37,13 +38,13 @@ class TrainedLevels:
     _log_noise: Float64[Tensor, " steps"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        # Ascending, for searchsorted: the cleanest level first.
+        # searchsorted needs ascending values, so the cleanest level is first.
         object.__setattr__(self, "_log_noise", self.chain.log_noise[:-1].flip(0))
 
     def at(self, level: Level, who: str = "the model") -> tuple[Int[Tensor, "*batch"], Float[Tensor, "*batch"], bool]:
-        """Return the nearest step of the chain (0 the noisiest), the network's t, and whether all lie on the chain.
+        """Return the nearest step of the chain (0 is the noisiest), the network's t, and whether it is exact for all.
 
-        Raises: OffGridError at a level between those of the chain without a rule, or beyond them.
+        Raises: OffGridError for a level between those of the chain if there is no rule, and for one beyond its ends.
         """
         i, exact, wanted = self._nearest(level)
         if exact:

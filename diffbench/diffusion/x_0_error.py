@@ -1,4 +1,4 @@
-"""The error of a model's predicted x_0 by noise level, as its bound measured it, told with each prediction."""
+"""A denoiser that reports with each prediction the mean squared error of x_0, as the model's bound measured it."""
 
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,10 @@ from diffbench.diffusion.process import Chain, Level
 
 @dataclass(frozen=True)
 class KnownErrorDenoiser:
-    """A denoiser whose predictions say how far off x_0 is on average: Prediction.x_0_variance.
+    """A denoiser whose predictions have the mean squared error of x_0 in Prediction.x_0_variance.
 
-    log_noise, error: a table in ascending log sigma / alpha; between its entries the error is linear in log noise,
-    beyond them constant.
+    log_noise, error: a table in ascending log sigma / alpha. The error is linear in log noise between its entries, and
+    constant beyond them.
     """
 
     denoiser: Denoiser
@@ -32,9 +32,9 @@ class KnownErrorDenoiser:
         timesteps: Int[np.ndarray, "images strata"],
         x_0_mse: Float[np.ndarray, "images strata"],
     ) -> "KnownErrorDenoiser":
-        """Return the denoiser with the errors of a bound's terms; chain: the training chain they were measured on.
+        """Return the denoiser with the errors of a bound's terms; chain: the training chain of that bound.
 
-        A stratum's mean error stands at its mean log noise.
+        Each stratum gives an entry of the table: its mean error at its mean log noise.
         """
         noise = chain.log_noise.numpy()[len(chain) - 1 - timesteps]
         return cls(denoiser, noise.mean(axis=0), x_0_mse.mean(axis=0).astype(np.float64))

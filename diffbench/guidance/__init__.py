@@ -1,4 +1,4 @@
-"""Guidance, one file each: a denoiser in, a guided denoiser out.
+"""Kinds of guidance, one file each; each turns a denoiser into a guided denoiser.
 
-What a guidance must have is in `Guidance` (`_contract.py`).
+`Guidance` (`_contract.py`) says what a kind of guidance must have.
 """

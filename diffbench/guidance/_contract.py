@@ -1,4 +1,4 @@
-"""What a guidance must have."""
+"""The contract of guidance: what each kind must have."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -16,15 +16,15 @@ class Guidance(Protocol):
     """A frozen dataclass that turns a denoiser into a guided one; it need not inherit from this class."""
 
     scale: float
-    """How strongly it guides; a field, since a run may sweep it."""
+    """How strongly it guides. It must be a field, because a benchmark may list several scales."""
     needs_classifier: ClassVar[bool]
     """Whether it is given a classifier's gradient."""
     before_clipping: ClassVar[bool]
-    """Whether it comes before x_0 is clipped (eps is mixed) or after (eps is shifted)."""
+    """Whether it is applied before x_0 is clipped (if it mixes eps) or after (if it shifts eps)."""
 
     @abstractmethod
     def __call__(self, denoiser: Denoiser, gradient: Gradient | None, /, *, applies_gradient: bool) -> Denoiser:
-        """Return the guided denoiser; applies_gradient is the sampler's declaration."""
+        """Return the guided denoiser; applies_gradient: what the sampler declares under that name."""
         ...
 
 

@@ -15,10 +15,11 @@ from diffbench.diffusion.trained_levels import OffGrid, TrainedLevels
 
 @dataclass
 class ClassifierGradient:
-    """grad log p(y | x_t) of a network that was trained on a chain: gradient(x, level, condition).
+    """The function gradient(x, level, condition): grad log p(y | x_t) of a classifier that was trained on a chain.
 
-    network: network(x, t) -> logits. network_t: what it is given for t at each level of `chain`; off_grid: and between
-    them, see TrainedLevels. rows: images for which it was evaluated so far, each time forward and backward.
+    network: network(x, t) -> logits. network_t: the t that it is given at each level of `chain`. off_grid: the rule for
+    levels between them, see TrainedLevels. rows: evaluations so far, one for each image of a batch; each is a forward
+    and a backward pass.
     Source: Dhariwal and Nichol 2021, section 4.1.
     """
 
@@ -30,23 +31,23 @@ class ClassifierGradient:
 
     @classmethod
     def of(cls, diffusion: Diffusion, network: nn.Module, off_grid: OffGrid = "refuse") -> "ClassifierGradient":
-        """Return the gradient of a network and the process whose noise it was trained on."""
+        """Return the gradient of a network and of the process on whose noise it was trained."""
         return cls(network, diffusion.chain(), diffusion.network_timesteps(), off_grid)
 
     def __post_init__(self):
         self.levels = TrainedLevels(self.chain, self.network_t, self.off_grid)
 
     def __call__(self, x: X, level: Level, condition: Condition | None = None) -> X:
-        """Return the gradient with respect to x, each image's for its own label.
+        """Return the gradient with respect to x, for the label of each image.
 
-        Raises: UserError without labels, OffGridError at a level that the classifier was not trained on.
+        Raises: UserError without labels, OffGridError at a level on which the classifier was not trained.
         """
         if condition is None or condition.y is None:
             raise UserError("classifier guidance needs a label for every image")
         _, t, _ = self.levels.at(level, "the classifier")
         t = (t.expand(len(x)) if t.ndim else t.repeat(len(x))).to(x.device)
         self.rows += len(x)
-        # Sampling runs without gradients; this one is its own.
+        # Sampling runs without gradients, so they must be switched on here.
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             log_p = self.network(x, t).log_softmax(dim=1)

@@ -1,6 +1,6 @@
-"""Classifier guidance: predictions pushed along the gradient of log p(y | x_t).
+"""Classifier guidance, which shifts predictions along the gradient of log p(y | x_t).
 
-Dhariwal and Nichol 2021, algorithms 1 (mean + s Sigma grad) and 2 (eps - s sigma grad); the two are not equal.
+Dhariwal and Nichol 2021, algorithms 1 (mean + s Sigma grad) and 2 (eps - s sigma grad). The two are not equal.
 """
 
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ from diffbench.guidance._contract import Gradient
 
 @dataclass(frozen=True)
 class Classifier:
-    """Guidance by a classifier's gradient, scaled.
+    """Guidance by a scaled gradient of a classifier.
 
-    scale: s; 1 follows the classifier as it is, 0 switches guidance off.
+    scale: s; 1 takes the gradient as it is, 0 switches guidance off.
     """
 
     scale: float = 1.0
@@ -32,8 +32,8 @@ class Classifier:
     def __call__(self, denoiser: Denoiser, gradient: Gradient | None, *, applies_gradient: bool) -> Denoiser:
         """Return the guided denoiser.
 
-        applies_gradient: the sampler's declaration. False: eps is shifted by -s sigma grad and x_0 accordingly, not
-        clipped again. True: the prediction stays and carries s grad, for the sampler to add.
+        applies_gradient: what the sampler declares under that name. If False, eps is shifted by -s sigma grad and x_0
+        accordingly, which is not clipped again. If True, the prediction is unchanged, and the sampler adds s grad.
         Raises: UserError without a classifier.
         """
         if gradient is None:

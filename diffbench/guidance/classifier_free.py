@@ -1,4 +1,4 @@
-"""Classifier-free guidance: predictions with a label pushed away from those without one.
+"""Classifier-free guidance, which moves predictions with a label away from those without one.
 
 Ho and Salimans 2022, "Classifier-free diffusion guidance", eq. 6, whose w is scale - 1:
 eps = eps(x_t) + scale (eps(x_t, y) - eps(x_t)) = (1 + w) eps(x_t, y) - w eps(x_t).
@@ -18,9 +18,9 @@ from diffbench.guidance._contract import Gradient
 
 @dataclass(frozen=True)
 class ClassifierFree:
-    """Guidance by a network that was trained with and without labels, evaluated twice a step.
+    """Guidance by a network that was trained with and without labels and is evaluated twice for each prediction.
 
-    scale: 1 is the conditional model as it is, 0 the unconditional one; each then takes one evaluation.
+    scale: 1 is the conditional model as it is, 0 the unconditional one; either needs only one evaluation.
     """
 
     scale: float = 1.5
@@ -33,9 +33,10 @@ class ClassifierFree:
             raise ValueError(f"scale must not be negative, it is {self.scale}")
 
     def __call__(self, denoiser: Denoiser, gradient: Gradient | None, *, applies_gradient: bool) -> Denoiser:
-        """Return the guided denoiser, whatever the sampler; to be applied before x_0 is clipped.
+        """Return the guided denoiser, which is the same for every sampler; x_0 must be clipped after it.
 
-        x_0, eps (and mu) are mixed; the variance is the conditional branch's. Raises: UserError with a classifier.
+        x_0, eps (and mu) are mixed; the variance is that of the conditional prediction. Raises: UserError with a
+        classifier.
         """
         if gradient is not None:
             raise UserError("classifier-free guidance takes no classifier")

@@ -1,6 +1,6 @@
-"""Jobs: what each stage is asked, as one frozen dataclass in a file of its own.
+"""Jobs: the settings of each stage, as one frozen dataclass in a file of its own.
 
-benchmark/ builds them, the workflow hands them on as JSON, and a stage reads its own back. They are plain data and need
-no torch. The hash of a stage's code covers the file of its job and not the others', so that a new field of SampleJob
-trains no model again.
+benchmark/ builds the jobs, the workflow passes them on as JSON, and each stage reads its job back. Jobs are plain data
+and do not import torch. The hash of a stage's code covers the file of its own job only, so that, for example, no model
+is trained again because SampleJob has a new field.
 """

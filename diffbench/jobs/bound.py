@@ -1,20 +1,20 @@
-"""The job of `bound`: a model, a split, and how much of both is evaluated."""
+"""The job of the stage `bound`: a model, a split, and how much of both is evaluated."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+from diffbench.jobs.dataset import Split
 from diffbench.jobs.job import Job
 from diffbench.jobs.model import Trained
-from diffbench.jobs.prepare import Split
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What of a bound is evaluated.
+    """The part of a bound that is evaluated.
 
-    timesteps: terms evaluated per image, in strata over the chain; None evaluates all. num_images: evenly spread over
-    the split; None takes all. reconstructions: images whose progressive reconstructions are kept; 0 keeps none.
-    micro_batch: images the network sees at once.
+    timesteps: how many terms are evaluated per image, in strata over the chain; None evaluates all. num_images: how
+    many images are evaluated, evenly spread over the split; None takes all. reconstructions: how many images have their
+    progressive reconstructions kept. micro_batch: how many images the network evaluates at once.
     """
 
     timesteps: int | None

@@ -1,4 +1,4 @@
-"""Facts of a prepared split: its images, their grey levels and classes, and what they are coded with anyway."""
+"""Facts of a prepared split: its images, their grey levels and classes, and their codelength without a model."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from diffbench.jobs.job import OMITTED
 
 @dataclass(frozen=True, kw_only=True)
 class Codes(Facts):
-    """Bits per dimension of the test split by codes that need no model; no histogram is kept of large images."""
+    """Bits per dimension of the test split under codes that need no model; large images have no histogram code."""
 
     uniform_bits_per_dim: float | None = None
     histogram_bits_per_dim: float | None = None
@@ -18,9 +18,10 @@ class Codes(Facts):
 class DataFacts(Facts):
     """Facts of a prepared split.
 
-    shape: height, width and channels. flip: whether training mirrors images. class_counts: of the images, by label.
-    images_sha256: of their bytes; of a smaller copy, the hash of those that it was made of. source: the hash of the
-    files that they were read from. full_size: height and width of what is a smaller copy here. codes: None of such.
+    shape: height, width and channels. flip: whether training mirrors images. class_counts: the number of images of each
+    label. images_sha256: the hash of the images' bytes; for a smaller copy, that of the original images. source: the
+    hash of the files from which the images were read. full_size: height and width of the original images, if this is a
+    smaller copy. codes: None for a smaller copy.
     """
 
     num_images: int

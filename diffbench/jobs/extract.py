@@ -1,4 +1,4 @@
-"""The job of `extract`: which extractor."""
+"""The job of the stage `extract`: which extractor it uses."""
 
 from dataclasses import dataclass
 from typing import ClassVar

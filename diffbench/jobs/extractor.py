@@ -1,4 +1,4 @@
-"""An extractor as jobs choose it."""
+"""The choice of an extractor in a job."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,6 +8,6 @@ from diffbench.jobs.job import Part
 
 @dataclass(frozen=True)
 class ExtractorPart(Part):
-    """An extractor, without the place where its weights lie: the same file elsewhere is the same job."""
+    """An extractor, without the path of its weights, so that the same file in another place gives the same job."""
 
     folder: ClassVar[str] = "extractors"

@@ -1,4 +1,4 @@
-"""What stages find out and record as `facts` beside their artifacts, for the stages that read these."""
+"""The base class of facts, which a stage records beside its artifact for later stages."""
 
 import dataclasses
 import typing
@@ -13,21 +13,24 @@ from diffbench.base.provenance_file import Recorded
 from diffbench.jobs.job import Options, plain
 
 MERGED: Mapping[str, bool] = {"merged": True}
-"""Metadata of a field that holds facts whose JSON stands among the others'; None where the record has none of them."""
+"""Metadata of a field with facts whose keys in JSON are beside the other fields'; None if the record has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Facts of one kind of artifact. Subclasses add them as fields; what none of these holds is not read."""
+    """Facts of one kind of artifact. Subclasses add them as fields; other keys of a record are not read."""
 
     @classmethod
     def recorded(cls, record: Recorded) -> Self:
-        """Return the facts of an artifact, by the record beside it. Raises: UserError as `read`."""
+        """Return the facts of an artifact from the record beside it. Raises: UserError as `read`."""
         return cls.read(record["facts"], record.source)
 
     @classmethod
     def read(cls, content: Mapping[str, Any], source: Path | str) -> Self:
-        """Return the facts of a record. source: the record's file. Raises: UserError where one lacks or is odd."""
+        """Return the facts in the content of a record; source: the record's file, for messages.
+
+        Raises: UserError if a fact is missing or has another type.
+        """
         hints, values = typing.get_type_hints(cls), {}
         for item in dataclasses.fields(cls):
             if item.metadata.get("merged"):
@@ -41,7 +44,7 @@ class Facts:
         return cls(**values)
 
     def as_json(self) -> Options:
-        """Return the facts as a record holds them."""
+        """Return the facts as plain data, in the form that a record holds."""
         found: Options = {}
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
@@ -57,7 +60,7 @@ def _is_required(item: dataclasses.Field[Any]) -> bool:
 
 
 def _kinds(hint: Any) -> list[type[Facts]]:
-    """Return the classes of facts among what an annotation allows."""
+    """Return those types of an annotation that are classes of facts."""
     return [kind for kind in typing.get_args(hint) or (hint,) if isinstance(kind, type) and issubclass(kind, Facts)]
 
 
@@ -67,7 +70,7 @@ def _merged(kind: type[Facts], content: Mapping[str, Any], source: Path | str) -
 
 
 def _fact(value: Any, hint: Any, name: str, source: Path | str) -> Any:
-    """Return a value of a record as the type that a field has; of several kinds of facts, that which it is of."""
+    """Return a value of a record with its field's type; among several kinds of facts, the one whose keys it has."""
     kinds = _kinds(hint)
     if not kinds or not isinstance(value, Mapping):
         return coerced(value, hint, f"{source}: facts.{name}")

@@ -1,4 +1,4 @@
-"""Facts of features: of which images they are, and what extracted them."""
+"""Facts of features: the images that they describe, and the extractor."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from diffbench.jobs.job import OMITTED
 
 @dataclass(frozen=True, kw_only=True)
 class ImagesFacts(Facts):
-    """Of the facts of any images, what their features depend on: the height and width that they are enlarged to."""
+    """The facts of any images on which their features depend: the height and width to which they are enlarged."""
 
     full_size: tuple[int, int] | None = None
 
@@ -17,9 +17,10 @@ class ImagesFacts(Facts):
 class FeaturesFacts(Facts):
     """Facts of the features of a set of images.
 
-    weights_sha256: of the extractor. resize: how it resizes images. pixels_sha256: of the images, whatever file holds
-    them. moments: the hash of each feature's mean and covariance, where the images' file stores them. enlarged_to:
-    height and width to which the images were enlarged first, where they were.
+    weights_sha256: the hash of the extractor's weights. resize: how it resizes images. pixels_sha256: the hash of the
+    images alone, which is the same for every file that holds them. moments: the hash of each feature's mean and
+    covariance, if the file of images stores them. enlarged_to: height and width to which the images were enlarged
+    first, if they were.
     """
 
     weights_sha256: str

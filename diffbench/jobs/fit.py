@@ -1,4 +1,4 @@
-"""The job of `fit`: which extractor."""
+"""The job of the stage `fit`: which extractor it trains."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Jobs as JSON and back, and the parts that they choose by name."""
+"""The base classes of jobs and of the parts that they choose by name, and their conversion to JSON and back."""
 
 import dataclasses
 import json
@@ -12,30 +12,30 @@ from diffbench.base.errors import UserError
 from diffbench.base.plugins import coerced, configure, load, module_of, nearest
 
 Options = dict[str, Any]
-"""Settings as plain data, which the stage gives to the class that they are of."""
+"""Settings as plain data, from which the stage makes an instance of their class."""
 
 OMITTED: Mapping[str, bool] = {"omitted": True}
-"""Metadata of a field that the JSON lacks where it is None or empty, so that jobs without it keep their digest."""
+"""Metadata of a field that is not in the JSON if it is None or empty, so that jobs without it keep their digest."""
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON holds it: a tuple is a list there."""
+    """Return a value as it is after a passage through JSON, in which tuples become lists."""
     return json.loads(json.dumps(value))
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part that is chosen by name, and its options as plain data; in JSON one map of both."""
+    """The choice of a part: its name, and its options as plain data. In JSON both are in one map."""
 
     folder: ClassVar[str]
-    """The folder of the package that holds parts of this kind."""
+    """The folder of the package with the parts of this kind."""
 
     name: str
     options: Options = field(default_factory=dict)
 
     @classmethod
     def of(cls, part: Any, name: str) -> Self:
-        """Return what describes a part: its name and all of its fields, defaults included."""
+        """Return the description of a part: its name and all of its fields, including defaults."""
         return cls(name, plain(dataclasses.asdict(part)))
 
     @classmethod
@@ -49,7 +49,7 @@ class Part:
         return cls(content["name"], {key: value for key, value in content.items() if key != "name"})
 
     def plain(self) -> Options:
-        """Return the part as JSON holds it."""
+        """Return the choice as one map, as in JSON."""
         return {"name": self.name, **self.options}
 
     def configured(self) -> Any:
@@ -58,37 +58,38 @@ class Part:
 
     @property
     def module(self) -> str:
-        """The dotted name of the module that holds it, whose code belongs to the job."""
+        """The dotted name of the part's module, whose code belongs to the job."""
         return module_of(self.folder, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What one job is asked. Subclasses add their settings.
+    """The base class of jobs. Subclasses add the settings of a stage.
 
-    code: the hash of the code that runs it. upstream: the digest of what each input is made from, by the input's name
-    (base/inputs.py).
+    code: the hash of the code that runs the job. upstream: for the name of each input, the digest of what it is made
+    from (base/inputs.py).
     """
 
     stages: ClassVar[tuple[str, ...]]
-    """The stages that run such a job, one after the other."""
+    """The stages that run such a job, in order."""
 
     code: str | None = field(default=None, metadata=OMITTED)
     upstream: dict[str, str | tuple[str, ...]] = field(default_factory=dict, metadata=OMITTED)
 
     def as_json(self) -> Options:
-        """Return the job as plain data: what the workflow passes on and an artifact's record holds as its `spec`."""
+        """Return the job as plain data, which the workflow passes on and an artifact's record holds as its `spec`."""
         return plain(_plain_fields(self))
 
     @classmethod
     def read(cls, content: Any, where: str = "--spec") -> Self:
-        """Return the job of plain data. Raises: UserError for a key that is missing, unknown, or of another type."""
+        """Return the job from plain data. Raises: UserError for a missing or unknown key or a value of a wrong type."""
         return _read(cls, content, where)
 
     def of_one(self, source: str, position: int) -> Self:
-        """Return the job as the record of one of its outputs holds it: of a list in `upstream`, only that one's source.
+        """Return the job as one of its outputs records it: a list in `upstream` is replaced by one of its items.
 
-        A set of images has the same features, record included, whichever sets the job extracted beside it.
+        One job can extract features of several sets of images. The features of a set, and their record, must not depend
+        on which other sets were in the same job. source: the key of the list. position: the place of the item in it.
         """
         expected = self.upstream.get(source)
         if not isinstance(expected, tuple):
@@ -96,7 +97,7 @@ class Job:
         return dataclasses.replace(self, upstream={**self.upstream, source: expected[position]})
 
     def modules(self) -> tuple[str, ...]:
-        """Return the modules whose code belongs to the job: its stages' and those of the parts that it chooses."""
+        """Return the modules whose code belongs to the job: those of its stages and of the parts that it chooses."""
         chosen = dict.fromkeys(part.module for part in _parts(self))
         return (*(f"diffbench.stages.{stage}" for stage in self.stages), *chosen)
 
@@ -147,7 +148,7 @@ def _read(kind: type, content: Any, where: str) -> Any:
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
-    """Return plain data as the type that a field has."""
+    """Return plain data converted to the type of a field."""
     if isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint):
         if value is None:
             return None

@@ -1,4 +1,4 @@
-"""What a job is told of a trained network: its architecture, its process, and which of its weights are used."""
+"""The description of a trained network in a job: its architecture, its process, and which weights are used."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from diffbench.jobs.job import Options, Part
 
 Weights = Literal["ema", "raw"]
-"""The averaged weights, or the last ones."""
+"""Which weights are used: the averaged ones, or those of the last step."""
 
 
 @dataclass(frozen=True)

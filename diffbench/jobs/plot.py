@@ -1,4 +1,4 @@
-"""The job of `plot`: which figure, and the labels of what it shows."""
+"""The job of the stage `plot`: which figure it draws, and the labels in it."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,7 +15,7 @@ class FigurePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class PlotJob(Job):
-    """Draw a figure. labels: of several files, in their order."""
+    """Draw a figure. labels: one for each file, in their order, if there are several files."""
 
     stages: ClassVar[tuple[str, ...]] = ("plot",)
 

@@ -1,4 +1,4 @@
-"""The job of `sample`: a model, how it is guided, the sampler, and which images."""
+"""The job of the stage `sample`: a model, its guidance, the sampler, and how many images of which labels."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -9,10 +9,10 @@ from diffbench.jobs.job import OMITTED, Job, Part
 from diffbench.jobs.model import Trained
 
 OffGrid = Literal["refuse", "nearest", "interpolate"]
-"""What a network is told as t at a level that is between those it was trained on."""
+"""The t that a network is given at a level between those on which it was trained (see diffusion/trained_levels.py)."""
 
 LARGEST_BATCH = 2**16
-"""Images that are held at once; more would fill the memory before anything is known to be wrong."""
+"""The most images of a micro-batch. More would fill the memory, with an error that does not name the setting."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ class GuidancePart(Part):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How sample sets are made, whatever the sampler.
+    """Settings of sampling that are the same for every sampler.
 
-    micro_batch: images the network sees at once; part of what determines the bytes. clip_x_0: predictions of x_0 are
-    clipped to [-1, 1], as in all published tables. rounding: truncate (guided-diffusion) or round (EDM).
+    micro_batch: how many images the network evaluates at once, on which the last bits of samples depend. clip_x_0:
+    whether predictions of x_0 are clipped to [-1, 1], as in all published tables. rounding: truncate (guided-diffusion)
+    or round (EDM).
     """
 
     micro_batch: int = 100
@@ -50,10 +51,10 @@ class Sampling:
 
 @dataclass(frozen=True)
 class LowRes:
-    """The low-resolution images that an upsampler starts from: a sample set of another model, or held-out images.
+    """The low-resolution images that an upsampler enlarges: a sample set of another model, or held-out images.
 
-    model: an entry's name, or "real". sampler, steps: of that model's samples; its seeds and the number of images are
-    those of the row that it is upsampled for.
+    model: an entry's name, or "real". sampler, steps: those of the other model's samples. Their seeds and the number of
+    images are those of the row for which they are upsampled.
     """
 
     model: str
@@ -71,8 +72,8 @@ class LowRes:
 class SampleJob(Job, Trained):
     """Sample a model with a sampler, one set of images for each spacing.
 
-    labels: how the labels of samples are chosen, None where the model takes none. classifier: the one that guidance
-    uses. spacings: the chain of each set (diffusion/spacings.py). low_res: what an upsampler starts from.
+    labels: how the labels of samples are chosen; None if the model takes none. classifier: the one that guidance uses.
+    spacings: the chain of each set (diffusion/spacings.py). low_res: the images that an upsampler enlarges.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("sample",)

@@ -1,4 +1,4 @@
-"""Facts of a sample set: what its images cost, and the size of those that they are a smaller copy of."""
+"""Facts of a sample set: what its images cost, and the size to which they are enlarged."""
 
 from dataclasses import dataclass, field
 from typing import Union
@@ -10,17 +10,17 @@ from diffbench.jobs.job import OMITTED
 
 @dataclass(frozen=True, kw_only=True)
 class Unsampled(Facts):
-    """Images that no network made, which cost nothing."""
+    """The cost of images that no network made, which is nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost(Facts):
-    """What an image of a sample set cost in network evaluations and floating-point operations, on average.
+    """The average cost of an image of a sample set in network evaluations and floating-point operations.
 
-    nfe: evaluations that an image needed. nfe_max: those of the image that needed most, and nfe_evaluated: those that
-    were computed, images that were done before the rest of their batch included; both where images differ. flops_...:
-    of one evaluation. classifier_...: of the classifier's gradient, in guidance by one. low_res: what the image that it
-    was upsampled from cost; None where it was not upsampled.
+    nfe: evaluations that an image needed. nfe_max: the same for the image that needed most. nfe_evaluated: evaluations
+    that were computed, including those of images that were done before the rest of their batch. The last two are there
+    only if images differ. flops_...: operations of one evaluation. classifier_...: the same for the classifier's
+    gradient, in guidance by a classifier. low_res: the cost of the image that was upsampled; None if none was.
     """
 
     nfe: float
@@ -34,11 +34,11 @@ class Cost(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFacts(Cost):
-    """Facts of a sample set. full_size: height and width that its images are enlarged to before they are scored."""
+    """Facts of a sample set. full_size: height and width to which its images are enlarged before they are scored."""
 
     full_size: tuple[int, int] | None = field(default=None, metadata=OMITTED)
 
 
 def cost_of(record: Recorded) -> Cost | Unsampled:
-    """Return what images cost, by their record: samples, or a split of a data set. Raises: UserError."""
+    """Return the cost of images from their record, which is that of samples or of a data split. Raises: UserError."""
     return Cost.recorded(record) if "nfe" in record["facts"] else Unsampled()

@@ -1,4 +1,4 @@
-"""The jobs of `score`: which row of the tables a number belongs to, and the protocol that it is measured under."""
+"""The jobs of the stage `score`: the row of the tables to which a score belongs, and its protocol."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -7,19 +7,19 @@ from diffbench.base.records import Row
 from diffbench.jobs.job import Job, Part
 
 Rounding = Literal["truncate", "round", "unknown"]
-"""The rule by which samples became bytes; unknown where somebody else made them and does not say."""
+"""The rule by which samples became bytes; unknown if somebody else made them and did not record it."""
 
 
 @dataclass(frozen=True)
 class ProtocolPart(Part):
-    """A protocol. Its `reference` is a split or the name of a file, whose content is upstream of the job."""
+    """A protocol. Its `reference` is a split or the name of a file, whose hash is in the job's `upstream`."""
 
     folder: ClassVar[str] = "protocols"
 
 
 @dataclass(frozen=True)
 class MetricPart(Part):
-    """A metric, by its name alone: its settings are the protocol's."""
+    """A metric by its name alone, because its settings are in the protocol."""
 
     folder: ClassVar[str] = "metrics"
 
@@ -35,7 +35,7 @@ class ScoreJob(Job):
     row: Row
 
     def modules(self) -> tuple[str, ...]:
-        """Return the modules whose code belongs to the job, those of the protocol's metrics among them."""
+        """Return the modules whose code belongs to the job, including those of the protocol's metrics."""
         return (*super().modules(), *(MetricPart(name).module for name in self.protocol.options["metrics"]))
 
 

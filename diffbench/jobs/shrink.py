@@ -1,4 +1,4 @@
-"""The job of `shrink`: how small."""
+"""The job of the stage `shrink`: the new size of the images."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The job of `tabulate`: which table, and the figure that is drawn from it."""
+"""The job of the stage `tabulate`: which table it makes, and the figure that is drawn from it."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -16,7 +16,7 @@ class TablePart(Part):
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A row about a model itself, whatever samples it."""
+    """A row about a model itself, which is the same for every sampler."""
 
     benchmark: str
     model: str
@@ -25,7 +25,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class ComparedSet:
-    """A sample set of a comparison under a protocol, and where its files are."""
+    """A sample set in a comparison under a protocol, and the paths of its files."""
 
     model: str
     sampler: str
@@ -40,7 +40,7 @@ class ComparedSet:
 
 @dataclass(frozen=True, kw_only=True)
 class TableJob(Job):
-    """Make a table. rows: of a table of bounds, the model of each file. sets: of a comparison, what it compares."""
+    """Make a table. rows: the model of each file, for a table of bounds. sets: the compared sets, for a comparison."""
 
     benchmark: str
     table: TablePart
@@ -50,5 +50,5 @@ class TableJob(Job):
 
     @property
     def stages(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The stages that run it: the figure of a table is drawn by the same job."""
+        """The stages that run the job, which also draws the table's figure if there is one."""
         return ("tabulate",) if self.figure is None else ("tabulate", "plot")

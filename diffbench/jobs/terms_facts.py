@@ -1,4 +1,4 @@
-"""Facts of the terms of a model's bound: which images, and what they are coded with anyway."""
+"""Facts of the terms of a model's bound: the images, and their codelength without a model."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,8 +12,9 @@ from diffbench.jobs.job import OMITTED
 class TermsFacts(Facts):
     """Facts of the terms of a bound.
 
-    num_images: evaluated, `of` so many of the split. levels: grey levels. ssim_window: in pixels, of the structural
-    similarity of reconstructions; None without any. codes: of the test split.
+    num_images: how many images were evaluated. of: how many the split has. levels: the number of grey levels.
+    ssim_window: the side in pixels of the window for the structural similarity of reconstructions; None without
+    reconstructions. codes: codelengths of the test split without a model; None for the terms of another split.
     """
 
     num_images: int

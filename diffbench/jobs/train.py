@@ -1,11 +1,11 @@
-"""The job of `train`: a model or a classifier of noisy images, and how it is trained."""
+"""The job of the stage `train`: a model or a classifier of noisy images, and how it is trained."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.job import OMITTED, Job, Options, Part
 from diffbench.jobs.model import NetworkPart
-from diffbench.jobs.prepare import DatasetPart
 from diffbench.training.settings import Training
 
 
@@ -20,9 +20,9 @@ class ObjectivePart(Part):
 class TrainJob(Job):
     """Train a network.
 
-    diffusion: the fields of diffusion/denoiser.py's Diffusion. objective: of a model; a classifier of noisy images has
-    none. low_size: the height in pixels of the images that an upsampler is given. dataset: whose pictures are cut at
-    random, if they are.
+    diffusion: the fields of diffusion/denoiser.py's Diffusion. objective: None for a classifier of noisy images.
+    low_size: the height in pixels of the images that an upsampler is given. dataset: the data set whose pictures are
+    cropped at random; None if none are.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("train",)

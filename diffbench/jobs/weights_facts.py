@@ -1,4 +1,4 @@
-"""Facts of weights: the data that a network is made for, and what it was trained on, as far as that is known."""
+"""Facts of weights: the data for which a network is made, and the images on which it was trained, if known."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from diffbench.jobs.job import OMITTED, Options
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedOn(Facts):
-    """The images that weights were trained on here: the hash of their bytes, and how many each class has."""
+    """The images on which diffbench trained weights: the hash of their bytes, and how many each class has."""
 
     images_sha256: str | None = None
     class_counts: tuple[int, ...] | None = None
@@ -16,12 +16,12 @@ class TrainedOn(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFacts(Facts):
-    """Facts of the weights of a model or a classifier, be they trained, converted or imported.
+    """Facts of the weights of a model or a classifier, which may be trained, converted or imported.
 
-    shape: height, width and channels of the images. low_size: the height of those that an upsampler is given.
-    full_size: height and width of the data set of which the images are a smaller copy. flip: whether training mirrored
-    images; None where nobody says. source: of released weights, where they are from. trained_on: None where they were
-    not trained here.
+    shape: height, width and channels of the images. low_size: the height of the images that an upsampler is given.
+    full_size: height and width of the original data set, if the images are a smaller copy of it. flip: whether training
+    mirrored images; None if that is not known. source: the origin of released weights. trained_on: None if diffbench
+    did not train the weights.
     """
 
     shape: tuple[int, int, int]
@@ -36,10 +36,10 @@ class WeightsFacts(Facts):
 
     @property
     def images_sha256(self) -> str | None:
-        """The hash of the images that were trained on; None where it is not known."""
+        """The hash of the training images; None if it is not known."""
         return None if self.trained_on is None else self.trained_on.images_sha256
 
     @property
     def class_counts(self) -> tuple[int, ...] | None:
-        """How many images of each class were trained on; None where it is not known."""
+        """The number of training images of each class; None if it is not known."""
         return None if self.trained_on is None else self.trained_on.class_counts

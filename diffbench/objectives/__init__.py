@@ -1,4 +1,4 @@
 """Training objectives, one file each: what is compared, how timesteps are drawn, how terms are weighted.
 
-What one must have and may override is in `Objective` (`diffbench/diffusion/batch.py`).
+`Objective` (`diffbench/diffusion/batch.py`) says what an objective must have and what it may override.
 """

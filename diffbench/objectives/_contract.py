@@ -1,4 +1,4 @@
-"""What an objective must have and may declare: `Objective`, which training reads, and so belongs to a floor below."""
+"""The contract of objectives: `Objective`, which is in diffusion/ because training uses it too."""
 
 from diffbench.diffusion.batch import Objective
 

@@ -1,6 +1,6 @@
-"""L_hybrid = L_simple + lambda L_vlb, the bound guiding the variance alone.
+"""L_hybrid = L_simple + lambda L_vlb, where L_vlb trains the variance alone.
 
-Nichol and Dhariwal 2021, section 3.1 (lambda = 0.001, gradients of L_vlb stopped at the mean).
+Nichol and Dhariwal 2021, section 3.1 (lambda = 0.001; no gradient of L_vlb flows through the mean).
 """
 
 from dataclasses import dataclass, replace
@@ -18,8 +18,9 @@ from diffbench.diffusion.loss_aware import LossAware
 class Hybrid(Objective):
     """Mean squared error of the prediction plus vlb_weight times the bound.
 
-    vlb_weight: lambda, on the sum over all T terms. The released code adds one term times T / 1000, which is 0.001; its
-    flag rescale_learned_sigmas False adds it once, which is 1 / T. loss_aware: as Vlb's; the papers draw uniformly.
+    vlb_weight: lambda, the weight of the sum over all T terms. The released code adds one term times T / 1000, which is
+    a lambda of 0.001; with its flag rescale_learned_sigmas False it adds the term itself, a lambda of 1 / T.
+    loss_aware: as in Vlb; the paper draws steps uniformly for this objective.
     """
 
     vlb_weight: float = 0.001

@@ -1,4 +1,4 @@
-"""L_simple: the squared error of what the network predicts, equally weighted over timesteps.
+"""L_simple: the squared error of the network's prediction, with equal weights over timesteps.
 
 Ho et al. 2020, eq. 14.
 """

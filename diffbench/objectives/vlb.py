@@ -1,4 +1,4 @@
-"""L_vlb: the variational bound itself, one drawn term at a time.
+"""L_vlb: the variational bound itself, estimated from one randomly drawn term per image.
 
 Ho et al. 2020, eq. 5; Nichol and Dhariwal 2021, section 3.3.
 """
@@ -18,7 +18,7 @@ from diffbench.diffusion.loss_aware import LossAware
 class Vlb(Objective):
     """T times the bound's term at the drawn step: an unbiased estimate of the bound (without L_T), in bits/dim.
 
-    loss_aware: its steps are drawn where the losses were large, as the published L_vlb models' were; null is uniform.
+    loss_aware: draw steps more often where losses were large, as for the published L_vlb models; null draws uniformly.
     """
 
     loss_aware: LossAware | None = None

@@ -1,4 +1,4 @@
-"""What every protocol is, and the identity that decides which scores compare."""
+"""The base class of protocols, and the identity that decides which scores are comparable."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 from diffbench.base.errors import UserError
 
 ARRAYS = (".npz", ".npy")
-"""How the names of files of images end, in either case."""
+"""The endings of the names of files of images, in lower or upper case."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a sample set is measured.
+    """The rules by which a sample set is measured.
 
-    extractor: an entry of the benchmark's extractors, or the protocol's own by that name; its weights' sha256 joins the
-    id. reference: a split of the data set (train, test), or the path of an `.npz` of images such as ADM's reference
-    batches. metrics: what is computed. settings: of metrics, laid over the protocol's own, such as
+    extractor: the name of one of the benchmark's extractors, or of the protocol's own; the SHA-256 of its weights is in
+    the id. reference: a split of the data set (train, test), or the path of an `.npz` of images such as ADM's reference
+    batches. metrics: what is computed. settings: settings of metrics that replace the protocol's own, such as
     {kid: {subset_size: 50}}; they are in the id.
     """
 
@@ -28,21 +28,22 @@ class Protocol:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict, kw_only=True)
 
     version: ClassVar[int] = 2
-    """Raised whenever a formula changes a number. 2: Frechet distances keep directions below 7e-7 of the largest,
-    colour stays colour against a grey reference, and the Inception Score's interval is the jackknife's."""
+    """The version, which rises whenever a change of a formula changes a number. Since version 2, Frechet distances keep
+    directions below 7e-7 of the largest, colour samples remain in colour against a grey reference, and the interval of
+    the Inception Score is the jackknife's."""
     num_images: ClassVar[int | None] = None
-    """Images that published scores have; a score of another number says so in its id."""
+    """The number of images in published scores; the id of a score says how many images it has."""
     rounding: ClassVar[str | None] = None
-    """The only rule from floats to bytes that it allows, or None."""
+    """The only rule from floats to bytes that it allows; None if it allows any."""
     extractor_entry: ClassVar[Mapping[str, Any]] = {"name": "inception"}
-    """The extractor that it means, where the benchmark has no entry of that name."""
+    """The extractor that is used if the benchmark has no entry of that name."""
     resize: ClassVar[str] = "tf1"
-    """How the extractor must resize."""
+    """The rule by which the extractor must resize."""
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Settings of metrics that differ from the metrics' own."""
     source: ClassVar[str] = ""
     deviations: ClassVar[str] = "none known"
-    """Where its numbers are knowingly not those of the code that it follows, and by how much."""
+    """How its numbers are known to differ from those of the code that it follows, and by how much."""
 
     def __post_init__(self):
         if self.reference not in ("train", "test") and not self.reference.lower().endswith(ARRAYS):
@@ -57,21 +58,21 @@ class Protocol:
         return None if self.reference in ("train", "test") else Path(self.reference)
 
     def metric_options(self, metric: str) -> dict[str, Any]:
-        """Return the protocol's own settings of one metric; `settings` are laid over them."""
+        """Return the protocol's own settings of one metric, which `settings` may replace."""
         return dict(self.options.get(metric, {}))
 
     def metric_settings(self, metric: str) -> dict[str, Any]:
-        """Return the settings of one metric as it is computed."""
+        """Return the settings with which one metric is computed."""
         return {**self.metric_options(metric), **self.settings.get(metric, {})}
 
     def reference_images(self, available: int) -> int:
-        """Return how many of the reference's images count, from the first."""
+        """Return how many of the reference's images are used, counted from the first."""
         return available
 
     def require(self, *, resize: str, rounding: str | None = None) -> None:
-        """Raise UserError where features or samples were made in a way that this protocol does not mean.
+        """Raise UserError if features or samples were made in a way that this protocol does not allow.
 
-        rounding: of the samples; None or "unknown" where a file does not say.
+        rounding: the rule for the samples; None or "unknown" if a file does not say.
         """
         if resize != self.resize:
             raise UserError(f"this protocol resizes by '{self.resize}', the extractor by '{resize}'; not comparable")
@@ -90,11 +91,11 @@ class Protocol:
         options: Mapping[str, Mapping[str, Any]],
         moments: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Return the fields that decide whether two scores compare; never a seed.
+        """Return the fields that decide whether two scores are comparable; a seed is never among them.
 
-        reference_sha256: of a split's file, or of a file's images, whatever they are packed in. options: of every
-        metric, its configured fields; a field that limits the reference is given as it took effect. moments: by metric,
-        the hash of the stored mean and covariance that it takes in place of the reference's images.
+        reference_sha256: the hash of a split's file, or of the images in a reference file. options: the configured
+        fields of every metric; for num_reference, the number that was used is recorded. moments: for each metric that
+        uses a stored mean and covariance instead of the reference's images, their hash.
         """
         split = "file" if self.reference_file else self.reference
         fields = {
@@ -107,7 +108,7 @@ class Protocol:
         }
         for metric, values in options.items():
             for key, value in values.items():
-                # Which features a metric takes is the protocol's, until somebody chooses others.
+                # The protocol decides which features a metric takes, so they are in the id only if `settings` differ.
                 fixed = key == "features" and key not in self.settings.get(metric, {})
                 if not fixed and value is not None:
                     fields[f"{metric}.{key}"] = min(value, num_reference) if key == "num_reference" else value
@@ -115,7 +116,7 @@ class Protocol:
         return fields
 
     def described(self) -> dict[str, Any]:
-        """Return everything that the protocol fixes, and the defaults of what a benchmark may choose."""
+        """Return all that the protocol fixes, and the defaults of what a benchmark may choose."""
         fixed = ("version", "num_images", "rounding", "resize", "source", "deviations")
         chosen = {
             name: value for name, value in dataclasses.asdict(self).items() if name not in ("metrics", "settings")
@@ -128,5 +129,5 @@ CONTRACT = Protocol
 
 
 def protocol_id(identity: Mapping[str, Any]) -> str:
-    """Return a protocol's identity as one word for tables: its fields in order, `;` between them."""
+    """Return a protocol's identity as one word for tables: its fields in order, separated by `;`."""
     return ";".join(f"{key}={value}" for key, value in identity.items())

@@ -1,7 +1,7 @@
-"""ADM's evaluator: what a row of Dhariwal and Nichol's tables means, and of most papers on ImageNet since.
+"""The protocol of ADM's evaluator, which Dhariwal and Nichol's tables use, as do most later papers on ImageNet.
 
-Its reference batches (`VIRTUAL_imagenet256_labeled.npz`, ...) hold 10,000 images for precision and recall, and mean and
-covariance over the full data set for FID and sFID, which are used as they are stored.
+Its reference batches (`VIRTUAL_imagenet256_labeled.npz`, ...) hold 10,000 images for precision and recall. For FID and
+sFID they hold the mean and covariance over the full data set, which are used as they are stored.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Adm(Protocol):
 
     num_images: ClassVar[int | None] = 50_000
     rounding: ClassVar[str | None] = "truncate"
-    # Samples are compared with at most 10,000 reference images, and recall is the share of those: not symmetric.
+    # Samples are compared with at most 10,000 reference images, and recall is the share of those images alone.
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "inception_score": {"chunk": 5000},
         "precision": {"k": 3, "num_reference": 10_000},

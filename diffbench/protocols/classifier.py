@@ -1,6 +1,6 @@
-"""The protocol of small images: features of a classifier, formulas as in ADM's evaluator.
+"""The protocol for small images: features of a classifier of the data, with the formulas of ADM's evaluator.
 
-Its numbers compare within one extractor only, whose weights' hash is in the id.
+Its numbers are comparable only under the same extractor; the hash of the extractor's weights is in the id.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from diffbench.protocols._contract import Protocol
 
 @dataclass(frozen=True)
 class Classifier(Protocol):
-    """Scores in the features of a classifier of the data.
+    """Scores from the features of a classifier of the data.
 
-    k, manifold: of precision and recall, neighbours and largest number of reference images, as in ADM's evaluator.
-    splits: of the Inception Score.
+    k: neighbours for precision and recall. manifold: the largest number of reference images for them. Both are as in
+    ADM's evaluator. splits: those of the Inception Score.
     """
 
     extractor: str = "digits_features"
@@ -37,7 +37,7 @@ class Classifier(Protocol):
     def metric_options(self, metric: str) -> dict[str, Any]:
         """Return the settings of one metric under this protocol."""
         neighbours = {"k": self.k, "num_reference": self.manifold}
-        # Density and coverage have a k of their own, which their paper's authors chose.
+        # Density and coverage keep their own default k, which the authors of their paper chose.
         manifold = {"num_reference": self.manifold}
         options = {
             "precision": neighbours,

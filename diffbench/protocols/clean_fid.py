@@ -1,4 +1,4 @@
-"""clean-fid: FID and KID after an antialiased resize, which other implementations lack."""
+"""The protocol of clean-fid: FID and KID after an antialiased resize, which other implementations lack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from diffbench.protocols._contract import Protocol
 
 @dataclass(frozen=True)
 class CleanFid(Protocol):
-    """FID and KID of features after PIL's bicubic filter on float channels, mode `clean`."""
+    """FID and KID of features after PIL's bicubic filter on float channels; clean-fid calls this mode `clean`."""
 
     extractor: str = "inception_clean"
     metrics: tuple[str, ...] = ("fid", "kid")

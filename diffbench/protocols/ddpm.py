@@ -1,6 +1,6 @@
-"""DDPM's own evaluation: FID against the training and the test split, one Inception Score over all samples.
+"""The protocol of DDPM: FID against the training and the test split, and one Inception Score over all samples.
 
-Its loader drops the last incomplete batch of 256, so that CIFAR-10's references are 49,920 and 9,984 images.
+DDPM's loader drops the last incomplete batch of 256, so CIFAR-10's references are 49,920 and 9,984 images.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Ddpm(Protocol):
-    """50,000 samples against the whole batches of 256 of a split; `reference: test` gives the FID to the test set."""
+    """50,000 samples against all complete batches of 256 of a split; `reference: test` uses those of the test split."""
 
     metrics: tuple[str, ...] = ("fid", "inception_score")
 
@@ -28,5 +28,5 @@ class Ddpm(Protocol):
     )
 
     def reference_images(self, available: int) -> int:
-        """Return how many of the reference's images count: whole batches of 256, where there is one."""
+        """Return how many of the reference's images are used: complete batches of 256, or all if there is none."""
         return available // BATCH * BATCH or available

@@ -1,4 +1,4 @@
-"""FD-DINOv2 as it was proposed: distances and neighbours among DINOv2's features in place of Inception's."""
+"""The protocol of FD-DINOv2 as it was proposed: features of DINOv2 instead of Inception's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""pytorch-fid: the FID of most papers that name no evaluator, clean-fid's mode `legacy_pytorch`."""
+"""The protocol of pytorch-fid, which most papers use that name no evaluator; clean-fid calls it `legacy_pytorch`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

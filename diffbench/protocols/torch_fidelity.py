@@ -1,4 +1,4 @@
-"""torch-fidelity's defaults: what `fidelity --isc --fid --kid` prints."""
+"""The protocol of torch-fidelity's defaults: what `fidelity --isc --fid --kid` prints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a table must have."""
+"""The contract of tables: what each must have."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Protocol
@@ -7,7 +7,7 @@ import pandas
 
 
 class Table(Protocol):
-    """A frozen dataclass that turns what was measured into a data frame; it need not inherit from this class."""
+    """A frozen dataclass that turns measured numbers into a data frame; it need not inherit from this class."""
 
     consumes: ClassVar[str]
     """What it is made from: "records" (tidy ones) or "terms" (pairs of a model's identity and its bound's arrays)."""

@@ -1,4 +1,4 @@
-"""Rows of tables that have one for each sample set: filled from records, in order, as a data frame."""
+"""Rows of tables that have one for each sample set: their filling from records, their order, and their data frame."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ WHOLE = (
     *("flops_per_image", "classifier_evaluations", "nfe_low_res"),
     *("timesteps", "train_seeds", "nll_train_seeds"),
 )
-"""Columns that are written without a decimal point, wherever all their numbers are whole."""
+"""Columns that are written without a decimal point if all their numbers are whole."""
 
 TEXT = (
     *("benchmark", "model", "sampler", "protocol"),
@@ -24,14 +24,14 @@ TEXT = (
 """Columns of names."""
 
 ROW = (*ROW_KEYS, "protocol")
-"""What tells two rows apart: a sample set that is scored under two protocols has two."""
+"""The keys of a row. A sample set that is scored under two protocols has two rows."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """Metrics that are stated once for each combination of `keys`, and stand on every row that has it.
+    """Metrics that are recorded once for each combination of `keys`, and are shown in every row that has it.
 
-    A cost of sampling belongs to its sample set under every protocol, a model's bound to all of its sample sets.
+    The cost of a sample set is shown in its rows under all protocols, a model's bound in the rows of its sample sets.
     """
 
     metrics: tuple[str, ...]
@@ -39,10 +39,10 @@ class Shared:
 
 
 def pivot(records: Iterable[Mapping[str, Any]], scores: Sequence[str], *shared: Shared) -> list[dict[str, Any]]:
-    """Return a row for each sample set and protocol that has one of the scores, with the shared metrics beside them.
+    """Return a row for each sample set and protocol that has one of the scores, with the shared metrics in it.
 
     Each metric has three cells: its value, and its interval in `_low` and `_high`. Other metrics are left out.
-    Raises: UserError where two records differ on the same cell.
+    Raises: UserError if two records differ on the same cell.
     """
     rows: dict[tuple, dict[str, Any]] = {}
     beside: list[dict[tuple, dict[str, Any]]] = [{} for _ in shared]
@@ -69,8 +69,8 @@ def _put(cells: dict[str, Any], item: Mapping[str, Any]) -> None:
 
 
 def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, Any]) -> None:
-    """Put a record's value into a row's cells. Raises: UserError where another value stands there."""
-    # Equal repeats are harmless: under two protocols, a sample set states its cost twice.
+    """Put a record's value into a row's cells. Raises: UserError if the cell has another value."""
+    # Equal repeats are harmless: a sample set that is scored under two protocols has two records of its cost.
     if cells.get(metric, value) != value:
         where = ", ".join(
             f"{key} {item[key]}" for key in ("model", "sampler", "steps", "train_seed") if item[key] is not None
@@ -80,7 +80,7 @@ def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, An
 
 
 def ordered(rows: list[dict[str, Any]], numbers: Sequence[str] = ("guidance_scale", "steps")) -> list[dict[str, Any]]:
-    """Return rows in the order in which records name models and samplers, `real` first, numbers ascending."""
+    """Return the rows with `real` first, models and samplers in the order of the records, and numbers ascending."""
     first_seen = {
         key: {name: place for place, name in enumerate(dict.fromkeys(row[key] for row in rows))}
         for key in ("benchmark", "model", "sampler", "protocol")
@@ -101,7 +101,7 @@ def ordered(rows: list[dict[str, Any]], numbers: Sequence[str] = ("guidance_scal
 
 
 def framed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pandas.DataFrame:
-    """Return the table of rows, cells without a value missing."""
+    """Return the rows as a data frame; cells without a value are missing values."""
     frame = pandas.DataFrame(rows, columns=list(columns))
     for name in columns:
         if name in TEXT:

@@ -1,4 +1,4 @@
-"""Progressive coding in numbers: rate and distortion by reverse process time (Ho et al. 2020, table 4)."""
+"""The table of progressive coding: rate and distortion by reverse process time (Ho et al. 2020, table 4)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,20 +17,21 @@ NUMBERS = ("rate_bits_per_dim", "distortion_rmse", "psnr", "ssim")
 COLUMNS = (*KEYS, "num_images", "reverse_time", *(f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")))
 
 Terms = Mapping[str, np.ndarray]
-"""Members of a file that the bound stage writes for the test split."""
+"""The arrays of a file that the bound stage writes for the test split."""
 
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """One row a model and point of its curve, from all of the reverse process to none, as the paper prints it."""
+    """One row for each model and point of its curve, from the whole reverse process to none of it, as in the paper."""
 
     consumes: ClassVar[str] = "terms"
 
     def __call__(self, terms: Sequence[tuple[Mapping[str, Any], Terms]]) -> pandas.DataFrame:
-        """Return the table of (what identifies a model, its terms).
+        """Return the table of pairs (what identifies a model, its terms).
 
-        reverse_time: steps of the reverse process that are done, T at the end. rate: cumulative, in bits/dim.
-        distortion: RMSE of the predicted x_0 on the 0-255 scale, PSNR in dB and SSIM. Intervals are over images.
+        Its columns: reverse_time is the number of steps of the reverse process that are done, T at the end. The rate is
+        cumulative, in bits/dim. The distortion is the RMSE of the predicted x_0 on the 0-255 scale, with PSNR in dB and
+        SSIM. Intervals are over images.
         """
         return pandas.DataFrame([line for row, arrays in terms for line in _lines(row, arrays)], columns=list(COLUMNS))
 
@@ -54,7 +55,7 @@ def _lines(row: Mapping[str, Any], terms: Terms) -> list[dict[str, Any]]:
 
 
 def _mean(values: np.ndarray) -> Estimate:
-    # An image that is predicted exactly has infinite PSNR, and so has the mean, whose spread then means nothing.
+    # An image that is predicted exactly has infinite PSNR. The mean is then infinite too, and has no interval.
     if not np.isfinite(values).all():
         value = float(np.mean(values))
         return Estimate(value, value, value)

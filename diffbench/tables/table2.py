@@ -10,16 +10,16 @@ from diffbench.base.records import NORMAL_95
 from diffbench.tables._rows import Shared, framed, ordered, pivot
 
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")
-"""Measured under a protocol; each has an interval."""
+"""Metrics that are measured under a protocol; each has an interval."""
 
 COSTS = ("nfe", "nfe_max", "flops_per_image")
-"""Counted while sampling; nfe_max where images of a set differ in what they need."""
+"""Costs that are counted while sampling; nfe_max is there if the images of a set differ in their evaluations."""
 
 BOUND = (
     *("nll_bits_per_dim", "nll_subset_se", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
     *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
 )
-"""Measured on the full training chain, so a model's own: equal on all its rows."""
+"""Metrics that are measured on the full training chain, so they are equal in all rows of a model."""
 
 ERRORS = {"nll_bits_per_dim": "nll_se", "nll_train_bits_per_dim": "nll_train_se", "nll_gap_bits_per_dim": "nll_gap_se"}
 """Columns for the standard errors of the bound's totals, read from their intervals."""
@@ -39,22 +39,22 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Table2:
-    """Rows in the order in which records name models and samplers, `real` first, steps ascending."""
+    """Rows with `real` first, models and samplers in the order of the records, and ascending steps."""
 
     consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         """Return the table; records of other metrics are left out.
 
-        Raises: UserError where two records differ on the same cell.
+        Raises: UserError if two records differ on the same cell.
         """
         return table2(records)
 
 
 def table2(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values.
+    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
 
-    A sample set scored under two protocols has two rows.
+    A sample set that is scored under two protocols has two rows.
     """
     rows = pivot(records, SCORES, Shared(COSTS), Shared(BOUND, MODEL_KEYS))
     for row in rows:

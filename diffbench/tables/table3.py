@@ -1,4 +1,4 @@
-"""The ablation grid: what each combination of parameterisation, objective, variance and schedule is worth.
+"""The ablation table: scores of each combination of parameterisation, objective, variance and schedule.
 
 Ho et al. 2020, table 2; Nichol and Dhariwal 2021, tables 1 and 2.
 """
@@ -17,10 +17,10 @@ from diffbench.base.records import NORMAL_95
 from diffbench.tables._rows import framed, ordered
 
 SCORES = ("fid", "inception_score")
-"""Measured under a protocol; each has an interval."""
+"""Metrics that are measured under a protocol; each has an interval."""
 
 CHOICES = ("parameterization", "objective", "t_drawn", "variance", "schedule", "timesteps")
-"""What tells the models apart."""
+"""The columns in which the models differ."""
 
 COLUMNS = (
     *("benchmark", "model", *CHOICES, "nll_bits_per_dim", "nll_se", "nll_train_seeds"),
@@ -29,7 +29,7 @@ COLUMNS = (
 )
 
 FEWEST_SEEDS = 3
-"""Training seeds from which on their spread is worth an interval: with two, Student's quantile is 12.7."""
+"""The fewest training seeds whose spread gives a useful interval: with two, Student's quantile is 12.7."""
 
 IDENTITY = ("benchmark", "model", "sampler", "steps", "num_images", "protocol")
 Records = Sequence[Mapping[str, Any]]
@@ -37,9 +37,9 @@ Records = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Table3:
-    """One row for each unguided model, sampler and number of steps, its seeds taken together, and `real` first.
+    """One row for each unguided model, sampler and number of steps, averaged over seeds, with `real` first.
 
-    models: {model: {column: value}} for the columns `CHOICES`, which no record states.
+    models: {model: {column: value}} for the columns `CHOICES`, which are in no record.
     """
 
     models: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -52,10 +52,11 @@ class Table3:
 
 
 def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, str]]) -> pandas.DataFrame:
-    """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values.
+    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
 
-    A number is the mean over training seeds. With three of them or more its interval is Student's over them, which
-    covers training too; with fewer it covers sampling alone. nll_se: over test images, and over seeds likewise.
+    A number is the mean over training seeds. With three seeds or more, its interval is Student's over seeds, which
+    covers training too. With fewer seeds it covers sampling alone. nll_se covers test images, and with three seeds or
+    more also training.
     """
     scores: dict[tuple, dict[str, list[Mapping[str, Any]]]] = {}
     bounds: dict[tuple, list[Mapping[str, Any]]] = {}
@@ -69,7 +70,10 @@ def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[st
             bounds.setdefault((item["benchmark"], item["model"]), []).append(item)
     rows = []
     for place, measured in scores.items():
-        row = dict(zip(IDENTITY, place, strict=True)) | dict.fromkeys(("guidance_scale", "train_seed", "sample_seed"))
+        row: dict[str, Any] = {
+            **dict(zip(IDENTITY, place, strict=True)),
+            **dict.fromkeys(("guidance_scale", "train_seed", "sample_seed")),
+        }
         row |= models.get(row["model"], {})
         if row["model"] != REAL:
             row["train_seeds"] = max(len(_by_train_seed(items)) for items in measured.values())
@@ -84,7 +88,7 @@ def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[st
 
 
 def _by_train_seed(items: Records) -> list[list[Mapping[str, Any]]]:
-    """Return the records of each training seed: of its sample sets."""
+    """Return the records of each training seed, one for each of its sample sets."""
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     for item in items:
         groups.setdefault(item["train_seed"], []).append(item)
@@ -98,7 +102,7 @@ def _interval(items: Records) -> tuple[float, float, float]:
     if len(values) >= FEWEST_SEEDS:
         margin = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
         return mean, mean - margin, mean + margin
-    # Sample sets are independent, so their errors, by their shares of the mean, add in squares.
+    # Sample sets are independent, so the squares of their errors add up, each weighted by its share of the mean.
     share = {id(item): 1 / (len(groups) * len(group)) for group in groups for item in group}
     low, high = (
         math.hypot(*((item["value"] - item[end]) * share[id(item)] for item in items)) for end in ("low", "high")
@@ -110,5 +114,6 @@ def _standard_error(items: Records) -> float:
     images = fmean((item["high"] - item["low"]) / (2 * NORMAL_95) for item in items)
     if len(items) < FEWEST_SEEDS:
         return images
-    # The test images are the same for every seed: their error does not shrink with the seeds, and is no part of theirs.
+    # The test images are the same for every seed, so their error does not shrink with the number of seeds. It is not
+    # part of the spread over seeds either, so the two are added.
     return math.hypot(images, stdev(item["value"] for item in items) / math.sqrt(len(items)))

@@ -1,4 +1,4 @@
-"""What guidance buys and costs: one row per guided sample set (Dhariwal and Nichol 2021, table 4)."""
+"""The table of guidance, with scores and costs: one row per guided sample set (Dhariwal and Nichol 2021, table 4)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from diffbench.base.names import REAL
 from diffbench.tables._rows import Shared, framed, ordered, pivot
 
 SCORES = ("fid", "inception_score", "precision", "recall", "classification_accuracy")
-"""Measured under a protocol; each has an interval."""
+"""Metrics that are measured under a protocol; each has an interval."""
 
 COSTS = ("nfe", "classifier_evaluations", "flops_per_image")
-"""Counted while sampling; at scale 0 no classifier is evaluated."""
+"""Costs that are counted while sampling; at scale 0 no classifier is evaluated."""
 
 COLUMNS = (
     *("benchmark", "model", "sampler", "steps", "guidance_scale", "nfe", "classifier_evaluations"),
@@ -25,19 +25,19 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Table4:
-    """Rows of guided models by ascending scale, and `real` first: held-out images, with their own labels."""
+    """Rows of guided models in ascending scale; `real` is first, which are held-out images with their true labels."""
 
     consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         """Return the table; records of other metrics and of models without guidance are left out.
 
-        Raises: UserError where two records differ on the same cell.
+        Raises: UserError if two records differ on the same cell.
         """
         return table4(records)
 
 
 def table4(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values."""
+    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values."""
     wanted = (item for item in records if item["guidance_scale"] is not None or item["model"] == REAL)
     return framed(ordered(pivot(wanted, SCORES, Shared(COSTS)), numbers=("steps", "guidance_scale")), COLUMNS)

@@ -1,6 +1,7 @@
-"""What upsampling buys and costs, beside guidance and both: one row per sample set (Dhariwal and Nichol 2021, table 6).
+"""The table of upsampling and guidance, with scores and costs: one row per sample set.
 
-ADM, ADM-G, ADM-U and ADM-G+U are models of the benchmark; a model that makes smaller images is scored on them enlarged.
+Dhariwal and Nichol 2021, table 6. ADM, ADM-G, ADM-U and ADM-G+U are models of the benchmark. The images of a model that
+makes smaller ones are enlarged before they are scored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,13 +13,13 @@ import pandas
 from diffbench.tables._rows import Shared, framed, ordered, pivot
 
 SCORES = ("fid", "sfid", "inception_score", "precision", "recall", "classification_accuracy")
-"""Measured under a protocol; each has an interval."""
+"""Metrics that are measured under a protocol; each has an interval."""
 
 PAIRED = ("psnr", "psnr_enlarged")
-"""Of upsampled real images, against the true ones: the upsampler's, and that of bilinear enlargement."""
+"""Metrics of upsampled real images against the true ones, for the upsampler and for bilinear enlargement."""
 
 COSTS = ("nfe", "nfe_low_res", "classifier_evaluations", "flops_per_image")
-"""Counted while sampling, all stages together; nfe_low_res is the part of nfe before the last stage."""
+"""Costs that are counted while sampling, over all models of a cascade; nfe_low_res is nfe without the last model's."""
 
 COLUMNS = (
     *("benchmark", "model", "sampler", "steps", "guidance_scale", "nfe", "nfe_low_res", "classifier_evaluations"),
@@ -30,18 +31,18 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Table5:
-    """Rows in the order in which records name models and samplers, `real` first, steps ascending."""
+    """Rows with `real` first, models and samplers in the order of the records, and ascending steps."""
 
     consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         """Return the table; records of other metrics are left out.
 
-        Raises: UserError where two records differ on the same cell.
+        Raises: UserError if two records differ on the same cell.
         """
         return table5(records)
 
 
 def table5(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """Return the table of tidy records; its columns are `COLUMNS`, cells without a record missing values."""
+    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values."""
     return framed(ordered(pivot(records, SCORES, Shared((*COSTS, *PAIRED)))), COLUMNS)

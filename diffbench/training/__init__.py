@@ -1,1 +1,1 @@
-"""Training: the loop, the average of the weights, checkpoints."""
+"""Training: its settings, data and tasks, the loop, the average of the weights, and checkpoints."""

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class WeightAverage:
     """Averaged copies of a network's parameters, by name.
 
-    After n updates the decay is min(decay, (1 + n) / (10 + n)): early weights are forgotten at a rate that suits the
-    length of the run so far, as in TensorFlow's ExponentialMovingAverage.
+    After n updates the decay is min(decay, (1 + n) / (10 + n)), as in TensorFlow's ExponentialMovingAverage. The
+    average of a short run therefore forgets the early weights faster.
     """
 
     def __init__(self, network: nn.Module, decay: float):
@@ -19,7 +19,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the present weights; step: updates made before this one."""
+        """Move the average towards the present weights; step: the number of updates before this one."""
         decay = min(self._decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._average, self._source, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
@@ -28,6 +28,6 @@ class WeightAverage:
         return dict(zip(self._names, self._average, strict=True))
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over averaged parameters."""
+        """Replace the averaged parameters by those of a checkpoint."""
         for name, tensor in zip(self._names, self._average, strict=True):
             tensor.copy_(state[name])

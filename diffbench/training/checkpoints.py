@@ -1,4 +1,4 @@
-"""Checkpoints of a run in progress, in a folder named by the hash of everything that determines the run."""
+"""Checkpoints of a run in progress, in a folder whose name is the hash of everything that determines the run."""
 
 import hashlib
 import io
@@ -13,21 +13,21 @@ from diffbench.base.digests import sha256
 from diffbench.base.writing import replacing
 
 KEPT = 2
-"""Checkpoints that a run keeps: the newest, and the one before for the case that the newest is damaged."""
+"""How many checkpoints a run keeps: the newest, and the one before it in case the newest is damaged."""
 
 
 class Checkpoints:
-    """The newest checkpoints of one run. A killed process leaves the old ones or, besides, the whole new one.
+    """The newest checkpoints of one run. If the process is killed, all of them are complete.
 
-    A file's name holds its step and the SHA-256 of its content: `000000500-<sha256>.pt`.
+    The name of a file has its step and the SHA-256 of its content: `000000500-<sha256>.pt`.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a checkpoint, named by `state["step"]`, and remove those that it makes superfluous."""
-        # By way of memory: on a full disk torch's own writer raises an error that does not say so.
+        """Write the checkpoint of step `state["step"]`, and remove those that are no longer needed."""
+        # It is first written to memory, because on a full disk torch's own writer raises an error that does not say so.
         content = io.BytesIO()
         torch.save(state, content)
         name = f"{state['step']:09d}-{hashlib.sha256(content.getbuffer()).hexdigest()}.pt"
@@ -37,9 +37,9 @@ class Checkpoints:
             path.unlink()
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the newest checkpoint that is whole, or None at the start of a run.
+        """Return the newest checkpoint that is not damaged; None if there is none.
 
-        Damaged ones are set aside with one line on stderr: the steps since the one before are taken again.
+        A damaged one is renamed, with a line on stderr, and training goes on from the one before it.
         """
         found = self._newest_first()
         for path in found:
@@ -54,7 +54,7 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
-        """Remove the folder; to be called when the run's results are on disk."""
+        """Remove the folder. Call this when the results of the run are on disk."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest_first(self) -> list[Path]:

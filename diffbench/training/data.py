@@ -1,4 +1,4 @@
-"""What a step is trained on: which images, and those cut at random, by (seed, step) alone."""
+"""The images of each training step, with random crops if asked for; they depend on (seed, step) alone."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -13,18 +13,18 @@ from diffbench.base.arrays import Bytes
 from diffbench.base.seeds import Stream, permutation
 
 Cuts = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3"]], Sequence[Future[Bytes]]]
-"""From images' numbers and draws to the crops that the draws say, which are made meanwhile."""
+"""A function from the numbers of images and random draws to the crops that the draws decide, made in the background."""
 
 _Begun = tuple[Int[Tensor, " batch"], Sequence[Future[Bytes]]]
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Images as bytes, labels where the task wants them, and whether a flipped image is one too.
+    """Images as bytes, their labels if the task needs them, and whether images may be flipped.
 
-    low_size: the height to which they are shrunk for an upsampler, which is trained on such pairs; None for others.
-    cuts: where images are random crops; None where they are what is stored. held_out: images that are not trained on,
-    for the log; they are neither flipped nor cut.
+    low_size: the height to which images are shrunk for an upsampler, which is trained on pairs of sizes; None for other
+    networks. cuts: the function that makes random crops; None if images are used as they are stored. held_out: images
+    for the log on which the network is not trained; they are neither flipped nor cropped.
     """
 
     images: Bytes
@@ -36,7 +36,7 @@ class TrainingData:
 
 
 class Batches:
-    """Which images make up the batch of a step: consecutive stretches of shuffled epochs."""
+    """The choice of images for the batch of each step: consecutive parts of shuffled epochs."""
 
     def __init__(self, num_images: int, batch_size: int, seed: int):
         self._num_images, self._batch_size, self._seed = num_images, batch_size, seed
@@ -57,7 +57,7 @@ class Batches:
 
 
 class StepImages:
-    """The images of each step, as stored or cut at random; the next step's crops are made while one is trained on."""
+    """The images of each step, as stored or randomly cropped; the next step's crops are made during the present one."""
 
     def __init__(self, data: TrainingData, batch_size: int, seed: int):
         self._images, self._cuts = data.images, data.cuts
@@ -66,7 +66,7 @@ class StepImages:
         self._begun: dict[int, _Begun] = {}
 
     def at(self, step: int) -> tuple[Int[Tensor, " batch"], Bytes]:
-        """Return the numbers of a step's images, and the images."""
+        """Return the indices of a step's images, and the images."""
         if self._cuts is None:
             chosen = self._batches.at(step)
             return chosen, self._images[chosen.numpy()]

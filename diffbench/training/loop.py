@@ -1,4 +1,4 @@
-"""The training loop. Whatever is drawn at random depends on (seed, step) alone: a run resumes exactly."""
+"""The training loop. All random numbers depend on (seed, step) alone, so an interrupted run resumes exactly."""
 
 import math
 import time
@@ -24,11 +24,14 @@ from diffbench.training.settings import Training
 from diffbench.training.tasks import Task
 
 HELD_OUT = 512
-"""Held-out images that are looked at for each row of the log, at most."""
+"""The most held-out images that are evaluated for a row of the log."""
 
 
 def learning_rate(settings: Training, step: int) -> float:
-    """Return the rate of a step: a linear warm-up, then constant or along a half cosine or line to the final share."""
+    """Return the learning rate of a step: a linear warm-up times a fall to the final share of the rate.
+
+    The fall follows a half cosine or a line; a final share of 1 keeps the rate constant.
+    """
     warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
     done = step / settings.steps
     fall = 1 - done if settings.annealing == "linear" else 0.5 * (1 + math.cos(math.pi * done))
@@ -36,7 +39,7 @@ def learning_rate(settings: Training, step: int) -> float:
 
 
 class Trainer:
-    """A run of training: a task and its network, the average, the optimiser and how far it has come."""
+    """A training run: the task and its network, the average, the optimiser, the number of steps done and the log."""
 
     def __init__(
         self,
@@ -58,13 +61,13 @@ class Trainer:
         self._label_dropout = Stream(seed, "label_dropout")
         self.step = 0
         self.log: list[dict[str, float | None]] = []
-        # Of the loss, of the gradient's norm, and of what the task counts, since the log's last row.
+        # Sums of the loss, of the gradient's norm and of the task's counts since the last row of the log.
         self._sums = torch.zeros(2 + len(task.counts), device=device, dtype=torch.float64)
 
     def run(self, checkpoints: Checkpoints, checkpoint_every: int) -> float:
-        """Train to the end from the newest checkpoint, and return the images trained on per second.
+        """Train to the end from the newest checkpoint, and return the number of images per second.
 
-        Raises: UserError where the loss is no longer finite.
+        Raises: UserError if the loss is no longer finite.
         """
         self.restore(checkpoints.load(self._device))
         started, first, batch_size = time.perf_counter(), self.step, self._settings.batch_size
@@ -105,7 +108,7 @@ class Trainer:
         self.step += 1
 
     def _batch(self, step: int) -> tuple[NoisedBatch, Float64[Tensor, " batch"]]:
-        """Return a step's images, noised, and the weights of their losses."""
+        """Return a step's noised images and the weights of their losses."""
         x_0, condition = self._images_at(step)
         rows = torch.arange(len(x_0))
         if condition.y is not None and self._settings.label_dropout:
@@ -117,7 +120,10 @@ class Trainer:
         return noised_batch(self._task.chain, i, x_0, eps, condition), weights
 
     def _images_at(self, step: int) -> tuple[X, Condition]:
-        """Return a step's images and their conditions, flipped together, by a coin each, where flips are allowed."""
+        """Return a step's images and their conditions.
+
+        If flips are allowed, half of the images, chosen at random, are flipped together with their low-resolution ones.
+        """
         chosen, images = self._images.at(step)
         x_0, low_res = to_float(images, self._device), None
         if self._data.low_size is not None:
@@ -131,7 +137,7 @@ class Trainer:
 
     @torch.no_grad()
     def _held_out(self) -> dict[str, float | None]:
-        """Return the task's columns of the log for held-out images, noised alike for every row."""
+        """Return the task's columns of the log for held-out images, whose noise is the same for every row."""
         data = self._data.held_out
         if data is None:
             return {}
@@ -162,7 +168,7 @@ class Trainer:
         return loss
 
     def state(self) -> dict[str, Any]:
-        """Return everything that a later process needs to go on."""
+        """Return everything that another process needs to continue the run."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -174,7 +180,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Go on from a checkpoint; None starts anew."""
+        """Continue from the state of a checkpoint; None leaves the run at its start."""
         if state is None:
             return
         self.step, self.log = state["step"], state["log"]

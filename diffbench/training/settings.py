@@ -7,14 +7,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Training:
-    """Adam on an objective, as in the papers; the defaults are Ho et al.'s for CIFAR-10 (appendix B).
+    """Settings of training with Adam, as in the papers; the defaults are those of Ho et al. for CIFAR-10 (appendix B).
 
-    warmup_steps: over which the learning rate rises from 0. gradient_clip: largest norm of the gradient, null for none.
-    ema_decay: of the averaged weights, reached by way of (1 + step) / (10 + step), so that the average spans about a
-    tenth of a short run. final_learning_rate: share of the rate left at the end, approached along a half cosine or a
-    line (annealing); 1 keeps it constant. label_dropout: share of images trained on without their label. random_crop:
-    train on random crops of the pictures in the place of the central ones, as the published classifiers. log_every:
-    steps between rows of the log.
+    warmup_steps: the steps during which the learning rate rises from 0. gradient_clip: the largest norm of the
+    gradient; null for no limit. ema_decay: the decay of the averaged weights; at most (1 + step) / (10 + step) is used,
+    so that the average spans about a tenth of a short run. final_learning_rate: the share of the learning rate that is
+    left at the end; 1 keeps the rate constant. annealing: whether the rate falls along a half cosine or a line.
+    label_dropout: the share of images that are used without their label. random_crop: train on random crops of the
+    pictures instead of central ones, like the published classifiers. log_every: the steps between rows of the log.
     """
 
     steps: int = 800_000

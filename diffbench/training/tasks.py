@@ -1,4 +1,4 @@
-"""What a network is trained to do with noised images: predict what the noise was, or which class the image is of."""
+"""Training tasks of a network that is given noised images: to denoise them, or to classify them."""
 
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
@@ -17,10 +17,10 @@ from diffbench.diffusion.parameterization import PARAMETERIZATIONS
 from diffbench.diffusion.process import Chain
 
 QUARTERS = 4
-"""Parts of the chain for which a classifier's accuracy is logged, q0 the cleanest, as in the published code."""
+"""Parts of the chain for which a classifier's accuracy is logged; q0 is the cleanest, as in the published code."""
 
 Steps = tuple[Int[Tensor, " batch"], Float64[Tensor, " batch"]]
-"""The step of the training chain (0 the noisiest) at which each image is noised, and the weight of its loss."""
+"""The step of the training chain (0 is the noisiest) to which each image is noised, and the weight of its loss."""
 
 Losses = Float[Tensor, " batch"]
 Counts = Float[Tensor, " counts"]
@@ -30,8 +30,8 @@ Counts = Float[Tensor, " counts"]
 class Task(Protocol):
     """What the training loop optimises, batch by batch.
 
-    labelled: whether its images need labels. counts: names of what `losses` counts beside them, summed between two rows
-    of the log. state: what it remembers of the run, to be checkpointed.
+    labelled: whether its images need labels. counts: names of the counts that `losses` returns too, which are summed
+    between two rows of the log. state: what the task remembers during training; it is part of each checkpoint.
     """
 
     network: nn.Module
@@ -45,15 +45,15 @@ class Task(Protocol):
         ...
 
     def losses(self, batch: NoisedBatch) -> tuple[Losses, Counts]:
-        """Return each image's loss, unweighted, and the counts of the batch."""
+        """Return the unweighted loss of each image, and the counts of the batch."""
         ...
 
     def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
-        """Take note, in the state, of the losses that were met at steps i."""
+        """Update the state with the losses at steps i."""
         ...
 
     def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
-        """Return the log's further columns from the summed counts; None where nothing was counted."""
+        """Return additional columns of the log from the summed counts; a value is None if nothing was counted."""
         ...
 
 
@@ -65,7 +65,7 @@ class Denoising:
     def __init__(
         self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int, labelled: bool = False
     ):
-        """levels: grey levels of the data. labelled: whether the network is given labels."""
+        """levels: the number of grey levels of the data. labelled: whether the network is given labels."""
         self.network, self.objective, self._levels, self.labelled = network, objective, levels, labelled
         self._denoiser = ModelDenoiser.of(diffusion, network)
         self._form = PARAMETERIZATIONS[diffusion.parameterization]
@@ -73,21 +73,21 @@ class Denoising:
         self.state = objective.start(len(self.chain))
 
     def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Steps:
-        """Return the objective's choice."""
+        """Return the steps that the objective draws."""
         return self.objective.steps(stream, index, draw, len(self.chain), self.state)
 
     def losses(self, batch: NoisedBatch) -> tuple[Losses, Counts]:
-        """Return the objective's loss of each image; nothing is counted."""
+        """Return the objective's loss of each image, and no counts."""
         prediction = self._denoiser(batch.x_t, self.chain.level(batch.i), batch.condition)
         said = PredictedBatch.of(batch, prediction, self._form, self._levels)
         return self.objective(said), batch.x_0.new_empty(0)
 
     def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
-        """Tell the objective."""
+        """Pass the losses on to the objective."""
         self.objective.update(self.state, i, losses)
 
     def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
-        """Return no further columns."""
+        """Return no additional columns."""
         return {}
 
 
@@ -110,7 +110,10 @@ class Classification:
         return drawn_steps(stream, index, draw, len(self.chain), None)
 
     def losses(self, batch: NoisedBatch) -> tuple[Losses, Counts]:
-        """Return each image's cross-entropy in nats; counted: images and right answers in each quarter of the chain."""
+        """Return each image's cross-entropy in nats, and the counts.
+
+        The counts are the right answers and the images in each quarter of the chain.
+        """
         i, y = batch.i, batch.condition.y
         if batch.condition.low_res is not None:
             raise UserError("a classifier is not trained on pairs of resolutions")
@@ -123,9 +126,9 @@ class Classification:
         return functional.cross_entropy(logits, y, reduction="none"), torch.cat([right @ member, member.sum(dim=0)])
 
     def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:
-        """Remember nothing."""
+        """Do nothing: this task has no state."""
 
     def row(self, sums: Mapping[str, float]) -> dict[str, float | None]:
-        """Return the accuracy in each quarter of the chain, accuracy_q0 that of the cleanest."""
+        """Return the accuracy in each quarter of the chain; accuracy_q0 is that of the cleanest."""
         pairs = [(sums[f"right_q{quarter}"], sums[f"seen_q{quarter}"]) for quarter in range(QUARTERS)]
         return {f"accuracy_q{q}": right / seen if seen else None for q, (right, seen) in enumerate(pairs)}
