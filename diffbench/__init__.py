@@ -36,7 +36,7 @@ PUBLIC = {
     "load_benchmark": "diffbench.benchmark.load",
 }
 
-__all__ = sorted(PUBLIC)  # noqa: PLE0605  (names are those of PUBLIC)
+__all__ = sorted(PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0605  (names are those of PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 implementations does not need them, for all run on the same.
 """
 
+import importlib
 import os
 import re
 import zlib
@@ -19,6 +20,7 @@ def pytest_addoption(parser):
     parser.addoption("--sampler", action="append", default=[], help="a dotted path; again for more")
 
 
+@pytest.hookimpl(trylast=True)  # after jaxtyping's, from which on modules are checked
 def pytest_configure(config):
     """Hand the option on to where tests are parametrized, which is at import."""
     os.environ[SAMPLERS] = " ".join(config.getoption("--sampler"))
@@ -26,16 +28,28 @@ def pytest_configure(config):
         _check_types_as_python_means_them()
 
 
-def _check_types_as_python_means_them():
-    """Let `--jaxtyping-packages=diffbench,beartype.beartype` take an int for a float, and any object for Self.
+CONTRACTS = ("extractors", "guidance", "metrics", "networks", "samplers", "tables")
 
-    Python's typing rules (PEP 484) allow the first, and beartype by itself does not. It can check Self only where it
-    decorates whole classes, and jaxtyping's import hook decorates each method.
+
+def _check_types_as_python_means_them():
+    """Let `--jaxtyping-packages=diffbench,beartype.beartype` pass what is right by Python's rules or by the loader's.
+
+    An int is a float (PEP 484). Self can be checked only where whole classes are decorated, and jaxtyping's import hook
+    decorates each method. A part is of its folder's contract only once the loader has added the contract's defaults;
+    the contract tests see to that.
     """
     import beartype
 
-    overrides = beartype.FrozenDict({Self: object})
-    beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True, hint_overrides=overrides))
+    checked = beartype.beartype
+    anything = {Self: object}
+    beartype.beartype = checked(
+        conf=beartype.BeartypeConf(is_pep484_tower=True, hint_overrides=beartype.FrozenDict(anything))
+    )
+    for folder in CONTRACTS:
+        anything[importlib.import_module(f"diffbench.{folder}._contract").CONTRACT] = object
+    beartype.beartype = checked(
+        conf=beartype.BeartypeConf(is_pep484_tower=True, hint_overrides=beartype.FrozenDict(anything))
+    )
 
 
 ROOT = Path(__file__).parents[1]

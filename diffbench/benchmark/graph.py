@@ -22,8 +22,8 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 from diffbench.benchmark.foreign import Foreign, Spec
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.rows import SampleSet
+from diffbench.jobs.dataset import Split
 from diffbench.jobs.job import Job
-from diffbench.jobs.prepare import Split
 
 OWN_REFERENCE = "reference_"
 """What the name of a protocol's own reference begins with, where others name a split."""

@@ -11,12 +11,13 @@ from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.rows import SampleSet
 from diffbench.jobs.bound import BoundJob, Evaluated
 from diffbench.jobs.convert import ConvertJob
+from diffbench.jobs.dataset import DatasetPart, Split
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.extractor import ExtractorPart
 from diffbench.jobs.fit import FitJob
 from diffbench.jobs.job import Options, Part
 from diffbench.jobs.model import NetworkPart, Trained
-from diffbench.jobs.prepare import DatasetPart, PrepareJob, Split
+from diffbench.jobs.prepare import PrepareJob
 from diffbench.jobs.sample import GuidancePart, SampleJob, SamplerPart
 from diffbench.jobs.score import BoundScoreJob, PairsJob, ProtocolPart, ScoreJob
 from diffbench.jobs.shrink import ShrinkJob

@@ -13,6 +13,7 @@ from typing import Any
 
 from diffbench.base.digests import spec_digest
 from diffbench.base.stage_names import STAGES
+from diffbench.benchmark import guard
 from diffbench.benchmark.foreign import glanced
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.stage_of import stage_of
@@ -115,9 +116,9 @@ def _renamed(source: Any, renamed: Mapping[str, str]) -> Any:
 def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
     """Return the artifacts that are there with a record of another spec than the present one."""
     found = []
-    for made in artifacts:
+    for made in guard.outdated(home, artifacts):
         recorded = glanced(home / made.record).get("spec")
-        if isinstance(recorded, dict) and made.spec is not None and recorded != made.spec:
+        if isinstance(recorded, dict) and made.spec is not None:
             found.append(Held(made.path, recorded, made.spec))
     return found
 
@@ -133,7 +134,7 @@ def said(found: Sequence[Held]) -> str:
     """Return a short paragraph on outdated artifacts: how many of each stage, and why; "" where there are none."""
     if not found:
         return ""
-    lines = [f"diffbench: note: {len(found)} artifacts are out of date, and so are tables and figures of them:"]
+    lines = [f"diffbench: note: {len(found)} artifacts are out of date, and are made again where they are asked for:"]
     for stage in sorted({item.stage for item in found}, key=STAGES.index):
         own = [item for item in found if item.stage == stage]
         reasons = Counter(_reason(stage, item) for item in own)

@@ -4,10 +4,11 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from diffbench.base.errors import UserError
 from diffbench.benchmark.paths import COMPARED, RESULTS
 
 
@@ -35,6 +36,24 @@ def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:
             "from one that is alive; run one at a time, and `snakemake --unlock` after one was killed"
         )
     return alive
+
+
+@contextmanager
+def alone_in(home: Path) -> Iterator[None]:
+    """Keep runs of the workflow out of a tree: one that starts waits until the end of the block.
+
+    Raises: UserError where one is alive.
+    """
+    folder = home / ".snakemake"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "alive", "w") as alive:
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{home}: another run is at work there; wait for it or end it") from None
+        except OSError:
+            pass  # a file system without locks; whoever runs the workflow there is told
+        yield
 
 
 def unlink_records(home: Path) -> None:

@@ -1,15 +1,11 @@
 """The workflow as a command calls it: Snakemake in a process of its own, told in a few lines."""
 
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.benchmark.codehash import PACKAGE_ROOT
@@ -51,51 +47,17 @@ def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None
     raise UserError(f"{reason} (all that was said: {log})")
 
 
-@dataclass(frozen=True)
-class JobPlan:
-    """What a job would make now: its outputs, and the spec that it would be given."""
-
-    outputs: tuple[str, ...]
-    spec: Mapping[str, Any]
-
-
-def jobs_of(config: Path, targets: Sequence[str]) -> list[JobPlan]:
-    """Return every job that targets are made by, those whose outputs are there included.
-
-    Snakemake tells what it would run where it would make all again: what it says of files that are there (--summary) is
-    the command that they were made by. Raises: UserError with Snakemake's last line where the workflow cannot be read.
-    """
-    done = _done(_command(config, targets, "--cores", "1", "--dry-run", "--printshellcmds", "--forceall"))
-    jobs, paths = [], ()
-    for line in done.stdout.splitlines() + done.stderr.splitlines():
-        if line.startswith(OUTPUT):
-            paths = tuple(line.removeprefix(OUTPUT).split(", "))
-        elif line.startswith(SHELL) and "--spec" in line:
-            words = shlex.split(line.removeprefix(SHELL))
-            jobs.append(JobPlan(paths, json.loads(words[words.index("--spec") + 1])))
-    return jobs
-
-
-OUTPUT = "    output: "
-SHELL = "Shell command: "
-"""How Snakemake begins the lines of a job's outputs and of its command."""
-
-
 def take_for_made(config: Path, targets: Sequence[str]) -> None:
     """Make Snakemake record files as made by the present workflow, those of the targets that it would make again.
 
     Raises: UserError with Snakemake's last line where it cannot.
     """
-    _done(_command(config, targets, "--cores", "1", "--touch", "--quiet"))
-
-
-def _done(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    command = _command(config, targets, "--cores", "1", "--touch", "--quiet")
     done = subprocess.run(command, env=_environment(), capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["the workflow failed"]
         ours = [line for line in lines if line.startswith(OURS)]
         raise UserError((ours or lines)[-1].removeprefix(OURS).strip())
-    return done
 
 
 def _command(config: Path, targets: Sequence[str], *options: str) -> list[str]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from diffbench.jobs.dataset import Split
 from diffbench.jobs.job import Job
 from diffbench.jobs.model import Trained
-from diffbench.jobs.prepare import Split
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,10 @@
 """The job of the stage `prepare`: which data set it prepares."""
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import ClassVar, Literal, Self
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from diffbench.jobs.job import OMITTED, Job, Part
-
-Split = Literal["train", "test"]
-
-
-@dataclass(frozen=True)
-class DatasetPart(Part):
-    """A data set, without the path of its files, so that the same files in another place give the same job."""
-
-    folder: ClassVar[str] = "datasets"
-
-    def at(self, path: Path | None) -> Self:
-        """Return the data set to be read from `path`; None keeps the path in its options."""
-        return self if path is None else replace(self, options=self.options | {"path": str(path)})
+from diffbench.jobs.dataset import DatasetPart, Split
+from diffbench.jobs.job import OMITTED, Job
 
 
 @dataclass(frozen=True, kw_only=True)

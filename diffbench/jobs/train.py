@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.job import OMITTED, Job, Options, Part
 from diffbench.jobs.model import NetworkPart
-from diffbench.jobs.prepare import DatasetPart
 from diffbench.training.settings import Training
 
 

@@ -17,7 +17,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.sizes import shrunk
 from diffbench.datasets._crop import at_random
 from diffbench.datasets._split import Split
-from diffbench.jobs.prepare import DatasetPart
+from diffbench.jobs.dataset import DatasetPart
 from diffbench.training.data import Cuts
 
 COMPARED = 32
@@ -68,12 +68,13 @@ def _opened(dataset: DatasetPart) -> Split:
     return split
 
 
+def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
+
+
 def _is_of(split: Split, images: Bytes, labels: np.ndarray | None) -> bool:
     """Return whether images are a split's, as far as number, labels, and images spread over all of them tell."""
-    same_labels = (
-        split.labels is labels if split.labels is None or labels is None else np.array_equal(split.labels, labels)
-    )
-    if split.num_images != len(images) or not same_labels:
+    if split.num_images != len(images) or not _equal(split.labels, labels):
         return False
     some = np.unique(np.linspace(0, len(images) - 1, COMPARED).round().astype(int)).tolist()
     return all(np.array_equal(_made(split, k, None, images.shape[1]), images[k]) for k in some)

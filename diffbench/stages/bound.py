@@ -145,15 +145,14 @@ def spread(total: int, wanted: int | None) -> Index:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, BoundJob.read)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
     parser.add_argument("--data", type=Path, required=True, help="prepared images of the split to code (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="terms to write (.npz)")
     add_device(parser)
     given = parser.parse_args(arguments)
-    job = BoundJob.read(given.spec)
     with run_record(given.run_record, stage="bound", out=str(given.out)) as record:
-        bound(job, given.weights, given.data, given.out, device=given.device, record=record)
+        bound(given.spec, given.weights, given.data, given.out, device=given.device, record=record)
 
 
 if __name__ == "__main__":

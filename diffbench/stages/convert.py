@@ -93,14 +93,13 @@ def _built(job: GivenWeights, facts: WeightsFacts) -> nn.Module:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ConvertJob.read)
     parser.add_argument("--checkpoint", type=Path, required=True, help="weights to read (.safetensors, .pt, ...)")
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz) of the same data set")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     given = parser.parse_args(arguments)
-    job = ConvertJob.read(given.spec)
     with run_record(given.run_record, stage="convert", out=str(given.out)) as record:
-        convert(job, given.checkpoint, given.data, given.out, record)
+        convert(given.spec, given.checkpoint, given.data, given.out, record)
 
 
 if __name__ == "__main__":

@@ -175,15 +175,14 @@ def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarra
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ExtractJob.read)
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="sets of images (.npz)")
     parser.add_argument("--out", type=Path, nargs="+", required=True, help="features to write (.npz), one a set")
     parser.add_argument("--weights", type=Path, help="the extractor's weights, where it brings none of its own")
     add_device(parser)
     given = parser.parse_args(arguments)
-    job = ExtractJob.read(given.spec)
     with run_record(given.run_record, stage="extract", out=[str(path) for path in given.out]) as record:
-        extract(job, given.images, given.out, weights=given.weights, device=given.device, record=record)
+        extract(given.spec, given.images, given.out, weights=given.weights, device=given.device, record=record)
 
 
 if __name__ == "__main__":

@@ -41,14 +41,13 @@ def _images_and_labels(path: Path) -> tuple[Any, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, FitJob.read)
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
     parser.add_argument("--held-out", type=Path, required=True, help="prepared test images (.npz), for the accuracy")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     given = parser.parse_args(arguments)
-    job = FitJob.read(given.spec)
     with run_record(given.run_record, stage="fit", out=str(given.out)) as record:
-        record |= fit(job, given.data, given.held_out, given.out)
+        record |= fit(given.spec, given.data, given.held_out, given.out)
 
 
 if __name__ == "__main__":

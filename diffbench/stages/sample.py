@@ -4,14 +4,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from diffbench.base.arrays import read_member, writing_npz
+from diffbench.base.arrays import writing_npz
 from diffbench.base.classes import unlike_uniform
 from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
@@ -22,20 +22,15 @@ from diffbench.base.locks import exclusive
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.run_record import run_record
-from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
 from diffbench.diffusion.micro_batches import batch_ranges
-from diffbench.diffusion.parameterization import Prediction, X
-from diffbench.diffusion.process import Chain, Level
-from diffbench.diffusion.x_0_error import KnownErrorDenoiser
-from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts, cost_of
 from diffbench.jobs.weights_facts import WeightsFacts
-from diffbench.samplers._batches import Conditions, sample
-from diffbench.samplers._contract import Sampler, State
-from diffbench.stages._conditions import drawn_labels, upsampled_from
-from diffbench.stages._costs import Meter, flops, gradient_flops
-from diffbench.stages._model import diffusion_of, load_classifier, load_model, takes_labels
+from diffbench.samplers._batches import sample
+from diffbench.samplers._contract import State
+from diffbench.stages._costs import flops, gradient_flops
+from diffbench.stages._drawing import Drawing, drawing_of, is_labelled
+from diffbench.stages._model import takes_labels
 from diffbench.stages._shards import Shards, shard_folder
 
 
@@ -89,7 +84,7 @@ def sample_set(job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: 
 
     inputs: `weights`, and `classifier`, `low_res` and `terms` where they are used. folder: of finished micro-batches.
     """
-    drawing = _drawing(job, spacing, inputs, device)
+    drawing = drawing_of(job, spacing, inputs, device)
     shards = Shards(folder, batch_ranges(job.num_images, job.sampling.micro_batch))
     _draw(drawing, shards, job, spacing)
     _write_set(drawing, shards, job, out)
@@ -99,93 +94,10 @@ def sample_set(job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: 
     return len(drawing.chain)
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """All that the images of one set are drawn with. facts: of the model's weights. seed: of the noise."""
-
-    sampler: Sampler
-    chain: Chain
-    meter: Meter
-    facts: WeightsFacts
-    conditions: Conditions | None
-    seed: int | str
-    device: torch.device
-
-
-def _drawing(job: SampleJob, spacing: str, inputs: Inputs, device: torch.device) -> Drawing:
-    """Return what a set is drawn with. Raises: UserError where the inputs do not fit each other or the job."""
-    diffusion = diffusion_of(job)
-    chain = diffusion.chain(spacing)
-    full_chain = len(chain) == diffusion.timesteps and job.off_grid == "refuse"
-    weights = inputs.paths["weights"]
-    model, facts = load_model(job, weights, device, full_chain=full_chain, off_grid=job.off_grid)
-    if (facts.low_size is not None) != ("low_res" in inputs.paths):
-        raise UserError(f"--low-res: goes with an upsampler, and only with it; see {weights}.json")
-    gradient = None
-    if job.classifier is not None:
-        gradient = load_classifier(job.classifier, inputs.paths["classifier"], facts, device, job.off_grid)
-    sampler = job.sampler.configured()
-    denoiser = guided_denoiser(job, model, gradient, applies_gradient=sampler.applies_gradient)
-    if sampler.needs_error != ("terms" in inputs.paths):
-        raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
-    if "terms" in inputs.paths:
-        denoiser = _with_known_error(denoiser, model.chain, inputs)
-    meter = Meter(denoiser, model, gradient, job.sampler.name, sampler.adaptive)
-    conditions, seed = conditions_of(job, facts, inputs.paths.get("low_res")), job.seed
-    # Other noise than that of the image it starts from, whose pixels would else begin with equal draws.
-    seed = seed if facts.low_size is None else f"{seed}, upsampled from {facts.low_size}"
-    return Drawing(sampler, chain, meter, facts, conditions, seed, device)
-
-
-def guided_denoiser(
-    job: SampleJob, model: ModelDenoiser, gradient: ClassifierGradient | None, *, applies_gradient: bool
-) -> Denoiser:
-    """Return what the sampler calls, in the published order: eps mixed, x_0 clipped, eps shifted or the gradient added.
-
-    A classifier's labels stay with the classifier where the model is unconditional.
-    """
-    conditional = takes_labels(job)
-
-    def labelled(x: X, level: Level, condition: Condition | None = None) -> Prediction:
-        given = condition or Condition()
-        return model(x, level, given if conditional else replace(given, y=None))
-
-    denoiser: Denoiser = labelled
-    guidance = None if job.guidance is None else job.guidance.configured()
-    if guidance is not None and guidance.before_clipping:
-        denoiser = guidance(denoiser, gradient, applies_gradient=applies_gradient)
-    if job.sampling.clip_x_0:
-        denoiser = ClippedDenoiser(denoiser)
-    if guidance is not None and not guidance.before_clipping:
-        denoiser = guidance(denoiser, gradient, applies_gradient=applies_gradient)
-    return denoiser
-
-
-def _with_known_error(denoiser: Denoiser, chain: Chain, inputs: Inputs) -> Denoiser:
-    """Return a denoiser that knows the error of x_0 as the model's bound measured it."""
-    terms = inputs.paths["terms"]
-    if inputs.records["terms"]["inputs"].get("weights") != inputs.sha256["weights"]:
-        raise UserError(f"{terms}: the bound of other weights than {inputs.paths['weights']}'s")
-    return KnownErrorDenoiser.of(denoiser, chain, read_member(terms, "timesteps"), read_member(terms, "x_0_mse"))
-
-
-def conditions_of(job: SampleJob, facts: WeightsFacts, low_res: Path | None = None) -> Conditions | None:
-    """Return what image k is to be, or None where neither the model nor a classifier takes a label or an image."""
-    labelled = _is_labelled(job)
-    if low_res is not None:
-        return upsampled_from(low_res, facts, job.num_images, labelled=labelled)
-    return drawn_labels(job.labels or "iid", job.seed, facts) if labelled else None
-
-
-def _is_labelled(job: SampleJob) -> bool:
-    """Return whether the model or the classifier that guides it takes labels."""
-    return job.classifier is not None or takes_labels(job)
-
-
 def _tell_of_unequal_classes(job: SampleJob, inputs: Inputs) -> None:
     """Say on stderr where classes are unequal in the training data and labels are drawn as if they were equal."""
     told = unlike_uniform(WeightsFacts.recorded(inputs.records["weights"]).class_counts)
-    if told and _is_labelled(job) and "low_res" not in inputs.paths and job.labels != "as_in_data":
+    if told and is_labelled(job) and "low_res" not in inputs.paths and job.labels != "as_in_data":
         sys.stderr.write(f"diffbench: {told}\n")
 
 
@@ -252,7 +164,7 @@ def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, SampleJob.read)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
     parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
     parser.add_argument("--low-res", type=Path, help="the images that an upsampler starts from (.npz)")
@@ -261,11 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
     add_device(parser)
     given = parser.parse_args(arguments)
-    job = SampleJob.read(given.spec)
     outs = [str(path) for path in given.out]
     with run_record(given.run_record, stage="sample", out=outs) as record:
         sample_sets(
-            job,
+            given.spec,
             given.weights,
             given.out,
             device=given.device,

@@ -111,7 +111,9 @@ def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
     places = [[str(row[key]) for key in ("model", "sampler", "steps") if pandas.notna(row[key])] for row in rows]
     crowded = Counter(map(tuple, places))
     sampled = [row for row in rows if row["model"] != "real"]
-    varying = [key for key in VARIANT_KEYS if len({row[key] for row in sampled if pandas.notna(row.get(key))}) > 1]
+    varying = [
+        key for key in VARIANT_KEYS if len({row[key] for row in sampled if key in row and pandas.notna(row[key])}) > 1
+    ]
     result: dict[str, Any] = {}
     for place, row in zip(places, rows, strict=True):
         if crowded[tuple(place)] > 1:

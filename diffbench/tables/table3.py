@@ -70,7 +70,10 @@ def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[st
             bounds.setdefault((item["benchmark"], item["model"]), []).append(item)
     rows = []
     for place, measured in scores.items():
-        row = dict(zip(IDENTITY, place, strict=True)) | dict.fromkeys(("guidance_scale", "train_seed", "sample_seed"))
+        row: dict[str, Any] = {
+            **dict(zip(IDENTITY, place, strict=True)),
+            **dict.fromkeys(("guidance_scale", "train_seed", "sample_seed")),
+        }
         row |= models.get(row["model"], {})
         if row["model"] != REAL:
             row["train_seeds"] = max(len(_by_train_seed(items)) for items in measured.values())

@@ -72,7 +72,7 @@ def test_a_record_completes_an_entry(record, sampled):
     found = benchmark.models["released"]
     assert found.network.channels == 16 and found.network.channel_multipliers == (1, 2)
     assert found.diffusion.timesteps == 50 and found.diffusion.rescale_timesteps and found.weights == "ema"
-    assert found.training is None and found.objective is None and found.checkpoint.facts["levels"] == 17
+    assert found.training is None and found.objective is None and found.checkpoint.facts.levels == 17
     spec = sampled(benchmark, "released", "ancestral", 5).as_json()
     assert spec["network"]["channel_multipliers"] == [1.0, 2.0] and spec["network"]["attention_resolutions"] == [4]
     assert spec["diffusion"]["schedule"] == "cosine" and spec["weights"] == "ema"

@@ -1,6 +1,7 @@
 """A tree under changed code: what is adopted, what is left alone, and what an interruption leaves behind."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,13 +10,14 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
-from diffbench.benchmark.graph import Artifact
+from diffbench.benchmark.graph import Graph
+from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.tree import forget_dead_runs
 from diffbench.commands.adopt import run as command
 from diffbench.commands.adopt import stamp as stamping
 from diffbench.commands.adopt.stamp import stamp
 from diffbench.commands.adopt.tree import specs_of, tree_of
 from diffbench.commands.verify.rerun import Again
-from diffbench.commands.workflow import JobPlan
 
 DATA, WEIGHTS, SAMPLES, FEATURES, SCORES = (
     "results/data/train.npz",
@@ -64,7 +66,7 @@ def home(tmp_path, monkeypatch):
 
 
 def files(home):
-    return {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    return {path: path.read_bytes() for path in (home / "results").rglob("*") if path.is_file()}
 
 
 def test_all_that_code_alone_outdated_is_adopted_and_nothing_else_in_a_record_changes(home):
@@ -141,23 +143,16 @@ def test_an_interrupted_stamping_is_finished_by_the_next(home, monkeypatch, writ
     assert files(home) == whole
 
 
-class Graph:
-    """A graph that knows of one artifact, for a benchmark without protocols."""
-
-    benchmark = type("Benchmark", (), {"protocols": {}})
-
-    def __init__(self, *given):
-        pass
-
-    def everything(self):
-        return [Artifact(SAMPLES, "", {"spacings": [4]})]
-
-
-def test_the_graphs_spec_of_an_artifact_counts_before_its_jobs():
-    job = {"spacings": [2, 4]}
-    table = ("results/table2.csv", "results/metrics.json", "results/table2.csv.json")  # numbers have no record
-    jobs = [JobPlan((SAMPLES, f"{SAMPLES}.json"), job), JobPlan(table, job)]
-    assert specs_of(Graph(), jobs) == {SAMPLES: {"spacings": [4]}, "results/table2.csv": job}
+def test_every_artifact_of_a_benchmark_has_its_spec(tmp_path):
+    benchmark = load_benchmark(Path(__file__).parents[2] / "workflow/config/smoke.yaml")
+    graph = Graph(benchmark, tmp_path)
+    found = specs_of(graph)
+    assert found["results/models/ddpm/train0/log.csv"] == graph.model("ddpm", 0).spec
+    assert found["results/figures/fid_vs_steps.png"] == found["results/table2.csv"]
+    # Held-out real features, which are scored and compared with nothing.
+    assert "results/features/digits_features/real/test.npz" in found
+    # What the workflow writes for this benchmark, 83 artifacts with records, and table 3 on demand.
+    assert len(found) == 84 and all("code" in spec for spec in found.values())
 
 
 # -- the command
@@ -174,11 +169,9 @@ def adopt(home, monkeypatch):
             remade.extend(path.relative_to(home).as_posix() for path in chosen)
             return again or Again(notes=[f"note: {len(chosen)} made again"])
 
-        jobs = [JobPlan((path, f"{path}.json"), spec) for path, spec in specs(code).items()]
         monkeypatch.setattr(command, "load_benchmark", lambda config: type("Benchmark", (), {"name": "digits"}))
-        monkeypatch.setattr(command, "Graph", Graph)
-        monkeypatch.setattr(Graph, "everything", lambda self: [])
-        monkeypatch.setattr(command, "jobs_of", lambda config, targets: jobs)
+        monkeypatch.setattr(command, "Graph", lambda *given: None)
+        monkeypatch.setattr(command, "specs_of", lambda graph: specs(code))
         monkeypatch.setattr(command, "remade", make)
         monkeypatch.setattr(command, "take_for_made", lambda config, targets: taken.extend(targets))
         report = command.adopt(home / "results", home / "own.yaml", **options)
@@ -232,12 +225,13 @@ def test_what_cannot_be_made_again_is_not_adopted(adopt, home):
 
 
 def test_a_tree_in_which_a_run_is_at_work_is_left_alone(adopt, home):
-    (home / ".snakemake/locks").mkdir(parents=True)
-    (home / ".snakemake/locks/0.output.lock").touch()
+    alive = forget_dead_runs(home, print)
     before = files(home)
     with pytest.raises(UserError, match="another run is at work"):
         adopt()
     assert files(home) == before
+    alive.close()
+    assert adopt()[0].good
 
 
 def test_the_seed_chooses_stage_and_artifact(adopt):

@@ -21,7 +21,8 @@ from diffbench.base.records import read_records
 from diffbench.commands.measure import image_sets
 from diffbench.commands.measure import run as measure
 from diffbench.commands.measure.image_sets import Wanted, image_file
-from diffbench.jobs.prepare import DatasetPart, PrepareJob
+from diffbench.jobs.dataset import DatasetPart
+from diffbench.jobs.prepare import PrepareJob
 from diffbench.metrics.fid import frechet_distance, moments
 from diffbench.stages import extract as stage
 from diffbench.stages.prepare import prepare

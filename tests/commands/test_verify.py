@@ -16,11 +16,20 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance_file import provenance_path, read_provenance, write_recorded
+from diffbench.base.records import Row
+from diffbench.benchmark import jobs
 from diffbench.benchmark.load import parse_benchmark
+from diffbench.benchmark.rows import SampleSet
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.commands.compare_samplers.answers import write_answers
 from diffbench.commands.verify.rerun import ARGUMENTS, made_again
 from diffbench.commands.verify.run import verify
+from diffbench.jobs.extract import ExtractJob
+from diffbench.jobs.extractor import ExtractorPart
+from diffbench.jobs.fit import FitJob
+from diffbench.jobs.plot import FigurePart, PlotJob
+from diffbench.jobs.score import ProtocolPart, ScoreJob
+from diffbench.jobs.tabulate import ModelRow, TableJob, TablePart
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 DIFFBENCH = Path(sys.executable).with_name("diffbench")
@@ -37,9 +46,9 @@ def small():
     return parse_benchmark(content, "smoke")
 
 
-def stage(name, spec, *arguments):
+def stage(name, job, *arguments):
     module = importlib.import_module(f"diffbench.stages.{name}")
-    module.main(["--spec", json.dumps(spec), *map(str, arguments)])
+    module.main(["--spec", json.dumps(job.as_json()), *map(str, arguments)])
 
 
 def make(folder):
@@ -57,23 +66,32 @@ def make(folder):
     terms, bound = "results/terms/adm/train0/test.npz", "results/scores/bound/adm/train0.json"
     scores = f"results/scores/own/{SAMPLES.replace('.npz', '.json')}"
     here = ("--device", "cpu")
-    stage("prepare", bench.prepare_job().spec, "--out-train", train, "--out-test", test)
-    stage("shrink", {"size": 4}, "--data", test, "--out", "results/data/test_4.npz")
-    stage("train", bench.train_job("adm", 0).spec, "--data", train, "--out", weights, "--log-csv", log, *here)
-    spec = bench.train_classifier_job("noisy", 0).spec
+    stage("prepare", jobs.prepare_job(bench), "--out-train", train, "--out-test", test)
+    stage("shrink", jobs.shrink_job(4), "--data", test, "--out", "results/data/test_4.npz")
+    stage("train", jobs.train_job(bench, "adm", 0), "--data", train, "--out", weights, "--log-csv", log, *here)
+    noisy_job = jobs.train_classifier_job(bench, "noisy", 0)
     outs = ("--out", noisy[0], "--log-csv", noisy[1])
-    stage("train", spec, "--data", train, "--held-out", test, *outs, *here)
-    fitted = {"extractor": {"name": "classifier", "width": 4, "steps": 5}, "threads": 1}
-    stage("fit", fitted, "--data", train, "--held-out", test, "--out", ruler)
-    spec = bench.sample_job("adm_g", "ancestral", [2], 0, 30).spec
-    stage("sample", spec, "--weights", weights, "--classifier", noisy[0], "--out", samples, *here)
-    stage("bound", bench.bound_job("adm", "test").spec, "--weights", weights, "--data", test, "--out", terms, *here)
+    stage("train", noisy_job, "--data", train, "--held-out", test, *outs, *here)
+    extractor = ExtractorPart("classifier", {"width": 4, "steps": 5})
+    stage("fit", FitJob(extractor=extractor, threads=1), "--data", train, "--held-out", test, "--out", ruler)
+    sampled = jobs.sample_job(bench, SampleSet("adm_g", "ancestral", 2, 0, 0, 30, ()), [2])
+    stage("sample", sampled, "--weights", weights, "--classifier", noisy[0], "--out", samples, *here)
+    stage("bound", jobs.bound_job(bench, "adm", "test"), "--weights", weights, "--data", test, "--out", terms, *here)
     for images, out in ((samples, own), (test, real)):
-        stage("extract", fitted, "--images", images, "--out", out, "--weights", ruler, *here)
-    keys = {"benchmark": "smoke", "model": "adm_g", "guidance_scale": 1.0, "train_seed": 0}
-    row = {**keys, "sampler": "ancestral", "steps": 2, "sample_seed": 0}
-    protocol = {"name": "classifier", "extractor": "own", "metrics": ["fid"]}
-    asked = {"protocol": protocol, "rounding": "truncate", "row": row}
+        stage(
+            "extract",
+            ExtractJob(extractor=extractor, threads=1),
+            "--images",
+            images,
+            "--out",
+            out,
+            "--weights",
+            ruler,
+            *here,
+        )
+    row = Row("smoke", "adm_g", "ancestral", 2, guidance_scale=1.0, train_seed=0, sample_seed=0)
+    protocol = ProtocolPart("classifier", {"extractor": "own", "metrics": ["fid"]})
+    asked = ScoreJob(protocol=protocol, rounding="truncate", row=row)
     stage(
         "score",
         asked,
@@ -86,18 +104,17 @@ def make(folder):
         "--out",
         scores,
     )
-    whole = {**keys, "model": "adm", "sampler": None, "steps": None, "guidance_scale": None, "sample_seed": None}
-    stage("score", {"row": whole}, "--terms", terms, "--out", bound)
+    stage("score", jobs.bound_score_job(bench, "adm", 0), "--terms", terms, "--out", bound)
     tables = ("results/table2.csv", "results/metrics.json")
-    stage("tabulate", {"table": {"name": "table2"}}, "--scores", scores, bound, "--out", *tables)
-    rows = [{"benchmark": "smoke", "model": "adm", "train_seed": 0}]
-    curves = {"table": {"name": "rate_distortion"}, "rows": rows}
+    table2 = TableJob(benchmark="smoke", table=TablePart("table2"))
+    stage("tabulate", table2, "--scores", scores, bound, "--out", *tables)
+    rows = (ModelRow("smoke", "adm", 0),)
+    curves = TableJob(benchmark="smoke", table=TablePart("rate_distortion"), rows=rows)
     stage("tabulate", curves, "--terms", terms, "--out", "results/rate_distortion.csv")
-    figure = {"figure": {"name": "samples"}, "labels": ["adm_g"]}
+    figure = PlotJob(figure=FigurePart("samples"), labels=("adm_g",))
     stage("plot", figure, "--real", test, "--images", samples, "--out", "results/figures/samples_adm_g.png")
-    stage(
-        "plot", {"figure": {"name": "fid_vs_steps"}}, "--table", tables[0], "--out", "results/figures/fid_vs_steps.png"
-    )
+    fids = PlotJob(figure=FigurePart("fid_vs_steps"))
+    stage("plot", fids, "--table", tables[0], "--out", "results/figures/fid_vs_steps.png")
     shutil.rmtree(".cache")
 
 

@@ -56,6 +56,11 @@ ADAPTIVE = [sampler for sampler in ALL if getattr(sampler, "adaptive", False)]
 STEPPED = [sampler for sampler in ALL if sampler not in ADAPTIVE]
 
 
+def no_noise(i):
+    """Noise of a sampler that draws none."""
+    raise AssertionError(f"draw {i} of a sampler that says that it is deterministic")
+
+
 def standard_normals(seed, index):
     stream = Stream(seed, "step")
     return lambda i: stream.normal(index, i, (1, 2, 2)).double()
@@ -118,7 +123,7 @@ def test_moments_on_normal_data_are_those_of_the_finite_recursion(sampler, chain
         # In float64: cosine starts at sigma 2e4, from where differences of eps in float32 grow to a tenth of the image.
         x_T = Stream(1, "x_T").normal(torch.arange(num_images), 0, shape).double()
         x_T = x_T * (chain.alphas[0] ** 2 + chain.sigmas[0] ** 2).sqrt()
-        *_, last = sampler(denoiser, chain, x_T, None)
+        *_, last = sampler(denoiser, chain, x_T, no_noise)
         x = last.x
     n = x.numel()
     assert abs(x.mean() - mean) < 4 * math.sqrt(variance / n) + 1e-6
@@ -153,7 +158,7 @@ def slope(sampler, data, noisiest=2.0, cleanest=0.05, counts=(64, 256)):
         noise = noisiest * (cleanest / noisiest) ** (torch.arange(steps + 2).double() / steps)
         alphas = (1 + noise**2).rsqrt()
         chain = Chain(alphas, noise * alphas)
-        *_, state, _, _ = sampler(data.denoiser(), chain, x_T, None)
+        *_, state, _, _ = sampler(data.denoiser(), chain, x_T, no_noise)
         exact = data.flow(x_T, chain.level(0), chain.level(steps))
         errors.append(float((state.x - exact).pow(2).mean().sqrt()))
     return math.log(errors[0] / errors[1]) / math.log(counts[1] / counts[0])
@@ -195,13 +200,13 @@ def test_an_adaptive_solvers_error_follows_its_tolerance_and_each_image_has_its_
     exact, found = data.flow(x_T, chain.level(0), chain.level(len(chain) - 1)), {}
     for tolerance in (1e-3, 1e-6):
         tight = dataclasses.replace(sampler, rtol=tolerance, atol=tolerance)
-        found[tolerance] = list(tight(data.denoiser(), chain, x_T, None))
+        found[tolerance] = list(tight(data.denoiser(), chain, x_T, no_noise))
         assert float(found[tolerance][-1].level.sigma) == 0
     errors = [float((states[0].x - exact).abs().max()) for states in found.values()]
     assert errors[1] < 1e-4 < 100 * errors[1] < errors[0]
     assert (found[1e-6][-1].nfe > found[1e-3][-1].nfe).all()
     some = [7, 2, 11]
-    alone = list(tight(data.denoiser(), chain, x_T[some], None))
+    alone = list(tight(data.denoiser(), chain, x_T[some], no_noise))
     torch.testing.assert_close(alone[-1].x, found[1e-6][-1].x[some], rtol=0, atol=1e-9)
     assert torch.equal(alone[-1].nfe, found[1e-6][-1].nfe[some])
     assert found[1e-6][-1].nfe.unique().numel() > 1

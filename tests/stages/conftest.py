@@ -73,7 +73,8 @@ def specs(jobs):
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """Folder with train.npz and test.npz of the digits."""
-    from diffbench.jobs.prepare import DatasetPart, PrepareJob
+    from diffbench.jobs.dataset import DatasetPart
+    from diffbench.jobs.prepare import PrepareJob
     from diffbench.stages.prepare import prepare
 
     folder = tmp_path_factory.mktemp("data")

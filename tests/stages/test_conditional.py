@@ -76,7 +76,8 @@ def unequal(tmp_path_factory, specs):
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    from diffbench.jobs.prepare import DatasetPart, PrepareJob
+    from diffbench.jobs.dataset import DatasetPart
+    from diffbench.jobs.prepare import PrepareJob
     from diffbench.stages.prepare import prepare
 
     folder = tmp_path_factory.mktemp("unequal")

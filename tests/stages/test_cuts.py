@@ -16,7 +16,8 @@ from diffbench.base.errors import UserError
 from diffbench.base.sizes import shrunk
 from diffbench.benchmark.jobs import train_classifier_job
 from diffbench.datasets._crop import at_random, halved_then_bicubic
-from diffbench.jobs.prepare import DatasetPart, PrepareJob
+from diffbench.jobs.dataset import DatasetPart
+from diffbench.jobs.prepare import PrepareJob
 from diffbench.stages._cuts import cutting
 from diffbench.stages.prepare import prepare
 from diffbench.stages.shrink import main as shrink

@@ -18,7 +18,8 @@ from diffbench.diffusion.parameterization import Prediction
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import WeightsFacts
-from diffbench.stages.sample import conditions_of, guided_denoiser, main, sample_sets
+from diffbench.stages._drawing import conditions_of, guided_denoiser
+from diffbench.stages.sample import main, sample_sets
 from diffbench.stages.train import train
 
 

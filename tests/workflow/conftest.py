@@ -1,12 +1,16 @@
 """Copies of the checkout in which the workflow can be run, changed and killed, apart from the working tree."""
 
+import atexit
+import functools
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,34 @@ COPIED = (
 )
 CONFIG = "workflow/config/digits.yaml"
 NOTHING = "Nothing to be done"
+
+
+class Forks:
+    """Runs of Snakemake without jobs, as forks of one process that has imported torch: importing is most of their time."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("snakemake_forks.py")
+        self.process = subprocess.Popen(
+            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        atexit.register(self.process.kill)
+
+    def run(self, *arguments: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Return a finished `snakemake ARGUMENTS`."""
+        assert self.process.stdin and self.process.stdout
+        with tempfile.TemporaryDirectory() as place:
+            said = {name: f"{place}/{name}" for name in ("stdout", "stderr")}
+            request = {"arguments": arguments, "folder": str(folder), "environment": environment, **said}
+            print(json.dumps(request), file=self.process.stdin, flush=True)
+            code = int(self.process.stdout.readline())
+            texts = {name: Path(path).read_text() for name, path in said.items()}
+        return subprocess.CompletedProcess(["snakemake", *arguments], code, **texts)
+
+
+@functools.cache
+def forks() -> Forks:
+    """Return the one process that runs without jobs are forks of."""
+    return Forks()
 
 
 @dataclass
@@ -46,13 +78,20 @@ class Tree:
     def run(self, *command: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Return a finished command; expect: its exit code, None for any."""
         done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600)
-        if expect is not None and done.returncode != expect:
-            raise AssertionError(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
+        return _expected(done, expect)
 
     def snakemake(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Return a finished run of `snakemake --cores 2`."""
+        """Return a finished run of `snakemake --cores 2`; one that starts no job is a fork, any other a process of its own."""
+        if {"-n", "--touch"} & set(arguments):
+            return self.forked("--cores", "2", *arguments, expect=expect)
         return self.run("snakemake", "--cores", "2", *arguments, expect=expect)
+
+    def forked(
+        self, *arguments: str, expect: int | None = 0, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Return a finished run of `snakemake` that starts no job. environment: variables beside the shell's."""
+        done = forks().run(*arguments, folder=self.root, environment=self.environment | dict(environment or {}))
+        return _expected(done, expect)
 
     def nothing_to_do(self, *arguments: str) -> bool:
         """Return whether a run, which must succeed, found nothing to do."""
@@ -63,6 +102,11 @@ class Tree:
         """Return the jobs that a run would do now: (rule, wildcards)."""
         text = self.snakemake("-n", *arguments).stdout
         assert "missing provenance" not in text, "without records, changes go unnoticed"
+        return self.jobs(text)
+
+    @staticmethod
+    def jobs(text: str) -> list[tuple[str, dict[str, str]]]:
+        """Return the jobs in what a dry run said: (rule, wildcards)."""
         jobs: list[tuple[str, dict[str, str]]] = []
         for line in text.splitlines():
             if found := re.fullmatch(r"(?:local)?rule (\w+):", line):
@@ -115,6 +159,12 @@ class Tree:
         """Return a copy, results and records included."""
         shutil.copytree(self.root, target, symlinks=True)
         return Tree(target)
+
+
+def _expected(done: subprocess.CompletedProcess[str], code: int | None) -> subprocess.CompletedProcess[str]:
+    if code is not None and done.returncode != code:
+        raise AssertionError(f"{done.args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
 
 
 def reduced(content: dict[str, Any], cascades: bool = False) -> None:

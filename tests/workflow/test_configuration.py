@@ -13,16 +13,9 @@ PAYLOAD = '__use_yte__: true\n?open("it_ran", "w").close() or "a": 1\n'
 
 def bound_of(tree, *arguments, expect=0, environment=None):
     """Return the bound's settings of the first job that evaluates it, in a dry run, and what was said."""
-    done = subprocess.run(
-        ["snakemake", "--cores", "1", "-n", "-p", *arguments, "--", TERMS],
-        cwd=tree.root,
-        env=tree.environment | (environment or {}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = ("--cores", "1", "-n", "-p", *arguments, "--", TERMS)
+    done = tree.forked(*command, expect=expect, environment=environment)
     said = done.stdout + done.stderr
-    assert done.returncode == expect, said
     found = re.search(r'"bound": (\{[^{}]*\})', said)
     return json.loads(found[1]) if found else None, said
 

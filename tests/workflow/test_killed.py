@@ -99,10 +99,15 @@ def change(tree, seed: int = 1) -> None:
 
 
 def finished_run(tree, benchmark):
-    """Return a checkout in which a benchmark has run on pictures of its own, and what a changed copy then makes."""
+    """Return a checkout in which a benchmark has run on pictures of its own."""
     (tree.root / CONFIG).write_text(yaml.safe_dump(benchmark, sort_keys=False))
     draw_pictures(tree.root / "pictures", 0)
     tree.snakemake(TABLE)
+    return tree
+
+
+def with_its_change(tree):
+    """Return a finished checkout, and what a changed copy of it makes."""
     before = made_by(tree)
     changed = tree.copy(tree.root.with_name("changed"))
     change(changed)
@@ -114,7 +119,7 @@ def finished_run(tree, benchmark):
 
 @pytest.fixture(scope="module")
 def finished_tree(checkout, tmp_path_factory):
-    return finished_run(checkout(tmp_path_factory.mktemp("whole") / "diffbench"), BENCHMARK)
+    return with_its_change(finished_run(checkout(tmp_path_factory.mktemp("whole") / "diffbench"), BENCHMARK))
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +190,10 @@ def _kill(tree, process: subprocess.Popen, stage: str, means: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_stage_killed_in_a_changed_tree_leaves_no_old_numbers(small_tree, tmp_path):
     """Three stages, each killed while Snakemake lives: its gap is seen, and the same command fills it."""
-    finished, undisturbed = small_tree
+    finished, undisturbed = with_its_change(small_tree)
     tree = finished.copy(tmp_path / "diffbench")
     change(tree)
     for stage in ("train", "sample", "score"):
@@ -200,7 +206,7 @@ def test_a_stage_killed_in_a_changed_tree_leaves_no_old_numbers(small_tree, tmp_
 
 def test_results_whose_snakemake_records_are_gone_or_new_do_not_pass_for_another_configuration(small_tree, tmp_path):
     """As results that were copied, pulled without them, touched, or judged by time alone."""
-    tree = small_tree[0].copy(tmp_path / "diffbench")
+    tree = small_tree.copy(tmp_path / "diffbench")
     tree.configure(lambda config: config["samplers"]["ddim"].update(eta=0.5))
 
     def refused(*arguments):
@@ -221,7 +227,7 @@ def test_results_whose_snakemake_records_are_gone_or_new_do_not_pass_for_another
 
 
 def test_an_edited_table_is_not_done(small_tree, tmp_path):
-    tree = small_tree[0].copy(tmp_path / "diffbench")
+    tree = small_tree.copy(tmp_path / "diffbench")
     text = (tree.root / TABLE).read_text()
     (tree.root / TABLE).write_text(text.replace("ddpm", "dddm", 1))
     said = tree.snakemake(TABLE, expect=2).stderr

@@ -25,8 +25,10 @@ def own_lines(done) -> list[str]:
 # -- what a run does
 
 
-def test_the_table_brings_its_figures(fresh):
+def test_the_table_brings_its_figures_and_a_process_of_its_own_says_what_a_fork_says(fresh):
     made = fresh.snakemake("-n", "results/table2.csv").stdout
+    own = fresh.run("snakemake", "--cores", "2", "-n", "results/table2.csv").stdout
+    assert sorted(map(str, fresh.jobs(own))) == sorted(map(str, fresh.jobs(made)))
     for name in (
         "samples_ddpm",
         "samples_iddpm",
@@ -185,7 +187,7 @@ def test_a_module_repeats_the_jobs_that_import_it(recorded, path, rules):
 )
 def test_a_mistake_in_the_configuration_is_one_line(fresh, change, words):
     fresh.configure(change)
-    done = fresh.snakemake("results/table2.csv", expect=2)
+    done = fresh.forked("--cores", "2", "results/table2.csv", expect=2)
     (line,) = own_lines(done)
     assert line.startswith(f"diffbench: {CONFIG}: ") and all(word in line for word in words)
 

@@ -1,4 +1,4 @@
-"""Samplers compared: `diffbench compare --candidate X --baseline Y` asks for this, with runs that are in no table."""
+"""Samplers compared: `diffbench compare-samplers` asks for this, with runs that are in no table."""
 
 if summary.compared:
 

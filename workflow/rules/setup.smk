@@ -65,7 +65,7 @@ with one_line_errors():
     graph.read_foreign()
     require_own_results(HOME, [*graph.everything(), *summary.everything()], summary.tables(), sys.argv)
 if is_run(sys.argv):
-    say_outdated(HOME, graph.everything(), sys.stderr.write)
+    say_outdated(HOME, [*graph.everything(), *summary.everything()], sys.stderr.write)
 
 # -- what rules give to jobs beside files
 

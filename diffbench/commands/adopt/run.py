@@ -13,13 +13,11 @@ from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.outdated import Held
 from diffbench.benchmark.places import CONFIGURATION, home_of, require_own_tree
+from diffbench.benchmark.tree import alone_in
 from diffbench.commands.adopt.stamp import stamp
 from diffbench.commands.adopt.tree import Tree, specs_of, tree_of
 from diffbench.commands.verify.rerun import Again, by_stage, in_turn, remade
-from diffbench.commands.workflow import jobs_of, take_for_made
-
-ON_DEMAND = ("results/table3.csv",)
-"""What `all` does not make: adopted where somebody asked for it."""
+from diffbench.commands.workflow import take_for_made
 
 CHANGED = "nothing was adopted, since these bytes changed; --stage names stages to adopt without the others"
 
@@ -53,17 +51,16 @@ def adopt(
     if home_of(benchmark.name).resolve() != home.resolve():
         raise UserError(f"{results}: is not the tree of {config}, whose results are in {home_of(benchmark.name)}")
     require_own_tree(home, config, benchmark.name)
-    jobs = jobs_of(config, ["all", *(place for place in ON_DEMAND if (home / place).is_file())])
-    _require_alone(home)
-    tree = tree_of(home, specs_of(Graph(benchmark, home), jobs), stages)
-    left = tuple(f"left alone: {path}: {reason}" for path, reason in sorted(tree.left.items()))
-    again = _made_again(tree, rerun, seed)
-    if again.bad:
-        return Report((*again.bad, CHANGED), good=False)
-    stamp(tree)
+    with alone_in(home):
+        tree = tree_of(home, specs_of(Graph(benchmark, home)), stages)
+        again = _made_again(tree, rerun, seed)
+        if again.bad:
+            return Report((*again.bad, CHANGED), good=False)
+        stamp(tree)
     kept = [*tree.current, *(item.path for item in tree.outdated)]
     if kept:  # also where nothing was outdated: an adoption that was interrupted may have stamped it
         take_for_made(config, kept)
+    left = (f"left alone: {path}: {reason}" for path, reason in sorted(tree.left.items()))
     return Report((*again.notes, *left, _summary(tree)), good=True)
 
 
@@ -80,12 +77,6 @@ def _configured(home: Path) -> Path:
         return home / (home / CONFIGURATION).read_text().strip()
     except OSError:
         raise UserError(f"{home}: does not say which file configured it; name the file by --configfile") from None
-
-
-def _require_alone(home: Path) -> None:
-    """Raise UserError where Snakemake is at work. Locks of killed runs are gone: it clears them when it starts."""
-    if any((home / ".snakemake/locks").glob("*.lock")):
-        raise UserError("another run is at work on this benchmark; wait for it or end it")
 
 
 def _made_again(tree: Tree, count: int, seed: int) -> Again:

@@ -12,7 +12,8 @@ from diffbench.base.provenance_file import difference, read_provenance
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
-from diffbench.commands.workflow import JobPlan
+from diffbench.benchmark.paths import training_log
+from diffbench.benchmark.report import Report
 
 Record = Mapping[str, Any]
 
@@ -32,20 +33,13 @@ class Tree:
     left: Mapping[str, str]
 
 
-def specs_of(graph: Graph, jobs: Iterable[JobPlan]) -> dict[str, Mapping[str, Any]]:
-    """Return the present spec of every artifact, by its path.
-
-    The graph knows what each artifact's record is to hold; tables, figures and logs have the spec of their job, which
-    the workflow tells.
-    """
-    of_jobs = {
-        path: job.spec
-        for job in jobs
-        for path in job.outputs
-        if f"{path}.json" in job.outputs  # the outputs without a record are no artifacts
-    }
-    held_out = [graph.real_features(name, graph.other_split(name)) for name in graph.benchmark.protocols]
-    return of_jobs | {made.path: made.spec for made in (*graph.everything(), *held_out) if made.spec is not None}
+def specs_of(graph: Graph) -> dict[str, Mapping[str, Any]]:
+    """Return the present spec of every artifact of a benchmark, by its path."""
+    of = graph.benchmark.extractor_of
+    held_out = [graph.real_features(of(name), graph.other_split(name)) for name in graph.benchmark.protocols]
+    found = {made.path: made.spec for made in (*graph.everything(), *held_out, *Report(graph).everything())}
+    logs = {training_log(path): spec for path, spec in found.items() if spec is not None and "training" in spec}
+    return {path: spec for path, spec in (found | logs).items() if spec is not None}
 
 
 def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collection[str] = STAGES) -> Tree:

@@ -25,7 +25,8 @@ def conform_network(path: Path, config: dict) -> list[Comparison]:
     inputs = {
         name.removeprefix("input:"): torch.from_numpy(array.copy()) for name, array in arrays.items() if ":" in name
     }
-    network = published_network(config, tuple(inputs["x"].shape[1:]))
+    _, channels, height, width = inputs["x"].shape
+    network = published_network(config, (channels, height, width))
     load_fitting(network, weights, path)
     network.eval()
     x, t = inputs["x"], inputs["timesteps"].float()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from diffbench.diffusion.denoiser import (
     Condition,
     Denoiser,
     ModelDenoiser,
+    Variance,
     reverse_log_variance,
     reverse_mean,
 )
@@ -38,7 +40,7 @@ NOISY_TOLERANCE = 2e-3
 NOISY = 1000.0
 """Above this 1 / sqrt(alpha_bar), the reference's own float32 rounding shows, and NOISY_TOLERANCE holds."""
 
-PARAMETERIZATION_NAMES = {"epsilon": "eps", "x_start": "x_0", "x_prev": "mu"}
+PARAMETERIZATION_NAMES: dict[str, Literal["eps", "x_0", "mu"]] = {"epsilon": "eps", "x_start": "x_0", "x_prev": "mu"}
 VARIANCE_NAMES = {"learned": "learned_diagonal"}
 VARIANCES = ("fixed_small", "fixed_large", "learned", "learned_range")
 TABLES = frozenset({"timestep_map", "betas", "alphas_cumprod", "posterior_variance"})
@@ -69,7 +71,7 @@ class Formulas:
         self.ddim_chain = Chain.from_alpha_bars(alpha_bars.astype(np.float32).astype(np.float64))
         scale = 1000.0 / timesteps if config.get("rescale_timesteps") else 1.0
         network_t = torch.tensor(kept[::-1], dtype=torch.float32) * scale
-        variance = VARIANCE_NAMES.get(config["variance"], config["variance"])
+        variance = cast(Variance, VARIANCE_NAMES.get(config["variance"], config["variance"]))
         # The published code treats a shortened chain as a chain of its own; so its levels are the training chain here.
         self.model = ModelDenoiser(
             self._network, self.chain, network_t, PARAMETERIZATION_NAMES[config["mean"]], variance

@@ -75,8 +75,8 @@ CLASSIFIER: dict[str, Any] = {
 }
 """guided-diffusion's noisy classifiers, in the words of the diffusion models: width is num_channels, depth blocks."""
 
-UNSCALED = {"rescale_timesteps": False, "rescale_learned_sigmas": False}
-LSUN_2021 = UNSCALED | {
+UNSCALED: dict[str, Any] = {"rescale_timesteps": False, "rescale_learned_sigmas": False}
+LSUN_2021: dict[str, Any] = UNSCALED | {
     "num_res_blocks": 2,
     "num_heads": 1,
     "use_scale_shift_norm": False,
@@ -84,9 +84,9 @@ LSUN_2021 = UNSCALED | {
     "diffusion_steps": 1000,
     "noise_schedule": "linear",
 }
-LABELLED = {"class_cond": True}
-HEADS_64 = {"num_head_channels": 64}
-VLB = {"use_kl": True, "schedule_sampler": "loss-second-moment"}
+LABELLED: dict[str, Any] = {"class_cond": True}
+HEADS_64: dict[str, Any] = {"num_head_channels": 64}
+VLB: dict[str, Any] = {"use_kl": True, "schedule_sampler": "loss-second-moment"}
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _upsampler(file: str, family: str, low_size: int, size: int, flags: Mapping[
 
 
 BEST_1000 = "best at 1000 steps"
-DROPOUT = {"dropout": 0.1}
+DROPOUT: dict[str, Any] = {"dropout": 0.1}
 
 ALL = (
     _improved("imagenet64_uncond_100M_1500K.pt", "ImageNet", 64, 1000),

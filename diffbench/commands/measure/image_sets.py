@@ -20,7 +20,8 @@ from diffbench.commands.measure.cached import whole
 from diffbench.commands.sampler_option import parsed
 from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import SUFFIXES, PictureTree
-from diffbench.jobs.prepare import DatasetPart, PrepareJob
+from diffbench.jobs.dataset import DatasetPart
+from diffbench.jobs.prepare import PrepareJob
 from diffbench.protocols._contract import ARRAYS
 from diffbench.stages._image_file import image_set
 from diffbench.stages.prepare import prepare

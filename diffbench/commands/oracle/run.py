@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pandas
 import torch
@@ -85,10 +86,12 @@ def order_claims(table: pandas.DataFrame) -> list[Claim]:
     A solver may do better on some data (normal data's flow is linear), never worse.
     """
     found = []
-    fitted = table[(table["schedule"] == LOG_SNR) & table["measured_order"].notna()]
-    for (sampler, variance), rows in fitted.groupby(["sampler", "reverse_variance"], sort=False):
+    fitted = table.loc[(table["schedule"] == LOG_SNR) & table["measured_order"].notna()]
+    for key, rows in fitted.groupby(["sampler", "reverse_variance"], sort=False):
+        sampler, variance = cast(tuple[str, str], key)
         # Errors of a variance may change their sign on the way: of a stochastic sampler, the largest are followed.
-        least = rows.loc[rows["error"].idxmax() if rows["stochastic"].iloc[0] else rows["measured_order"].idxmin()]
+        errors, orders = cast(pandas.Series, rows["error"]), cast(pandas.Series, rows["measured_order"])
+        least = rows.loc[errors.idxmax() if rows.iloc[0]["stochastic"] else orders.idxmin()]
         order, declared = float(least["measured_order"]), int(least["order"])
         # A start of lower order costs the rest, but where x_0 hardly moves yet, it may not show.
         lowest = min(declared, int(least["startup_order"]) + 1)

@@ -54,16 +54,16 @@ class Runs:
         table = pandas.DataFrame(self.rows, columns=pandas.Index(COLUMNS))
         keys = ["data", "sampler", "reverse_variance"]
         for _, rows in table[(table["schedule"] == LOG_SNR) & (table["steps"] >= FITTED)].groupby(keys):
-            table.loc[rows.index, "measured_order"] = measured_order(rows["steps"], rows["error"])
+            table.loc[rows.index, "measured_order"] = measured_order(list(rows["steps"]), list(rows["error"]))
         return table
 
 
 def measured_order(steps: Sequence[float], errors: Sequence[float]) -> float:
     """Return the exponent p of error = c steps^-p, by least squares in logarithms; NaN where an error is 0."""
-    errors = np.asarray(errors, np.float64)
-    if not (errors > 0).all():
+    x, y = np.asarray(steps, np.float64), np.asarray(errors, np.float64)
+    if not (y > 0).all():
         return float("nan")
-    return -float(np.polyfit(np.log(np.asarray(steps, np.float64)), np.log(errors), 1)[0])
+    return -float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
 def run_samplers(entries: Sequence[Entry]) -> Runs:

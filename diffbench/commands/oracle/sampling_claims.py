@@ -7,6 +7,7 @@ are not met: a benchmark that says that all hold would be wrong.
 import math
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from diffbench.diffusion.parameterization import Prediction, X
 from diffbench.diffusion.process import Chain, Level, respaced_chain, training_chain
 from diffbench.metrics.precision import precision
 from diffbench.metrics.recall import recall
+from diffbench.samplers._contract import Sampler
 from diffbench.samplers._outcome import exact_outcome
 from diffbench.samplers._steps import towards
 from diffbench.samplers.ddim import Ddim
@@ -82,7 +84,9 @@ def noise_share() -> Iterator[Claim]:
         rises, shown = True, ""
         for steps in (10, 20, 50, 100):
             chain = respaced_chain(schedule, TRAINING_STEPS, str(steps))
-            outcomes = [exact_outcome(Ddim(eta), stack.data.denoiser(), chain, stack.shape) for eta in ETAS]
+            outcomes = [
+                exact_outcome(cast(Sampler, Ddim(eta)), stack.data.denoiser(), chain, stack.shape) for eta in ETAS
+            ]
             distances = [stack.frechet(outcome.mean, outcome.variance) for outcome in outcomes]
             for name in names:
                 rises &= all(before[name] < after[name] for before, after in pairwise(distances))
@@ -145,8 +149,8 @@ def _temperature_of_ddim() -> Claim:
         prediction = denoiser(x, level)
         return with_eps(prediction, prediction.eps / TEMPERATURE, x, level)
 
-    noise = exact_outcome(Ddim(), denoiser, chain, stack.shape).variance * TEMPERATURE**2
-    eps = exact_outcome(Ddim(), cooled, chain, stack.shape).variance
+    noise = exact_outcome(cast(Sampler, Ddim()), denoiser, chain, stack.shape).variance * TEMPERATURE**2
+    eps = exact_outcome(cast(Sampler, Ddim()), cooled, chain, stack.shape).variance
     distances = [stack.frechet(torch.zeros_like(noise), found)["1/f^2"] for found in (noise, eps)]
     apart = abs(distances[1] / distances[0] - 1)
     shares = ", ".join(f"{float(stack.counts @ found[0, 0]) / (VARIANCE * SIZE**2):.4f}" for found in (noise, eps))
