@@ -261,9 +261,7 @@ def _member(archive: zipfile.ZipFile, path: Path | str, name: str) -> zipfile.Zi
     if not count:
         raise UserError(f"{path}: no array '{name}'; it holds {_listed(archive)}")
     if count > 1:
-        raise UserError(
-            f"{path}: {count} arrays are named '{name}'; save the one that is meant under a name of its own"
-        )
+        raise UserError(f"{path}: {count} arrays are named '{name}'; give each a name of its own")
     info = archive.getinfo(f"{name}.npy")
     if info.flag_bits & 1:
         raise UserError(f"{path}: array {name} is encrypted; save the file without a password")

@@ -85,7 +85,7 @@ def upstream_of(spec: Mapping[str, Any], **several: Sequence[Path]) -> dict[str,
         expected = held.get(source, [])
         expected = [expected] if isinstance(expected, str) else expected
         if source in held and len(expected) != len(paths):
-            raise UserError(f"--{source}: {len(paths)} files, and the spec is of {len(expected)}")
+            raise UserError(f"--{source}: {len(paths)} files, but the spec names {len(expected)}")
         found |= dict(zip(map(str, paths), expected, strict=False))
     return found
 
@@ -100,7 +100,7 @@ def require_upstream(path: Path, expected: str, record: Mapping[str, Any] | None
     else:
         agrees = record is not None and spec_digest(record["spec"]) == expected
     if not agrees:
-        raise UserError(f"{path}: was made from other settings, code or data than this job is of; {way_out(path)}")
+        raise UserError(f"{path}: was made from other settings, code or data than this job asks for; {way_out(path)}")
 
 
 def require_files(paths: Sequence[Path | str]) -> None:

@@ -50,7 +50,7 @@ class Protocol:
             raise ValueError(f"reference '{self.reference}' is not allowed; allowed: train, test, or a path of an .npz")
         odd = sorted(set(self.settings) - set(self.metrics))
         if odd:
-            raise ValueError(f"settings: of '{odd[0]}', which is not among the metrics {', '.join(self.metrics)}")
+            raise ValueError(f"settings: '{odd[0]}' is not among the metrics {', '.join(self.metrics)}")
 
     @property
     def reference_file(self) -> Path | None:
