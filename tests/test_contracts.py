@@ -11,11 +11,16 @@ import torch
 import diffbench
 from diffbench.base import plugins
 from diffbench.benchmark import entries
+from diffbench.jobs.job import Part
+from diffbench.jobs.prepare import DatasetPart
 
 PACKAGE = Path(diffbench.__file__).parent
 
 READERS = ("stages", "benchmark", "commands", "comparison", "training", "cli.py", "api.py")
 """What is above the parts, and training, which is given them."""
+
+# A job holds a part by its name and settings, under the name that the part has.
+IN_JOBS = {*Part.__dataclass_fields__, *dir(DatasetPart)}
 
 # By folder: the variables that hold a part, and what is read of other things that have the same name there.
 HELD = {
@@ -69,7 +74,7 @@ def test_every_attribute_that_is_read_is_declared(folder):
     variables, others = HELD[folder]
     read = {name: places for variable in variables for name, places in reads().get(variable, {}).items()}
     assert read.keys() & declared(folder), f"no part is held by {variables}: name other variables"
-    assert {name: places for name, places in read.items() if name not in declared(folder) | others} == {}
+    assert {name: places for name, places in read.items() if name not in declared(folder) | others | IN_JOBS} == {}
 
 
 def test_what_is_read_of_a_part_of_any_folder_is_declared_in_one():

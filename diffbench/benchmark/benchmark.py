@@ -210,10 +210,6 @@ class Benchmark:
         """Return the name of a protocol's extractor entry."""
         return self.protocols[protocol][1].extractor
 
-    def measures_fid(self, row: SampleSet) -> bool:
-        """Return whether a protocol of a row has FID among its metrics."""
-        return any("fid" in self.protocols[name][1].metrics for name in row.protocols)
-
     @property
     def data_path(self) -> Path | None:
         """Where the data set is read from, None where it ships with a package."""

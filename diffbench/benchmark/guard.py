@@ -13,12 +13,18 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.benchmark.foreign import glanced, snakemake_specs
 from diffbench.benchmark.graph import Artifact
+from diffbench.benchmark.outdated import Held, outdated
 
 NO_RUN = ("--mode", "--unlock", "--delete-all-output")
 """Options of a job that an executor started, and of commands that make nothing: those are no runs."""
 
 FORCED = ("--forceall", "-F")
 FORCED_SOME = ("--force", "-f", "--forcerun", "-R")
+
+
+def is_run(words: Sequence[str]) -> bool:
+    """Return whether a command makes what is out of date, and nothing else. words: the command's."""
+    return not _has(words, *FORCED, *NO_RUN)
 
 
 def require_own_results(
@@ -34,32 +40,10 @@ def require_own_results(
         _require_unedited(home, tables)
 
 
-def is_run(words: Sequence[str]) -> bool:
-    """Return whether a command makes what is out of date, and nothing else. words: the command's."""
-    return not _has(words, *FORCED, *NO_RUN)
-
-
-def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Artifact]:
-    """Return the artifacts whose own record is of another spec."""
-    found = []
-    for made in artifacts:
-        spec = glanced(home / made.record).get("spec")
-        if spec is not None and spec_digest(spec) != made.digest:
-            found.append(made)
-    return found
-
-
-def will_run(home: Path, made: Artifact) -> bool:
-    """Return whether Snakemake's own record of an outdated artifact tells it to make it again."""
-    specs = snakemake_specs(home, made.path)
-    # The job's spec may be of several outputs; what it is made from and by is the same for all of them.
-    return bool(specs) and all(spec_digest(spec) != made.digest for spec in specs)
-
-
 def _require_settings(home: Path, artifacts: Iterable[Artifact], words: Sequence[str]) -> None:
     found = outdated(home, artifacts)
     if not _has(words, "--rerun-triggers"):
-        found = [made for made in found if not will_run(home, made)]
+        found = [made for made in found if not _will_run(home, made)]
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise UserError(
@@ -67,6 +51,13 @@ def _require_settings(home: Path, artifacts: Iterable[Artifact], words: Sequence
             "Snakemake's records (.snakemake/metadata) do not show it: they are missing, or --touch or "
             "--rerun-triggers made them so; bring the records back (dvc checkout), or make all again with --forceall"
         )
+
+
+def _will_run(home: Path, made: Held) -> bool:
+    """Return whether Snakemake's own record of an outdated artifact tells it to make it again."""
+    specs = snakemake_specs(home, made.path)
+    # The job's spec may be of several outputs; what it is made from and by is the same for all of them.
+    return bool(specs) and all(spec_digest(spec) != spec_digest(made.present) for spec in specs)
 
 
 def _require_unedited(home: Path, tables: Iterable[Artifact]) -> None:

@@ -1,5 +1,7 @@
 """Samplers compared: `diffbench compare-samplers` asks for this, with runs that are in no table."""
 
+from diffbench.benchmark.protocols import measures
+
 if summary.compared:
 
     rule comparison:
@@ -19,7 +21,7 @@ if summary.compared:
             call("tabulate", {"--scores": "input.scores", "--out": "output.table"})
 
 
-if any(map(bench.measures_fid, summary.compared)):
+if any(measures(bench.protocols, row.protocols, "fid") for row in summary.compared):
 
     rule comparison_figure:
         input:

@@ -63,9 +63,10 @@ graph = Graph(bench, HOME, ROOT, notice=say)
 summary = Report(graph)
 with one_line_errors():
     graph.read_foreign()
-    require_own_results(HOME, [*graph.everything(), *summary.everything()], summary.tables(), sys.argv)
+    made = [*graph.everything(), *summary.everything()]
+    require_own_results(HOME, made, summary.tables(), sys.argv)
 if is_run(sys.argv):
-    say_outdated(HOME, [*graph.everything(), *summary.everything()], sys.stderr.write)
+    say_outdated(HOME, made, sys.stderr.write)
 
 # -- what rules give to jobs beside files
 

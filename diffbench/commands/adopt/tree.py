@@ -35,8 +35,7 @@ class Tree:
 
 def specs_of(graph: Graph) -> dict[str, Mapping[str, Any]]:
     """Return the present spec of every artifact of a benchmark, by its path."""
-    of = graph.benchmark.extractor_of
-    held_out = [graph.real_features(of(name), graph.other_split(name)) for name in graph.benchmark.protocols]
+    held_out = [graph.held_out(name) for name in graph.benchmark.protocols]
     found = {made.path: made.spec for made in (*graph.everything(), *held_out, *Report(graph).everything())}
     logs = {training_log(path): spec for path, spec in found.items() if spec is not None and "training" in spec}
     return {path: spec for path, spec in (found | logs).items() if spec is not None}
