@@ -293,7 +293,7 @@ def _offset(path: Path | str, info: zipfile.ZipInfo) -> int:
 
 
 def _read_header(stream: io.BufferedIOBase, path: Path | str, name: str) -> Header:
-    """Return the header at the start of a stream. Raises: UserError, or whatever else the parser raises."""
+    """Return the header at the start of a stream. Raises: UserError, or any error of the parser."""
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise UserError(f"{path}: array {name} is of version {version} of the .npy format, which is not known")

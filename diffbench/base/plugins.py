@@ -188,7 +188,7 @@ def stated(entry: Any) -> Any:
 def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> tuple[str, Any]:
     """Return a part's name and instance from an entry: a name, or a map with `name` and options.
 
-    default: the name where the entry gives none. Raises: UserError.
+    default: the name if the entry gives none. Raises: UserError.
     """
     entry = {"name": entry} if isinstance(entry, str) else stated(entry)
     if not is_map(entry):

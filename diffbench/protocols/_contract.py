@@ -54,7 +54,7 @@ class Protocol:
 
     @property
     def reference_file(self) -> Path | None:
-        """The reference's path, where it is no split of the data set."""
+        """The path of the reference; None if it is a split of the data set."""
         return None if self.reference in ("train", "test") else Path(self.reference)
 
     def metric_options(self, metric: str) -> dict[str, Any]:
