@@ -261,9 +261,7 @@ def _member(archive: zipfile.ZipFile, path: Path | str, name: str) -> zipfile.Zi
     if not count:
         raise UserError(f"{path}: no array '{name}'; it holds {_listed(archive)}")
     if count > 1:
-        raise UserError(
-            f"{path}: {count} arrays are named '{name}'; save the one that is meant under a name of its own"
-        )
+        raise UserError(f"{path}: {count} arrays are named '{name}'; give each a name of its own")
     info = archive.getinfo(f"{name}.npy")
     if info.flag_bits & 1:
         raise UserError(f"{path}: array {name} is encrypted; save the file without a password")
@@ -295,7 +293,7 @@ def _offset(path: Path | str, info: zipfile.ZipInfo) -> int:
 
 
 def _read_header(stream: io.BufferedIOBase, path: Path | str, name: str) -> Header:
-    """Return the header at the start of a stream. Raises: UserError, or whatever else the parser raises."""
+    """Return the header at the start of a stream. Raises: UserError, or any error of the parser."""
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise UserError(f"{path}: array {name} is of version {version} of the .npy format, which is not known")

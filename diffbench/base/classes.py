@@ -34,6 +34,6 @@ def unlike_uniform(counts: Sequence[int] | None) -> str | None:
     if share < TOLD_FROM:
         return None
     return (
-        f"classes have {min(counts)} to {max(counts)} training images, and labels are drawn as if all had as many: "
-        f"{share:.0%} of them would be others in the data; 'labels: as_in_data' draws them as there"
+        f"classes have {min(counts)} to {max(counts)} training images, but labels are drawn as if all had as many, so "
+        f"{share:.0%} of the labels differ from the data's; 'labels: as_in_data' draws them as the data have them"
     )

@@ -62,7 +62,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _end_with_parent() -> None:
-    """End this process when the run that asked for it dies, so that no orphan writes where the next run works."""
+    """End this process when the run that started it dies, so that it cannot write to the files of the next run."""
     parent = os.environ.get("DIFFBENCH_PARENT", "")
     if not parent.isdigit():
         return

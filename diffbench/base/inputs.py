@@ -84,7 +84,7 @@ def upstream_of(upstream: Mapping[str, str | Sequence[str]], **several: Sequence
         expected = upstream.get(source, ())
         expected = [expected] if isinstance(expected, str) else expected
         if source in upstream and len(expected) != len(paths):
-            raise UserError(f"--{source}: {len(paths)} files, and the spec is of {len(expected)}")
+            raise UserError(f"--{source}: {len(paths)} files, but the spec names {len(expected)}")
         found |= dict(zip(map(str, paths), expected, strict=False))
     return found
 
@@ -99,7 +99,7 @@ def require_upstream(path: Path, expected: str, record: Mapping[str, Any] | None
     else:
         agrees = record is not None and spec_digest(record["spec"]) == expected
     if not agrees:
-        raise UserError(f"{path}: was made from other settings, code or data than this job is of; {way_out(path)}")
+        raise UserError(f"{path}: was made from other settings, code or data than this job asks for; {way_out(path)}")
 
 
 def require_files(paths: Sequence[Path | str]) -> None:

@@ -147,14 +147,14 @@ def configure(part: type, options: Any, where: str) -> Any:
         hints = typing.get_type_hints(part)
     except Exception as error:
         raise UserError(
-            f"{where}: a field of {part.__name__} has an annotation that means nothing ({error})"
+            f"{where}: a field of {part.__name__} has an annotation that cannot be resolved ({error})"
         ) from error
     refused: Mapping[str, str] = getattr(part, "no_options", {})
     for key in options:
         others = [str(other) for other in options if other != key and (other in refused or other not in fields)]
-        also = f" (nor are {', '.join(others)})" if others else ""
+        also = f" (nor can {', '.join(others)})" if others else ""
         if key in refused:
-            raise UserError(f"{where}.{key}: is not to be chosen here: {refused[key]}{also}")
+            raise UserError(f"{where}.{key}: cannot be set here: {refused[key]}{also}")
         if key not in fields:
             raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}{also}")
     values = {key: coerced(value, hints[key], f"{where}.{key}") for key, value in options.items()}
@@ -188,7 +188,7 @@ def stated(entry: Any) -> Any:
 def chosen(folder: str, entry: Any, where: str, default: str | None = None) -> tuple[str, Any]:
     """Return a part's name and instance from an entry: a name, or a map with `name` and options.
 
-    default: the name where the entry gives none. Raises: UserError.
+    default: the name if the entry gives none. Raises: UserError.
     """
     entry = {"name": entry} if isinstance(entry, str) else stated(entry)
     if not is_map(entry):

@@ -29,7 +29,9 @@ class Recorded(dict[str, Any]):
     source: Path
 
     def __missing__(self, key: str) -> Any:
-        raise UserError(f"{self.source}: records no '{key}'; the artifact beside it is of another stage than is needed")
+        raise UserError(
+            f"{self.source}: records no '{key}'; its artifact was made by another stage than the one needed"
+        )
 
 
 def read_provenance(path: Path | str) -> Recorded:
@@ -86,7 +88,9 @@ def recorded_text(content: Mapping[str, Any]) -> str:
 
 def difference(found: str, recorded: Any) -> str:
     """Return the part of a message that says how an artifact's hash differs from the one in its record."""
-    return f"is not what its record says (sha256 {found[:12]}, recorded {str(recorded)[:12]}), so damaged or edited"
+    return (
+        f"is not what its record says (sha256 {found[:12]}, recorded {str(recorded)[:12]}), so it was damaged or edited"
+    )
 
 
 def way_out(artifact: Path | str) -> str:

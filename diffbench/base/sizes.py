@@ -46,7 +46,7 @@ def factor(height: int, width: int, size: int) -> int:
     times = height // size
     if times < 2 or times * size != height or width % times:
         raise UserError(
-            f"images of {height}x{width} cannot be shrunk to a height of {size}; choose a half, a third, ... of theirs"
+            f"images of {height}x{width} cannot be shrunk to a height of {size}; choose 1/2, 1/3, ... of {height}"
         )
     return times
 

@@ -65,5 +65,5 @@ def _require_one_protocol(a: Mapping[str, Any], b: Mapping[str, Any], metric: st
         if one.get(field) != other.get(field) and field not in varies:
             raise UserError(
                 f"not comparable: {field} ({one.get(field, 'absent')} against {other.get(field, 'absent')}); "
-                f"where it differs by design, say --varies {field}"
+                f"if it differs by design, add --varies {field}"
             )

@@ -46,7 +46,9 @@ def row_named(
     for item in found:
         odd = [key for key in NUMBERS if not math.isfinite(item[key])]
         if odd:
-            raise UserError(f"{metric} of '{selector}': {odd[0]} is {item[odd[0]]}, no number to compare; score again")
+            raise UserError(
+                f"{metric} of '{selector}': {odd[0]} is {item[odd[0]]}, not a number to compare; score again"
+            )
     return found
 
 
@@ -64,7 +66,9 @@ def _selected(alike: Sequence[Mapping[str, Any]], selector: str, metric: str) ->
     if place in known:
         raise UserError(f"no {metric} of '{selector}'; there is {place}, but not with these keys")
     if Path(selector).exists():
-        raise UserError(f"no {metric} of '{selector}'; of what `diffbench measure` scored, name the file of scores")
+        raise UserError(
+            f"no {metric} of '{selector}'; to compare what `diffbench measure` scored, name its file of scores"
+        )
     raise UserError(f"no {metric} of '{selector}'; {nearest(place, known)}")
 
 
@@ -94,7 +98,7 @@ def _wanted(selector: str, metric: str) -> dict[str, str]:
     start = next((i for i, part in enumerate(parts) if "=" in part), len(parts))
     plain, keyed = parts[:start], "/".join(parts[start:])
     if not plain or len(plain) > len(PLACE) or not all(plain):
-        raise UserError(f"'{selector}' is no row; write model/sampler/steps, for example iddpm/ddim/25")
+        raise UserError(f"'{selector}' is not a row; write model/sampler/steps, for example iddpm/ddim/25")
     if metric in OF_A_MODEL:
         plain = plain[:1]
     wanted: dict[str, str] = dict(zip(PLACE, plain, strict=False))

@@ -55,13 +55,13 @@ def _rows(path: Path) -> list[dict[str, str | None]]:
         raise UserError(f"{path}: not a table of scores: it is not CSV ({error})") from None
     twice = [name for name in head if name and head.count(name) > 1]
     if twice:
-        raise UserError(f"{path}: two columns are named {twice[0]}; remove the one that is not meant")
+        raise UserError(f"{path}: two columns are named {twice[0]}; remove the wrong one")
     for number, row in enumerate(rows, start=1):
         # DictReader puts cells beyond the head under the key None.
         surplus = row.pop(None, [])  # type: ignore[call-overload]
         if surplus:
             raise UserError(
-                f"{path}: row {number} has {len(surplus)} cells more than the head, so its numbers stand in wrong "
+                f"{path}: row {number} has {len(surplus)} cells more than the head, so its numbers are in wrong "
                 f"columns; save the table with commas, or with quotes around cells that hold '{delimiter}'"
             )
     if delimiter == ",":

@@ -215,5 +215,5 @@ def reverse_log_variance(chain: Chain, i: int | Int[Tensor, " batch"], predictio
     if prediction.log_variance is not None:
         return prediction.log_variance
     if prediction.variance_fraction is None:
-        raise UserError("this denoiser says nothing about the reverse variance; use a sampler that needs none (ddim)")
+        raise UserError("this denoiser predicts no reverse variance; use a sampler that needs none (ddim)")
     return chain.log_variance(i, prediction.variance_fraction)

@@ -55,7 +55,8 @@ class Levels:
         high, low = min(self.sigma_max, noisiest), max(self.sigma_min, cleanest)
         if low >= high:
             raise UserError(
-                f"sigma from {self.sigma_max:g} to {self.sigma_min:g}: the model knows {noisiest:.3g} to {cleanest:.3g}"
+                f"sigma from {self.sigma_max:g} to {self.sigma_min:g}: the model was trained from {noisiest:.3g} to "
+                f"{cleanest:.3g}"
             )
         share = np.arange(self.steps, dtype=np.float64) / (self.steps - 1)
         if self.rho is None:
@@ -160,5 +161,5 @@ def _count(text: str, spacing: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         name = re.match(r"[a-z_]*", spacing)
         known = nearest(name[0] if name else "", (*SUBSETS, *LEVELS))
-        raise UserError(f"spacing '{spacing}' is none; {known}, or sections such as '10,15,20'")
+        raise UserError(f"spacing '{spacing}' does not exist; {known}, or sections such as '10,15,20'")
     return int(text)

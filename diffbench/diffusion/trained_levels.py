@@ -52,7 +52,7 @@ class TrainedLevels:
         if self.off_grid == "refuse":
             raise OffGridError(
                 f"{who} was trained at {len(self.chain)} noise levels and was asked about another one; use levels of "
-                "its own chain, or say which timestep stands for the others: off_grid: interpolate or nearest"
+                "its own chain, or set a rule for the timesteps of others: off_grid: interpolate or nearest"
             )
         low, high = self._log_noise[0], self._log_noise[-1]
         if bool((wanted < low - SAME).any()) or bool((wanted > high + SAME).any()):

@@ -1,4 +1,4 @@
-"""A data set as jobs choose it, and its splits."""
+"""The choice of a data set in a job, and the names of its splits."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +11,10 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class DatasetPart(Part):
-    """A data set, without the place where it lies: the same files elsewhere are the same job."""
+    """A data set, without the path of its files, so that the same files in another place give the same job."""
 
     folder: ClassVar[str] = "datasets"
 
     def at(self, path: Path | None) -> Self:
-        """Return the data set, read from a path; None: from where its options say."""
+        """Return the data set to be read from `path`; None keeps the path in its options."""
         return self if path is None else replace(self, options=self.options | {"path": str(path)})

@@ -39,7 +39,7 @@ class Facts:
                 values[item.name] = _fact(content[item.name], hints[item.name], item.name, source)
             elif _is_required(item):
                 raise UserError(
-                    f"{source}: records no '{item.name}'; the artifact beside it is of another stage than is needed"
+                    f"{source}: records no '{item.name}'; its artifact was made by another stage than the one needed"
                 )
         return cls(**values)
 

@@ -50,11 +50,11 @@ class Protocol:
             raise ValueError(f"reference '{self.reference}' is not allowed; allowed: train, test, or a path of an .npz")
         odd = sorted(set(self.settings) - set(self.metrics))
         if odd:
-            raise ValueError(f"settings: of '{odd[0]}', which is not among the metrics {', '.join(self.metrics)}")
+            raise ValueError(f"settings: '{odd[0]}' is not among the metrics {', '.join(self.metrics)}")
 
     @property
     def reference_file(self) -> Path | None:
-        """The reference's path, where it is no split of the data set."""
+        """The path of the reference; None if it is a split of the data set."""
         return None if self.reference in ("train", "test") else Path(self.reference)
 
     def metric_options(self, metric: str) -> dict[str, Any]:

@@ -22,9 +22,9 @@ class Ddpm(Protocol):
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {"inception_score": {"splits": 1}}
     source: ClassVar[str] = "Ho et al. 2020, section 4 and table 1; its scripts' tpu_utils"
     deviations: ClassVar[str] = (
-        "Its samples were measured as clipped floats, never as bytes; those floats are not reproduced, for sample sets "
-        "are bytes here. Its reference was read in the loader's order, of which only the number of images is kept. "
-        "Published numbers are the minimum over checkpoints."
+        "Its samples were measured as clipped floats, never as bytes; those floats are not reproduced, because "
+        "sample sets are bytes here. Its reference was read in the loader's order, of which only the number of images "
+        "is kept. Published numbers are the minimum over checkpoints."
     )
 
     def reference_images(self, available: int) -> int:

@@ -18,5 +18,5 @@ class PytorchFid(Protocol):
     resize: ClassVar[str] = "pytorch"
     source: ClassVar[str] = "Seitzer 2020, pytorch-fid 0.3.0"
     deviations: ClassVar[str] = (
-        "It adds 1e-6 to the covariances where their product's root is not finite; here none is needed."
+        "It adds 1e-6 to the covariances if the root of their product is not finite; here that is not needed."
     )

@@ -75,7 +75,7 @@ def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, An
         where = ", ".join(
             f"{key} {item[key]}" for key in ("model", "sampler", "steps", "train_seed") if item[key] is not None
         )
-        raise UserError(f"two values of {metric} for {where}; remove the score file that is not meant")
+        raise UserError(f"two values of {metric} for {where}; remove the score file that is wrong")
     cells[metric] = value
 
 

@@ -39,7 +39,7 @@ class RateDistortion:
 def _lines(row: Mapping[str, Any], terms: Terms) -> list[dict[str, Any]]:
     name = f"{row['model']}, train seed {row['train_seed']}"
     if "curve_timesteps" not in terms:
-        raise UserError(f"rate_distortion: the terms of {name} have no curve; it is made on the test split alone")
+        raise UserError(f"rate_distortion: the terms of {name} have no curve; only the test split has one")
     length, num_images = int(np.sum(terms["width"])), len(terms["prior"])
     lines = []
     for point, t in enumerate(np.asarray(terms["curve_timesteps"]).tolist()):

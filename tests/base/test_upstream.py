@@ -30,7 +30,7 @@ def made(tmp_path):
 def test_what_the_spec_names_is_taken_and_anything_else_refused(made):
     wanted = {"weights": spec_digest({"eta": 0.5})}
     assert checked({"weights": made("new", 0.5)}, upstream=upstream_of(wanted)).sha256
-    with pytest.raises(UserError, match=r"old: was made from other settings, code or data than this job is of"):
+    with pytest.raises(UserError, match=r"old: was made from other settings, code or data than this job asks for"):
         checked({"weights": made("old", 0.0)}, upstream=upstream_of(wanted))
 
 
@@ -57,7 +57,7 @@ def test_files_of_a_list_are_compared_each_with_its_own(made):
     turned = upstream_of(expected, scores=files[::-1])
     with pytest.raises(UserError, match="was made from other settings"):
         checked({str(path): path for path in files}, upstream=turned)
-    with pytest.raises(UserError, match="--scores: 1 files, and the spec is of 2"):
+    with pytest.raises(UserError, match="--scores: 1 files, but the spec names 2"):
         upstream_of(expected, scores=files[:1])
 
 

@@ -178,7 +178,7 @@ WRONG = {
     "no steps": (run(steps=[0]), "runs[0].steps: ddpm with ancestral: 0 steps asked"),
     "impossible stride": (run(samplers=["strided"], steps=[60]), "runs[0].steps: ddpm with strided: spacing 'ddim60': no integer stride"),
     "sections of other length": (run(samplers=["sections"]), "runs[0].steps: ddpm with sections: spacing '1,3' takes 4 steps, not 5"),
-    "spacing": (setting("samplers", "ddim", "spacing", value="quadratc"), "spacing 'quadratc5' is none; did you mean 'quadratic'?"),
+    "spacing": (setting("samplers", "ddim", "spacing", value="quadratc"), "spacing 'quadratc5' does not exist; did you mean 'quadratic'?"),
     "spacing that is no text": (setting("samplers", "ddim", "spacing", value=5), "samplers.ddim.spacing: 5 is not a text; write uniform"),
     "spacing's option": (setting("samplers", "ddim", value={"spacing": "karras roh=5", "off_grid": "nearest"}), "unknown option 'roh'; allowed: rho, sigma_min, sigma_max"),
     "levels between without a rule": (setting("samplers", "ddim", "spacing", value="karras"), "samplers.ddim: spacing karras has noise levels between those that a model is trained at; say which timestep stands for them: off_grid: interpolate"),

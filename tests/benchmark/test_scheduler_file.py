@@ -92,8 +92,8 @@ def test_a_pasted_file_is_told_of_all_its_keys_at_once():
     pasted = {key: value for key, value in KARRAS.items() if not key.startswith("_")}
     with pytest.raises(UserError) as caught:
         sampler({"name": "diffusers:DPMSolverMultistepScheduler", **pasted})
-    assert "num_train_timesteps: is not to be chosen here" in str(caught.value)
-    assert "(nor are beta_start, beta_end, beta_schedule, prediction_type, timestep_spacing" in str(caught.value)
+    assert "num_train_timesteps: cannot be set here" in str(caught.value)
+    assert "(nor can beta_start, beta_end, beta_schedule, prediction_type, timestep_spacing" in str(caught.value)
 
 
 ODD = st.one_of(

@@ -95,8 +95,8 @@ def test_the_table_alone_gives_the_same_verdict(results, tmp_path):
     ("iddpm/ancestral/25/train_seed=9", "real", "fid", "there is iddpm/ancestral/25, but not with these keys"),
     ("iddpm/ancestral/25/trainseed=9", "real", "fid", "no key 'trainseed'; did you mean 'train_seed'"),
     ("iddpm", "real", "fid", "'iddpm' is more than one row; add steps=10 or steps=25"),
-    ("a/b/c/d", "real", "fid", "'a/b/c/d' is no row; write model/sampler/steps"),
-    ("", "real", "fid", "'' is no row"),
+    ("a/b/c/d", "real", "fid", "'a/b/c/d' is not a row; write model/sampler/steps"),
+    ("", "real", "fid", "'' is not a row"),
     ("iddpm/ancestral/25", "real", "fdi", "no metric 'fdi'; did you mean 'fid'"),
     ("iddpm/ancestral/25", "real", "kid", "no scores of 'kid'; did you mean 'fid'"),
 ])  # fmt: skip
@@ -188,7 +188,7 @@ def test_rows_that_are_too_short_do_no_harm_and_too_long_ones_are_refused(result
     with open(table, "a") as file:
         file.write("," * 80 + "9\n")
     # A decimal comma without quotes would shift all numbers behind it by a column.
-    with pytest.raises(UserError, match="cells more than the head, so its numbers stand in wrong columns"):
+    with pytest.raises(UserError, match="cells more than the head, so its numbers are in wrong columns"):
         compare(table, *ROWS, metrics=["fid"])
 
 

@@ -136,7 +136,7 @@ def test_bad_options_are_one_line(spacing, message):
 
 
 def test_a_range_that_the_model_does_not_know_is_refused():
-    with pytest.raises(UserError, match="the model knows 157 to 0.01"):
+    with pytest.raises(UserError, match="the model was trained from 157 to 0.01"):
         respaced_chain("linear", 1000, "karras10 sigma_min=200 sigma_max=300")
     with pytest.raises(UserError, match="10 levels do not fit between"):
         respaced_chain("linear", 1000, "karras10 sigma_min=1 sigma_max=1.0000000000000002")

@@ -74,7 +74,7 @@ def test_settings_of_an_entry_are_laid_over_the_protocols_own_and_stand_in_the_i
     assert identity(changed, "a")["kid.subset_size"] == 50 and identity(part(), "a")["kid.subset_size"] == 1000
     logits = plugins.configure(part, {"settings": {"fid": {"features": "logits"}}}, "protocols.a")
     assert identity(logits, "a")["fid.features"] == "logits" and "fid.features" not in identity(part(), "a")
-    with pytest.raises(UserError, match="settings: of 'kidd', which is not among the metrics"):
+    with pytest.raises(UserError, match="settings: 'kidd' is not among the metrics"):
         plugins.configure(part, {"settings": {"kidd": {}}}, "protocols.a")
 
 

@@ -126,7 +126,7 @@ def test_labels_as_in_the_data_have_its_shares(unequal, specs, tmp_path, capsys)
     for labels in ("iid", "balanced"):
         assert (labels_drawn(specs("sample"), unequal, tmp_path, labels=labels) == 0).sum() < 120
         said = capsys.readouterr().err
-        assert "classes have 9 to 81 training images" in said and "40% of them would be others in the data" in said
+        assert "classes have 9 to 81 training images" in said and "40% of the labels differ from the data's" in said
 
 
 def test_weights_that_record_no_counts_are_one_line(unequal, specs, tmp_path):
