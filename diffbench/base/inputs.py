@@ -73,18 +73,17 @@ def checked(
     return Inputs(paths, hashes, records)
 
 
-def upstream_of(spec: Mapping[str, Any], **several: Sequence[Path]) -> dict[str, str]:
-    """Return the digests that a spec expects of its inputs, by the input's name; without `upstream` an empty map.
+def upstream_of(upstream: Mapping[str, str | Sequence[str]], **several: Sequence[Path]) -> dict[str, str]:
+    """Return the digests that a job expects of its inputs, by the input's name.
 
-    several: the files for each key of `upstream` that holds a list; their names in the result are their paths.
-    Raises: UserError if there are more or fewer of them than the spec expects.
+    upstream: the job's. several: the files for each key of `upstream` that holds a list; their names in the result are
+    their paths. Raises: UserError if there are more or fewer of them than the job expects.
     """
-    held = spec.get("upstream", {})
-    found = {name: expected for name, expected in held.items() if isinstance(expected, str) and name not in several}
+    found = {name: expected for name, expected in upstream.items() if isinstance(expected, str) and name not in several}
     for source, paths in several.items():
-        expected = held.get(source, [])
+        expected = upstream.get(source, ())
         expected = [expected] if isinstance(expected, str) else expected
-        if source in held and len(expected) != len(paths):
+        if source in upstream and len(expected) != len(paths):
             raise UserError(f"--{source}: {len(paths)} files, and the spec is of {len(expected)}")
         found |= dict(zip(map(str, paths), expected, strict=False))
     return found

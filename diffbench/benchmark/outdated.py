@@ -13,7 +13,6 @@ from typing import Any
 
 from diffbench.base.digests import spec_digest
 from diffbench.base.stage_names import STAGES
-from diffbench.benchmark import guard
 from diffbench.benchmark.foreign import glanced
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.stage_of import stage_of
@@ -116,9 +115,9 @@ def _renamed(source: Any, renamed: Mapping[str, str]) -> Any:
 def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
     """Return the artifacts that are there with a record of another spec than the present one."""
     found = []
-    for made in guard.outdated(home, artifacts):
+    for made in artifacts:
         recorded = glanced(home / made.record).get("spec")
-        if isinstance(recorded, dict) and made.spec is not None:
+        if isinstance(recorded, dict) and made.spec is not None and recorded != made.spec:
             found.append(Held(made.path, recorded, made.spec))
     return found
 

@@ -44,7 +44,7 @@ def bound(
     distortion_rmse (strata, ascending t). With reconstructions: curve_timesteps (points), curve_rate, curve_x_0_mse,
     curve_psnr, curve_ssim (images x points), originals and reconstructions (uint8, channels last). Raises: UserError.
     """
-    inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(job.as_json()))
+    inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
     model, known = load_model(job, weights, chosen, full_chain=True)

@@ -29,7 +29,7 @@ def convert(job: ConvertJob, checkpoint: Path, data: Path, out: Path, record: di
 
     Raises: UserError where the file cannot be read, or does not fit the network that the job describes.
     """
-    upstream = upstream_of(job.as_json())
+    upstream = upstream_of(job.upstream)
     inputs = checked({"checkpoint": checkpoint, "data": data}, foreign=("checkpoint",), upstream=upstream)
     known = DataFacts.recorded(inputs.records["data"])
     facts = WeightsFacts(

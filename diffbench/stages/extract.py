@@ -47,9 +47,8 @@ def extract(
     if len(images) != len(outs):
         raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
     # All before the work; samples of others and published weights have no record.
-    spec = job.as_json()
-    own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(spec))
-    wanted = upstream_of(spec, images=images)
+    own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(job.upstream))
+    wanted = upstream_of(job.upstream, images=images)
     sets = [
         checked({"images": source}, foreign=("images",), upstream={"images": wanted[str(source)]} if wanted else {})
         for source in images

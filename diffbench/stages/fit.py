@@ -21,7 +21,7 @@ def fit(job: FitJob, data: Path, held_out: Path, out: Path) -> dict[str, Any]:
     """
     import torch
 
-    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.as_json()))
+    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     extractor = job.extractor.configured()
     if not type(extractor).needs_weights:

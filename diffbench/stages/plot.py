@@ -55,7 +55,7 @@ def plot(
     brought = [source for source, paths in given.items() if paths and source != "real"]
     if brought != [wanted] or (real and wanted != "images"):
         raise UserError(f"figure {name}: is drawn from --{wanted}, and from nothing else")
-    expected = upstream_of(job.as_json(), **{source: paths for source, paths in given.items() if paths})
+    expected = upstream_of(job.upstream, **{source: paths for source, paths in given.items() if paths})
     files = [path for paths in given.values() for path in paths]
     # Pictures may be drawn of what others made, which has no record.
     inputs = checked({str(path): path for path in files}, foreign=list(map(str, files)), upstream=expected)

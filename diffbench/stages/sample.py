@@ -59,7 +59,7 @@ def sample_sets(
         raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
     spec = job.as_json()
     given = {"weights": weights, "classifier": classifier, "low_res": low_res, "terms": terms}
-    inputs = checked(given, upstream=upstream_of(spec))
+    inputs = checked(given, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
     _tell_of_unequal_classes(job, inputs)

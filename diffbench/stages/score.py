@@ -37,7 +37,7 @@ def score_features(
 
     Raises: UserError where the files were made by different extractors.
     """
-    wanted = upstream_of(job.as_json())
+    wanted = upstream_of(job.upstream)
     made = wanted.pop("samples_provenance", None)
     given = {"features": features, "reference": reference, "samples_provenance": samples_provenance}
     inputs = checked(given, foreign=("samples_provenance",), upstream=wanted)
@@ -46,20 +46,9 @@ def score_features(
     _require_comparable(own, other)
     protocol.require(resize=own.facts.resize, rounding=job.rounding)
     num_images = min(job.row.num_images or own.facts.num_images, own.facts.num_images)
-    num_reference = protocol.reference_images(other.facts.num_images)
     metrics = _metrics(protocol)
-    identity = protocol.identity(
-        job.protocol.name,
-        extractor_sha256=own.facts.weights_sha256,
-        rounding=job.rounding,
-        num_images=num_images,
-        # A split's file is a function of the data set; a file of somebody's may be packed in many ways.
-        reference_sha256=other.facts.pixels_sha256 if protocol.reference_file else other.images_sha256,
-        num_reference=num_reference,
-        options={name: asdict(metric) for name, metric in metrics.items()},
-        moments=_stored_moments(metrics, other.facts.moments or {}),
-    )
-    generated, real = own.first(num_images), other.first(num_reference)
+    identity = _identity(job, metrics, other, num_images)
+    generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     numbers = {name: metric(generated, real) for name, metric in metrics.items()}
     if samples_provenance is not None:
         cost = _cost_of(samples_provenance, made, own)
@@ -98,6 +87,22 @@ def _require_comparable(own: _Features, other: _Features) -> None:
     for field, (found, wanted) in kept.items():
         if found != wanted:
             raise UserError(f"{own.path} and {other.path} come from different extractors; not comparable: {field}")
+
+
+def _identity(job: ScoreJob, metrics: Mapping[str, Any], reference: _Features, num_images: int) -> dict[str, Any]:
+    """Return the fields of the protocol's id. reference: extracted as the features of the images."""
+    protocol: Protocol = job.protocol.configured()
+    return protocol.identity(
+        job.protocol.name,
+        extractor_sha256=reference.facts.weights_sha256,
+        rounding=job.rounding,
+        num_images=num_images,
+        # A split's file is a function of the data set; a file of somebody's may be packed in many ways.
+        reference_sha256=reference.facts.pixels_sha256 if protocol.reference_file else reference.images_sha256,
+        num_reference=protocol.reference_images(reference.facts.num_images),
+        options={name: asdict(metric) for name, metric in metrics.items()},
+        moments=_stored_moments(metrics, reference.facts.moments or {}),
+    )
 
 
 def _metrics(protocol: Protocol) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def score_terms(job: BoundScoreJob, terms: Sequence[Path], out: Path) -> None:
 
     Raises: UserError where there is no test split, or the files are not of one model, evaluated alike.
     """
-    every = checked({str(path): path for path in terms}, upstream=upstream_of(job.as_json(), terms=terms))
+    every = checked({str(path): path for path in terms}, upstream=upstream_of(job.upstream, terms=terms))
     # In one order, whatever the one in which they were given: the records follow it.
     bounds = sorted((_Bound.of(every, path) for path in terms), key=lambda bound: bound.facts.split)
     _require_one_model(bounds, terms)
@@ -230,7 +235,7 @@ def score_pairs(job: PairsJob, images: Path, truth: Path, low_res: Path, out: Pa
 
     Image k of each file is of one picture. Raises: UserError where there are fewer true images than upsampled ones.
     """
-    inputs = checked({"images": images, "truth": truth, "low_res": low_res}, upstream=upstream_of(job.as_json()))
+    inputs = checked({"images": images, "truth": truth, "low_res": low_res}, upstream=upstream_of(job.upstream))
     upsampled = read_member(images, "arr_0")
     true, small = (read_member(path, "arr_0")[: len(upsampled)] for path in (truth, low_res))
     for path, found in ((truth, true), (low_res, small)):

@@ -27,7 +27,7 @@ def shrink(job: ShrinkJob, data: Path, out: Path) -> None:
     `full_size` among them is the height and width that samples of this size are enlarged to before they are scored.
     Grey levels become 256: means of a few levels lie between them. Raises: UserError where the size does not divide.
     """
-    inputs = checked({"data": data}, upstream=upstream_of(job.as_json()))
+    inputs = checked({"data": data}, upstream=upstream_of(job.upstream))
     facts = DataFacts.read(inputs.records["data"]["facts"], provenance_path(data))
     height, width, channels = facts.shape
     try:

@@ -69,7 +69,7 @@ def tabulate(
     if table.consumes != ("terms" if terms else "records"):
         raise UserError(f"table {job.table.name}: is made from --{SOURCES[table.consumes]}, and from nothing else")
     given = {"scores": scores, "terms": terms}
-    wanted = upstream_of(job.as_json(), **{source: paths for source, paths in given.items() if paths})
+    wanted = upstream_of(job.upstream, **{source: paths for source, paths in given.items() if paths})
     inputs = checked({str(path): path for path in (*scores, *terms)}, upstream=wanted)
     frame = table(_identified(job.rows, terms) if terms else _records(scores, out_table))
     with replacing(out_table) as temporary:

@@ -52,17 +52,17 @@ def train(
     that the job names for random crops. Resumes from `cache` where a run of the same job and data was cut off.
     Raises: UserError.
     """
-    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.as_json()))
+    inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
     known = DataFacts.recorded(inputs.records["data"])
     facts = _facts_of(job, known)
+    images = _images_of(job, data, known.flip)
     seed_torch(job.seed, "init")
     task = task_of(job, facts)
-    images = _images_of(job, data, task, known.flip)
     if held_out is not None:
         _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts, task)
-        images = replace(images, held_out=_images_of(job, held_out, task, flip=False))
+        images = replace(images, held_out=_images_of(job, held_out, flip=False))
     checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
     with exclusive(checkpoints.folder), _crops(job, data, images, pictures) as cuts:
         trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen)
@@ -105,10 +105,11 @@ def _key_of(job: TrainJob, inputs: Inputs, facts: WeightsFacts, device: torch.de
     return digest({"spec": spec, **seen, "device": device.type, "versions": versions_of(spec)})[:24]
 
 
-def _images_of(job: TrainJob, data: Path, task: Task, flip: bool) -> TrainingData:
+def _images_of(job: TrainJob, data: Path, flip: bool) -> TrainingData:
     """Return a prepared split, its labels only where they are used. Raises: UserError where it has none then."""
-    labels = _labels_of(data) if task.labelled else None
-    if task.labelled and labels is None:
+    labelled = job.objective is None or takes_labels(job)
+    labels = _labels_of(data) if labelled else None
+    if labelled and labels is None:
         raise UserError(f"{data}: a classifier or a class-conditional network needs labels, and the data set has none")
     return TrainingData(
         images=read_member(data, "arr_0"),
@@ -156,7 +157,7 @@ def task_of(job: TrainJob, facts: WeightsFacts) -> Task:
     if job.objective is None:
         return Classification(build_classifier(job, facts), diffusion)
     objective = job.objective.configured()
-    return Denoising(build_network(job, facts), diffusion, objective, facts.levels, labelled=takes_labels(job))
+    return Denoising(build_network(job, facts), diffusion, objective, facts.levels)
 
 
 def save_weights(trainer: Trainer, out: Path) -> None:

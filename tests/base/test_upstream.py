@@ -28,15 +28,15 @@ def made(tmp_path):
 
 
 def test_what_the_spec_names_is_taken_and_anything_else_refused(made):
-    spec = {"upstream": {"weights": spec_digest({"eta": 0.5})}}
-    assert checked({"weights": made("new", 0.5)}, upstream=upstream_of(spec)).sha256
+    wanted = {"weights": spec_digest({"eta": 0.5})}
+    assert checked({"weights": made("new", 0.5)}, upstream=upstream_of(wanted)).sha256
     with pytest.raises(UserError, match=r"old: was made from other settings, code or data than this job is of"):
-        checked({"weights": made("old", 0.0)}, upstream=upstream_of(spec))
+        checked({"weights": made("old", 0.0)}, upstream=upstream_of(wanted))
 
 
 def test_a_spec_without_upstream_takes_what_it_is_given(made):
-    assert upstream_of({"eta": 1}) == {}
-    assert checked({"weights": made("any", 0.0)}, upstream=upstream_of({"eta": 1})).records
+    assert upstream_of({}) == {}
+    assert checked({"weights": made("any", 0.0)}, upstream=upstream_of({})).records
 
 
 def test_a_foreign_file_is_known_by_its_content(tmp_path):
@@ -51,14 +51,14 @@ def test_a_foreign_file_is_known_by_its_content(tmp_path):
 
 def test_files_of_a_list_are_compared_each_with_its_own(made):
     files = [made("a", 0.0), made("b", 0.5)]
-    spec = {"upstream": {"scores": [spec_digest({"eta": 0.0}), spec_digest({"eta": 0.5})]}}
-    wanted = upstream_of(spec, scores=files)
+    expected = {"scores": [spec_digest({"eta": 0.0}), spec_digest({"eta": 0.5})]}
+    wanted = upstream_of(expected, scores=files)
     assert checked({str(path): path for path in files}, upstream=wanted)
-    turned = upstream_of(spec, scores=files[::-1])
+    turned = upstream_of(expected, scores=files[::-1])
     with pytest.raises(UserError, match="was made from other settings"):
         checked({str(path): path for path in files}, upstream=turned)
     with pytest.raises(UserError, match="--scores: 1 files, and the spec is of 2"):
-        upstream_of(spec, scores=files[:1])
+        upstream_of(expected, scores=files[:1])
 
 
 def test_a_table_refuses_scores_of_another_configuration(tmp_path):

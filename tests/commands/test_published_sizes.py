@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from diffbench.base.sizes import shrunk_shape
+from diffbench.benchmark.jobs import train_classifier_job, train_job
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.plan import job_counts, plan_models
 
@@ -67,9 +68,10 @@ def test_the_plan_counts_every_job(name):
 def test_classifiers_are_trained_on_random_crops_as_published(name):
     benchmark = load_benchmark(ROOT / f"workflow/config/{name}.yaml")
     for classifier, seed in benchmark.trained_classifiers():
-        job = benchmark.train_classifier_job(classifier, seed)
-        assert job.spec["training"]["random_crop"] and job.spec["dataset"]["name"] == "imagenet"
-        assert "diffbench.datasets.imagenet" in job.modules, "how pictures are read is part of what is trained"
+        job = train_classifier_job(benchmark, classifier, seed)
+        spec = job.as_json()
+        assert spec["training"]["random_crop"] and spec["dataset"]["name"] == "imagenet"
+        assert "diffbench.datasets.imagenet" in job.modules(), "how pictures are read is part of what is trained"
     assert benchmark.trained_classifiers()
     for model, seed in benchmark.trained_models():
-        assert "dataset" not in benchmark.train_job(model, seed).spec
+        assert "dataset" not in train_job(benchmark, model, seed).as_json()

@@ -19,6 +19,7 @@ from diffbench.benchmark.places import (
     remember_configuration,
     require_own_tree,
 )
+from diffbench.benchmark.protocols import measures
 from diffbench.benchmark.yaml_file import read_yaml, write_yaml
 from diffbench.commands.compare_samplers.answers import report, write_answers
 from diffbench.commands.compare_samplers.question import Laid, Question, laid_over
@@ -54,8 +55,8 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
 def _targets(laid: Laid) -> list[str]:
     """Return what the workflow is to make: the table of all sets and, where FID is measured, a figure."""
     folder = f"results/compared/{laid.name}"
-    measured = any(map(laid.benchmark.measures_fid, laid.benchmark.compared_sets()))
-    figures = [f"{folder}/fid_vs_nfe.png"] if measured else []
+    protocols = [name for row in laid.benchmark.compared_sets() for name in row.protocols]
+    figures = [f"{folder}/fid_vs_nfe.png"] if measures(laid.benchmark.protocols, protocols, "fid") else []
     return [f"{folder}/table.csv", *figures]
 
 
