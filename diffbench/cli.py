@@ -10,9 +10,9 @@ import typer
 from typer.core import TyperCommand
 
 import diffbench
-from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
+from diffbench.stages._command import run_stage
 
 DEFAULT = Path("workflow/config/digits.yaml")
 INTERRUPTED = 130

@@ -1,7 +1,7 @@
 """The content of the record beside an artifact: spec, hashes of inputs and output, versions, threads and facts.
 
 An artifact and its `.json` are functions of the inputs alone. What differs from run to run (time, machine, memory)
-goes to a run record (run_record.py), which no hash covers.
+goes to a run record (stages/_run_record.py), which no hash covers.
 """
 
 import json

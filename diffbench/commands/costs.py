@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
+from diffbench.stages._command import run_stage
 
 
 @dataclass(frozen=True)

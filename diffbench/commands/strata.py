@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from diffbench.base.arrays import read_member
-from diffbench.base.command import run_stage
 from diffbench.base.errors import UserError
 from diffbench.diffusion.bound import strata
+from diffbench.stages._command import run_stage
 
 COUNTS = (10, 20, 40, 100, 200, 400)
 

@@ -8,13 +8,11 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import Bytes, read_member, save_npz
-from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.images import rounded, to_float
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
-from diffbench.base.run_record import run_record
 from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
 from diffbench.diffusion.micro_batches import Index
@@ -25,8 +23,10 @@ from diffbench.jobs.bound import BoundJob, Evaluated
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.terms_facts import TermsFacts
 from diffbench.samplers._batches import moved
+from diffbench.stages._command import add_device, run_stage, stage_parser
 from diffbench.stages._conditions import own_labels
 from diffbench.stages._model import load_model, takes_labels
+from diffbench.stages._run_record import run_record
 
 
 def bound(

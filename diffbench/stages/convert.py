@@ -9,19 +9,19 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.names import weights_under
 from diffbench.base.provenance import write_provenance
-from diffbench.base.run_record import run_record
 from diffbench.base.writing import replacing
 from diffbench.jobs.convert import ConvertJob, GivenWeights
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.networks._fit import check_fit
+from diffbench.stages._command import run_stage, stage_parser
 from diffbench.stages._foreign import read_held, unwrapped
 from diffbench.stages._model import build_classifier, build_network
+from diffbench.stages._run_record import run_record
 
 
 def convert(job: ConvertJob, checkpoint: Path, data: Path, out: Path, record: dict[str, Any] | None = None) -> None:

@@ -10,21 +10,21 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from diffbench.base.arrays import writing_npz
-from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import provenance_path, read_provenance
-from diffbench.base.run_record import run_record
 from diffbench.base.sizes import enlarged
 from diffbench.base.writing import UNWRITABLE
 from diffbench.extractors._contract import Extract
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.features_facts import FeaturesFacts, ImagesFacts
 from diffbench.metrics._features import STORED_MOMENTS
+from diffbench.stages._command import add_device, run_stage, stage_parser
 from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, moments_digests, stored_statistics
+from diffbench.stages._run_record import run_record
 
 FAR = 25.0
 """Squared distance of a stored mean, in units of what chance explains, beyond which it is of other features."""

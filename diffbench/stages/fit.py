@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.devices import device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
-from diffbench.base.run_record import run_record
 from diffbench.jobs.fit import FitJob
+from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._run_record import run_record
 
 
 def fit(job: FitJob, data: Path, held_out: Path, out: Path) -> dict[str, Any]:

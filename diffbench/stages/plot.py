@@ -18,14 +18,14 @@ import numpy as np
 import pandas
 
 from diffbench.base.arrays import read_member
-from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
-from diffbench.base.run_record import run_record
 from diffbench.base.writing import replacing
 from diffbench.jobs.plot import PlotJob
 from diffbench.jobs.tabulate import TableJob
+from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._run_record import run_record
 
 SOURCES = {"table": "table", "oracle": "table", "images": "images", "curves": "terms", "progressive": "terms"}
 """What a figure consumes, and the argument that brings it."""

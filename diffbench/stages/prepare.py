@@ -17,15 +17,15 @@ import numpy as np
 
 from diffbench.base.arrays import NpzWriter, read_member, writing_npz
 from diffbench.base.classes import class_counts
-from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.contents import ABSENT, source_of
 from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
-from diffbench.base.run_record import run_record
 from diffbench.datasets._split import Split
 from diffbench.jobs.data_facts import Codes, DataFacts
 from diffbench.jobs.prepare import PrepareJob
 from diffbench.metrics._baseline_codes import histogram_code, uniform_code
+from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._run_record import run_record
 
 
 def prepare(job: PrepareJob, *, out_train: Path, out_test: Path, path: Path | None = None) -> dict[str, DataFacts]:

@@ -13,7 +13,6 @@ import torch
 
 from diffbench.base.arrays import writing_npz
 from diffbench.base.classes import unlike_uniform
-from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
@@ -21,16 +20,17 @@ from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.locks import exclusive
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
-from diffbench.base.run_record import run_record
 from diffbench.diffusion.micro_batches import batch_ranges
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts, cost_of
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.samplers._batches import sample
 from diffbench.samplers._contract import State
+from diffbench.stages._command import add_device, run_stage, stage_parser
 from diffbench.stages._costs import flops, gradient_flops
 from diffbench.stages._drawing import Drawing, drawing_of, is_labelled
 from diffbench.stages._model import takes_labels
+from diffbench.stages._run_record import run_record
 from diffbench.stages._shards import Shards, shard_folder
 
 

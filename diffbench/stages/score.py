@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, require_upstream, upstream_of
@@ -16,7 +15,6 @@ from diffbench.base.plugins import configure, load
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import provenance_path, read_recorded
 from diffbench.base.records import Estimate, record, write_records
-from diffbench.base.run_record import run_record
 from diffbench.base.sizes import enlarged
 from diffbench.jobs.features_facts import FeaturesFacts
 from diffbench.jobs.sample_facts import Cost
@@ -26,6 +24,8 @@ from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.metrics.bits_per_dim import BitsPerDim, gap, rate_and_distortion, subset_error
 from diffbench.metrics.psnr import Psnr
 from diffbench.protocols._contract import Protocol, protocol_id
+from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._run_record import run_record
 
 
 def score_features(

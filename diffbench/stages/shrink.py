@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from diffbench.base.arrays import member_names, read_member, stream_member, writing_npz
-from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import provenance_path
-from diffbench.base.run_record import run_record
 from diffbench.base.sizes import factor, shrunk
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.shrink import ShrinkJob
+from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._run_record import run_record
 
 CHUNK = 1024
 """Images read at a time."""

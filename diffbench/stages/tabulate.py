@@ -21,14 +21,14 @@ import numpy as np
 import pandas
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.command import run_stage, stage_parser
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
 from diffbench.base.records import read_records
-from diffbench.base.run_record import run_record
 from diffbench.base.writing import replacing
 from diffbench.jobs.tabulate import ModelRow, TableJob
+from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._run_record import run_record
 
 FLOAT_FORMAT = "%.6g"
 """Six digits: more than any interval resolves, fewer than those in which two machines' last bits differ, and

@@ -12,21 +12,21 @@ import torch
 from safetensors.torch import save
 
 from diffbench.base.arrays import member_names, read_member
-from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.locks import exclusive
 from diffbench.base.provenance import versions_of, write_provenance
-from diffbench.base.run_record import run_record
 from diffbench.base.seeds import seed_torch
 from diffbench.base.writing import replacing
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import TrainedOn, WeightsFacts
+from diffbench.stages._command import add_device, run_stage, stage_parser
 from diffbench.stages._cuts import cutting
 from diffbench.stages._model import build_classifier, build_network, diffusion_of, takes_labels
+from diffbench.stages._run_record import run_record
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import Cuts, TrainingData
 from diffbench.training.loop import Trainer

@@ -4,8 +4,8 @@ import pytest
 
 from diffbench import cli
 from diffbench.base.errors import UserError
-from diffbench.base.run_record import run_record
 from diffbench.commands.costs import costs
+from diffbench.stages._run_record import run_record
 
 
 def test_stages_are_summed_in_the_order_of_the_chain(tmp_path):

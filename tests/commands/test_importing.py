@@ -222,8 +222,8 @@ def damaged(kind, state, path):
     ],
 )
 def test_a_bad_file_is_one_line_runs_nothing_and_costs_nothing(tmp_path, kind, message):
-    from diffbench.base.command import run_stage
     from diffbench.cli import app
+    from diffbench.stages._command import run_stage
 
     state = state_of("64x64_diffusion")
     torch.save(state, tmp_path / "good.pt")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diffbench.base.command import run_stage
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
@@ -30,6 +29,7 @@ from diffbench.jobs.fit import FitJob
 from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.jobs.tabulate import ModelRow, TableJob, TablePart
+from diffbench.stages._command import run_stage
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 DIFFBENCH = Path(sys.executable).with_name("diffbench")

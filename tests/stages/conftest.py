@@ -102,7 +102,7 @@ def weights(tmp_path_factory, jobs, data):
 @pytest.fixture
 def failing(capsys):
     """failing(main, arguments) -> the one line that a stage ends with, after exit code 2."""
-    from diffbench.base.command import run_stage
+    from diffbench.stages._command import run_stage
 
     def call(main, arguments):
         capsys.readouterr()

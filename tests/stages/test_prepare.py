@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffbench.base.command import run_stage
 from diffbench.base.digests import sha256
 from diffbench.base.provenance_file import read_provenance
+from diffbench.stages._command import run_stage
 from diffbench.stages.prepare import main
 
 

@@ -99,7 +99,7 @@ KILLED = """
 import os, signal, sys
 import diffbench.stages._shards as shards
 import diffbench.stages.sample as stage
-from diffbench.base.command import run_stage
+from diffbench.stages._command import run_stage
 moment, count = sys.argv.pop(1), 0
 def killed_at_its_moment(write):
     def counted(*given):

@@ -36,7 +36,7 @@ STAGES = {
 
 PROGRAM = """
 import importlib, json, sys
-from diffbench.base.command import run_stage
+from diffbench.stages._command import run_stage
 for name, specs, more in json.loads(sys.argv[1]):
     stage = importlib.import_module(f"diffbench.stages.{name}")
     for spec in specs:

@@ -67,7 +67,7 @@ def test_a_second_run_gives_equal_bytes_and_a_run_record(weights, jobs, data, tm
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from diffbench.base.command import run_stage
+from diffbench.stages._command import run_stage
 from diffbench.stages.train import main
 moment, written, count = sys.argv.pop(1), Path.write_bytes, 0
 def write_bytes(path, content):

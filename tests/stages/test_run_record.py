@@ -2,7 +2,7 @@
 
 import json
 
-from diffbench.base.run_record import run_record
+from diffbench.stages._run_record import run_record
 
 
 def test_run_record_states_cost_and_machine(tmp_path):

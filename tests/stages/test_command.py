@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from diffbench.base.command import add_device, run_stage, stage_parser
 from diffbench.base.errors import UserError
+from diffbench.stages._command import add_device, run_stage, stage_parser
 
 
 def ended(error, capsys):
