@@ -10,8 +10,8 @@ import numpy as np
 
 from diffbench.base.arrays import Header, load_member, member_names, read_header, stream_member
 from diffbench.base.errors import UserError
-from diffbench.base.mixed_sizes import is_mixed, mixed_sizes, stream_mixed
 from diffbench.metrics._features import STORED_MOMENTS
+from diffbench.stages._mixed_sizes import is_mixed, mixed_sizes, stream_mixed
 
 CHUNK = 1024
 """Images read at a time; a multiple of the extractors' micro-batch, so that it does not move their borders."""

@@ -9,12 +9,12 @@ import pytest
 from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
-from diffbench.base.mixed_sizes import write_mixed
 from diffbench.base.provenance_file import read_provenance
 from diffbench.extractors.digits_features import DigitsFeatures
 from diffbench.jobs.extract import ExtractJob
 from diffbench.stages import _image_file
 from diffbench.stages._image_file import PixelHash, image_set, moments_digests, stored_features, stored_statistics
+from diffbench.stages._mixed_sizes import write_mixed
 from diffbench.stages.extract import extract, full_size, main, write_features
 
 SPEC = {"extractor": {"name": "digits_features"}, "threads": 1}

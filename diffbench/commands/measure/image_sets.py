@@ -12,7 +12,6 @@ from diffbench.base.arrays import writing_npz
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import require_files
-from diffbench.base.mixed_sizes import write_mixed
 from diffbench.base.plugins import nearest
 from diffbench.base.provenance import write_provenance
 from diffbench.benchmark.codehash import code_hash
@@ -24,6 +23,7 @@ from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.prepare import PrepareJob
 from diffbench.protocols._contract import ARRAYS
 from diffbench.stages._image_file import image_set
+from diffbench.stages._mixed_sizes import write_mixed
 from diffbench.stages.prepare import prepare
 
 
@@ -78,7 +78,7 @@ def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Image
     said = f"{path}: {tree.summary()}"
     if channels == 1 and seen.coloured:
         said += f"; {seen.coloured} in colour, reduced to their luma, for the extractor takes grey only"
-    code = code_hash(["diffbench.datasets._pictures", "diffbench.base.mixed_sizes"])
+    code = code_hash(["diffbench.datasets._pictures", "diffbench.stages._mixed_sizes"])
     packed = cache / "pictures" / f"{digest([seen.digest, channels, code])[:24]}.npz"
     found = whole(packed)
     if found is None or found["facts"].get("read") != seen.digest:

@@ -5,7 +5,7 @@ import pytest
 
 from diffbench.base.arrays import save_npz
 from diffbench.base.errors import UserError
-from diffbench.base.mixed_sizes import is_mixed, mixed_sizes, stream_mixed, write_mixed
+from diffbench.stages._mixed_sizes import is_mixed, mixed_sizes, stream_mixed, write_mixed
 
 SIZES = [(3, 5, 3), (7, 2, 3), (3, 5, 3), (1, 1, 3), (4, 4, 3)]
 IMAGES = [np.random.default_rng(k).integers(0, 256, size, dtype=np.uint8) for k, size in enumerate(SIZES)]
