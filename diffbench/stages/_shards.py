@@ -1,9 +1,8 @@
 """Finished micro-batches of a sample set, which wait in a folder until the whole set is written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from diffbench.base.arrays import Bytes, is_whole, load_member, read_member, sav
 from diffbench.base.digests import digest
 from diffbench.base.inputs import Inputs
 from diffbench.base.provenance import versions_of
+from diffbench.jobs.sample import SampleJob
 
 FORMAT = 2
 """Raised whenever what a shard holds changes, so that shards of an older format are not taken for finished work."""
@@ -19,12 +19,10 @@ Range = tuple[int, int]
 """Indices of the first image of a micro-batch and of the one after its last."""
 
 
-def shard_folder(cache: Path, spec: Mapping[str, Any], inputs: Inputs, spacing: str, device: str) -> Path:
-    """Return where the shards of one set are kept: they are a function of all that its key holds.
-
-    spec: the job's. The spacings of the job's other sets do not count.
-    """
-    key = {"spec": {**spec, "spacings": None}, **inputs.sha256, "device": device, "shard": FORMAT, "spacing": spacing}
+def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Path:
+    """Return where the shards of a set are kept: they are a function of all that its key holds."""
+    spec = job.as_json()
+    key = {"spec": spec, **inputs.sha256, "device": device, "shard": FORMAT}
     # Half of a set by one version of torch and half by another would be a set of neither.
     return cache / "sample" / digest(key | {"versions": versions_of(spec)})[:24]
 
