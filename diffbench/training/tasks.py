@@ -30,13 +30,12 @@ Counts = Float[Tensor, " counts"]
 class Task(Protocol):
     """What the training loop optimises, batch by batch.
 
-    labelled: whether its images need labels. counts: names of the counts that `losses` returns too, which are summed
+    counts: names of the counts that `losses` returns too, which are summed
     between two rows of the log. state: what the task remembers during training; it is part of each checkpoint.
     """
 
     network: nn.Module
     chain: Chain
-    labelled: bool
     counts: tuple[str, ...]
     state: State
 
@@ -62,11 +61,9 @@ class Denoising:
 
     counts = ()
 
-    def __init__(
-        self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int, labelled: bool = False
-    ):
-        """levels: the number of grey levels of the data. labelled: whether the network is given labels."""
-        self.network, self.objective, self._levels, self.labelled = network, objective, levels, labelled
+    def __init__(self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int):
+        """levels: the number of grey levels of the data."""
+        self.network, self.objective, self._levels = network, objective, levels
         self._denoiser = ModelDenoiser.of(diffusion, network)
         self._form = PARAMETERIZATIONS[diffusion.parameterization]
         self.chain = self._denoiser.chain
@@ -97,7 +94,6 @@ class Classification:
     Source: Dhariwal and Nichol 2021, section 4 and appendix H.
     """
 
-    labelled = True
     counts = tuple(f"{kind}_q{quarter}" for kind in ("right", "seen") for quarter in range(QUARTERS))
 
     def __init__(self, network: nn.Module, diffusion: Diffusion):
