@@ -32,6 +32,11 @@ class Condition:
     y: Int[Tensor, " batch"] | None = None
     low_res: X | None = None
 
+    def to(self, device: torch.device | str) -> "Condition":
+        """Return the condition on a device."""
+        y, low_res = self.y, self.low_res
+        return Condition(None if y is None else y.to(device), None if low_res is None else low_res.to(device))
+
 
 @runtime_checkable
 class Denoiser(Protocol):

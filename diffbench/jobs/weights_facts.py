@@ -1,7 +1,9 @@
 """Facts of weights: the data for which a network is made, and the images on which it was trained, if known."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
+from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.facts import MERGED, Facts
 from diffbench.jobs.job import OMITTED, Options
 
@@ -33,6 +35,24 @@ class WeightsFacts(Facts):
     parameters: int | None = field(default=None, metadata=OMITTED)
     source: Options | None = field(default=None, metadata=OMITTED)
     trained_on: TrainedOn | None = field(default=None, metadata=MERGED)
+
+    @classmethod
+    def of(cls, known: DataFacts, low_size: int | None = None) -> Self:
+        """Return what is known of weights for a prepared data set before they are trained."""
+        return cls(
+            shape=known.shape,
+            levels=known.levels,
+            num_classes=known.num_classes,
+            flip=known.flip,
+            low_size=low_size,
+            full_size=known.full_size,
+        )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The channels, height and width of the images, in the order of networks and samplers."""
+        height, width, channels = self.shape
+        return channels, height, width
 
     @property
     def images_sha256(self) -> str | None:

@@ -24,7 +24,6 @@ Conditions = Callable[[Int[Tensor, " batch"]], Condition]
 """conditions(index) says what the images of these indices are to be."""
 
 
-@torch.no_grad()
 def sample(
     sampler: Sampler,
     denoiser: Denoiser,
@@ -46,28 +45,41 @@ def sample(
     index = torch.as_tensor(index)
     done = []
     for place, padded in micro_batches(index, micro_batch):
-        x = _walk(sampler, denoiser, chain, padded, shape, seed, conditions, device, on_step)
+        x = sample_batch(
+            sampler,
+            denoiser,
+            chain,
+            index=padded,
+            shape=shape,
+            seed=seed,
+            conditions=conditions,
+            device=device,
+            on_step=on_step,
+        )
         done.append(x[: place.stop - place.start])
     return torch.cat(done)
 
 
-def _walk(
+@torch.no_grad()
+def sample_batch(
     sampler: Sampler,
     denoiser: Denoiser,
     chain: Chain,
+    *,
     index: Int[Tensor, " batch"],
     shape: tuple[int, int, int],
     seed: int | str,
-    conditions: Conditions | None,
-    device: torch.device | str,
-    on_step: Callable[[State], None] | None,
+    conditions: Conditions | None = None,
+    device: torch.device | str = "cpu",
+    on_step: Callable[[State], None] | None = None,
 ) -> X:
+    """Return the images of the given indices, drawn in one batch; all is as in `sample`."""
     stream = Stream(seed, "step", device)
     start = Stream(seed, "x_T", device).normal(index, 0, shape)
     # At the noisiest level alpha^2 + sigma^2 is 1 in a variance-preserving chain, and far from 1 in others.
     first = chain.level(0)
     x_T = over((first.alpha**2 + first.sigma**2).sqrt(), start) * start
-    own = None if conditions is None else moved(conditions(index), device)
+    own = None if conditions is None else conditions(index).to(device)
 
     def conditioned(x: X, level: Level, condition: Condition | None = None) -> Prediction:
         return denoiser(x, level, condition or own)
@@ -117,9 +129,3 @@ def _guarded(name: str, states: Iterable[State]) -> Iterator[State]:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         raise UserError(f"sampler {name}: step {number}: {type(error).__name__}: {error} ({place})") from error
-
-
-def moved(condition: Condition, device: torch.device | str) -> Condition:
-    """Return the condition on a device."""
-    y, low_res = condition.y, condition.low_res
-    return Condition(None if y is None else y.to(device), None if low_res is None else low_res.to(device))

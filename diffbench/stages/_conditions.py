@@ -1,26 +1,45 @@
-"""What images are to be: labels that are drawn or stored, and the low-resolution images that an upsampler starts from.
+"""What images are to be: drawn or stored labels, and the low-resolution images that an upsampler starts from."""
 
-Each function returns `conditions(index)` for image indices, which the stages move to the network's device.
-"""
-
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Integer
+from jaxtyping import Int
 from torch import Tensor
 
-from diffbench.base.arrays import member_names, read_member
+from diffbench.base.arrays import read_member
 from diffbench.base.classes import LabelRule
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition
+from diffbench.diffusion.parameterization import X
 from diffbench.jobs.weights_facts import WeightsFacts
-from diffbench.samplers._batches import Conditions
+from diffbench.stages._image_file import stored_labels
+
+Index = Int[Tensor, " batch"]
+Labels = Callable[[Index], Int[Tensor, " batch"]]
+"""labels(index) are the labels of the images of these indices."""
 
 
-def drawn_labels(rule: LabelRule, seed: int, facts: WeightsFacts) -> Conditions:
+@dataclass(frozen=True)
+class Wanted:
+    """What images are to be: `wanted(index)` is the condition of the images of these indices.
+
+    Labels are apart, because a set is written with all of its labels at once and without its low-resolution images.
+    """
+
+    labels: Labels | None = None
+    low_res: Callable[[Index], X] | None = None
+
+    def __call__(self, index: Index) -> Condition:
+        y = None if self.labels is None else self.labels(index)
+        return Condition(y, None if self.low_res is None else self.low_res(index))
+
+
+def drawn_labels(rule: LabelRule, seed: int, facts: WeightsFacts) -> Labels:
     """Return the labels of samples.
 
     iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes; as_in_data: a label drawn by
@@ -33,11 +52,11 @@ def drawn_labels(rule: LabelRule, seed: int, facts: WeightsFacts) -> Conditions:
     if num_classes is None:
         raise UserError("labels: the weights are of data without classes; leave labels and guidance by them out")
     if rule == "balanced":
-        return lambda index: Condition(y=index % num_classes)
-    return lambda index: Condition(y=stream.integers(index, 0, num_classes))
+        return lambda index: index % num_classes
+    return lambda index: stream.integers(index, 0, num_classes)
 
 
-def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Conditions:
+def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Labels:
     if not counts:
         raise UserError(
             "labels: as_in_data needs the class_counts of the training images, and the weights' record has none; "
@@ -45,10 +64,10 @@ def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Conditions:
         )
     # An image of the training data is drawn, and its class taken: class y has those before ends[y].
     ends, total = torch.tensor(counts).cumsum(0), sum(counts)
-    return lambda index: Condition(y=torch.searchsorted(ends, stream.integers(index, 0, total), right=True))
+    return lambda index: torch.searchsorted(ends, stream.integers(index, 0, total), right=True)
 
 
-def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, labelled: bool) -> Conditions:
+def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, labelled: bool) -> Wanted:
     """Return the low-resolution image that image k starts from, and its label where it has one: the k-th of a file.
 
     labelled: whether labels are needed. Raises: UserError where the images are too few, of another size than the
@@ -63,20 +82,19 @@ def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, label
         raise UserError(f"{low_res}: {found}, the upsampler was trained on uint8 of {'x'.join(map(str, wanted))}")
     if len(images) < num_images:
         raise UserError(f"{low_res}: {len(images)} images, and {num_images} are to be upsampled; ask for fewer")
-    labels = stored_labels(low_res)
+    labels = _looked_up(stored_labels(low_res))
     if labels is None and labelled:
         raise UserError(f"{low_res}: no labels (arr_1), which the upsampler or its guidance needs")
-    return lambda index: Condition(y=None if labels is None else labels[index], low_res=to_float(images[index.numpy()]))
+    return Wanted(labels, lambda index: to_float(images[index.numpy()]))
 
 
-def own_labels(data: Path) -> Conditions:
+def own_labels(data: Path) -> Labels:
     """Return the labels of real images. Raises: UserError where they have none."""
-    labels = stored_labels(data)
+    labels = _looked_up(stored_labels(data))
     if labels is None:
         raise UserError(f"{data}: a class-conditional network needs labels, and this split has none")
-    return lambda index: Condition(y=labels[index])
+    return labels
 
 
-def stored_labels(images: Path) -> Integer[Tensor, " image"] | None:
-    """Return the labels that a file of images holds; None where it holds none."""
-    return torch.from_numpy(np.array(read_member(images, "arr_1"))) if "arr_1" in member_names(images) else None
+def _looked_up(stored: np.ndarray | None) -> Labels | None:
+    return None if stored is None else torch.from_numpy(stored).__getitem__

@@ -14,7 +14,19 @@ from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
 from diffbench.samplers._contract import State
-from diffbench.stages._shards import Spent
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a micro-batch cost.
+
+    rows: rows that the network evaluated, padding included. classified: those that a classifier evaluated. nfe: the
+    evaluations that each image needed itself.
+    """
+
+    rows: int
+    classified: int
+    nfe: np.ndarray
 
 
 @dataclass
@@ -63,15 +75,11 @@ class Meter:
         return self.model.rows, self.gradient.rows if self.gradient else 0
 
 
-def flops(model: ModelDenoiser, facts: WeightsFacts, device: torch.device, conditional: bool) -> int:
-    """Return the floating-point operations of one network evaluation of one image."""
-    height, width, channels = facts.shape
-    shape = (channels, height, width)
+def flops(meter: Meter, facts: WeightsFacts, device: torch.device, takes_labels: bool) -> tuple[int, int | None]:
+    """Return the floating-point operations of one evaluation of one image: the network's, and the gradient's if any."""
+    network, gradient, shape = meter.model.network, meter.gradient, facts.image_shape
     low_shape = None if facts.low_size is None else shrunk_shape(shape, facts.low_size)
-    return flops_per_row(model.network, shape, conditional=conditional, low_shape=low_shape, device=device)
-
-
-def gradient_flops(gradient: ClassifierGradient, facts: WeightsFacts, device: torch.device) -> int:
-    """Return the floating-point operations of one evaluation of the gradient for one image, forward and backward."""
-    height, width, channels = facts.shape
-    return classifier_flops_per_row(gradient.network, (channels, height, width), with_gradient=True, device=device)
+    own = flops_per_row(network, shape, conditional=takes_labels, low_shape=low_shape, device=device)
+    if gradient is None:
+        return own, None
+    return own, classifier_flops_per_row(gradient.network, shape, with_gradient=True, device=device)

@@ -1,11 +1,13 @@
 """What a sample set is drawn with: the model, guided as the job says, what its images are to be, and their noise."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from diffbench.base.arrays import read_member
+from diffbench.base.classes import unlike_uniform
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, Denoiser, ModelDenoiser
@@ -15,63 +17,79 @@ from diffbench.diffusion.x_0_error import KnownErrorDenoiser
 from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.weights_facts import WeightsFacts
-from diffbench.samplers._batches import Conditions
 from diffbench.samplers._contract import Sampler
-from diffbench.stages._conditions import drawn_labels, upsampled_from
+from diffbench.stages._conditions import Wanted, drawn_labels, upsampled_from
 from diffbench.stages._costs import Meter
-from diffbench.stages._model import diffusion_of, load_classifier, load_model, takes_labels
+from diffbench.stages._model import Architecture, Held, load_classifier, load_model
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """All that the images of one set are drawn with. facts: of the model's weights. seed: of the noise."""
+    """All that the images of one set are drawn with.
+
+    facts: of the model's weights. takes_labels: whether the model does. seed: of the noise.
+    """
 
     sampler: Sampler
     chain: Chain
     meter: Meter
     facts: WeightsFacts
-    conditions: Conditions | None
+    takes_labels: bool
+    wanted: Wanted | None
     seed: int | str
     device: torch.device
 
 
 def drawing_of(job: SampleJob, inputs: Inputs, device: torch.device) -> Drawing:
     """Return what a set is drawn with. Raises: UserError where the inputs do not fit each other or the job."""
-    diffusion = diffusion_of(job)
-    chain = diffusion.chain(job.spacing)
-    full_chain = len(chain) == diffusion.timesteps and job.off_grid == "refuse"
-    weights = inputs.paths["weights"]
-    model, facts = load_model(job, weights, device, full_chain=full_chain, off_grid=job.off_grid)
-    if (facts.low_size is not None) != ("low_res" in inputs.paths):
-        raise UserError(f"--low-res: goes with an upsampler, and only with it; see {weights}.json")
+    architecture, weights, sampler = Architecture.of(job), Held.of(job, inputs), job.sampler.configured()
+    facts, takes_labels = weights.facts, architecture.takes_labels
+    _require_inputs(sampler, facts, inputs)
+    chain = architecture.diffusion.chain(job.spacing)
+    full_chain = len(chain) == architecture.diffusion.timesteps and job.off_grid == "refuse"
+    model = load_model(architecture, weights, device, full_chain=full_chain, off_grid=job.off_grid)
     gradient = None
     if job.classifier is not None:
-        gradient = load_classifier(job.classifier, inputs.paths["classifier"], facts, device, job.off_grid)
-    sampler = job.sampler.configured()
-    denoiser = guided_denoiser(job, model, gradient, applies_gradient=sampler.applies_gradient)
-    if sampler.needs_error != ("terms" in inputs.paths):
-        raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
+        held = Held.of(job.classifier, inputs, "classifier")
+        gradient = load_classifier(Architecture.of(job.classifier), held, facts, device, job.off_grid)
+    denoiser = guided_denoiser(
+        job, model, gradient, takes_labels=takes_labels, applies_gradient=sampler.applies_gradient
+    )
     if "terms" in inputs.paths:
         denoiser = _with_known_error(denoiser, model.chain, inputs)
     meter = Meter(denoiser, model, gradient, job.sampler.name, sampler.adaptive)
-    conditions, seed = conditions_of(job, facts, inputs.paths.get("low_res")), job.seed
+    labelled = takes_labels or job.classifier is not None
+    wanted = wanted_of(job, facts, inputs.paths.get("low_res"), labelled=labelled)
     # Other noise than that of the image it starts from, whose pixels would else begin with equal draws.
-    seed = seed if facts.low_size is None else f"{seed}, upsampled from {facts.low_size}"
-    return Drawing(sampler, chain, meter, facts, conditions, seed, device)
+    seed = job.seed if facts.low_size is None else f"{job.seed}, upsampled from {facts.low_size}"
+    return Drawing(sampler, chain, meter, facts, takes_labels, wanted, seed, device)
+
+
+def _require_inputs(sampler: Sampler, facts: WeightsFacts, inputs: Inputs) -> None:
+    """Raise UserError where an input is given that is not used, or is used and not given."""
+    if (facts.low_size is not None) != ("low_res" in inputs.paths):
+        weights = inputs.paths["weights"]
+        raise UserError(f"--low-res: goes with an upsampler, and only with it; see {weights}.json")
+    if sampler.needs_error != ("terms" in inputs.paths):
+        raise UserError("--terms: goes with samplers that need the error of x_0, and only with them")
 
 
 def guided_denoiser(
-    job: SampleJob, model: ModelDenoiser, gradient: ClassifierGradient | None, *, applies_gradient: bool
+    job: SampleJob,
+    model: ModelDenoiser,
+    gradient: ClassifierGradient | None,
+    *,
+    takes_labels: bool,
+    applies_gradient: bool,
 ) -> Denoiser:
     """Return what the sampler calls, in the published order: eps mixed, x_0 clipped, eps shifted or the gradient added.
 
-    A classifier's labels stay with the classifier where the model is unconditional.
+    takes_labels: whether the model does; if not, a classifier's labels stay with the classifier.
     """
-    conditional = takes_labels(job)
 
     def labelled(x: X, level: Level, condition: Condition | None = None) -> Prediction:
         given = condition or Condition()
-        return model(x, level, given if conditional else replace(given, y=None))
+        return model(x, level, given if takes_labels else replace(given, y=None))
 
     denoiser: Denoiser = labelled
     guidance = None if job.guidance is None else job.guidance.configured()
@@ -92,14 +110,17 @@ def _with_known_error(denoiser: Denoiser, chain: Chain, inputs: Inputs) -> Denoi
     return KnownErrorDenoiser.of(denoiser, chain, read_member(terms, "timesteps"), read_member(terms, "x_0_mse"))
 
 
-def conditions_of(job: SampleJob, facts: WeightsFacts, low_res: Path | None = None) -> Conditions | None:
-    """Return what image k is to be, or None where neither the model nor a classifier takes a label or an image."""
-    labelled = is_labelled(job)
+def wanted_of(job: SampleJob, facts: WeightsFacts, low_res: Path | None = None, *, labelled: bool) -> Wanted | None:
+    """Return what image k is to be, or None where neither the model nor a classifier takes a label or an image.
+
+    labelled: whether the model or the classifier that guides it takes labels. Says on stderr where classes are unequal
+    in the training data and labels are drawn as if they were equal.
+    """
     if low_res is not None:
         return upsampled_from(low_res, facts, job.num_images, labelled=labelled)
-    return drawn_labels(job.labels or "iid", job.seed, facts) if labelled else None
-
-
-def is_labelled(job: SampleJob) -> bool:
-    """Return whether the model or the classifier that guides it takes labels."""
-    return job.classifier is not None or takes_labels(job)
+    if not labelled:
+        return None
+    told = unlike_uniform(facts.class_counts)
+    if told and job.labels != "as_in_data":
+        sys.stderr.write(f"diffbench: {told}\n")
+    return Wanted(drawn_labels(job.labels or "iid", job.seed, facts))

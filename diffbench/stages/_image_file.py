@@ -74,8 +74,13 @@ def chunks(path: Path) -> Iterator[np.ndarray | list[np.ndarray]]:
 
 
 def labels_of(path: Path) -> np.ndarray | None:
-    """Return the labels of a file's images, or None. Raises: UserError as `image_set`."""
-    return load_member(path, "arr_1") if image_set(path).has_labels else None
+    """Return the labels of any file's images, or None. Raises: UserError as `image_set`."""
+    return stored_labels(path) if image_set(path).has_labels else None
+
+
+def stored_labels(path: Path) -> np.ndarray | None:
+    """Return the labels of a file of images that diffbench made, or None."""
+    return load_member(path, "arr_1") if "arr_1" in member_names(path) else None
 
 
 def stored_features(path: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """A model from what a job says of it and its weights, shared by the stages that run one."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -9,13 +10,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import Inputs
 from diffbench.base.plugins import configure
-from diffbench.base.provenance_file import read_provenance
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.trained_levels import OffGrid
 from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.job import Options
-from diffbench.jobs.model import NetworkPart, Trained
+from diffbench.jobs.model import NetworkPart, Trained, Weights
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.networks._fit import load_fitting
 
@@ -30,57 +31,84 @@ class Described(Protocol):
     def diffusion(self) -> Options: ...
 
 
-def diffusion_of(model: Described) -> Diffusion:
-    """Return the process of a model. Raises: UserError for an option that it does not have."""
-    return configure(Diffusion, model.diffusion, "diffusion")
+@dataclass(frozen=True)
+class Architecture:
+    """The network of a job, without weights, and its process: both configured once from what the job says."""
+
+    network: Any
+    diffusion: Diffusion
+
+    @classmethod
+    def of(cls, described: Described) -> "Architecture":
+        """Return what a job describes. Raises: UserError for an option that the network or the process lacks."""
+        return cls(described.network.configured(), configure(Diffusion, described.diffusion, "diffusion"))
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether the network is given a label for every image."""
+        return bool(self.network.class_conditional)
+
+    def model(self, facts: WeightsFacts) -> nn.Module:
+        """Return the network of a model for data with the given facts, with fresh weights."""
+        return self.network.build(facts.image_shape, facts.num_classes, self.diffusion.learns_variance)
+
+    def classifier(self, facts: WeightsFacts) -> nn.Module:
+        """Return a noisy classifier for data with the given facts, with fresh weights."""
+        return self.network.build(facts.image_shape, facts.num_classes)
 
 
-def takes_labels(model: Described) -> bool:
-    """Return whether a network is given a label for every image."""
-    return bool(model.network.configured().class_conditional)
+@dataclass(frozen=True)
+class Held:
+    """A file of trained weights, its facts, and which of its weights are used."""
 
+    path: Path
+    facts: WeightsFacts
+    which: Weights
 
-def build_network(model: Described, facts: WeightsFacts) -> nn.Module:
-    """Return the network of a model for data with the given facts, with fresh weights."""
-    height, width, channels = facts.shape
-    shape = (channels, height, width)
-    return model.network.configured().build(shape, facts.num_classes, diffusion_of(model).learns_variance)
+    @classmethod
+    def of(cls, trained: Trained, inputs: Inputs, name: str = "weights") -> "Held":
+        """Return an input of a job, with the facts in its record. Raises: UserError."""
+        return cls(inputs.paths[name], WeightsFacts.recorded(inputs.records[name]), trained.weights)
 
-
-def build_classifier(model: Described, facts: WeightsFacts) -> nn.Module:
-    """Return a noisy classifier for data with the given facts, with fresh weights."""
-    height, width, channels = facts.shape
-    return model.network.configured().build((channels, height, width), facts.num_classes)
+    def given(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """Return a network with these weights, on a device. Raises: UserError where they do not fit it."""
+        prefix = f"{self.which}."
+        try:
+            held = load_file(self.path).items()
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{self.path}: not a whole safetensors file ({error}); train the model again") from None
+        state = {name.removeprefix(prefix): tensor for name, tensor in held if name.startswith(prefix)}
+        load_fitting(network, state, self.path)
+        return network.to(device).eval().requires_grad_(False)
 
 
 def load_model(
-    model: Trained, weights: Path, device: torch.device, *, full_chain: bool, off_grid: OffGrid = "refuse"
-) -> tuple[ModelDenoiser, WeightsFacts]:
-    """Return the denoiser of trained weights (ema or raw, as the model says) and their facts.
-
-    Raises: UserError where the weights do not fit the network.
-    """
-    facts = facts_of(weights)
-    network = _with_weights(build_network(model, facts), model, weights, device)
-    return ModelDenoiser.of(diffusion_of(model), network, full_chain=full_chain, off_grid=off_grid), facts
+    architecture: Architecture,
+    weights: Held,
+    device: torch.device,
+    *,
+    full_chain: bool,
+    off_grid: OffGrid = "refuse",
+) -> ModelDenoiser:
+    """Return the denoiser of trained weights. Raises: UserError where the weights do not fit the network."""
+    network = weights.given(architecture.model(weights.facts), device)
+    return ModelDenoiser.of(architecture.diffusion, network, full_chain=full_chain, off_grid=off_grid)
 
 
 def load_classifier(
-    classifier: Trained, weights: Path, facts: WeightsFacts, device: torch.device, off_grid: OffGrid = "refuse"
+    architecture: Architecture,
+    weights: Held,
+    facts: WeightsFacts,
+    device: torch.device,
+    off_grid: OffGrid = "refuse",
 ) -> ClassifierGradient:
     """Return the gradient of a trained noisy classifier; facts: of the weights of the model that it guides.
 
     Raises: UserError where the classifier was trained on other data, or its weights do not fit the network.
     """
-    own = facts_of(weights)
-    _require_same_data(weights, own, facts)
-    network = _with_weights(build_classifier(classifier, own), classifier, weights, device)
-    return ClassifierGradient.of(diffusion_of(classifier), network, off_grid)
-
-
-def facts_of(weights: Path | str) -> WeightsFacts:
-    """Return the facts of weights, by the record beside them. Raises: UserError."""
-    return WeightsFacts.recorded(read_provenance(weights))
+    _require_same_data(weights.path, weights.facts, facts)
+    network = weights.given(architecture.classifier(weights.facts), device)
+    return ClassifierGradient.of(architecture.diffusion, network, off_grid)
 
 
 def _require_same_data(weights: Path, own: WeightsFacts, model: WeightsFacts) -> None:
@@ -94,15 +122,3 @@ def _require_same_data(weights: Path, own: WeightsFacts, model: WeightsFacts) ->
         unknown = words == "images" and None in (found, wanted)
         if found != wanted and not unknown:
             raise UserError(f"{weights}: a classifier of another data set: {words} {found}, and the model's {wanted}")
-
-
-def _with_weights(network: nn.Module, model: Trained, weights: Path, device: torch.device) -> nn.Module:
-    prefix = f"{model.weights}."
-    try:
-        state = {
-            name.removeprefix(prefix): tensor for name, tensor in load_file(weights).items() if name.startswith(prefix)
-        }
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{weights}: not a whole safetensors file ({error}); train the model again") from None
-    load_fitting(network, state, weights)
-    return network.to(device).eval().requires_grad_(False)

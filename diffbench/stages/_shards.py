@@ -10,13 +10,12 @@ from diffbench.base.arrays import Bytes, is_whole, load_member, read_member, sav
 from diffbench.base.digests import digest
 from diffbench.base.inputs import Inputs
 from diffbench.base.provenance import versions_of
+from diffbench.diffusion.micro_batches import Index
 from diffbench.jobs.sample import SampleJob
+from diffbench.stages._costs import Spent
 
 FORMAT = 2
 """Raised whenever what a shard holds changes, so that shards of an older format are not taken for finished work."""
-
-Range = tuple[int, int]
-"""Indices of the first image of a micro-batch and of the one after its last."""
 
 
 def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Path:
@@ -28,42 +27,33 @@ def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Pa
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What a micro-batch cost.
+class Shards:
+    """The micro-batches of a sample set, each in a file of its own once it is finished.
 
-    rows: rows that the network evaluated, padding included. classified: those that a classifier evaluated. nfe: the
-    evaluations that each image needed itself.
+    batches: of each, the place of its images in the set, and the padded batch of their indices.
     """
 
-    rows: int
-    classified: int
-    nfe: np.ndarray
-
-
-@dataclass(frozen=True)
-class Shards:
-    """The micro-batches of a sample set, each in a file of its own once it is finished."""
-
     folder: Path
-    ranges: Sequence[Range]
+    batches: Sequence[tuple[slice, Index]]
 
-    def is_finished(self, held: Range) -> bool:
+    def is_finished(self, place: slice) -> bool:
         """Return whether a micro-batch has its whole file."""
-        return is_whole(self._path(held))
+        return is_whole(self._path(place))
 
-    def save(self, held: Range, images: Bytes, spent: Spent) -> None:
+    def save(self, place: slice, images: Bytes, spent: Spent) -> None:
         """Keep a finished micro-batch."""
         rows = np.array([spent.rows, spent.classified])
-        save_npz(self._path(held), {"arr_0": images, "rows": rows, "nfe": spent.nfe})
+        save_npz(self._path(place), {"arr_0": images, "rows": rows, "nfe": spent.nfe})
 
     def images(self) -> Iterator[Bytes]:
         """Yield the images of each micro-batch; one at a time, since a set may be larger than memory."""
-        return (load_member(self._path(held), "arr_0") for held in self.ranges)
+        return (load_member(self._path(place), "arr_0") for place, _ in self.batches)
 
     def spent(self) -> Spent:
         """Return what all micro-batches cost together."""
-        rows, classified = np.sum([read_member(self._path(held), "rows") for held in self.ranges], axis=0).tolist()
-        return Spent(rows, classified, np.concatenate([read_member(self._path(held), "nfe") for held in self.ranges]))
+        rows, nfe = ([read_member(self._path(place), name) for place, _ in self.batches] for name in ("rows", "nfe"))
+        evaluated, classified = np.sum(rows, axis=0).tolist()
+        return Spent(evaluated, classified, np.concatenate(nfe))
 
-    def _path(self, held: Range) -> Path:
-        return self.folder / f"{held[0]}.npz"
+    def _path(self, place: slice) -> Path:
+        return self.folder / f"{place.start}.npz"

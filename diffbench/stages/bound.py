@@ -22,10 +22,9 @@ from diffbench.diffusion.similarity import ssim_window
 from diffbench.jobs.bound import BoundJob, Evaluated
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.terms_facts import TermsFacts
-from diffbench.samplers._batches import moved
 from diffbench.stages._command import add_device, run_stage, stage_parser
 from diffbench.stages._conditions import own_labels
-from diffbench.stages._model import load_model, takes_labels
+from diffbench.stages._model import Architecture, Held, load_model
 from diffbench.stages._run_record import run_record
 
 
@@ -47,20 +46,21 @@ def bound(
     inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
-    model, known = load_model(job, weights, chosen, full_chain=True)
+    architecture, held = Architecture.of(job), Held.of(job, inputs)
+    model, levels = load_model(architecture, held, chosen, full_chain=True), held.facts.levels
     stored = read_member(data, "arr_0")
     index = spread(len(stored), job.bound.num_images)
-    condition = _conditions(job, data, chosen)
+    condition = _conditions(data if architecture.takes_labels else None, chosen)
     # The codes in the data's record are of the test split.
     codes = DataFacts.recorded(inputs.records["data"]).codes if job.split == "test" else None
-    arrays = _evaluated(job.bound, model, known.levels, _on_grid(stored, known.levels, chosen), index, condition)
+    arrays = _evaluated(job.bound, model, levels, _on_grid(stored, levels, chosen), index, condition)
     if job.bound.reconstructions:
         arrays["originals"] = np.asarray(stored[index[: job.bound.reconstructions].numpy()])
     save_npz(out, arrays)
     facts = TermsFacts(
         num_images=len(index),
         of=len(stored),
-        levels=known.levels,
+        levels=levels,
         split=job.split,
         ssim_window=ssim_window(*stored.shape[1:3]) if job.bound.reconstructions else None,
         codes=codes,
@@ -80,12 +80,12 @@ def _on_grid(stored: Bytes, levels: int, device: torch.device) -> Callable[[Inde
     return images
 
 
-def _conditions(job: BoundJob, data: Path, device: torch.device) -> Callable[[Index], Condition | None]:
-    """Return the images' own labels, or nothing where the model takes no label. Raises: UserError where they lack."""
-    if not takes_labels(job):
+def _conditions(labelled: Path | None, device: torch.device) -> Callable[[Index], Condition | None]:
+    """Return the labels of a file's images; None, where the model takes no label, gives none. Raises: UserError."""
+    if labelled is None:
         return lambda index: None
-    labels = own_labels(data)
-    return lambda index: moved(labels(index), device)
+    labels = own_labels(labelled)
+    return lambda index: Condition(labels(index)).to(device)
 
 
 def _evaluated(

@@ -20,7 +20,7 @@ from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.networks._fit import check_fit
 from diffbench.stages._command import run_stage, stage_parser
 from diffbench.stages._foreign import read_held, unwrapped
-from diffbench.stages._model import build_classifier, build_network
+from diffbench.stages._model import Architecture
 from diffbench.stages._run_record import run_record
 
 
@@ -31,15 +31,7 @@ def convert(job: ConvertJob, checkpoint: Path, data: Path, out: Path, record: di
     """
     upstream = upstream_of(job.upstream)
     inputs = checked({"checkpoint": checkpoint, "data": data}, foreign=("checkpoint",), upstream=upstream)
-    known = DataFacts.recorded(inputs.records["data"])
-    facts = WeightsFacts(
-        shape=known.shape,
-        levels=known.levels,
-        num_classes=known.num_classes,
-        flip=known.flip,
-        low_size=job.low_size,
-        full_size=known.full_size,
-    )
+    facts = WeightsFacts.of(DataFacts.recorded(inputs.records["data"]), job.low_size)
     key, state = read_held(checkpoint, job.key)
     if job.key is None and job.weights == "raw" and weights_under(key) == "ema":
         raise UserError(f"{checkpoint}: holds an average, under '{key}'; say so in the model's entry: weights: ema")
@@ -87,8 +79,8 @@ def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
 
 def _built(job: GivenWeights, facts: WeightsFacts) -> nn.Module:
     """Return the network of a job, a model's or a classifier's."""
-    classifies = job.network.configured().classifies
-    return build_classifier(job, facts) if classifies else build_network(job, facts)
+    architecture = Architecture.of(job)
+    return architecture.classifier(facts) if architecture.network.classifies else architecture.model(facts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

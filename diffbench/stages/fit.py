@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from diffbench.base.arrays import member_names, read_member
+from diffbench.base.arrays import read_member
 from diffbench.base.devices import device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
 from diffbench.jobs.fit import FitJob
 from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._image_file import stored_labels
 from diffbench.stages._run_record import run_record
 
 
@@ -35,8 +36,7 @@ def fit(job: FitJob, data: Path, held_out: Path, out: Path) -> dict[str, Any]:
 
 
 def _images_and_labels(path: Path) -> tuple[Any, Any]:
-    labels = read_member(path, "arr_1") if "arr_1" in member_names(path) else None
-    return read_member(path, "arr_0"), labels
+    return read_member(path, "arr_0"), stored_labels(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,7 +1,6 @@
 """sample: a model's weights in, a sample set out."""
 
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import writing_npz
-from diffbench.base.classes import unlike_uniform
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
@@ -18,16 +16,14 @@ from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.locks import exclusive
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
-from diffbench.diffusion.micro_batches import batch_ranges
+from diffbench.diffusion.micro_batches import micro_batches
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts, cost_of
-from diffbench.jobs.weights_facts import WeightsFacts
-from diffbench.samplers._batches import sample
+from diffbench.samplers._batches import sample_batch
 from diffbench.samplers._contract import State
 from diffbench.stages._command import add_device, run_stage, stage_parser
-from diffbench.stages._costs import flops, gradient_flops
-from diffbench.stages._drawing import Drawing, drawing_of, is_labelled
-from diffbench.stages._model import takes_labels
+from diffbench.stages._costs import flops
+from diffbench.stages._drawing import Drawing, drawing_of
 from diffbench.stages._run_record import run_record
 from diffbench.stages._shards import Shards, shard_folder
 
@@ -57,10 +53,9 @@ def sample_set(
     inputs = checked(given, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
-    _tell_of_unequal_classes(job, inputs)
     with exclusive(shard_folder(cache, job, inputs, chosen.type)) as folder:
         drawing = drawing_of(job, inputs, chosen)
-        shards = Shards(folder, batch_ranges(job.num_images, job.sampling.micro_batch))
+        shards = Shards(folder, list(micro_batches(torch.arange(job.num_images), job.sampling.micro_batch)))
         _draw(drawing, shards, job)
         _write_set(drawing, shards, job, out)
         facts = _facts(drawing, shards, job, inputs)
@@ -71,69 +66,62 @@ def sample_set(
         record |= {"device": chosen.type}
 
 
-def _tell_of_unequal_classes(job: SampleJob, inputs: Inputs) -> None:
-    """Say on stderr where classes are unequal in the training data and labels are drawn as if they were equal."""
-    told = unlike_uniform(WeightsFacts.recorded(inputs.records["weights"]).class_counts)
-    if told and is_labelled(job) and "low_res" not in inputs.paths and job.labels != "as_in_data":
-        sys.stderr.write(f"diffbench: {told}\n")
-
-
 def _draw(drawing: Drawing, shards: Shards, job: SampleJob) -> None:
     """Sample the micro-batches that are not finished yet."""
-    chain, meter, micro_batch = drawing.chain, drawing.meter, job.sampling.micro_batch
-    height, width, channels = drawing.facts.shape
-    with progress(len(shards.ranges) * len(chain), f"sample {job.sampler.name} {job.spacing}") as bar:
+    chain, meter = drawing.chain, drawing.meter
+    with progress(len(shards.batches) * len(chain), f"sample {job.sampler.name} {job.spacing}") as bar:
 
         def stepped(state: State) -> None:
             bar.update()
             meter.step(state)
 
-        for start, end in shards.ranges:
-            if shards.is_finished((start, end)):
+        for place, index in shards.batches:
+            if shards.is_finished(place):
                 bar.update(len(chain))
                 continue
             meter.start()
-            x = sample(
+            x = sample_batch(
                 drawing.sampler,
                 meter,
                 chain,
-                index=range(start, end),
-                shape=(channels, height, width),
+                index=index,
+                shape=drawing.facts.image_shape,
                 seed=drawing.seed,
-                micro_batch=micro_batch,
-                conditions=drawing.conditions,
+                conditions=drawing.wanted,
                 device=drawing.device,
                 on_step=stepped,
             )
-            images = ROUNDINGS[job.sampling.rounding](x)
-            shards.save((start, end), images, meter.spent(end - start, micro_batch))
+            count = place.stop - place.start
+            images = ROUNDINGS[job.sampling.rounding](x[:count])
+            shards.save(place, images, meter.spent(count, len(index)))
 
 
 def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> None:
     """Write the images of all micro-batches as one set, and their labels where they have any."""
-    y = None if drawing.conditions is None else drawing.conditions(torch.arange(job.num_images)).y
+    labels = None if drawing.wanted is None else drawing.wanted.labels
     with writing_npz(out) as writer:
         with writer.member("arr_0", (job.num_images, *drawing.facts.shape), np.uint8) as images:
             for batch in shards.images():
                 images.write(batch)
-        if y is not None:
-            writer.add("arr_1", y.numpy())
+        if labels is not None:
+            writer.add("arr_1", labels(torch.arange(job.num_images)).numpy())
 
 
 def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> SampleFacts:
     """Return what the set cost, the set that it was upsampled from included."""
     meter, spent, known = drawing.meter, shards.spent(), drawing.facts
     evaluated, classified = (
-        rows / (len(shards.ranges) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
+        rows / (len(shards.batches) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
     )
-    low_res, gradient = inputs.records.get("low_res"), meter.gradient
+    low_res, guided = inputs.records.get("low_res"), meter.gradient is not None
+    own, gradient = flops(meter, known, drawing.device, drawing.takes_labels)
     return SampleFacts(
         nfe=float(spent.nfe.mean()),
         nfe_max=float(spent.nfe.max()) if meter.adaptive else None,
         nfe_evaluated=evaluated if meter.adaptive else None,
-        flops_per_evaluation=flops(meter.model, known, drawing.device, takes_labels(job)),
-        classifier_evaluations=None if gradient is None else classified,
-        flops_per_classifier_evaluation=None if gradient is None else gradient_flops(gradient, known, drawing.device),
+        flops_per_evaluation=own,
+        classifier_evaluations=classified if guided else None,
+        flops_per_classifier_evaluation=gradient,
         low_res=None if low_res is None else cost_of(low_res),
         full_size=known.full_size,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from diffbench.base.arrays import member_names, read_member
+from diffbench.base.arrays import Bytes, read_member
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
@@ -25,7 +25,8 @@ from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import TrainedOn, WeightsFacts
 from diffbench.stages._command import add_device, run_stage, stage_parser
 from diffbench.stages._cuts import cutting
-from diffbench.stages._model import build_classifier, build_network, diffusion_of, takes_labels
+from diffbench.stages._image_file import stored_labels
+from diffbench.stages._model import Architecture
 from diffbench.stages._run_record import run_record
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import Cuts, TrainingData
@@ -56,15 +57,17 @@ def train(
     make_deterministic(job.threads)
     chosen = chosen_device(device)
     known = DataFacts.recorded(inputs.records["data"])
-    facts = _facts_of(job, known)
-    images = _images_of(job, data, known.flip)
+    facts, architecture = WeightsFacts.of(known, job.low_size), Architecture.of(job)
+    labelled, labels = job.objective is None or architecture.takes_labels, stored_labels(data)
+    images = _images_of(job, data, labels, labelled=labelled, flip=known.flip)
     seed_torch(job.seed, "init")
-    task = task_of(job, facts)
+    task = task_of(job, architecture, facts)
     if held_out is not None:
         _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts, task)
-        images = replace(images, held_out=_images_of(job, held_out, flip=False))
+        others = _images_of(job, held_out, stored_labels(held_out), labelled=labelled, flip=False)
+        images = replace(images, held_out=others)
     checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
-    with exclusive(checkpoints.folder), _crops(job, data, images, pictures) as cuts:
+    with exclusive(checkpoints.folder), _crops(job, data, images.images, labels, pictures) as cuts:
         trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen)
         images_per_second = trainer.run(checkpoints, checkpoint_every)
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
@@ -76,19 +79,6 @@ def train(
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
-
-
-def _facts_of(job: TrainJob, known: DataFacts) -> WeightsFacts:
-    """Return what is known of the weights before they are trained."""
-    return WeightsFacts(
-        shape=known.shape,
-        levels=known.levels,
-        num_classes=known.num_classes,
-        flip=known.flip,
-        low_size=job.low_size,
-        # Of a smaller copy of a data set: its samples are enlarged before they are scored.
-        full_size=known.full_size,
-    )
 
 
 def _trained_on(known: DataFacts) -> TrainedOn:
@@ -105,15 +95,13 @@ def _key_of(job: TrainJob, inputs: Inputs, facts: WeightsFacts, device: torch.de
     return digest({"spec": spec, **seen, "device": device.type, "versions": versions_of(spec)})[:24]
 
 
-def _images_of(job: TrainJob, data: Path, flip: bool) -> TrainingData:
+def _images_of(job: TrainJob, data: Path, labels: np.ndarray | None, *, labelled: bool, flip: bool) -> TrainingData:
     """Return a prepared split, its labels only where they are used. Raises: UserError where it has none then."""
-    labelled = job.objective is None or takes_labels(job)
-    labels = _labels_of(data) if labelled else None
     if labelled and labels is None:
         raise UserError(f"{data}: a classifier or a class-conditional network needs labels, and the data set has none")
     return TrainingData(
         images=read_member(data, "arr_0"),
-        labels=None if labels is None else torch.from_numpy(np.array(labels)),
+        labels=torch.from_numpy(labels) if labelled else None,
         flip=flip,
         low_size=job.low_size,
     )
@@ -136,28 +124,25 @@ def _require_alike(held_out: Path, own: DataFacts, facts: WeightsFacts, task: Ta
 
 
 @contextmanager
-def _crops(job: TrainJob, data: Path, images: TrainingData, pictures: Path | None) -> Iterator[Cuts | None]:
+def _crops(
+    job: TrainJob, data: Path, images: Bytes, labels: np.ndarray | None, pictures: Path | None
+) -> Iterator[Cuts | None]:
     """Enter with what cuts images at random, None where they are trained on as they are stored. Raises: UserError."""
     if not job.training.random_crop:
         yield None
         return
     if job.dataset is None:
         raise UserError("training.random_crop: the spec must name the data set whose pictures are cut")
-    with cutting(job.dataset.at(pictures), images.images, _labels_of(data), data) as cuts:
+    with cutting(job.dataset.at(pictures), images, labels, data) as cuts:
         yield cuts
 
 
-def _labels_of(data: Path) -> np.ndarray | None:
-    return read_member(data, "arr_1") if "arr_1" in member_names(data) else None
-
-
-def task_of(job: TrainJob, facts: WeightsFacts) -> Task:
+def task_of(job: TrainJob, architecture: Architecture, facts: WeightsFacts) -> Task:
     """Return what a job trains: a model, or, where it names no objective, a classifier of noised images."""
-    diffusion = diffusion_of(job)
     if job.objective is None:
-        return Classification(build_classifier(job, facts), diffusion)
+        return Classification(architecture.classifier(facts), architecture.diffusion)
     objective = job.objective.configured()
-    return Denoising(build_network(job, facts), diffusion, objective, facts.levels)
+    return Denoising(architecture.model(facts), architecture.diffusion, objective, facts.levels)
 
 
 def save_weights(trainer: Trainer, out: Path) -> None:

@@ -15,13 +15,14 @@ from typer.testing import CliRunner
 from diffbench.base.arrays import read_member, save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.commands.importing import released as _released
 from diffbench.commands.importing.released import REGISTRY
 from diffbench.commands.importing.run import Imported, import_checkpoint, meaning_of_released
 from diffbench.jobs.sample import SampleJob
-from diffbench.stages._model import build_classifier, build_network, facts_of, load_classifier, load_model
+from diffbench.stages._model import Architecture, Held, load_classifier, load_model
 from diffbench.stages.sample import sample_set
 
 SMALL = {"num_channels": 32, "num_res_blocks": 1, "image_size": 16, "channel_mult": "1,2", "attention_resolutions": "8"}
@@ -30,8 +31,8 @@ SMALL = {"num_channels": 32, "num_res_blocks": 1, "image_size": 16, "channel_mul
 def state_of(name, seed=0):
     """Random weights under the published names, for a (small) entry of the registry."""
     meaning = meaning_of_released(REGISTRY[name])
-    build = build_classifier if REGISTRY[name].kind == "classifier" else build_network
-    network = build(meaning, meaning.facts)
+    architecture = Architecture.of(meaning)
+    network = (architecture.classifier if REGISTRY[name].kind == "classifier" else architecture.model)(meaning.facts)
     generator = torch.Generator().manual_seed(seed)
     return {key: 0.1 * torch.randn(tensor.shape, generator=generator) for key, tensor in network.state_dict().items()}
 
@@ -73,10 +74,11 @@ def test_a_released_file_becomes_an_artifact(name, tmp_path):
     # The download was no artifact and is gone.
     assert list((tmp_path / ".cache/released").iterdir()) == []
     imported = Imported.read(spec)
+    architecture, held = Architecture.of(imported), Held.of(imported, checked({"weights": out}))
     if entry.kind == "classifier":
-        load_classifier(imported, out, facts_of(out), torch.device("cpu"))
+        load_classifier(architecture, held, held.facts, torch.device("cpu"))
     else:
-        load_model(imported, out, torch.device("cpu"), full_chain=False)
+        load_model(architecture, held, torch.device("cpu"), full_chain=False)
 
 
 def test_a_file_at_hand_and_the_flags_of_a_name(tmp_path):
@@ -140,7 +142,9 @@ def test_flags_from_a_yaml(tmp_path, own_state, form):
     provenance = read_provenance(out)
     assert provenance["spec"]["diffusion"]["schedule"] == "cosine" and provenance["spec"]["weights"] == "raw"
     assert provenance["spec"]["objective"]["name"] == "hybrid" and provenance["facts"]["levels"] == 17
-    model, _ = load_model(Imported.read(provenance["spec"]), out, torch.device("cpu"), full_chain=True)
+    imported = Imported.read(provenance["spec"])
+    held = Held.of(imported, checked({"weights": out}))
+    model = load_model(Architecture.of(imported), held, torch.device("cpu"), full_chain=True)
     assert len(model.chain) == 100
 
 

@@ -11,7 +11,7 @@ from diffbench.commands.importing.released import ALL, REGISTRY, listing, releas
 from diffbench.commands.importing.run import meaning_of_released
 from diffbench.jobs.model import NetworkPart
 from diffbench.jobs.train import ObjectivePart
-from diffbench.stages._model import build_classifier, build_network
+from diffbench.stages._model import Architecture
 
 CONFIGS = Path(__file__).parents[2] / "workflow/config"
 
@@ -61,9 +61,10 @@ def test_every_published_file_is_there():
 @pytest.mark.parametrize("name", REGISTRY)
 def test_networks_have_the_published_number_of_parameters(name):
     meaning = meaning_of_released(REGISTRY[name])
-    build = build_classifier if REGISTRY[name].kind == "classifier" else build_network
+    architecture = Architecture.of(meaning)
+    build = architecture.classifier if REGISTRY[name].kind == "classifier" else architecture.model
     with torch.device("meta"):
-        network = build(meaning, meaning.facts)
+        network = build(meaning.facts)
     count = sum(parameter.numel() for parameter in network.parameters())
     # improved-diffusion's README says 280M of its upsampler.
     assert count == PARAMETERS[name] if name in PARAMETERS else round(count / 1e7) == 28

@@ -18,7 +18,7 @@ from diffbench.diffusion.parameterization import Prediction
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import WeightsFacts
-from diffbench.stages._drawing import conditions_of, guided_denoiser
+from diffbench.stages._drawing import guided_denoiser, wanted_of
 from diffbench.stages.sample import main, sample_set
 from diffbench.stages.train import train
 
@@ -101,8 +101,8 @@ def test_labels_of_an_unconditional_model_are_the_classifiers(guided_spec, weigh
 
 def test_balanced_labels_go_round(guided_spec):
     job = SampleJob.read(guided_spec(1.0) | {"labels": "balanced"})
-    conditions = conditions_of(job, WeightsFacts(shape=(8, 8, 1), levels=17, num_classes=3))
-    assert conditions(torch.tensor([0, 1, 2, 3, 7])).y.tolist() == [0, 1, 2, 0, 1]
+    wanted = wanted_of(job, WeightsFacts(shape=(8, 8, 1), levels=17, num_classes=3), labelled=True)
+    assert wanted(torch.tensor([0, 1, 2, 3, 7])).y.tolist() == [0, 1, 2, 0, 1]
 
 
 def outside(x, level, condition):
@@ -119,10 +119,11 @@ def test_the_gradient_comes_after_clipping_and_is_not_clipped(guided_spec, smoke
     push = torch.full_like(x, 4.0)
     given = Condition(y=torch.tensor([1, 2]))
     jobs = {scale: SampleJob.read(guided_spec(scale)) for scale in (1.0, 2.0)}
-    by_eps = guided_denoiser(jobs[1.0], outside, lambda *a: push, applies_gradient=False)(x, level, given)
+    model = (outside, lambda *a: push)
+    by_eps = guided_denoiser(jobs[1.0], *model, takes_labels=False, applies_gradient=False)(x, level, given)
     alpha, sigma = float(level.alpha), float(level.sigma)
     torch.testing.assert_close(by_eps.x_0, torch.full_like(x, 1 + sigma**2 / alpha * 4))
-    by_mean = guided_denoiser(jobs[2.0], outside, lambda *a: push, applies_gradient=True)(x, level, given)
+    by_mean = guided_denoiser(jobs[2.0], *model, takes_labels=False, applies_gradient=True)(x, level, given)
     assert torch.equal(by_mean.x_0, torch.ones_like(x)) and torch.equal(by_mean.gradient, 2 * push)
     # The model is unconditional: labels are the classifier's alone.
     assert [asked.y for asked in outside.asked] == [None, None]

@@ -19,8 +19,9 @@ def test_the_printed_lines_draw_the_images_of_our_ddim(weights, code_block):
     found = np.stack([np.asarray(image) for image in names["images"]])
     assert found.shape == (16, 8, 8)
     x_T = torch.randn((16, 1, 8, 8), generator=torch.Generator().manual_seed(0))
-    diffusion = names["diffusion_of"](names["described"])
-    expected = walked(Ddim(), names["unet"].denoiser, diffusion.chain("ddim25"), x_T, lambda i: None)
+    expected = walked(
+        Ddim(), names["unet"].denoiser, names["architecture"].diffusion.chain("ddim25"), x_T, lambda i: None
+    )
     # A pipeline rounds to bytes; half a grey level on either side, and the tolerance of the images.
     off = (to_float(found[..., None]) - expected.clamp(-1, 1)).abs().max()
     assert float(off) <= 1 / 255 + 1e-3

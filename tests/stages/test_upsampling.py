@@ -22,7 +22,7 @@ from diffbench.jobs.score import PairsJob
 from diffbench.jobs.shrink import ShrinkJob
 from diffbench.jobs.train import TrainJob
 from diffbench.metrics.psnr import Psnr
-from diffbench.stages import _shards
+from diffbench.stages import _conditions, _shards
 from diffbench.stages import sample as stage
 from diffbench.stages.extract import extract
 from diffbench.stages.sample import main as sample_main
@@ -173,10 +173,17 @@ def test_other_low_resolution_images_or_labels_are_another_set(specs, upsampler,
 
 
 def test_the_upsamplers_noise_is_not_that_of_its_base(specs, upsampler, base, tmp_path, monkeypatch):
-    seeds, original = [], stage.sample
-    monkeypatch.setattr(stage, "sample", lambda *a, **k: seeds.append(k["seed"]) or original(*a, **k))
+    seeds, original = [], stage.sample_batch
+    monkeypatch.setattr(stage, "sample_batch", lambda *a, **k: seeds.append(k["seed"]) or original(*a, **k))
     call(specs("sample", "adm_u", spacings=["2"], seed=5), upsampler, tmp_path / "a.npz", base)
     assert set(seeds) == {"5, upsampled from 4"}
+
+
+def test_no_more_low_resolution_images_than_a_micro_batch_become_floats(specs, upsampler, base, tmp_path, monkeypatch):
+    sizes, original = [], _conditions.to_float
+    monkeypatch.setattr(_conditions, "to_float", lambda images: sizes.append(len(images)) or original(images))
+    call(specs("sample", "adm_u", spacings=["2"]), upsampler, tmp_path / "a.npz", base)
+    assert sizes == [3, 3, 3]
 
 
 def test_real_images_need_no_model_below(specs, upsampler, small, tmp_path):
