@@ -12,9 +12,9 @@ from typer.core import TyperCommand
 import diffbench
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
+from diffbench.benchmark.places import DEFAULT, VARIABLE
 from diffbench.stages._command import run_stage
 
-DEFAULT = Path("workflow/config/digits.yaml")
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 
@@ -302,7 +302,7 @@ def adopt(
     results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
     configfile: Annotated[
         Path | None,
-        typer.Option(envvar="DIFFBENCH_CONFIG", help="the benchmark's YAML  [default: the one that made the results]"),
+        typer.Option(envvar=VARIABLE, help="the benchmark's YAML  [default: the one that made the results]"),
     ] = None,
     rerun: Annotated[int, typer.Option(min=1, help="make so many artifacts again and compare their bytes")] = 5,
     seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,

@@ -102,11 +102,11 @@ class Benchmark:
     def sets_apart(self) -> list[SampleSet]:
         """Return the sample sets, sources of upsamplers included, of runs in no table that the table's do not hold.
 
-        Of equal coordinates, those of another number of images are another set.
+        A set that is asked for with two numbers of images is two sets.
         """
-        held = {(row.coordinates, row.num_images) for row in self.sampled_sets()}
+        held = {row.key for row in self.sampled_sets()}
         asked = self._with_sources(self.compared_sets())
-        return [row for row in asked if (row.coordinates, row.num_images) not in held]
+        return [row for row in asked if row.key not in held]
 
     def all_sets(self) -> list[SampleSet]:
         """Return every sample set that a run needs, in a table or not."""

@@ -6,7 +6,7 @@ Where only the hash of the code is another, here or in what an artifact is made 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -120,13 +120,6 @@ def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
         if isinstance(recorded, dict) and made.spec is not None and recorded != made.spec:
             found.append(Held(made.path, recorded, made.spec))
     return found
-
-
-def say_outdated(home: Path, artifacts: Iterable[Artifact], say: Callable[[str], object]) -> None:
-    """Say in a short paragraph which artifacts a run makes again, and why; nothing where none is outdated."""
-    told = said(outdated(home, artifacts))
-    if told:
-        say(f"{told}\n")
 
 
 def said(found: Sequence[Held]) -> str:

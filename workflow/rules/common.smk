@@ -1,7 +1,7 @@
 """What the rules share: the names of their files, and the row that wildcards name."""
 
 from diffbench.benchmark import paths
-from diffbench.benchmark.graph import files_of, records_of, spec_text
+from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
 from diffbench.benchmark.shell_line import call, chained
 
