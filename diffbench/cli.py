@@ -304,7 +304,10 @@ def adopt(
         Path | None,
         typer.Option(envvar=VARIABLE, help="the benchmark's YAML  [default: the one that made the results]"),
     ] = None,
-    rerun: Annotated[int, typer.Option(min=1, help="make so many artifacts again and compare their bytes")] = 5,
+    rerun: Annotated[
+        int | None,
+        typer.Option(min=1, help="make so many artifacts again and compare their bytes  [default: one of each stage]"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,
     stage: Annotated[
         list[str], typer.Option(help="keep only what these stages made; again for more  [default: all]")
