@@ -1,4 +1,4 @@
-"""extract: sets of images in, an extractor's features out, one file for each set."""
+"""The stage extract: an extractor's features of sets of images, one file for each set."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,7 +27,9 @@ from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, mo
 from diffbench.stages._run_record import run_record
 
 FAR = 25.0
-"""Squared distance of a stored mean, in units of what chance explains, beyond which it is of other features."""
+"""The largest squared distance of a stored mean from the features' mean, in multiples of the distance by chance.
+
+Beyond it, the mean must be that of other features."""
 
 
 def extract(
@@ -39,14 +41,14 @@ def extract(
     device: str = "auto",
     record: dict[str, Any] | None = None,
 ) -> None:
-    """Write the features of each image file (`arr_0`, uint8 NHWC), named as the extractor names them.
+    """Write the features of each image file (`arr_0`, uint8 NHWC), under the names that the extractor gives them.
 
-    Samples whose provenance says that they are of a smaller copy of a data set are enlarged bilinearly to its size.
-    Raises: UserError where a file is missing, is not of uint8 images, or the weights do not fit.
+    Samples of a smaller copy of a data set, as their provenance says, are first enlarged bilinearly to its size.
+    Raises: UserError if a file is missing or does not hold uint8 images, or if the weights do not fit.
     """
     if len(images) != len(outs):
         raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
-    # All before the work; samples of others and published weights have no record.
+    # All files are checked before any work. Samples by other programs and published weights have no record.
     own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(job.upstream))
     wanted = upstream_of(job.upstream, images=images)
     sets = [
@@ -81,9 +83,9 @@ def extract(
 
 
 def full_size(images: Path) -> tuple[int, int] | None:
-    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so.
+    """Return the height and width to which images of a smaller copy of a data set are enlarged.
 
-    Raises: UserError where it says something else.
+    None if their provenance names no such size, or there is none. Raises: UserError if the provenance is damaged.
     """
     if not provenance_path(images).is_file():
         return None
@@ -92,7 +94,7 @@ def full_size(images: Path) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Read:
-    """What is known of images once their features are taken. moments: as FeaturesFacts'."""
+    """What is known of images after their features are taken. moments: as in FeaturesFacts."""
 
     num_images: int
     pixels_sha256: str
@@ -108,9 +110,9 @@ def write_features(
 ) -> Read:
     """Write the features of a file's images, its labels and stored statistics, and return what is known of the images.
 
-    size: height and width to which they are enlarged before.
-    Memory does not grow with the number: an `.npz` is written array by array, so features wait in files of their own.
-    Raises: UserError where the folder of `out` cannot be written.
+    size: height and width to which the images are first enlarged. Memory does not grow with the number of images:
+    features first go to temporary files, because an `.npz` is written array by array.
+    Raises: UserError if the folder of `out` cannot be written.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +141,7 @@ def write_features(
 def _waiting_features(
     network: Extract, source: Path, folder: Path, size: tuple[int, int] | None
 ) -> tuple[Read, dict[str, int]]:
-    """Write each feature to a file of its name, and return what is known of the images, and the features' widths."""
+    """Write each feature to a file of its name. Return what is known of the images, and the features' widths."""
     widths: dict[str, int] = {}
     waiting: dict[str, BinaryIO] = {}
     count, pixels = 0, PixelHash()
@@ -158,7 +160,7 @@ def _waiting_features(
 
 
 def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> None:
-    """Raise UserError where a stored mean cannot be that of the set from which these features are a sample.
+    """Raise UserError if a stored mean cannot be that of the set from which these features are a sample.
 
     n |mean - mu|^2 / tr Sigma is 1 on average for a random sample of n.
     """
@@ -176,8 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, ExtractJob.read)
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="sets of images (.npz)")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="features to write (.npz), one a set")
-    parser.add_argument("--weights", type=Path, help="the extractor's weights, where it brings none of its own")
+    parser.add_argument(
+        "--out", type=Path, nargs="+", required=True, help="features to write (.npz), one file for each set"
+    )
+    parser.add_argument("--weights", type=Path, help="the extractor's weights, if it has none of its own")
     add_device(parser)
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="extract", out=[str(path) for path in given.out]) as record:

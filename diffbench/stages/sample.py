@@ -1,4 +1,4 @@
-"""sample: a model's weights in, sample sets out, one for each number of steps."""
+"""The stage sample: sample sets of a model, one for each number of steps."""
 
 import shutil
 import sys
@@ -48,10 +48,11 @@ def sample_sets(
 ) -> None:
     """Write a sample set (`arr_0`, uint8 NHWC) and its provenance for each of the job's spacings.
 
-    classifier: the weights that guidance needs. low_res: the images that an upsampler starts from, image k from the
-    k-th. terms: of the model's bound, which samplers that need the error of x_0 take it from.
-    Labelled sets have the labels that were asked for as `arr_1`, upsampled ones those of their images.
-    Finished micro-batches wait in `cache`, where a job that is cut off and started again finds them. Raises: UserError.
+    classifier: the weights that guidance needs. low_res: the images that an upsampler starts from; sample k starts from
+    the k-th. terms: the terms of the model's bound, for samplers that need the error of x_0.
+    Labelled sets have their labels as `arr_1`; those of an upsampled set are its low-resolution images'.
+    Finished micro-batches are kept in `cache`, so that a job that was interrupted can continue.
+    Raises: UserError if the inputs do not fit each other or the job.
     """
     if len(outs) != len(job.spacings):
         raise UserError(f"--out: {len(outs)} files for {len(job.spacings)} spacings")
@@ -71,7 +72,7 @@ def sample_sets(
         ]
         for spacing, out, folder in zip(job.spacings, outs, folders, strict=True):
             num_steps += sample_set(job, spacing, inputs, out, chosen, folder)
-        # Not before all sets are written: a job that is started again makes all of its files again.
+        # Shards stay until all sets are written, because an interrupted job starts with all of its sets again.
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     if record is not None:
@@ -82,7 +83,7 @@ def sample_sets(
 def sample_set(job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: torch.device, folder: Path) -> int:
     """Write one sample set and return its number of steps.
 
-    inputs: `weights`, and `classifier`, `low_res` and `terms` where they are used. folder: of finished micro-batches.
+    inputs: `weights`, and `classifier`, `low_res` and `terms` if they are used. folder: for finished micro-batches.
     """
     drawing = drawing_of(job, spacing, inputs, device)
     shards = Shards(folder, batch_ranges(job.num_images, job.sampling.micro_batch))
@@ -95,7 +96,7 @@ def sample_set(job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: 
 
 
 def _tell_of_unequal_classes(job: SampleJob, inputs: Inputs) -> None:
-    """Say on stderr where classes are unequal in the training data and labels are drawn as if they were equal."""
+    """Print a warning on stderr if labels are drawn uniformly but classes are unequal in the training data."""
     told = unlike_uniform(WeightsFacts.recorded(inputs.records["weights"]).class_counts)
     if told and is_labelled(job) and "low_res" not in inputs.paths and job.labels != "as_in_data":
         sys.stderr.write(f"diffbench: {told}\n")
@@ -133,7 +134,7 @@ def _draw(drawing: Drawing, shards: Shards, job: SampleJob, spacing: str) -> Non
 
 
 def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> None:
-    """Write the images of all micro-batches as one set, and their labels where they have any."""
+    """Write the images of all micro-batches as one set, with their labels if they have any."""
     y = None if drawing.conditions is None else drawing.conditions(torch.arange(job.num_images)).y
     with writing_npz(out) as writer:
         with writer.member("arr_0", (job.num_images, *drawing.facts.shape), np.uint8) as images:
@@ -144,7 +145,7 @@ def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> N
 
 
 def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> SampleFacts:
-    """Return what the set cost, the set that it was upsampled from included."""
+    """Return the facts of a set: its cost, with the cost of the set that it was upsampled from, and its full size."""
     meter, spent, known = drawing.meter, shards.spent(), drawing.facts
     evaluated, classified = (
         rows / (len(shards.ranges) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
@@ -166,11 +167,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, SampleJob.read)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
-    parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
+    parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, if the guidance needs one")
     parser.add_argument("--low-res", type=Path, help="the images that an upsampler starts from (.npz)")
-    parser.add_argument("--terms", type=Path, help="the model's bound, where the sampler needs the error of x_0 (.npz)")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="sample sets to write (.npz), one a spacing")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
+    parser.add_argument("--terms", type=Path, help="the model's bound, if the sampler needs the error of x_0 (.npz)")
+    parser.add_argument(
+        "--out", type=Path, nargs="+", required=True, help="sample sets to write (.npz), one for each spacing"
+    )
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="the folder for finished micro-batches")
     add_device(parser)
     given = parser.parse_args(arguments)
     outs = [str(path) for path in given.out]
