@@ -39,8 +39,8 @@ def adopt(
 ) -> Report:
     """Return the result of adopting a tree. Nothing is written unless all remade artifacts have the same bytes.
 
-    config: the benchmark's file; None for the one that configured the tree. rerun: how many artifacts to make
-    again in a scratch folder, at least one of each stage; None for that one. `seed` chooses which. stages: those whose artifacts may be adopted.
+    config: the benchmark's file; None for the one that configured the tree. rerun: how many artifacts to make again in
+    a scratch folder; None for one of each stage. `seed` chooses which. stages: those whose artifacts may be adopted.
     Raises: UserError if there is no such tree or stage, or none of its artifacts can be made again.
     """
     for stage in stages:
