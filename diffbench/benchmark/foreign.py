@@ -100,7 +100,7 @@ class Foreign:
 
     def _read_then(self, made: str) -> str | None:
         """Return the hash of what a preparation found when it had read it, as its record holds it."""
-        facts = glanced(self.home / f"{made}.json").get("facts")
+        facts = glanced(provenance_path(self.home / made)).get("facts")
         return facts.get("source") if isinstance(facts, dict) else None
 
     def _remembered(self, path: Path, made: str, recorded: Callable[[Mapping[str, Any]], str]) -> str | None:

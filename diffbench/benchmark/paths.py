@@ -7,10 +7,8 @@ Every path is built here. The workflow's rules give the names of wildcards inste
 import re
 from collections.abc import Iterable
 
-from diffbench.benchmark.rows import SampleSet
-
-RESULTS = "results"
-"""The tree of the tables."""
+from diffbench.base.provenance_file import RESULTS, provenance_path
+from diffbench.benchmark.sample_set import SampleSet
 
 COMPARED = f"{RESULTS}/compared"
 """What comparisons made beside the tables."""
@@ -44,6 +42,10 @@ def place_of(row: SampleSet) -> str:
 def compared_tree(num_images: Number) -> str:
     """Return the tree of those sets of comparisons that the tables do not hold, by their number of images."""
     return f"{COMPARED}/n{num_images}"
+
+
+TREES = f"{RESULTS}|" + compared_tree(r"\d+")
+"""The constraint of a wildcard that it be a tree with sample sets, of the tables or of comparisons."""
 
 
 def data(split: str, size: Number | None = None) -> str:
@@ -116,6 +118,16 @@ def comparison(name: str, file: str) -> str:
     return f"{COMPARED}/{name}/{file}"
 
 
+def comparison_table(name: str) -> str:
+    """Return the path of the table of a comparison."""
+    return comparison(name, "table.csv")
+
+
+def comparison_figure(name: str) -> str:
+    """Return the path of the figure of a comparison."""
+    return comparison(name, "fid_vs_nfe.png")
+
+
 def log(stage: str, name: str, tree: str = RESULTS) -> str:
     """Return the path of what a job says while it works; the record of what it cost lies beside it."""
     return f"{tree}/logs/{stage}/{name}.log"
@@ -133,4 +145,4 @@ def figure(name: str) -> str:
 
 def record(path: str) -> str:
     """Return the path of an artifact's record."""
-    return f"{path}.json"
+    return str(provenance_path(path))

@@ -1,6 +1,6 @@
 """Protocols of a benchmark's file: the extractor that each names, and whether its metrics can be had from it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from diffbench.base.errors import UserError
@@ -23,11 +23,6 @@ def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str,
             found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
         check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
     return found
-
-
-def measures(protocols: Mapping[str, tuple[str, Any]], names: Iterable[str], metric: str) -> bool:
-    """Return whether one of the protocols of these names, those of a row for example, has a metric."""
-    return any(metric in protocols[name][1].metrics for name in names)
 
 
 def check_protocol(where: str, protocol: Any, extractor: Any) -> None:

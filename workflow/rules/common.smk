@@ -1,6 +1,5 @@
 """What the rules share: the names of their files, and the row that wildcards name."""
 
-from diffbench.benchmark import paths
 from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
 from diffbench.benchmark.shell_line import call, chained
@@ -21,7 +20,7 @@ wildcard_constraints:
     model="[^/]+",
     sampler="[^/]+",
     split="test|train",
-    tree=r"results(/compared/n\d+)?",  # a comparison may ask for another number of images than the table
+    tree=paths.TREES,
     steps=r"\d+",
     train_seed=r"-?\d+",
     sample_seed=r"-?\d+",
