@@ -12,17 +12,17 @@ from diffbench.stages._command import run_stage
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What several jobs took: seconds of work, CPU seconds of start-up, and the largest memory in MiB of any."""
+class StageCost:
+    """What some jobs took: seconds of work, CPU seconds of start-up, and the largest memory in MiB of any."""
 
     jobs: int = 0
     work: float = 0.0
     startup: float = 0.0
     memory: float = 0.0
 
-    def __add__(self, other: "Cost") -> "Cost":
+    def __add__(self, other: "StageCost") -> "StageCost":
         """Return the cost of the jobs of both."""
-        return Cost(
+        return StageCost(
             self.jobs + other.jobs,
             self.work + other.work,
             self.startup + other.startup,
@@ -35,27 +35,27 @@ def costs(logs: Path) -> str:
 
     Raises: UserError where there are none, or one is not a run record.
     """
-    stages: dict[str, Cost] = {}
+    stages: dict[str, StageCost] = {}
     for path in sorted(logs.rglob("*.run.json")):
         stage, cost = _of_job(path)
-        stages[stage] = stages.get(stage, Cost()) + cost
+        stages[stage] = stages.get(stage, StageCost()) + cost
     if not stages:
         raise UserError(f"{logs}: no run records below it; name a folder of results' logs, such as results/logs")
     lines = [f"{'stage':<10}{'jobs':>6}{'work s':>10}{'start-up s':>12}{'peak MiB':>10}"]
     lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=_position)]
-    return "\n".join([*lines, _line("all", sum(stages.values(), Cost()))])
+    return "\n".join([*lines, _line("all", sum(stages.values(), StageCost()))])
 
 
-def _of_job(path: Path) -> tuple[str, Cost]:
+def _of_job(path: Path) -> tuple[str, StageCost]:
     try:
         record = json.loads(path.read_text())
         stage, *numbers = (record[key] for key in ("stage", "seconds", "startup_cpu_seconds", "peak_memory_mib"))
-        return str(stage), Cost(1, *map(float, numbers))
+        return str(stage), StageCost(1, *map(float, numbers))
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: not a run record; remove it") from None
 
 
-def _line(name: str, cost: Cost) -> str:
+def _line(name: str, cost: StageCost) -> str:
     return f"{name:<10}{cost.jobs:>6}{cost.work:>10.1f}{cost.startup:>12.1f}{cost.memory:>10.0f}"
 
 
