@@ -27,7 +27,7 @@ from diffbench.stages._image_file import ImageSet, image_set, stored_features
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
 from diffbench.stages.tabulate import FLOAT_FORMAT
-from diffbench.tables.table2 import SCORES, table2
+from diffbench.tables.table2 import SCORES, Table2
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def table_row(records: Sequence[Mapping[str, Any]]) -> str:
     """Return the line of the records in table2.csv, below the names of its columns; "" if they are in no column."""
     if not any(item["metric"] in SCORES for item in records):
         return ""
-    return table2(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+    return Table2()(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
 
 
 def protocol_of(
