@@ -40,8 +40,8 @@ def adopt(
     """Return what came of adopting a tree: nothing is written unless all that was made again had the same bytes.
 
     config: the benchmark's file; None is the one that configured the tree. rerun: how many artifacts to make again in
-    a scratch folder, None for one of each stage; `seed` chooses which. stages: those whose artifacts may be adopted. Raises: UserError where there is no such
-    tree or stage, or nothing of it can be made again.
+    a scratch folder, None for one of each stage; `seed` chooses which. stages: those whose artifacts may be adopted.
+    Raises: UserError where there is no such tree or stage, or nothing of it can be made again.
     """
     for stage in stages:
         if stage not in STAGES:
