@@ -117,7 +117,10 @@ class Quiet:
         (asked("json.Sampler"), "--candidate 'json.Sampler': json has no dataclass 'Sampler'"),
         (asked("ddim etta=1"), "--candidate 'ddim etta=1': unknown key 'etta'; did you mean 'eta'"),
         (asked("ddim eta=much"), "--candidate 'ddim eta=much'.eta: 'much' is not a number"),
-        (asked("quiet.Quiet"), "--candidate 'quiet.Quiet': it declares no 'applies_gradient'"),
+        (
+            asked("quiet.Quiet"),
+            "--candidate 'quiet.Quiet': quiet.Quiet has no 'startup_order', which samplers/_contract.py requires",
+        ),
         (asked("ddim", "ddim"), "--candidate and --baseline are both 'ddim'"),
         (asked("ddim eta=0", "ddim"), "--baseline 'ddim' and --candidate 'ddim eta=0' are one sampler"),
         (asked(models="dpm"), "--models: no model 'dpm'; did you mean 'ddpm'"),

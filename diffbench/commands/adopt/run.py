@@ -39,9 +39,9 @@ def adopt(
 ) -> Report:
     """Return the result of adopting a tree. Nothing is written unless all remade artifacts have the same bytes.
 
-    config: the benchmark's file; None for the one that configured the tree. rerun: how many artifacts to make again in
-    a scratch folder; None for one of each stage. `seed` chooses which. stages: those whose artifacts may be adopted.
-    Raises: UserError if there is no such tree or stage, or none of its artifacts can be made again.
+    config: the benchmark's file; None is the one that configured the tree. rerun: how many artifacts to make again in
+    a scratch folder, None for one of each stage; `seed` chooses which. stages: those whose artifacts may be adopted.
+    Raises: UserError where there is no such tree or stage, or nothing of it can be made again.
     """
     for stage in stages:
         if stage not in STAGES:
