@@ -118,8 +118,8 @@ def _features_of(
     path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
     if _stands(path, inputs, job.extractor.configured(), weights):
         return path
-    extract(job, [images], [path], weights=weights, device=device)
-    # The extraction hashes a file, and then opens it again to read it.
+    extract(job, images, path, weights=weights, device=device)
+    # The extraction hashed the files itself and then opened them once more.
     read = {"images": images} | ({"weights": weights} if weights else {})
     for name, file in read.items():
         if {read_provenance(path)["inputs"][name], sha256(file)} != {inputs[name]}:
