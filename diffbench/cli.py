@@ -12,9 +12,9 @@ from typer.core import TyperCommand
 import diffbench
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
+from diffbench.benchmark.places import DEFAULT, VARIABLE
 from diffbench.stages._command import run_stage
 
-DEFAULT = Path("workflow/config/digits.yaml")
 INTERRUPTED = 130
 """The exit code that typer gives for Ctrl-C."""
 
@@ -312,11 +312,12 @@ def adopt(
     results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
     configfile: Annotated[
         Path | None,
-        typer.Option(envvar="DIFFBENCH_CONFIG", help="the benchmark's YAML  [default: the one that made the results]"),
+        typer.Option(envvar=VARIABLE, help="the benchmark's YAML  [default: the one that made the results]"),
     ] = None,
     rerun: Annotated[
-        int, typer.Option(min=1, help="the number of artifacts to make again, to compare their bytes")
-    ] = 5,
+        int | None,
+        typer.Option(min=1, help="how many artifacts to make again, to compare bytes  [default: one of each stage]"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="chooses the artifacts of --rerun, from as many stages as possible")] = 0,
     stage: Annotated[
         list[str], typer.Option(help="keep only artifacts of this stage; may be given several times  [default: all]")

@@ -45,6 +45,9 @@ SET_KEYS = (*PLACE, *SEEDS)
 NORMAL_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
 
+FEWEST_SEEDS = 3
+"""The fewest seeds whose spread gives a useful interval: with two, Student's quantile is 12.7."""
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import configure
-from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.plugins import coerced, configure
+from diffbench.base.provenance_file import Recorded, provenance_path, read_provenance
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Checkpoint, Model, NoisyClassifier
@@ -16,6 +16,11 @@ from diffbench.jobs.weights_facts import WeightsFacts
 TRAINING_KEYS = ("objective", "training")
 PART_KEYS = ("network", "objective")
 """Keys whose value may be just a part's name."""
+SPEC_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("network", "diffusion", "objective", "training"), dict[str, Any]),
+    "weights": str,
+}
+"""The types of the keys in a checkpoint's recorded spec that describe its model."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def adopted(
     if asked.key is not None:
         raise UserError(f"{where}.checkpoint.key: {path} was imported and holds a model's tensors alone; leave it out")
     provenance = read_provenance(file)
-    recorded, facts = _recorded(provenance["spec"], diffusion_keys), WeightsFacts.recorded(provenance)
+    recorded, facts = _recorded(provenance, diffusion_keys), WeightsFacts.recorded(provenance)
     own = {
         key: {"name": entry[key]} if key in PART_KEYS and isinstance(entry[key], str) else entry[key] for key in entry
     }
@@ -84,8 +89,12 @@ def _own(entry: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
     return dict(entry)
 
 
-def _recorded(spec: Mapping[str, Any], diffusion_keys: Sequence[str]) -> dict[str, Any]:
-    """Return the content of a provenance's spec as an entry would say it."""
+def _recorded(provenance: Recorded, diffusion_keys: Sequence[str]) -> dict[str, Any]:
+    """Return a provenance's spec in the form of an entry. Raises: UserError if a value has another type."""
+    spec = provenance["spec"]
+    for key, kind in SPEC_TYPES.items():
+        if key in spec:
+            coerced(spec[key], kind, f"{provenance.source}: spec.{key}")
     found = {"network": dict(spec["network"])}
     found |= {key: spec["diffusion"][key] for key in diffusion_keys if key in spec["diffusion"]}
     return found | {key: spec[key] for key in (*TRAINING_KEYS, "low_size", "weights") if key in spec}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
+from diffbench.base.names import SplitName
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.model import Weights
 from diffbench.jobs.sample import LARGEST_BATCH, LowRes
 from diffbench.jobs.weights_facts import WeightsFacts
@@ -20,7 +22,7 @@ class Bound:
     are kept for figures. micro_batch: the number of images that the network sees at once.
     """
 
-    splits: tuple[Literal["test", "train"], ...] = ("test", "train")
+    splits: tuple[SplitName, ...] = ("test", "train")
     timesteps: int | None = None
     num_images: int | None = None
     reconstructions: int = 8
@@ -139,7 +141,7 @@ class SamplerEntry:
     name: str
     part: Any
     grid: str = "uniform"
-    off_grid: Literal["refuse", "nearest", "interpolate"] = "refuse"
+    off_grid: OffGrid = "refuse"
     left_out: str = ""
 
     @property

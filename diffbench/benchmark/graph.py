@@ -16,13 +16,13 @@ from typing import Any
 
 from diffbench.base.digests import sha256, spec_digest
 from diffbench.base.errors import UserError
+from diffbench.base.names import SplitName
 from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 from diffbench.benchmark.foreign import Foreign, Spec
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.rows import SampleSet
-from diffbench.jobs.dataset import Split
 from diffbench.jobs.job import Job
 
 OWN_REFERENCE = "reference_"
@@ -156,7 +156,7 @@ class Graph:
         job = jobs.train_classifier_job(self.benchmark, name, seed)
         return self._artifact(paths.classifier(name, seed), self._spec(job, **sources))
 
-    def terms(self, model: str, seed: int, split: Split) -> Artifact:
+    def terms(self, model: str, seed: int, split: SplitName) -> Artifact:
         """Return the terms of a model's bound on a split."""
         job = jobs.bound_job(self.benchmark, model, split)
         spec = self._spec(job, weights=self.model(model, seed), data=self.data(split))
@@ -165,16 +165,16 @@ class Graph:
     # -- sample sets and their features
 
     @cached_property
-    def in_table(self) -> frozenset[tuple[str, int, int]]:
-        """The keys (`_key`) of the tables' sample sets, and of those that their upsamplers start from."""
-        return frozenset(map(_key, self.benchmark.sampled_sets()))
+    def _in_table(self) -> frozenset[tuple]:
+        """The keys of the tables' sample sets, and of those that their upsamplers start from."""
+        return frozenset(row.key for row in self.benchmark.sampled_sets())
 
     def tree_of(self, row: SampleSet) -> str:
         """Return the folder for a sample set, its features and its scores: the tables' or a comparison's.
 
         Comparisons have other folders because they may use another number of images, which is not in the paths.
         """
-        return paths.RESULTS if _key(row) in self.in_table else paths.compared_tree(row.num_images)
+        return paths.RESULTS if row.key in self._in_table else paths.compared_tree(row.num_images)
 
     @cached_property
     def _rows(self) -> dict[str, SampleSet]:
@@ -357,10 +357,6 @@ class Graph:
     def _foreign(self, path: Path, where: str, made: str | None = None, source: str = "") -> Artifact:
         """Return a file that no job makes; the arguments are those of Foreign.digest. Raises: UserError."""
         return Artifact(self.foreign.place(path), self.foreign.digest(path, where, made, source))
-
-
-def _key(row: SampleSet) -> tuple[str, int, int]:
-    return place_of(row), row.steps, row.num_images
 
 
 def _digests(source: Artifact | Sequence[Artifact]) -> str | tuple[str, ...]:

@@ -29,16 +29,20 @@ def is_run(words: Sequence[str]) -> bool:
 
 def require_own_results(
     home: Path, artifacts: Iterable[Artifact], tables: Iterable[Artifact], words: Sequence[str]
-) -> None:
-    """Raise UserError if a run would keep results that are not the configuration's. words: the command's."""
-    if is_run(words):
-        _require_settings(home, artifacts, words)
+) -> list[Held]:
+    """Return the outdated artifacts that a run makes again; none for a command that is no run.
+
+    words: the command's. Raises: UserError if a run would keep results that are not the configuration's.
+    """
+    found = outdated(home, artifacts) if is_run(words) else []
+    _require_made_again(home, found, words)
     if not _has(words, *FORCED, *FORCED_SOME, *NO_RUN):
         _require_unedited(home, tables)
+    return found
 
 
-def _require_settings(home: Path, artifacts: Iterable[Artifact], words: Sequence[str]) -> None:
-    found = outdated(home, artifacts)
+def _require_made_again(home: Path, found: Sequence[Held], words: Sequence[str]) -> None:
+    """Raise UserError if Snakemake would not make one of these outdated artifacts again."""
     if not _has(words, "--rerun-triggers"):
         found = [made for made in found if not _will_run(home, made)]
     if found:

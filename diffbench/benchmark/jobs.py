@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from diffbench.base.names import REAL
+from diffbench.base.names import REAL, SplitName
 from diffbench.base.records import Row
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.rows import SampleSet
 from diffbench.jobs.bound import BoundJob, Evaluated
 from diffbench.jobs.convert import ConvertJob
-from diffbench.jobs.dataset import DatasetPart, Split
+from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.extractor import ExtractorPart
 from diffbench.jobs.fit import FitJob
@@ -84,7 +84,7 @@ def sample_job(benchmark: Benchmark, row: SampleSet, steps: Sequence[int]) -> Sa
     )
 
 
-def bound_job(benchmark: Benchmark, model: str, split: Split) -> BoundJob:
+def bound_job(benchmark: Benchmark, model: str, split: SplitName) -> BoundJob:
     """Return the job that evaluates a model's bound on a split. Only that of the test split has reconstructions."""
     entry, asked = benchmark.variant(model), benchmark.bound
     return BoundJob(

@@ -6,7 +6,7 @@ what is allowed.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import require_benchmark, require_names, weights_under
@@ -32,11 +32,12 @@ from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
 from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.sample import Sampling
 from diffbench.training.settings import Training
 
 DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
-OFF_GRID = ("refuse", "nearest", "interpolate")
+OFF_GRID = get_args(OffGrid)
 BETWEEN = ("karras", "log_snr")
 """Time grids whose noise levels lie between those of the training chain."""
 SAMPLED_KEYS = ("guidance", "labels", "weights", "low_res")

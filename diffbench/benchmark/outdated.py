@@ -6,7 +6,7 @@ If only the hash of the code changed, of the artifact or of one upstream, its by
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -120,13 +120,6 @@ def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
         if isinstance(recorded, dict) and made.spec is not None and recorded != made.spec:
             found.append(Held(made.path, recorded, made.spec))
     return found
-
-
-def say_outdated(home: Path, artifacts: Iterable[Artifact], say: Callable[[str], object]) -> None:
-    """Call `say` with a short paragraph on the artifacts that are out of date, and why, if there are any."""
-    told = said(outdated(home, artifacts))
-    if told:
-        say(f"{told}\n")
 
 
 def said(found: Sequence[Held]) -> str:

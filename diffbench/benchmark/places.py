@@ -15,7 +15,14 @@ DEFAULT_NAME = "digits"
 
 RUNS = "runs"
 
-SHIPPED = PACKAGE_ROOT / "workflow" / "config"
+SHIPPED = Path("workflow/config")
+"""The folder of the benchmarks that ship with the project, in the project's own."""
+
+DEFAULT = SHIPPED / f"{DEFAULT_NAME}.yaml"
+"""The file of the default benchmark, in the project."""
+
+VARIABLE = "DIFFBENCH_CONFIG"
+"""The environment variable that names the file of a benchmark, for runs that Snakemake's own reader must not see."""
 
 CONFIGURATION = ".snakemake/configuration"
 """The file in a benchmark's home that names the file which configured it."""
@@ -24,7 +31,7 @@ CONFIGURATION = ".snakemake/configuration"
 def folder_of(file: Path | str) -> Path:
     """Return the folder at which relative paths in a benchmark's file start."""
     folder = Path(file).absolute().parent
-    return PACKAGE_ROOT if folder.resolve() == SHIPPED.resolve() else folder
+    return PACKAGE_ROOT if folder.resolve() == (PACKAGE_ROOT / SHIPPED).resolve() else folder
 
 
 def home_of(name: str, root: Path = PACKAGE_ROOT) -> Path:

@@ -24,6 +24,11 @@ class SampleSet:
         return (self.model, self.sampler, self.steps, self.train_seed, self.sample_seed)
 
     @property
+    def key(self) -> tuple[str, str, int, int, int, int]:
+        """What tells it apart from every other set."""
+        return (*self.coordinates, self.num_images)
+
+    @property
     def entry(self) -> str:
         """The name of the model's entry, without "@" and a scale."""
         return self.model.partition("@")[0]

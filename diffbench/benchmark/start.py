@@ -12,13 +12,7 @@ from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.paths import COMPARED
-from diffbench.benchmark.places import home_of, require_own_tree
-
-DEFAULT = Path("workflow/config/digits.yaml")
-"""The file of the default benchmark, in the project."""
-
-VARIABLE = "DIFFBENCH_CONFIG"
-"""The environment variable that names a benchmark's file, so that Snakemake's own reader does not read the file."""
+from diffbench.benchmark.places import DEFAULT, VARIABLE, home_of, require_own_tree
 
 
 @dataclass(frozen=True)

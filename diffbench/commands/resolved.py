@@ -10,7 +10,7 @@ from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.jobs import convert_job, train_job
 from diffbench.benchmark.yaml_file import write_yaml
 
-OF_A_MODEL = ("network", "diffusion", "objective", "training")
+SHOWN = ("network", "diffusion", "objective", "training")
 """The keys of the job that makes a model's weights which a resolved model shows."""
 
 
@@ -38,7 +38,7 @@ def resolved(benchmark: Benchmark) -> dict[str, Any]:
 def _model(benchmark: Benchmark, model: Model) -> dict[str, Any]:
     trained = model.checkpoint is None
     spec = (train_job(benchmark, model.name, 0) if trained else convert_job(benchmark, model.name)).as_json()
-    entry: dict[str, Any] = {key: spec[key] for key in OF_A_MODEL if key in spec}
+    entry: dict[str, Any] = {key: spec[key] for key in SHOWN if key in spec}
     entry |= {"weights": model.weights, "of": model.of, "labels": model.labels, "guidance": None}
     entry |= {"checkpoint": model.checkpoint.path} if model.checkpoint else {}
     entry |= {"size": model.size, "low_size": model.low_size}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.places import VARIABLE
 
 PROGRESS = re.compile(r"\d+ of \d+ steps \(\d+%\) done")
 OURS = "diffbench: "
@@ -70,7 +71,7 @@ def _command(config: Path, targets: Sequence[str], *options: str) -> list[str]:
 
 def _environment() -> dict[str, str]:
     """Return the environment without DIFFBENCH_CONFIG: the command names its benchmark, and two would be refused."""
-    return {key: value for key, value in os.environ.items() if key != "DIFFBENCH_CONFIG"}
+    return {key: value for key, value in os.environ.items() if key != VARIABLE}
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[str]:

@@ -12,7 +12,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure
 from diffbench.base.provenance_file import read_provenance
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
-from diffbench.diffusion.trained_levels import OffGrid
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.job import Options
 from diffbench.jobs.model import NetworkPart, Trained

@@ -13,7 +13,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, require_upstream, upstream_of
 from diffbench.base.plugins import configure, load
 from diffbench.base.provenance import write_provenance
-from diffbench.base.provenance_file import provenance_path, read_recorded
+from diffbench.base.provenance_file import read_recorded
 from diffbench.base.records import Estimate, record, write_records
 from diffbench.base.sizes import enlarged
 from diffbench.jobs.features_facts import FeaturesFacts
@@ -48,7 +48,7 @@ def score_features(
     protocol.require(resize=own.facts.resize, rounding=job.rounding)
     num_images = min(job.row.num_images or own.facts.num_images, own.facts.num_images)
     metrics = _metrics(protocol)
-    identity = _identity(job, metrics, other, num_images)
+    identity = _identity(job, protocol, metrics, other, num_images)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     numbers = {name: metric(generated, real) for name, metric in metrics.items()}
     if samples_provenance is not None:
@@ -71,7 +71,7 @@ class _Features:
     @classmethod
     def of(cls, inputs: Inputs, name: str) -> "_Features":
         path, recorded = inputs.paths[name], inputs.records[name]
-        return cls(path, FeaturesFacts.read(recorded["facts"], provenance_path(path)), recorded["inputs"]["images"])
+        return cls(path, FeaturesFacts.recorded(recorded), recorded["inputs"]["images"])
 
     def first(self, num_images: int) -> dict[str, np.ndarray]:
         """Return the features of the first images, and the stored means and covariances as they are."""
@@ -90,9 +90,10 @@ def _require_comparable(own: _Features, other: _Features) -> None:
             raise UserError(f"{own.path} and {other.path} come from different extractors; not comparable: {field}")
 
 
-def _identity(job: ScoreJob, metrics: Mapping[str, Any], reference: _Features, num_images: int) -> dict[str, Any]:
+def _identity(
+    job: ScoreJob, protocol: Protocol, metrics: Mapping[str, Any], reference: _Features, num_images: int
+) -> dict[str, Any]:
     """Return the fields of the protocol's id. reference: features by the same extractor as those of the images."""
-    protocol: Protocol = job.protocol.configured()
     return protocol.identity(
         job.protocol.name,
         extractor_sha256=reference.facts.weights_sha256,
@@ -130,7 +131,7 @@ def _cost_of(samples_provenance: Path, made: str | None, features: _Features) ->
         require_upstream(samples_provenance, made, samples, samples["sha256"])
     if samples["sha256"] != features.images_sha256:
         raise UserError(f"{samples_provenance}: of other samples than those whose features {features.path} holds")
-    return Cost.read(samples["facts"], samples_provenance)
+    return Cost.recorded(samples)
 
 
 def costs(cost: Cost) -> dict[str, float]:
@@ -196,8 +197,8 @@ class _Bound:
     @classmethod
     def of(cls, inputs: Inputs, path: Path) -> "_Bound":
         recorded = inputs.records[str(path)]
-        facts, made_from = TermsFacts.read(recorded["facts"], provenance_path(path)), recorded["inputs"]
-        return cls(path, facts, _arrays(path), made_from["weights"], made_from["data"])
+        made_from = recorded["inputs"]
+        return cls(path, TermsFacts.recorded(recorded), _arrays(path), made_from["weights"], made_from["data"])
 
     @property
     def protocol(self) -> str:

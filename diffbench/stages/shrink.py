@@ -10,7 +10,6 @@ from diffbench.base.arrays import member_names, read_member, stream_member, writ
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
-from diffbench.base.provenance_file import provenance_path
 from diffbench.base.sizes import factor, shrunk
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.shrink import ShrinkJob
@@ -29,7 +28,7 @@ def shrink(job: ShrinkJob, data: Path, out: Path) -> None:
     Raises: UserError if the size does not divide the images' height and width.
     """
     inputs = checked({"data": data}, upstream=upstream_of(job.upstream))
-    facts = DataFacts.read(inputs.records["data"]["facts"], provenance_path(data))
+    facts = DataFacts.recorded(inputs.records["data"])
     height, width, channels = facts.shape
     try:
         times = factor(height, width, job.size)

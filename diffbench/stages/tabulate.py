@@ -23,12 +23,14 @@ import pandas
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.names import REAL
 from diffbench.base.provenance import write_provenance
 from diffbench.base.records import read_records
 from diffbench.base.writing import replacing
 from diffbench.jobs.tabulate import ModelRow, TableJob
 from diffbench.stages._command import run_stage, stage_parser
 from diffbench.stages._run_record import run_record
+from diffbench.tables.table2 import NUMBERS_OF_A_MODEL
 
 FLOAT_FORMAT = "%.6g"
 """Six digits are more than any interval resolves, and so few that the last bits of two machines do not show.
@@ -37,12 +39,6 @@ The exact numbers are in the score files."""
 
 VARIANT_KEYS = ("guidance_scale", "train_seed", "sample_seed", "num_images", "protocol")
 """Columns in which two rows of the same model, sampler and steps may differ."""
-
-MODEL_NUMBERS = (
-    *("nll_bits_per_dim", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
-    *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
-)
-"""Numbers of a model, which do not depend on the sampler."""
 
 SOURCES = {"records": "scores", "terms": "terms"}
 """The argument that gives what a table consumes."""
@@ -110,7 +106,7 @@ def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
     rows: list[dict[Any, Any]] = frame.to_dict("records")
     places = [[str(row[key]) for key in ("model", "sampler", "steps") if pandas.notna(row[key])] for row in rows]
     crowded = Counter(map(tuple, places))
-    sampled = [row for row in rows if row["model"] != "real"]
+    sampled = [row for row in rows if row["model"] != REAL]
     varying = [
         key for key in VARIANT_KEYS if len({row[key] for row in sampled if key in row and pandas.notna(row[key])}) > 1
     ]
@@ -122,7 +118,7 @@ def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
         for key in place:
             node = node.setdefault(key, {})
         node |= {name: _rounded(row[name]) for name in numbers if pandas.notna(row[name])}
-        for name in MODEL_NUMBERS:
+        for name in NUMBERS_OF_A_MODEL:
             if name in frame.columns and pandas.notna(row[name]):
                 result[place[0]].setdefault(name, _rounded(row[name]))
     return result

@@ -15,11 +15,14 @@ SCORES = ("fid", "kid", "inception_score", "precision", "recall")
 COSTS = ("nfe", "nfe_max", "flops_per_image")
 """Costs that are counted while sampling; nfe_max is there if the images of a set differ in their evaluations."""
 
-BOUND = (
-    *("nll_bits_per_dim", "nll_subset_se", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
+NUMBERS_OF_A_MODEL = (
+    *("nll_bits_per_dim", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
     *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
 )
 """Metrics that are measured on the full training chain, so they are equal in all rows of a model."""
+
+BOUND = (*NUMBERS_OF_A_MODEL, "nll_subset_se")
+"""All that is recorded of a model's bound, with the error of a bound that evaluates a part of the chain."""
 
 ERRORS = {"nll_bits_per_dim": "nll_se", "nll_train_bits_per_dim": "nll_train_se", "nll_gap_bits_per_dim": "nll_gap_se"}
 """Columns for the standard errors of the bound's totals, read from their intervals."""

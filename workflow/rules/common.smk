@@ -1,7 +1,7 @@
 """Names that several rules use: the patterns of their files, and the row and model of wildcards."""
 
 from diffbench.benchmark import paths
-from diffbench.benchmark.graph import files_of, records_of, spec_text
+from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
 from diffbench.benchmark.shell_line import call, chained
 

@@ -38,7 +38,7 @@ rule extract_real:
     params:
         spec=lambda w: graph.real_features(w.extractor, w.split).params,
     wildcard_constraints:
-        split="train|test|reference_[^/]+",
+        split=f"train|test|{OWN_REFERENCE}[^/]+",
     threads: THREADS
     resources:
         gpu=GPU,

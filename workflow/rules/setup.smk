@@ -19,11 +19,11 @@ os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.devices import chosen_device
 from diffbench.benchmark.graph import Graph
-from diffbench.benchmark.guard import is_run, require_own_results
-from diffbench.benchmark.outdated import say_outdated
-from diffbench.benchmark.places import remember_configuration
+from diffbench.benchmark.guard import require_own_results
+from diffbench.benchmark.outdated import said
+from diffbench.benchmark.places import VARIABLE, remember_configuration
 from diffbench.benchmark.report import Report
-from diffbench.benchmark.start import VARIABLE, one_line_errors, say, started
+from diffbench.benchmark.start import one_line_errors, say, started
 from diffbench.benchmark.tree import forget_dead_runs, reasons_of_failure, unlink_records, write_protected
 
 # -- the benchmark: --configfile or DIFFBENCH_CONFIG replaces the default one; --config changes some of its values
@@ -64,9 +64,9 @@ summary = Report(graph)
 with one_line_errors():
     graph.read_foreign()
     made = [*graph.everything(), *summary.everything()]
-    require_own_results(HOME, made, summary.tables(), sys.argv)
-if is_run(sys.argv):
-    say_outdated(HOME, made, sys.stderr.write)
+    made_again = require_own_results(HOME, made, summary.tables(), sys.argv)
+if made_again:
+    sys.stderr.write(f"{said(made_again)}\n")
 
 # -- arguments of jobs that are not files
 

@@ -1,6 +1,7 @@
 """The command: it makes some artifacts again and, if their bytes are equal, records all as made by this code."""
 
 import random
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,13 @@ class Report:
 
 
 def adopt(
-    results: Path, config: Path | None, *, rerun: int = 5, seed: int = 0, stages: Collection[str] = STAGES
+    results: Path, config: Path | None, *, rerun: int | None = None, seed: int = 0, stages: Collection[str] = STAGES
 ) -> Report:
     """Return the result of adopting a tree. Nothing is written unless all remade artifacts have the same bytes.
 
     config: the benchmark's file; None for the one that configured the tree. rerun: the number of artifacts to make
-    again in a scratch folder; `seed` chooses which. stages: those whose artifacts may be adopted.
+    again in a scratch folder; None for one of each stage. `seed` chooses which. stages: those whose artifacts may be
+    adopted.
     Raises: UserError if there is no such tree or stage, or none of its artifacts can be made again.
     """
     for stage in stages:
@@ -79,16 +81,29 @@ def _configured(home: Path) -> Path:
         raise UserError(f"{home}: does not say which file configured it; name the file by --configfile") from None
 
 
-def _made_again(tree: Tree, count: int, seed: int) -> Again:
+def _made_again(tree: Tree, count: int | None, seed: int) -> Again:
     """Return the result of making some of the outdated artifacts again, from as many stages as possible."""
-    chosen = _chosen(tree, count, seed)
+    chosen = [path.relative_to(tree.home).as_posix() for path in _chosen(tree, count, seed)]
     if tree.outdated and not chosen:
         raise UserError("none of the artifacts whose code changed can be made again: their inputs are not all here")
-    return remade(tree.home, {path: tree.records[path.relative_to(tree.home).as_posix()] for path in chosen})
+    again = remade(tree.home, {tree.home / path: tree.records[path] for path in chosen})
+    again.notes += _unproved(tree, chosen)
+    return again
 
 
-def _chosen(tree: Tree, count: int, seed: int) -> list[Path]:
-    """Return artifacts whose own code changed. Stages take turns, and `seed` decides the order of stages and artifacts.
+def _unproved(tree: Tree, chosen: Collection[str]) -> list[str]:
+    """Return a note on each stage whose code changed and of which nothing was made again, so that it is not tested."""
+    told = Counter(item.stage for item in tree.outdated if _has_other_code(item))
+    proved = {item.stage for item in tree.outdated if item.path in chosen}
+    return [
+        f"note: stage {stage}: none of its {count} artifacts was made again, so their bytes may be different"
+        for stage, count in told.items()
+        if stage not in proved
+    ]
+
+
+def _chosen(tree: Tree, count: int | None, seed: int) -> list[Path]:
+    """Return artifacts whose own code changed. Stages take turns; `seed` decides the order of stages and in each.
 
     An artifact that is out of date only by its sources has unchanged code, so to make it again would test nothing.
     """
@@ -96,7 +111,7 @@ def _chosen(tree: Tree, count: int, seed: int) -> list[Path]:
     stages = by_stage(tree.home, {tree.home / item.path: tree.records[item.path] for item in told}, seed)
     order = sorted(stages)
     random.Random(seed).shuffle(order)
-    return in_turn(stages, order)[:count]
+    return in_turn(stages, order)[: len(order) if count is None else count]
 
 
 def _has_other_code(item: Held) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from diffbench.base.digests import sha256
@@ -14,6 +14,7 @@ from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
 from diffbench.benchmark.paths import training_log
 from diffbench.benchmark.report import Report
+from diffbench.benchmark.stage_of import stage_of
 
 Record = Mapping[str, Any]
 
@@ -35,12 +36,13 @@ class Tree:
     left: Mapping[str, str]
 
 
-def specs_of(graph: Graph) -> dict[str, Mapping[str, Any]]:
+def specs_of(graph: Graph) -> Mapping[str, Mapping[str, Any]]:
     """Return the present spec of every artifact of a benchmark, by its path."""
     held_out = [graph.held_out(name) for name in graph.benchmark.protocols]
-    found = {made.path: made.spec for made in (*graph.everything(), *held_out, *Report(graph).everything())}
-    logs = {training_log(path): spec for path, spec in found.items() if spec is not None and "training" in spec}
-    return {path: spec for path, spec in (found | logs).items() if spec is not None}
+    found = {item.path: item.spec for item in (*graph.everything(), *held_out, *Report(graph).everything())}
+    made = {path: spec for path, spec in found.items() if spec is not None}
+    logs = {training_log(path): spec for path, spec in made.items() if stage_of(PurePath(path), spec) == "train"}
+    return made | logs
 
 
 def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collection[str] = STAGES) -> Tree:

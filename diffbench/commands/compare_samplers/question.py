@@ -140,9 +140,9 @@ def _runs(benchmark: Benchmark, question: Question, samplers: Sequence[str]) -> 
 
 def _require_scored(benchmark: Benchmark) -> None:
     """Raise UserError if the table has a set, but does not score it under the question's protocol."""
-    held = {(row.coordinates, row.num_images): row.protocols for row in benchmark.sample_sets()}
+    held = {row.key: row.protocols for row in benchmark.sample_sets()}
     for row in benchmark.compared_sets():
-        protocols = held.get((row.coordinates, row.num_images), row.protocols)
+        protocols = held.get(row.key, row.protocols)
         if not set(row.protocols) <= set(protocols):
             raise UserError(
                 f"--protocol: the benchmark scores {row.model} with {row.sampler} at {row.steps} steps under "

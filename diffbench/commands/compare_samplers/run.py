@@ -26,6 +26,7 @@ from diffbench.commands.compare_samplers.question import Laid, Question, laid_ov
 from diffbench.commands.workflow import make
 from diffbench.comparison.pairs import Pairs
 from diffbench.comparison.samplers import Answer, answered
+from diffbench.jobs.tabulate import TableJob
 
 
 def compare_samplers(config: Path, question: Question, *, cores: str = "all") -> str:
@@ -65,7 +66,7 @@ def _answers(laid: Laid, question: Question, home: Path) -> tuple[Path, Sequence
     benchmark, folder = laid.benchmark, home / "results/compared" / laid.name
     made = read_provenance(folder / "table.csv")
     protocols = {name: protocol for name, (_, protocol) in benchmark.protocols.items()}
-    pairs = Pairs(protocols, home, made["spec"]["sets"])
+    pairs = Pairs(protocols, home, TableJob.read(made["spec"], str(made.source)).sets)
     inputs = checked({path: home / path for path in made["inputs"]})
     places = [(row.model, row.steps) for row in benchmark.compared_sets()]
     answers = answered(read_records(inputs.paths.values()), places, laid.entries, question.metrics, pairs)
