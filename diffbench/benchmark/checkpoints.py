@@ -61,7 +61,7 @@ def adopted(
     if not provenance_path(file).is_file():
         return _own(entry, where, path), Checkpoint(asked.path, str(file), asked.key)
     if asked.key is not None:
-        raise UserError(f"{where}.checkpoint.key: {path} was imported and holds a model's tensors alone; leave it out")
+        raise UserError(f"{where}.checkpoint.key: {path} was imported and holds only a model's tensors; leave it out")
     provenance = read_provenance(file)
     recorded, facts = _recorded(provenance, diffusion_keys), WeightsFacts.recorded(provenance)
     own = {

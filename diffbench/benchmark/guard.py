@@ -50,7 +50,7 @@ def _require_made_again(home: Path, found: Sequence[Held], words: Sequence[str])
         raise UserError(
             f"{home}: {found[0].path}{more} are of other settings, code or data than this configuration, and "
             "Snakemake's records (.snakemake/metadata) do not show it: they are missing, or --touch or "
-            "--rerun-triggers made them so; bring the records back (dvc checkout), or make all again with --forceall"
+            "--rerun-triggers was given; bring the records back (dvc checkout), or make all again with --forceall"
         )
 
 

@@ -75,7 +75,7 @@ def require_own_tree(home: Path, file: Path, name: str) -> None:
     other = other_configuration(home, file, name)
     if other is not None:
         raise UserError(
-            f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results lie in {home}; "
+            f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results are in {home}; "
             "give one of them another name"
         )
 

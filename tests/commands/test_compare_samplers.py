@@ -214,7 +214,7 @@ def test_a_second_file_of_the_benchmarks_name_is_refused_before_any_work(content
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2 and done.stdout == ""
     assert f"second.yaml: benchmark: 'digits' is the name of {tmp_path}/first.yaml too" in line
-    assert f"whose results lie in {tree}; give one of them another name" in line
+    assert f"whose results are in {tree}; give one of them another name" in line
     assert files_below(tmp_path) == before
 
 
