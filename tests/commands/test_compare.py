@@ -242,7 +242,7 @@ def test_two_files_of_scores_are_compared_by_their_paths(results, tmp_path):
     # One of the two may be a row of a folder.
     said = compare(results, a, "ddpm/ancestral/25", metrics=["fid"], varies=["benchmark"])
     assert f"{a} is better than ddpm/ancestral/25" in said
-    with pytest.raises(UserError, match="--results .* has no effect where both rows are files"):
+    with pytest.raises(UserError, match="--results .* has no effect if both rows are files"):
         compare(results, a, b, metrics=["fid"])
     with pytest.raises(UserError, match="no scores of 'kid' in .*samples.classifier.json"):
         compare(None, a, b, metrics=["kid"])

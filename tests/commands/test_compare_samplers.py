@@ -119,7 +119,7 @@ class Quiet:
         (asked("ddim eta=much"), "--candidate 'ddim eta=much'.eta: 'much' is not a number"),
         (asked("quiet.Quiet"), "--candidate 'quiet.Quiet': it declares no 'applies_gradient'"),
         (asked("ddim", "ddim"), "--candidate and --baseline are both 'ddim'"),
-        (asked("ddim eta=0", "ddim"), "--baseline 'ddim' and --candidate 'ddim eta=0' are one sampler"),
+        (asked("ddim eta=0", "ddim"), "--baseline 'ddim' and --candidate 'ddim eta=0' are the same sampler"),
         (asked(models="dpm"), "--models: no model 'dpm'; did you mean 'ddpm'"),
         (asked(models=""), "--models: is missing"),
         (asked(models="upsampler"), "--models: upsampler is an upsampler without 'low_res'"),
