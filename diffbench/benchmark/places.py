@@ -16,13 +16,13 @@ DEFAULT_NAME = "digits"
 RUNS = "runs"
 
 SHIPPED = Path("workflow/config")
-"""The folder of the benchmarks that ship with the project, in the project's own."""
+"""The folder, in the project's, of the benchmarks that ship with it."""
 
 DEFAULT = SHIPPED / f"{DEFAULT_NAME}.yaml"
 """The file of the default benchmark, in the project."""
 
 VARIABLE = "DIFFBENCH_CONFIG"
-"""The environment variable that names the file of a benchmark, for runs that Snakemake's own reader must not see."""
+"""The environment variable that names a benchmark's file, so that Snakemake's own reader does not read the file."""
 
 CONFIGURATION = ".snakemake/configuration"
 """The file in a benchmark's home that names the file which configured it."""
