@@ -93,7 +93,7 @@ def _entries(laid: Benchmark, asked: Mapping[str, str], options: Mapping[str, st
         require_declared(sampler.part, ("order", "stochastic", "applies_gradient"), where)
         if sampler.adaptive:
             raise UserError(
-                f"{where}: it chooses its own steps, so there is no number of steps at which to compare it; give it a run "
+                f"{where}: it chooses its own steps, so no number of steps is common to both; give it a run "
                 "in the YAML and compare rows: diffbench compare ddpm/flow/0 ddpm/ddim/10"
             )
         same = next(known for known, other in laid.samplers.items() if other == sampler)
