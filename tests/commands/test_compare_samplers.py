@@ -193,7 +193,7 @@ ASKED = ("--candidate", "ddim", "--baseline", "ancestral", "--models", "ddpm", "
 
 
 def written(path, content, eta):
-    """A file of the benchmark whose results lie where the command is given."""
+    """A file of the benchmark whose results are in the working directory."""
     samplers = content["samplers"] | {"ddim": {"name": "ddim", "eta": eta}}
     path.write_text(yaml.safe_dump(content | {"benchmark": "digits", "samplers": samplers}))
     return path
