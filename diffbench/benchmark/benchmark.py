@@ -10,7 +10,7 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
 from diffbench.benchmark.entries import Bound, Execution, Model, NoisyClassifier, Run, SamplerEntry
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.sample import Sampling
 
 
@@ -68,6 +68,12 @@ class Benchmark:
     def compared_sets(self) -> list[SampleSet]:
         """Return the rows of runs that are in no table. Raises: UserError if two runs disagree on one row."""
         return self._rows([run for run in self.runs if not run.in_table])
+
+    @property
+    def compares_fid(self) -> bool:
+        """Whether a set of a comparison is scored by FID, which the comparison's figure shows."""
+        names = {name for row in self.compared_sets() for name in row.protocols}
+        return any("fid" in self.protocols[name][1].metrics for name in names)
 
     def _rows(self, runs: Sequence[Run]) -> list[SampleSet]:
         found: dict[tuple, SampleSet] = {}

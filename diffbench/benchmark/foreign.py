@@ -101,7 +101,7 @@ class Foreign:
 
     def _read_then(self, made: str) -> str | None:
         """Return the hash of the files that the stage prepare has read, which is among the facts of its record."""
-        facts = glanced(self.home / f"{made}.json").get("facts")
+        facts = glanced(provenance_path(self.home / made)).get("facts")
         return facts.get("source") if isinstance(facts, dict) else None
 
     def _remembered(self, path: Path, made: str, recorded: Callable[[Mapping[str, Any]], str]) -> str | None:

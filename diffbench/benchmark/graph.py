@@ -17,12 +17,13 @@ from typing import Any
 from diffbench.base.digests import sha256, spec_digest
 from diffbench.base.errors import UserError
 from diffbench.base.names import SplitName
+from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 from diffbench.benchmark.foreign import Foreign, Spec
 from diffbench.benchmark.paths import place_of
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.job import Job
 
 OWN_REFERENCE = "reference_"
@@ -174,7 +175,7 @@ class Graph:
 
         Comparisons have other folders because they may use another number of images, which is not in the paths.
         """
-        return paths.RESULTS if row.key in self._in_table else paths.compared_tree(row.num_images)
+        return RESULTS if row.key in self._in_table else paths.compared_tree(row.num_images)
 
     @cached_property
     def _rows(self) -> dict[str, SampleSet]:

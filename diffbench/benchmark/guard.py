@@ -11,6 +11,7 @@ from pathlib import Path
 from diffbench.base.digests import spec_digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import provenance_path
 from diffbench.benchmark.foreign import glanced, snakemake_specs
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.outdated import Held, outdated
@@ -64,7 +65,7 @@ def _will_run(home: Path, made: Held) -> bool:
 def _require_unedited(home: Path, tables: Iterable[Artifact]) -> None:
     """Raise UserError if a table was edited: it exists, so Snakemake would not make it again."""
     made = {table.path for table in tables if (home / table.path).is_file()}
-    checked({path: home / path for path in made if "spec" in glanced(home / f"{path}.json")})
+    checked({path: home / path for path in made if "spec" in glanced(provenance_path(home / path))})
 
 
 def _has(words: Sequence[str], *options: str) -> bool:

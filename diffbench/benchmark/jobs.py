@@ -8,7 +8,7 @@ from diffbench.base.names import REAL, SplitName
 from diffbench.base.records import Row
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.bound import BoundJob, Evaluated
 from diffbench.jobs.convert import ConvertJob
 from diffbench.jobs.dataset import DatasetPart

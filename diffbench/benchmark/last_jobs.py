@@ -5,7 +5,10 @@ from collections.abc import Iterable
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import module_of
-from diffbench.benchmark.benchmark import Benchmark, SampleSet
+from diffbench.base.provenance_file import RESULTS
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.paths import place_of, scores
+from diffbench.benchmark.sample_set import SampleSet
 
 LONGEST_COMMAND = 100_000
 """The most letters in all paths of scores on a table's command line. Linux allows 131,072 for the whole line."""
@@ -47,9 +50,4 @@ def _require_column(benchmark: Benchmark, protocol: str, table: str) -> None:
 
 
 def _letters(rows: Iterable[SampleSet]) -> int:
-    return sum(
-        len(f"results/scores/{name}/{row.model}/train{row.train_seed}/{row.sampler}/sample{row.sample_seed}/")
-        + len(f"{row.steps}.json ")
-        for row in rows
-        for name in row.protocols
-    )
+    return sum(len(f"{scores(RESULTS, name, place_of(row), row.steps)} ") for row in rows for name in row.protocols)

@@ -7,10 +7,8 @@ Every path is built here. Rules of the workflow give names of wildcards instead 
 import re
 from collections.abc import Iterable
 
-from diffbench.benchmark.rows import SampleSet
-
-RESULTS = "results"
-"""The folder of the tables and of all that they are made from."""
+from diffbench.base.provenance_file import RESULTS, provenance_path
+from diffbench.benchmark.sample_set import SampleSet
 
 COMPARED = f"{RESULTS}/compared"
 """The folder of comparisons and of their sample sets that the tables do not have."""
@@ -44,6 +42,10 @@ def place_of(row: SampleSet) -> str:
 def compared_tree(num_images: Number) -> str:
     """Return the folder of the comparisons' sample sets with this number of images that the tables do not have."""
     return f"{COMPARED}/n{num_images}"
+
+
+TREES = f"{RESULTS}|" + compared_tree(r"\d+")
+"""The constraint of a wildcard that it be a tree with sample sets, of the tables or of comparisons."""
 
 
 def data(split: str, size: Number | None = None) -> str:
@@ -116,6 +118,16 @@ def comparison(name: str, file: str) -> str:
     return f"{COMPARED}/{name}/{file}"
 
 
+def comparison_table(name: str) -> str:
+    """Return the path of the table of a comparison."""
+    return comparison(name, "table.csv")
+
+
+def comparison_figure(name: str) -> str:
+    """Return the path of the figure of a comparison."""
+    return comparison(name, "fid_vs_nfe.png")
+
+
 def log(stage: str, name: str, tree: str = RESULTS) -> str:
     """Return the path of a job's output on stderr. The job's run record is beside it."""
     return f"{tree}/logs/{stage}/{name}.log"
@@ -133,4 +145,4 @@ def figure(name: str) -> str:
 
 def record(path: str) -> str:
     """Return the path of an artifact's record."""
-    return f"{path}.json"
+    return str(provenance_path(path))

@@ -1,6 +1,6 @@
 """The extractors of a benchmark's protocols, and checks that they give the features that the metrics need."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from diffbench.base.errors import UserError
@@ -23,11 +23,6 @@ def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str,
             found[protocol.extractor] = chosen("extractors", entry, f"protocols.{key}.extractor")
         check_protocol(f"protocols.{key}", protocol, found[protocol.extractor][1])
     return found
-
-
-def measures(protocols: Mapping[str, tuple[str, Any]], names: Iterable[str], metric: str) -> bool:
-    """Return whether at least one of the named protocols has a metric."""
-    return any(metric in protocols[name][1].metrics for name in names)
 
 
 def check_protocol(where: str, protocol: Any, extractor: Any) -> None:

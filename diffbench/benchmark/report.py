@@ -8,7 +8,7 @@ from diffbench.base.digests import spec_digest
 from diffbench.base.names import REAL
 from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Artifact, Graph, files_of, records_of
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.job import Job
 from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.jobs.tabulate import ComparedSet, ModelRow, TableJob, TablePart
@@ -127,13 +127,12 @@ class Report:
         """The table of the sets that a comparison asks for."""
         sets = tuple(self._compared_set(name, row) for row in self.compared for name in row.protocols)
         job = TableJob(benchmark=self.benchmark.name, table=TablePart("table2"), sets=sets)
-        path = paths.comparison("{comparison}", "table.csv")
-        return self._made(path, job, {"scores": self.graph.scores_of(self.compared)})
+        return self._made(paths.comparison_table("{comparison}"), job, {"scores": self.graph.scores_of(self.compared)})
 
     @cached_property
     def comparison_figure(self) -> Reported:
         """The figure of a comparison's table."""
-        path = paths.comparison("{comparison}", "fid_vs_nfe.png")
+        path = paths.comparison_figure("{comparison}")
         return self._made(path, PlotJob(figure=FigurePart("fid_vs_nfe")), {"table": self.comparison})
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import load_benchmark
@@ -37,7 +38,7 @@ def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_
     files = files_of_config(given, root)
     benchmark = load_benchmark(*map(os.path.relpath, files), settings=settings)
     found = Started(benchmark, home_of(benchmark.name, root), Path(files[-1]).absolute())
-    for folder in (found.home, found.home / "results", found.home / ".snakemake"):
+    for folder in (found.home, found.home / RESULTS, found.home / ".snakemake"):
         require_writable(folder)
     if not found.of_comparison:
         require_own_tree(found.home, found.file, benchmark.name)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from diffbench.base.errors import UserError
-from diffbench.benchmark.paths import COMPARED, RESULTS
+from diffbench.base.provenance_file import RESULTS
+from diffbench.benchmark.paths import COMPARED
 
 
 def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:

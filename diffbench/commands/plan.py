@@ -11,9 +11,10 @@ from torch import nn
 
 from diffbench.base.devices import chosen_device, make_deterministic
 from diffbench.base.sizes import shrunk_shape
-from diffbench.benchmark.benchmark import Benchmark, SampleSet
+from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.data_shape import data_shape
 from diffbench.diffusion.progressive import points
 from diffbench.networks._flops import classifier_flops_per_row, flops_per_row

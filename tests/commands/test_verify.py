@@ -18,7 +18,7 @@ from diffbench.base.provenance_file import provenance_path, read_provenance, wri
 from diffbench.base.records import Row
 from diffbench.benchmark import jobs
 from diffbench.benchmark.load import parse_benchmark
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.commands.compare_samplers.answers import write_answers
 from diffbench.commands.verify.rerun import ARGUMENTS, by_stage, made_again, remade

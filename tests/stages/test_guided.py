@@ -12,7 +12,7 @@ from diffbench.base.digests import sha256
 from diffbench.base.provenance_file import read_provenance, write_recorded
 from diffbench.base.seeds import Stream
 from diffbench.benchmark.jobs import sample_job, train_classifier_job
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.diffusion.denoiser import Condition
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.jobs.sample import SampleJob

@@ -1,6 +1,5 @@
 """Names that several rules use: the patterns of their files, and the row and model of wildcards."""
 
-from diffbench.benchmark import paths
 from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
 from diffbench.benchmark.shell_line import call, chained
@@ -21,7 +20,7 @@ wildcard_constraints:
     model="[^/]+",
     sampler="[^/]+",
     split="test|train",
-    tree=r"results(/compared/n\d+)?",  # A comparison may have another number of images than the table.
+    tree=paths.TREES,
     steps=r"\d+",
     train_seed=r"-?\d+",
     sample_seed=r"-?\d+",

@@ -1,7 +1,5 @@
 """The table and the figure of `diffbench compare-samplers`, which adds runs that are in no other table."""
 
-from diffbench.benchmark.protocols import measures
-
 if summary.compared:
 
     rule comparison:
@@ -21,7 +19,7 @@ if summary.compared:
             call("tabulate", {"--scores": "input.scores", "--out": "output.table"})
 
 
-if any(measures(bench.protocols, row.protocols, "fid") for row in summary.compared):
+if bench.compares_fid:
 
     rule comparison_figure:
         input:

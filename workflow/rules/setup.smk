@@ -18,6 +18,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.devices import chosen_device
+from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.guard import require_own_results
 from diffbench.benchmark.outdated import said
@@ -54,7 +55,7 @@ if HOME != Path.cwd():
 with one_line_errors():
     ALIVE = forget_dead_runs(HOME, say)  # Its lock is held until this process ends.
     unlink_records(HOME)
-if note := write_protected(HOME / "results/table2.csv"):
+if note := write_protected(HOME / paths.table("table2")):
     say(note)
 
 # -- the graph, and a check that the results in the tree belong to it

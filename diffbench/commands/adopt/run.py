@@ -8,7 +8,7 @@ from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
-from diffbench.base.provenance_file import TREE
+from diffbench.base.provenance_file import RESULTS
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import load_benchmark
@@ -67,8 +67,8 @@ def adopt(
 
 
 def _home(results: Path) -> Path:
-    results = results / TREE if (results / TREE).is_dir() else results
-    if not results.is_dir() or results.absolute().name != TREE:
+    results = results / RESULTS if (results / RESULTS).is_dir() else results
+    if not results.is_dir() or results.absolute().name != RESULTS:
         raise UserError(f"{results}: no folder of results; name a benchmark's, such as runs/smoke/results")
     return results.parent
 

@@ -10,7 +10,7 @@ from typing import Any
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
-from diffbench.base.provenance_file import TREE, difference, provenance_path, read_provenance, way_out
+from diffbench.base.provenance_file import RESULTS, difference, provenance_path, read_provenance, way_out
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
 from diffbench.jobs.tabulate import TableJob
@@ -41,11 +41,11 @@ def verify(results: Path, *, rerun: int = 0, seed: int = 0) -> Report:
     rerun: the number of artifacts to make again in a scratch folder. Stages take turns, and `seed` chooses artifacts.
     Raises: UserError if there is no tree.
     """
-    results = results / TREE if (results / TREE).is_dir() else results
+    results = results / RESULTS if (results / RESULTS).is_dir() else results
     if not results.is_dir():
         raise UserError(f"{results}: no such folder of results")
-    if rerun and results.name != TREE:
-        raise UserError(f"{results}: --rerun needs a folder that is called {TREE}, as records name their inputs")
+    if rerun and results.name != RESULTS:
+        raise UserError(f"{results}: --rerun needs a folder that is called {RESULTS}, as records name their inputs")
     tree = Tree(results)
     if not tree.artifacts and not tree.records:
         raise UserError(f"{results}: no artifacts below it; name a benchmark's folder of results")
@@ -85,7 +85,7 @@ class Tree:
     def at(self, place: str) -> Path:
         """Return the path of a file that a record names. The tree may have been copied to another name."""
         parts = Path(place).parts
-        return self.results.joinpath(*parts[1:]) if parts[:1] == (TREE,) else self.home / place
+        return self.results.joinpath(*parts[1:]) if parts[:1] == (RESULTS,) else self.home / place
 
 
 def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]:
