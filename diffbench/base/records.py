@@ -32,13 +32,13 @@ class Row:
 ROW_KEYS = tuple(item.name for item in fields(Row))
 """The keys that identify a table row. Every record has all of them; one that does not apply is null."""
 
-PLACE = ("model", "sampler", "steps")
+NAMING_KEYS = ("model", "sampler", "steps")
 """The keys that name a row in a folder of results and in messages."""
 
 SEEDS = ("train_seed", "sample_seed")
 """The keys in which the records of one row differ."""
 
-SET_KEYS = (*PLACE, *SEEDS)
+SET_KEYS = (*NAMING_KEYS, *SEEDS)
 """The keys that tell apart sample sets with the same number of images and the same guidance."""
 
 

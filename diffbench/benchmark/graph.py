@@ -211,7 +211,7 @@ class Graph:
 
     def sample_spec(self, row: SampleSet) -> Spec:
         """Return the spec of the job that makes a sample set."""
-        return self._spec(jobs.sample_job(self.benchmark, row, [row.steps]), **self.sources_of(row))
+        return self._spec(jobs.sample_job(self.benchmark, row), **self.sources_of(row))
 
     def samples(self, row: SampleSet) -> Artifact:
         """Return a sample set."""

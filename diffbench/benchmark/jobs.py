@@ -1,7 +1,6 @@
 """The jobs of a benchmark, one function for each kind, made from the benchmark's entries."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from diffbench.base.names import REAL, SplitName
@@ -60,7 +59,7 @@ def convert_job(benchmark: Benchmark, model: str) -> ConvertJob:
     )
 
 
-def sample_job(benchmark: Benchmark, row: SampleSet, steps: Sequence[int]) -> SampleJob:
+def sample_job(benchmark: Benchmark, row: SampleSet) -> SampleJob:
     """Return the job that makes sample sets at one or several numbers of steps. row: any of the sets."""
     walker, entry = benchmark.samplers[row.sampler], benchmark.variant(row.model)
     guidance = entry.guidance
@@ -74,7 +73,7 @@ def sample_job(benchmark: Benchmark, row: SampleSet, steps: Sequence[int]) -> Sa
         guidance=guided,
         classifier=None if classifier is None else _trained(classifier),
         sampler=SamplerPart.of(walker.part, walker.name),
-        spacings=tuple(walker.spacing(count) for count in steps),
+        spacings=(walker.spacing(row.steps),),
         off_grid=walker.off_grid,
         sampling=benchmark.sampling,
         num_images=row.num_images,
@@ -109,7 +108,7 @@ def fit_job(benchmark: Benchmark, extractor: str) -> FitJob:
 
 
 def extract_job(benchmark: Benchmark, extractor: str) -> ExtractJob:
-    """Return the job that extracts features of sets of images."""
+    """Return the job that extracts the features of a set of images."""
     return ExtractJob(extractor=_extractor(benchmark, extractor), threads=benchmark.execution.threads)
 
 

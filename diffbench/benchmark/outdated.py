@@ -13,11 +13,9 @@ from typing import Any
 
 from diffbench.base.digests import spec_digest
 from diffbench.base.stage_names import STAGES
-from diffbench.benchmark.foreign import glanced
+from diffbench.benchmark.foreign import Spec, glanced
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.stage_of import stage_of
-
-Spec = Mapping[str, Any]
 
 OWN = ("code", "upstream")
 """The keys of a spec that are no settings: the hash of the job's code, and the digests of what it is made from."""
@@ -54,7 +52,7 @@ def change_of(recorded: Spec, present: Spec) -> Change | None:
     )
 
 
-def _differences(before: Spec, after: Spec, place: str = "") -> Iterator[str]:
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> Iterator[str]:
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key), after.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -63,7 +61,7 @@ def _differences(before: Spec, after: Spec, place: str = "") -> Iterator[str]:
             yield f"{place}{key} {_shown(before, key)} -> {_shown(after, key)}"
 
 
-def _shown(spec: Spec, key: str) -> str:
+def _shown(spec: Mapping[str, Any], key: str) -> str:
     text = json.dumps(spec[key]) if key in spec else "absent"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 

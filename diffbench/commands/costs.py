@@ -12,7 +12,7 @@ from diffbench.stages._command import run_stage
 
 
 @dataclass(frozen=True)
-class Cost:
+class StageCost:
     """The cost of several jobs: seconds of work, CPU seconds of start-up, and the memory in MiB of the largest job."""
 
     jobs: int = 0
@@ -20,9 +20,9 @@ class Cost:
     startup: float = 0.0
     memory: float = 0.0
 
-    def __add__(self, other: "Cost") -> "Cost":
+    def __add__(self, other: "StageCost") -> "StageCost":
         """Return the cost of both together."""
-        return Cost(
+        return StageCost(
             self.jobs + other.jobs,
             self.work + other.work,
             self.startup + other.startup,
@@ -35,27 +35,27 @@ def costs(logs: Path) -> str:
 
     Raises: UserError if there are no run records, or a file is not one.
     """
-    stages: dict[str, Cost] = {}
+    stages: dict[str, StageCost] = {}
     for path in sorted(logs.rglob("*.run.json")):
         stage, cost = _of_job(path)
-        stages[stage] = stages.get(stage, Cost()) + cost
+        stages[stage] = stages.get(stage, StageCost()) + cost
     if not stages:
         raise UserError(f"{logs}: no run records below it; name a folder of results' logs, such as results/logs")
     lines = [f"{'stage':<10}{'jobs':>6}{'work s':>10}{'start-up s':>12}{'peak MiB':>10}"]
     lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=_position)]
-    return "\n".join([*lines, _line("all", sum(stages.values(), Cost()))])
+    return "\n".join([*lines, _line("all", sum(stages.values(), StageCost()))])
 
 
-def _of_job(path: Path) -> tuple[str, Cost]:
+def _of_job(path: Path) -> tuple[str, StageCost]:
     try:
         record = json.loads(path.read_text())
         stage, *numbers = (record[key] for key in ("stage", "seconds", "startup_cpu_seconds", "peak_memory_mib"))
-        return str(stage), Cost(1, *map(float, numbers))
+        return str(stage), StageCost(1, *map(float, numbers))
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: not a run record; remove it") from None
 
 
-def _line(name: str, cost: Cost) -> str:
+def _line(name: str, cost: StageCost) -> str:
     return f"{name:<10}{cost.jobs:>6}{cost.work:>10.1f}{cost.startup:>12.1f}{cost.memory:>10.0f}"
 
 

@@ -35,10 +35,10 @@ class Drawing:
     device: torch.device
 
 
-def drawing_of(job: SampleJob, spacing: str, inputs: Inputs, device: torch.device) -> Drawing:
+def drawing_of(job: SampleJob, inputs: Inputs, device: torch.device) -> Drawing:
     """Return all that a set is drawn with. Raises: UserError if the inputs do not fit each other or the job."""
     diffusion = diffusion_of(job)
-    chain = diffusion.chain(spacing)
+    chain = diffusion.chain(job.spacing)
     full_chain = len(chain) == diffusion.timesteps and job.off_grid == "refuse"
     weights = inputs.paths["weights"]
     model, facts = load_model(job, weights, device, full_chain=full_chain, off_grid=job.off_grid)

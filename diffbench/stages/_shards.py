@@ -1,9 +1,8 @@
 """Finished micro-batches of a sample set, which are kept in a folder until the whole set is written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from diffbench.base.arrays import Bytes, is_whole, load_member, read_member, sav
 from diffbench.base.digests import digest
 from diffbench.base.inputs import Inputs
 from diffbench.base.provenance import versions_of
+from diffbench.jobs.sample import SampleJob
 
 FORMAT = 2
 """The number of the shards' format. A change of what a shard holds must raise it, so that old shards are ignored."""
@@ -19,13 +19,14 @@ Range = tuple[int, int]
 """The index of a micro-batch's first image, and the index after its last."""
 
 
-def shard_folder(cache: Path, spec: Mapping[str, Any], inputs: Inputs, spacing: str, device: str) -> Path:
+def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Path:
     """Return the folder for the shards of one set, named by a digest of everything that determines them.
 
     spec: the job's. The spacings of the job's other sets do not count.
     """
-    key = {"spec": {**spec, "spacings": None}, **inputs.sha256, "device": device, "shard": FORMAT, "spacing": spacing}
-    # Shards by two versions of torch must never be mixed in one set.
+    spec = job.as_json()
+    key = {"spec": spec, **inputs.sha256, "device": device, "shard": FORMAT}
+    # Half of a set by one version of torch and half by another would be a set of neither.
     return cache / "sample" / digest(key | {"versions": versions_of(spec)})[:24]
 
 

@@ -34,52 +34,41 @@ Beyond it, the mean must be that of other features."""
 
 def extract(
     job: ExtractJob,
-    images: Sequence[Path],
-    outs: Sequence[Path],
+    images: Path,
+    out: Path,
     *,
     weights: Path | None = None,
     device: str = "auto",
     record: dict[str, Any] | None = None,
 ) -> None:
-    """Write the features of each image file (`arr_0`, uint8 NHWC), under the names that the extractor gives them.
+    """Write the features of a file of images (`arr_0`, uint8 NHWC), named as the extractor names them.
 
     Samples of a smaller copy of a data set, as their provenance says, are first enlarged bilinearly to its size.
     Raises: UserError if a file is missing or does not hold uint8 images, or if the weights do not fit.
     """
-    if len(images) != len(outs):
-        raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
-    # All files are checked before any work. Samples by other programs and published weights have no record.
-    own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(job.upstream))
-    wanted = upstream_of(job.upstream, images=images)
-    sets = [
-        checked({"images": source}, foreign=("images",), upstream={"images": wanted[str(source)]} if wanted else {})
-        for source in images
-    ]
+    # Samples of others and published weights have no record.
+    given = {"images": images, "weights": weights}
+    inputs = checked(given, foreign=given, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
     extractor = job.extractor.configured()
     network = extractor.network(weights, chosen)
-    sha = extractor.weights_sha256(weights)
-    total = 0
-    with progress(len(images), f"extract {job.extractor.name}", unit="set") as bar:
-        for position, (source, inputs, out) in enumerate(zip(images, sets, outs, strict=True)):
-            stored = stored_statistics(source) if extractor.stored_statistics else {}
-            size = full_size(source)
-            found = write_features(network, source, out, stored, size)
-            facts = FeaturesFacts(
-                weights_sha256=sha,
-                resize=extractor.resize,
-                num_images=found.num_images,
-                pixels_sha256=found.pixels_sha256,
-                moments=found.moments,
-                enlarged_to=size,
-            )
-            about = facts.as_json() | device_facts(chosen)
-            write_provenance(out, spec=job.of_one("images", position).as_json(), inputs=inputs | own, facts=about)
-            total += found.num_images
-            bar.update()
+    weights_sha256, size = extractor.weights_sha256(weights), full_size(images)
+    with progress(1, f"extract {job.extractor.name}", unit="set") as bar:
+        stored = stored_statistics(images) if extractor.stored_statistics else {}
+        found = write_features(network, images, out, stored, size)
+        facts = FeaturesFacts(
+            weights_sha256=weights_sha256,
+            resize=extractor.resize,
+            num_images=found.num_images,
+            pixels_sha256=found.pixels_sha256,
+            moments=found.moments,
+            enlarged_to=size,
+        )
+        write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+        bar.update()
     if record is not None:
-        record |= {"num_images": total, "device": chosen.type}
+        record |= {"num_images": found.num_images, "device": chosen.type}
 
 
 def full_size(images: Path) -> tuple[int, int] | None:
@@ -177,14 +166,12 @@ def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarra
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, ExtractJob.read)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="sets of images (.npz)")
-    parser.add_argument(
-        "--out", type=Path, nargs="+", required=True, help="features to write (.npz), one file for each set"
-    )
-    parser.add_argument("--weights", type=Path, help="the extractor's weights, if it has none of its own")
+    parser.add_argument("--images", type=Path, required=True, help="a set of images (.npz)")
+    parser.add_argument("--out", type=Path, required=True, help="features to write (.npz)")
+    parser.add_argument("--weights", type=Path, help="the extractor's weights, where it brings none of its own")
     add_device(parser)
     given = parser.parse_args(arguments)
-    with run_record(given.run_record, stage="extract", out=[str(path) for path in given.out]) as record:
+    with run_record(given.run_record, stage="extract", out=str(given.out)) as record:
         extract(given.spec, given.images, given.out, weights=given.weights, device=given.device, record=record)
 
 

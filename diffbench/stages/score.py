@@ -53,7 +53,7 @@ def score_features(
     numbers = {name: metric(generated, real) for name, metric in metrics.items()}
     if samples_provenance is not None:
         cost = _cost_of(samples_provenance, made, own)
-        numbers |= {name: Estimate.exact(value) for name, value in costs(cost).items()}
+        numbers |= {name: Estimate.exact(value) for name, value in costs_of_image(cost).items()}
     row, name = replace(job.row, num_images=num_images), protocol_id(identity)
     write_records(out, [record(row, metric, name, number) for metric, number in numbers.items()])
     facts = {"protocol": identity, "protocol_digest": digest(identity)[:8]}
@@ -134,8 +134,8 @@ def _cost_of(samples_provenance: Path, made: str | None, features: _Features) ->
     return Cost.recorded(samples)
 
 
-def costs(cost: Cost) -> dict[str, float]:
-    """Return the mean cost of an image of a sample set, over all stages of a cascade.
+def costs_of_image(cost: Cost) -> dict[str, float]:
+    """Return what an image of a sample set cost, all stages of a cascade together.
 
     nfe: evaluations of denoising networks that an image needed. nfe_low_res: how many of them were before the last
     stage of a cascade. nfe_max: the evaluations in the last stage of the image that needed most; only if images differ.
@@ -150,7 +150,7 @@ def costs(cost: Cost) -> dict[str, float]:
         found["classifier_evaluations"] = cost.classifier_evaluations
         total += cost.classifier_evaluations * (cost.flops_per_classifier_evaluation or 0)
     if isinstance(cost.low_res, Cost):
-        below = costs(cost.low_res)
+        below = costs_of_image(cost.low_res)
         found["nfe"] += below["nfe"]
         found["nfe_low_res"] = below["nfe"]
         total += below["flops_per_image"]

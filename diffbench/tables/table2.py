@@ -47,21 +47,14 @@ class Table2:
     consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-        """Return the table; records of other metrics are left out.
+        """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
 
+        Records of other metrics are left out. A sample set that is scored under two protocols has two rows.
         Raises: UserError if two records differ on the same cell.
         """
-        return table2(records)
-
-
-def table2(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
-
-    A sample set that is scored under two protocols has two rows.
-    """
-    rows = pivot(records, SCORES, Shared(COSTS), Shared(BOUND, MODEL_KEYS))
-    for row in rows:
-        for metric, error in ERRORS.items():
-            if metric in row:
-                row[error] = (row[f"{metric}_high"] - row[f"{metric}_low"]) / (2 * NORMAL_95)
-    return framed(ordered(rows), COLUMNS)
+        rows = pivot(records, SCORES, Shared(COSTS), Shared(BOUND, MODEL_KEYS))
+        for row in rows:
+            for metric, error in ERRORS.items():
+                if metric in row:
+                    row[error] = (row[f"{metric}_high"] - row[f"{metric}_low"]) / (2 * NORMAL_95)
+        return framed(ordered(rows), COLUMNS)

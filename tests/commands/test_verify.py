@@ -74,7 +74,7 @@ def make(folder):
     stage("train", noisy_job, "--data", train, "--held-out", test, *outs, *here)
     extractor = ExtractorPart("classifier", {"width": 4, "steps": 5})
     stage("fit", FitJob(extractor=extractor, threads=1), "--data", train, "--held-out", test, "--out", ruler)
-    sampled = jobs.sample_job(bench, SampleSet("adm_g", "ancestral", 2, 0, 0, 30, ()), [2])
+    sampled = jobs.sample_job(bench, SampleSet("adm_g", "ancestral", 2, 0, 0, 30, ()))
     stage("sample", sampled, "--weights", weights, "--classifier", noisy[0], "--out", samples, *here)
     stage("bound", jobs.bound_job(bench, "adm", "test"), "--weights", weights, "--data", test, "--out", terms, *here)
     for images, out in ((samples, own), (test, real)):

@@ -3,20 +3,18 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
-from diffbench.base.provenance_file import difference, read_provenance
+from diffbench.base.provenance_file import Recorded, difference, read_provenance
 from diffbench.base.stage_names import STAGES
+from diffbench.benchmark.foreign import Spec
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
 from diffbench.benchmark.paths import training_log
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.stage_of import stage_of
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,13 @@ class Tree:
     """
 
     home: Path
-    records: Mapping[str, Record]
+    records: Mapping[str, Recorded]
     current: tuple[str, ...]
     outdated: tuple[Held, ...]
     left: Mapping[str, str]
 
 
-def specs_of(graph: Graph) -> Mapping[str, Mapping[str, Any]]:
+def specs_of(graph: Graph) -> dict[str, Spec]:
     """Return the present spec of every artifact of a benchmark, by its path."""
     held_out = [graph.held_out(name) for name in graph.benchmark.protocols]
     found = {item.path: item.spec for item in (*graph.everything(), *held_out, *Report(graph).everything())}
@@ -45,8 +43,8 @@ def specs_of(graph: Graph) -> Mapping[str, Mapping[str, Any]]:
     return made | logs
 
 
-def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collection[str] = STAGES) -> Tree:
-    """Return the artifacts with these specs that are here, each compared with its record.
+def tree_of(home: Path, specs: Mapping[str, Spec], stages: Collection[str] = STAGES) -> Tree:
+    """Return what is here of the artifacts with these specs, each compared with its record.
 
     stages: those whose artifacts may be adopted.
     """
@@ -65,9 +63,9 @@ def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collecti
     return Tree(home, records, whole, tuple(outdated), left)
 
 
-def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Record], dict[str, str]]:
+def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Recorded], dict[str, str]]:
     """Return the records of undamaged artifacts, and what is wrong with the others."""
-    records: dict[str, Record] = {}
+    records: dict[str, Recorded] = {}
     wrong: dict[str, str] = {}
     with progress(len(paths), "adopt", unit="artifact") as bar:
         for path in paths:
@@ -85,14 +83,14 @@ def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Record], dict[st
     return records, wrong
 
 
-def _missing(home: Path, record: Record) -> str | None:
+def _missing(home: Path, record: Recorded) -> str | None:
     """Return which input of an artifact is not here, or None. Snakemake would have to make the missing input again."""
     return next(
         (f"its {name}, {place}, is not here" for name, place in _places(record) if not (home / place).is_file()), None
     )
 
 
-def _other(home: Path, record: Record, records: Mapping[str, Record]) -> str | None:
+def _other(home: Path, record: Recorded, records: Mapping[str, Recorded]) -> str | None:
     """Return which input of an artifact changed since the artifact was made, or None."""
     for name, place in _places(record):
         of_record = place.removesuffix(".json") in records  # This input is itself a record.
@@ -102,5 +100,5 @@ def _other(home: Path, record: Record, records: Mapping[str, Record]) -> str | N
     return None
 
 
-def _places(record: Record) -> Iterable[tuple[str, str]]:
+def _places(record: Recorded) -> Iterable[tuple[str, str]]:
     return record["places"].items()

@@ -15,7 +15,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import parse_benchmark
-from diffbench.commands.sampler_option import as_entry, require_declared
+from diffbench.commands.sampler_option import as_entry
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,6 @@ def _entries(laid: Benchmark, asked: Mapping[str, str], options: Mapping[str, st
     entries: dict[str, str] = {}
     for text, name in asked.items():
         where, sampler = f"{options[text]} '{text}'", laid.samplers[name]
-        require_declared(sampler.part, ("order", "stochastic", "applies_gradient"), where)
         if sampler.adaptive:
             raise UserError(
                 f"{where}: it chooses its own steps, so no number of steps is common to both; give it a run "

@@ -27,7 +27,7 @@ from diffbench.stages._image_file import ImageSet, image_set, stored_features
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
 from diffbench.stages.tabulate import FLOAT_FORMAT
-from diffbench.tables.table2 import SCORES, table2
+from diffbench.tables.table2 import SCORES, Table2
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def _features_of(
     path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
     if _stands(path, inputs, job.extractor.configured(), weights):
         return path
-    extract(job, [images], [path], weights=weights, device=device)
-    # The extraction hashes a file, and then opens it again to read it.
+    extract(job, images, path, weights=weights, device=device)
+    # The extraction hashed the files itself and then opened them once more.
     read = {"images": images} | ({"weights": weights} if weights else {})
     for name, file in read.items():
         if {read_provenance(path)["inputs"][name], sha256(file)} != {inputs[name]}:
@@ -194,7 +194,7 @@ def table_row(records: Sequence[Mapping[str, Any]]) -> str:
     """Return the line of the records in table2.csv, below the names of its columns; "" if they are in no column."""
     if not any(item["metric"] in SCORES for item in records):
         return ""
-    return table2(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+    return Table2()(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
 
 
 def protocol_of(
