@@ -169,6 +169,16 @@ def own(content, **keys):
     content["runs"][0]["models"] = ["mine"]
 
 
+@pytest.mark.parametrize("key", ["network", "diffusion", "objective", "training"])
+def test_a_record_whose_spec_has_another_type_is_one_line(record, tmp_path, key):
+    record(**{key: ["unet"]})
+    with pytest.raises(UserError) as caught:
+        parsed()
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.startswith(f"small.yaml: {tmp_path}/released.safetensors.json: spec.{key}: ['unet'] is not")
+
+
 def test_a_file_without_a_record_is_what_its_entry_says(record, tmp_path):
     (tmp_path / "mine.pt").touch()
     benchmark = parsed(lambda content: own(content, schedule="cosine", checkpoint={"path": "mine.pt", "key": "ema"}))

@@ -24,7 +24,7 @@ def jobs(smoke):
     A change of a dataclass field or of a part is a map of what changes in it; any other replaces the field.
     """
     from diffbench.benchmark.jobs import bound_job, sample_job, train_job
-    from diffbench.benchmark.rows import SampleSet
+    from diffbench.benchmark.sample_set import SampleSet
 
     few = {"timesteps": 4, "num_images": 7, "micro_batch": 5}
 
@@ -35,7 +35,7 @@ def jobs(smoke):
                 {"training": {"steps": 6, "batch_size": 8, "log_every": 4}},
             ),
             "sample": lambda: (
-                sample_job(smoke, SampleSet(model, "ancestral", 3, 0, 0, 7, ()), [3, 2]),
+                sample_job(smoke, SampleSet(model, "ancestral", 3, 0, 0, 7, ())),
                 {"sampling": {"micro_batch": 3}},
             ),
             "bound": lambda: (bound_job(smoke, model, "test"), {"bound": {"reconstructions": 3} | few}),

@@ -1,8 +1,8 @@
-"""The data set, prepared once."""
+"""The prepared data set."""
 
 
-# What the data are read from is no input, since a clone that pulled the prepared files need not have it: the hash of its
-# content is part of the spec.
+# The source of the data is not an input, because a clone that pulled the prepared files does not need it. The hash of
+# its content is part of the spec.
 rule prepare:
     output:
         train=paths.data("train"),
