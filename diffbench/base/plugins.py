@@ -83,7 +83,7 @@ def _missing(contract: type | None, part: type) -> list[str]:
 
     The class itself is looked at, since `hasattr` finds a `__call__` in every class: that of its metaclass.
     """
-    given = vars(contract) if contract else {}
+    given = vars(contract or object)
     declared = [name for name in given.get("__annotations__", {}) if name not in given]
     abstract = [name for name, item in given.items() if getattr(item, "__isabstractmethod__", False)]
     held = {field.name for field in dataclasses.fields(part)}.union(*map(vars, part.__mro__))
