@@ -33,7 +33,7 @@ HELD = {
     "objectives": ({"objective"}, set()),
     "protocols": ({"protocol"}, set()),
     # Files of tables and frames are called so, too.
-    "tables": ({"table"}, {"loc", "mean", "path", "read_bytes", "is_file", "is_symlink"}),
+    "tables": ({"table"}, {"loc", "mean", "path", "read_bytes", "is_file", "is_symlink", "parent"}),
 }
 
 

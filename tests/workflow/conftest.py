@@ -31,10 +31,9 @@ class Forks:
     """Runs of Snakemake without jobs, as forks of one process that has imported torch: importing is most of their time."""
 
     def __init__(self) -> None:
-        script = Path(__file__).with_name("snakemake_forks.py")
-        self.process = subprocess.Popen(
-            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        # Nothing of diffbench is imported before the fork, since every checkout has its own.
+        program = [sys.executable, "-P", ROOT / "tests/forks.py", "snakemake", "snakemake.cli:main", "torch"]
+        self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)
 
     def run(self, *arguments: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
