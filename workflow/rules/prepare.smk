@@ -1,6 +1,7 @@
 """The data set, prepared once."""
 
 
+# One job makes both splits, so its spec is that of neither artifact: it names no split.
 # What the data are read from is no input, since a clone that pulled the prepared files need not have it: the hash of its
 # content is part of the spec.
 rule prepare:
