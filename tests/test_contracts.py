@@ -32,7 +32,8 @@ HELD = {
     "guidance": ({"guidance"}, {*entries.Guidance.__dataclass_fields__}),
     "objectives": ({"objective"}, set()),
     "protocols": ({"protocol"}, set()),
-    "tables": ({"table"}, {"loc", "mean", "read_bytes"}),
+    # Files of tables and frames are called so, too.
+    "tables": ({"table"}, {"loc", "mean", "path", "read_bytes", "is_file", "is_symlink"}),
 }
 
 

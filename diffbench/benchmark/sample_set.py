@@ -1,4 +1,4 @@
-"""Sample sets: what tells one from another."""
+"""The coordinates of a sample set, which are also those of its row in a table."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class SampleSet:
     """One row of the table: the coordinates of a sample set.
 
-    model: an entry's name, with "@" and the scale where a sweep replaces its own.
+    model: an entry's name, followed by "@" and the guidance scale if a run's scales replace the entry's own.
     """
 
     model: str
@@ -20,7 +20,7 @@ class SampleSet:
 
     @property
     def coordinates(self) -> tuple[str, str, int, int, int]:
-        """What tells it apart from other sets of the same number of images."""
+        """The values by which it differs from all other sets with the same number of images."""
         return (self.model, self.sampler, self.steps, self.train_seed, self.sample_seed)
 
     @property
@@ -30,5 +30,5 @@ class SampleSet:
 
     @property
     def entry(self) -> str:
-        """The name of the model's entry, without the scale of a sweep."""
+        """The name of the model's entry, without "@" and a scale."""
         return self.model.partition("@")[0]

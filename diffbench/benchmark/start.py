@@ -1,4 +1,4 @@
-"""The start of the workflow: which files say what the benchmark is, and whether its tree of results can be used."""
+"""The start of the workflow: it finds the benchmark's files, and checks that its tree of results can be used."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from diffbench.benchmark.places import DEFAULT, VARIABLE, home_of, require_own_t
 
 @dataclass(frozen=True)
 class Started:
-    """What a run is of. home: the folder that holds the benchmark's `results`. file: the last that configured it."""
+    """The benchmark of a run. home: the folder that holds its `results`. file: the last of its configuration files."""
 
     benchmark: Benchmark
     home: Path
@@ -26,14 +26,14 @@ class Started:
 
     @property
     def of_comparison(self) -> bool:
-        """Whether it is of a comparison, whose file lies in the tree itself."""
+        """Whether the run is a comparison's, whose configuration file is in the tree of results itself."""
         return self.file.is_relative_to(self.home / COMPARED)
 
 
 def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_ROOT) -> Started:
-    """Return what a run is of. given: files of --configfile. settings: of --config, laid over them.
+    """Return the benchmark of a run. given: files of --configfile. settings: those of --config, laid over the files.
 
-    Raises: UserError where the configuration has a mistake, or its tree of results cannot be used.
+    Raises: UserError if the configuration has a mistake, or its tree of results cannot be used.
     """
     files = files_of_config(given, root)
     benchmark = load_benchmark(*map(os.path.relpath, files), settings=settings)
@@ -48,10 +48,11 @@ def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_
 def files_of_config(
     given: Sequence[str], root: Path = PACKAGE_ROOT, environment: Mapping[str, str] = os.environ
 ) -> Sequence[str]:
-    """Return the files that say what the benchmark is: DIFFBENCH_CONFIG's, those of --configfile, or the default.
+    """Return the benchmark's files: that of DIFFBENCH_CONFIG, those of --configfile, or the default.
 
-    Snakemake's own reader takes 010 for 8, --config's nested numbers for texts, and runs Python that a file holds. So
-    files are read again here, and one that DIFFBENCH_CONFIG names is read here alone. Raises: UserError for both.
+    Snakemake's own reader takes 010 for 8 and nested numbers in --config for texts, and it runs Python in a file. So
+    files are read again here, and a file that DIFFBENCH_CONFIG names is read only here.
+    Raises: UserError if both are given.
     """
     named = environment.get(VARIABLE)
     if named and given:
@@ -60,7 +61,7 @@ def files_of_config(
 
 
 def require_writable(folder: Path) -> None:
-    """Raise UserError where files cannot be made in a folder, or where it is none."""
+    """Raise UserError if files cannot be made at a path, or if it is not a folder."""
     nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     if not nearest.is_dir():
         raise UserError(f"{nearest}: is no folder; remove it or run elsewhere")
@@ -69,14 +70,14 @@ def require_writable(folder: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line on stderr, as all of ours are."""
+    """Write a line to stderr, which begins with "diffbench: "."""
     sys.stderr.write(f"diffbench: {line}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the process with one line on stderr and exit code 2 where what a run needs cannot be had."""
+    """End the process with one line on stderr and exit code 2 if there is a UserError or an OSError."""
     try:
         yield
     except UserError as error:

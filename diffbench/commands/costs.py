@@ -1,4 +1,4 @@
-"""Where the time of a finished run went, by stage."""
+"""`diffbench costs`: the time and memory that each stage of a finished run took."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from diffbench.stages._command import run_stage
 
 @dataclass(frozen=True)
 class StageCost:
-    """What some jobs took: seconds of work, CPU seconds of start-up, and the largest memory in MiB of any."""
+    """The cost of several jobs: seconds of work, CPU seconds of start-up, and the memory in MiB of the largest job."""
 
     jobs: int = 0
     work: float = 0.0
@@ -21,7 +21,7 @@ class StageCost:
     memory: float = 0.0
 
     def __add__(self, other: "StageCost") -> "StageCost":
-        """Return the cost of the jobs of both."""
+        """Return the cost of both together."""
         return StageCost(
             self.jobs + other.jobs,
             self.work + other.work,
@@ -31,9 +31,9 @@ class StageCost:
 
 
 def costs(logs: Path) -> str:
-    """Return a small table from the run records below a folder: jobs, seconds of work and of start-up, by stage.
+    """Return a small table of the run records in a folder: jobs, seconds of work and of start-up, by stage.
 
-    Raises: UserError where there are none, or one is not a run record.
+    Raises: UserError if there are no run records, or a file is not one.
     """
     stages: dict[str, StageCost] = {}
     for path in sorted(logs.rglob("*.run.json")):
@@ -64,7 +64,7 @@ def _position(stage: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the costs of the run whose records lie in the folder given."""
+    """Print the costs of a run. The argument is the folder of its run records."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     sys.stderr.write(costs(Path(given[0] if given else "results/logs")) + "\n")
 

@@ -11,17 +11,17 @@ from diffbench.benchmark.jobs import convert_job, train_job
 from diffbench.benchmark.yaml_file import write_yaml
 
 SHOWN = ("network", "diffusion", "objective", "training")
-"""What a resolved model shows of the job that makes its weights."""
+"""The keys of the job that makes a model's weights which a resolved model shows."""
 
 
 def resolved_yaml(benchmark: Benchmark) -> str:
-    """Return the file as YAML."""
-    # Through JSON, which turns tuples into lists and dataclasses' keys into texts.
+    """Return the resolved file as YAML."""
+    # A round trip through JSON turns tuples into lists, and keys into texts.
     return write_yaml(json.loads(json.dumps(resolved(benchmark)))).rstrip()
 
 
 def resolved(benchmark: Benchmark) -> dict[str, Any]:
-    """Return the file's content, section by section."""
+    """Return the resolved file's content, section by section."""
     return {
         "benchmark": benchmark.name,
         "dataset": described(benchmark.dataset, benchmark.dataset_name),

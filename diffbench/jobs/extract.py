@@ -9,7 +9,7 @@ from diffbench.jobs.job import Job
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractJob(Job):
-    """Extract the features of sets of images."""
+    """Extract the features of a set of images."""
 
     stages: ClassVar[tuple[str, ...]] = ("extract",)
 

@@ -85,17 +85,6 @@ class Job:
         """Return the job from plain data. Raises: UserError for a missing or unknown key or a value of a wrong type."""
         return _read(cls, content, where)
 
-    def of_one(self, source: str, position: int) -> Self:
-        """Return the job as one of its outputs records it: a list in `upstream` is replaced by one of its items.
-
-        One job can extract features of several sets of images. The features of a set, and their record, must not depend
-        on which other sets were in the same job. source: the key of the list. position: the place of the item in it.
-        """
-        expected = self.upstream.get(source)
-        if not isinstance(expected, tuple):
-            return self
-        return dataclasses.replace(self, upstream={**self.upstream, source: expected[position]})
-
     def modules(self) -> tuple[str, ...]:
         """Return the modules whose code belongs to the job: those of its stages and of the parts that it chooses."""
         chosen = dict.fromkeys(part.module for part in _parts(self))

@@ -68,10 +68,11 @@ class LowRes:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleJob(Job, Trained):
-    """Sample a model with a sampler, one set of images for each spacing.
+    """Sample a set of images from a model with a sampler.
 
     labels: how the labels of samples are chosen; None if the model takes none. classifier: the one that guidance uses.
-    spacings: the chain of each set (diffusion/spacings.py). low_res: the images that an upsampler enlarges.
+    spacings: a list of one, the spacing of the set's chain (diffusion/spacings.py); records keep it as a list. low_res:
+    the images that an upsampler enlarges.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("sample",)
@@ -87,3 +88,12 @@ class SampleJob(Job, Trained):
     seed: int
     threads: int
     low_res: LowRes | None = field(default=None, metadata=OMITTED)
+
+    def __post_init__(self) -> None:
+        if len(self.spacings) != 1:
+            raise ValueError(f"spacings must be a list of one, not of {len(self.spacings)}; give each set its own job")
+
+    @property
+    def spacing(self) -> str:
+        """The spacing of the set's chain."""
+        return self.spacings[0]

@@ -1,1 +1,1 @@
-"""Floor 3: the stages, files in and files out. A stage's name is also its rule file's, subcommand's and test file's."""
+"""The stages, which read files and write files. A stage's rule file, subcommand and test file have its name."""

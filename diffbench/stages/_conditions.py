@@ -1,4 +1,4 @@
-"""What images are to be: labels that are drawn or stored, and the low-resolution images that an upsampler starts from.
+"""Conditions of images: their labels, drawn or stored, and the low-resolution images that an upsampler starts from.
 
 Each function returns `conditions(index)` for image indices, which the stages move to the network's device.
 """
@@ -24,7 +24,7 @@ def drawn_labels(rule: LabelRule, seed: int, facts: WeightsFacts) -> Conditions:
     """Return the labels of samples.
 
     iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes; as_in_data: a label drawn by
-    (seed, k) with the shares that the classes had in training. Raises: UserError where these are not recorded.
+    (seed, k), each class as often as in training. Raises: UserError if the weights' record does not say how often.
     Source: guided-diffusion's classifier_sample.py draws labels independently and uniformly.
     """
     stream, counts, num_classes = Stream(seed, "label"), facts.class_counts, facts.num_classes
@@ -43,16 +43,16 @@ def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Conditions:
             "labels: as_in_data needs the class_counts of the training images, and the weights' record has none; "
             "train the model here, or choose iid or balanced"
         )
-    # An image of the training data is drawn, and its class taken: class y has those before ends[y].
+    # Draw an image of the training data and take its class. Sorted by class, the images of class y end before ends[y].
     ends, total = torch.tensor(counts).cumsum(0), sum(counts)
     return lambda index: Condition(y=torch.searchsorted(ends, stream.integers(index, 0, total), right=True))
 
 
 def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, labelled: bool) -> Conditions:
-    """Return the low-resolution image that image k starts from, and its label where it has one: the k-th of a file.
+    """Return the low-resolution images that samples start from, with their labels if the file has any.
 
-    labelled: whether labels are needed. Raises: UserError where the images are too few, of another size than the
-    upsampler was trained on, or lack labels.
+    Sample k starts from the k-th image of the file. labelled: whether labels are needed.
+    Raises: UserError if the images are too few, have another size than in the upsampler's training, or lack labels.
     """
     images = read_member(low_res, "arr_0")
     height, width, channels = facts.shape
@@ -70,7 +70,7 @@ def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, label
 
 
 def own_labels(data: Path) -> Conditions:
-    """Return the labels of real images. Raises: UserError where they have none."""
+    """Return the labels of real images. Raises: UserError if they have none."""
     labels = stored_labels(data)
     if labels is None:
         raise UserError(f"{data}: a class-conditional network needs labels, and this split has none")
@@ -78,5 +78,5 @@ def own_labels(data: Path) -> Conditions:
 
 
 def stored_labels(images: Path) -> Integer[Tensor, " image"] | None:
-    """Return the labels that a file of images holds; None where it holds none."""
+    """Return the labels in a file of images; None if it has none."""
     return torch.from_numpy(np.array(read_member(images, "arr_1"))) if "arr_1" in member_names(images) else None

@@ -1,4 +1,4 @@
-"""What a sample set is drawn with: the model, guided as the job says, what its images are to be, and their noise."""
+"""All that a sample set is drawn with: the model with its guidance, the sampler, the conditions and the noise."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from diffbench.stages._model import diffusion_of, load_classifier, load_model, t
 
 @dataclass(frozen=True)
 class Drawing:
-    """All that the images of one set are drawn with. facts: of the model's weights. seed: of the noise."""
+    """All that the images of one set are drawn with. facts: the model weights' facts. seed: the noise's seed."""
 
     sampler: Sampler
     chain: Chain
@@ -35,10 +35,10 @@ class Drawing:
     device: torch.device
 
 
-def drawing_of(job: SampleJob, spacing: str, inputs: Inputs, device: torch.device) -> Drawing:
-    """Return what a set is drawn with. Raises: UserError where the inputs do not fit each other or the job."""
+def drawing_of(job: SampleJob, inputs: Inputs, device: torch.device) -> Drawing:
+    """Return all that a set is drawn with. Raises: UserError if the inputs do not fit each other or the job."""
     diffusion = diffusion_of(job)
-    chain = diffusion.chain(spacing)
+    chain = diffusion.chain(job.spacing)
     full_chain = len(chain) == diffusion.timesteps and job.off_grid == "refuse"
     weights = inputs.paths["weights"]
     model, facts = load_model(job, weights, device, full_chain=full_chain, off_grid=job.off_grid)
@@ -55,7 +55,7 @@ def drawing_of(job: SampleJob, spacing: str, inputs: Inputs, device: torch.devic
         denoiser = _with_known_error(denoiser, model.chain, inputs)
     meter = Meter(denoiser, model, gradient, job.sampler.name, sampler.adaptive)
     conditions, seed = conditions_of(job, facts, inputs.paths.get("low_res")), job.seed
-    # Other noise than that of the image it starts from, whose pixels would else begin with equal draws.
+    # An upsampled image needs other noise than its low-resolution image: with one seed their first draws are equal.
     seed = seed if facts.low_size is None else f"{seed}, upsampled from {facts.low_size}"
     return Drawing(sampler, chain, meter, facts, conditions, seed, device)
 
@@ -63,9 +63,11 @@ def drawing_of(job: SampleJob, spacing: str, inputs: Inputs, device: torch.devic
 def guided_denoiser(
     job: SampleJob, model: ModelDenoiser, gradient: ClassifierGradient | None, *, applies_gradient: bool
 ) -> Denoiser:
-    """Return what the sampler calls, in the published order: eps mixed, x_0 clipped, eps shifted or the gradient added.
+    """Return the denoiser that the sampler calls.
 
-    A classifier's labels stay with the classifier where the model is unconditional.
+    It does three things in the published order: it mixes two eps (guidance without a classifier), it clips x_0, and it
+    shifts eps or adds the gradient (guidance by a classifier). An unconditional model does not see the labels that its
+    classifier gets.
     """
     conditional = takes_labels(job)
 
@@ -85,7 +87,7 @@ def guided_denoiser(
 
 
 def _with_known_error(denoiser: Denoiser, chain: Chain, inputs: Inputs) -> Denoiser:
-    """Return a denoiser that knows the error of x_0 as the model's bound measured it."""
+    """Return a denoiser that knows the error of x_0, which the model's bound has measured."""
     terms = inputs.paths["terms"]
     if inputs.records["terms"]["inputs"].get("weights") != inputs.sha256["weights"]:
         raise UserError(f"{terms}: the bound of other weights than {inputs.paths['weights']}'s")
@@ -93,7 +95,7 @@ def _with_known_error(denoiser: Denoiser, chain: Chain, inputs: Inputs) -> Denoi
 
 
 def conditions_of(job: SampleJob, facts: WeightsFacts, low_res: Path | None = None) -> Conditions | None:
-    """Return what image k is to be, or None where neither the model nor a classifier takes a label or an image."""
+    """Return the conditions of images; None if neither the model nor a classifier takes a label or an image."""
     labelled = is_labelled(job)
     if low_res is not None:
         return upsampled_from(low_res, facts, job.num_images, labelled=labelled)

@@ -1,4 +1,4 @@
-"""A model from what a job says of it and its weights, shared by the stages that run one."""
+"""Builders of models and classifiers from a job and a file of weights, for the stages that run them."""
 
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,7 @@ from diffbench.networks._fit import load_fitting
 
 
 class Described(Protocol):
-    """What jobs say of a network, trained or to be trained: its architecture and its process."""
+    """The fields of a job that describe a network: its architecture and its diffusion process."""
 
     @property
     def network(self) -> NetworkPart: ...
@@ -36,7 +36,7 @@ def diffusion_of(model: Described) -> Diffusion:
 
 
 def takes_labels(model: Described) -> bool:
-    """Return whether a network is given a label for every image."""
+    """Return whether a network takes a label for every image."""
     return bool(model.network.configured().class_conditional)
 
 
@@ -58,7 +58,7 @@ def load_model(
 ) -> tuple[ModelDenoiser, WeightsFacts]:
     """Return the denoiser of trained weights (ema or raw, as the model says) and their facts.
 
-    Raises: UserError where the weights do not fit the network.
+    Raises: UserError if the weights do not fit the network.
     """
     facts = facts_of(weights)
     network = _with_weights(build_network(model, facts), model, weights, device)
@@ -68,9 +68,10 @@ def load_model(
 def load_classifier(
     classifier: Trained, weights: Path, facts: WeightsFacts, device: torch.device, off_grid: OffGrid = "refuse"
 ) -> ClassifierGradient:
-    """Return the gradient of a trained noisy classifier; facts: of the weights of the model that it guides.
+    """Return the gradient of a trained noisy classifier.
 
-    Raises: UserError where the classifier was trained on other data, or its weights do not fit the network.
+    facts: of the weights of the model that it guides.
+    Raises: UserError if the classifier was trained on other data, or its weights do not fit the network.
     """
     own = facts_of(weights)
     _require_same_data(weights, own, facts)
@@ -90,7 +91,7 @@ def _require_same_data(weights: Path, own: WeightsFacts, model: WeightsFacts) ->
         "images": (own.images_sha256, model.images_sha256),
     }
     for words, (found, wanted) in compared.items():
-        # Of a released file nobody knows the images, only what they were: their shape and their classes.
+        # For a released file nobody knows the hash of the images, only their shape and their classes.
         unknown = words == "images" and None in (found, wanted)
         if found != wanted and not unknown:
             raise UserError(f"{weights}: a classifier of another data set: {words} {found}, and the model's {wanted}")

@@ -1,9 +1,8 @@
-"""Finished micro-batches of a sample set, which wait in a folder until the whole set is written."""
+"""Finished micro-batches of a sample set, which are kept in a folder until the whole set is written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,20 +10,22 @@ from diffbench.base.arrays import Bytes, is_whole, load_member, read_member, sav
 from diffbench.base.digests import digest
 from diffbench.base.inputs import Inputs
 from diffbench.base.provenance import versions_of
+from diffbench.jobs.sample import SampleJob
 
 FORMAT = 2
-"""Raised whenever what a shard holds changes, so that shards of an older format are not taken for finished work."""
+"""The number of the shards' format. A change of what a shard holds must raise it, so that old shards are ignored."""
 
 Range = tuple[int, int]
-"""Indices of the first image of a micro-batch and of the one after its last."""
+"""The index of a micro-batch's first image, and the index after its last."""
 
 
-def shard_folder(cache: Path, spec: Mapping[str, Any], inputs: Inputs, spacing: str, device: str) -> Path:
-    """Return where the shards of one set are kept: they are a function of all that its key holds.
+def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Path:
+    """Return the folder for the shards of one set, named by a digest of everything that determines them.
 
     spec: the job's. The spacings of the job's other sets do not count.
     """
-    key = {"spec": {**spec, "spacings": None}, **inputs.sha256, "device": device, "shard": FORMAT, "spacing": spacing}
+    spec = job.as_json()
+    key = {"spec": spec, **inputs.sha256, "device": device, "shard": FORMAT}
     # Half of a set by one version of torch and half by another would be a set of neither.
     return cache / "sample" / digest(key | {"versions": versions_of(spec)})[:24]
 
@@ -33,8 +34,8 @@ def shard_folder(cache: Path, spec: Mapping[str, Any], inputs: Inputs, spacing: 
 class Spent:
     """What a micro-batch cost.
 
-    rows: rows that the network evaluated, padding included. classified: those that a classifier evaluated. nfe: the
-    evaluations that each image needed itself.
+    rows: rows that the network evaluated, padding included. classified: rows that a classifier evaluated. nfe: the
+    evaluations that each image needed.
     """
 
     rows: int
@@ -50,11 +51,11 @@ class Shards:
     ranges: Sequence[Range]
 
     def is_finished(self, held: Range) -> bool:
-        """Return whether a micro-batch has its whole file."""
+        """Return whether a micro-batch's file exists and is undamaged."""
         return is_whole(self._path(held))
 
     def save(self, held: Range, images: Bytes, spent: Spent) -> None:
-        """Keep a finished micro-batch."""
+        """Write a finished micro-batch and its cost to its file."""
         rows = np.array([spent.rows, spent.classified])
         save_npz(self._path(held), {"arr_0": images, "rows": rows, "nfe": spent.nfe})
 

@@ -1,4 +1,4 @@
-"""extract: sets of images in, an extractor's features out, one file for each set."""
+"""The stage extract: an extractor's features of sets of images, one file for each set."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,63 +27,54 @@ from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, mo
 from diffbench.stages._run_record import run_record
 
 FAR = 25.0
-"""Squared distance of a stored mean, in units of what chance explains, beyond which it is of other features."""
+"""The largest squared distance of a stored mean from the features' mean, in multiples of the distance by chance.
+
+Beyond it, the mean must be that of other features."""
 
 
 def extract(
     job: ExtractJob,
-    images: Sequence[Path],
-    outs: Sequence[Path],
+    images: Path,
+    out: Path,
     *,
     weights: Path | None = None,
     device: str = "auto",
     record: dict[str, Any] | None = None,
 ) -> None:
-    """Write the features of each image file (`arr_0`, uint8 NHWC), named as the extractor names them.
+    """Write the features of a file of images (`arr_0`, uint8 NHWC), named as the extractor names them.
 
-    Samples whose provenance says that they are of a smaller copy of a data set are enlarged bilinearly to its size.
-    Raises: UserError where a file is missing, is not of uint8 images, or the weights do not fit.
+    Samples of a smaller copy of a data set, as their provenance says, are first enlarged bilinearly to its size.
+    Raises: UserError if a file is missing or does not hold uint8 images, or if the weights do not fit.
     """
-    if len(images) != len(outs):
-        raise UserError(f"--out: {len(outs)} files for {len(images)} image files")
-    # All before the work; samples of others and published weights have no record.
-    own = checked({"weights": weights}, foreign=("weights",), upstream=upstream_of(job.upstream))
-    wanted = upstream_of(job.upstream, images=images)
-    sets = [
-        checked({"images": source}, foreign=("images",), upstream={"images": wanted[str(source)]} if wanted else {})
-        for source in images
-    ]
+    # Samples of others and published weights have no record.
+    given = {"images": images, "weights": weights}
+    inputs = checked(given, foreign=given, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
     extractor = job.extractor.configured()
     network = extractor.network(weights, chosen)
-    sha = extractor.weights_sha256(weights)
-    total = 0
-    with progress(len(images), f"extract {job.extractor.name}", unit="set") as bar:
-        for position, (source, inputs, out) in enumerate(zip(images, sets, outs, strict=True)):
-            stored = stored_statistics(source) if extractor.stored_statistics else {}
-            size = full_size(source)
-            found = write_features(network, source, out, stored, size)
-            facts = FeaturesFacts(
-                weights_sha256=sha,
-                resize=extractor.resize,
-                num_images=found.num_images,
-                pixels_sha256=found.pixels_sha256,
-                moments=found.moments,
-                enlarged_to=size,
-            )
-            about = facts.as_json() | device_facts(chosen)
-            write_provenance(out, spec=job.of_one("images", position).as_json(), inputs=inputs | own, facts=about)
-            total += found.num_images
-            bar.update()
+    weights_sha256, size = extractor.weights_sha256(weights), full_size(images)
+    with progress(1, f"extract {job.extractor.name}", unit="set") as bar:
+        stored = stored_statistics(images) if extractor.stored_statistics else {}
+        found = write_features(network, images, out, stored, size)
+        facts = FeaturesFacts(
+            weights_sha256=weights_sha256,
+            resize=extractor.resize,
+            num_images=found.num_images,
+            pixels_sha256=found.pixels_sha256,
+            moments=found.moments,
+            enlarged_to=size,
+        )
+        write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+        bar.update()
     if record is not None:
-        record |= {"num_images": total, "device": chosen.type}
+        record |= {"num_images": found.num_images, "device": chosen.type}
 
 
 def full_size(images: Path) -> tuple[int, int] | None:
-    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so.
+    """Return the height and width to which images of a smaller copy of a data set are enlarged.
 
-    Raises: UserError where it says something else.
+    None if their provenance names no such size, or there is none. Raises: UserError if the provenance is damaged.
     """
     if not provenance_path(images).is_file():
         return None
@@ -92,7 +83,7 @@ def full_size(images: Path) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Read:
-    """What is known of images once their features are taken. moments: as FeaturesFacts'."""
+    """What is known of images after their features are taken. moments: as in FeaturesFacts."""
 
     num_images: int
     pixels_sha256: str
@@ -108,9 +99,9 @@ def write_features(
 ) -> Read:
     """Write the features of a file's images, its labels and stored statistics, and return what is known of the images.
 
-    size: height and width to which they are enlarged before.
-    Memory does not grow with the number: an `.npz` is written array by array, so features wait in files of their own.
-    Raises: UserError where the folder of `out` cannot be written.
+    size: height and width to which the images are first enlarged. Memory does not grow with the number of images:
+    features first go to temporary files, because an `.npz` is written array by array.
+    Raises: UserError if the folder of `out` cannot be written.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +130,7 @@ def write_features(
 def _waiting_features(
     network: Extract, source: Path, folder: Path, size: tuple[int, int] | None
 ) -> tuple[Read, dict[str, int]]:
-    """Write each feature to a file of its name, and return what is known of the images, and the features' widths."""
+    """Write each feature to a file of its name. Return what is known of the images, and the features' widths."""
     widths: dict[str, int] = {}
     waiting: dict[str, BinaryIO] = {}
     count, pixels = 0, PixelHash()
@@ -158,7 +149,7 @@ def _waiting_features(
 
 
 def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> None:
-    """Raise UserError where a stored mean cannot be that of the set from which these features are a sample.
+    """Raise UserError if a stored mean cannot be that of the set from which these features are a sample.
 
     n |mean - mu|^2 / tr Sigma is 1 on average for a random sample of n.
     """
@@ -175,12 +166,12 @@ def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarra
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, ExtractJob.read)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="sets of images (.npz)")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="features to write (.npz), one a set")
+    parser.add_argument("--images", type=Path, required=True, help="a set of images (.npz)")
+    parser.add_argument("--out", type=Path, required=True, help="features to write (.npz)")
     parser.add_argument("--weights", type=Path, help="the extractor's weights, where it brings none of its own")
     add_device(parser)
     given = parser.parse_args(arguments)
-    with run_record(given.run_record, stage="extract", out=[str(path) for path in given.out]) as record:
+    with run_record(given.run_record, stage="extract", out=str(given.out)) as record:
         extract(given.spec, given.images, given.out, weights=given.weights, device=given.device, record=record)
 
 

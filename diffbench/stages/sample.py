@@ -1,10 +1,8 @@
-"""sample: a model's weights in, sample sets out, one for each number of steps."""
+"""The stage sample: sample sets of a model, one for each number of steps."""
 
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +32,10 @@ from diffbench.stages._run_record import run_record
 from diffbench.stages._shards import Shards, shard_folder
 
 
-def sample_sets(
+def sample_set(
     job: SampleJob,
     weights: Path,
-    outs: Sequence[Path],
+    out: Path,
     *,
     device: str = "auto",
     classifier: Path | None = None,
@@ -46,66 +44,45 @@ def sample_sets(
     cache: Path = Path(".cache"),
     record: dict[str, Any] | None = None,
 ) -> None:
-    """Write a sample set (`arr_0`, uint8 NHWC) and its provenance for each of the job's spacings.
+    """Write a sample set (`arr_0`, uint8 NHWC) and its provenance.
 
     classifier: the weights that guidance needs. low_res: the images that an upsampler starts from, image k from the
     k-th. terms: of the model's bound, which samplers that need the error of x_0 take it from.
-    Labelled sets have the labels that were asked for as `arr_1`, upsampled ones those of their images.
+    A labelled set has the labels that were asked for as `arr_1`, an upsampled one those of its images.
     Finished micro-batches wait in `cache`, where a job that is cut off and started again finds them. Raises: UserError.
     """
-    if len(outs) != len(job.spacings):
-        raise UserError(f"--out: {len(outs)} files for {len(job.spacings)} spacings")
     if (job.classifier is not None) != (classifier is not None):
         raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
-    spec = job.as_json()
     given = {"weights": weights, "classifier": classifier, "low_res": low_res, "terms": terms}
     inputs = checked(given, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
     _tell_of_unequal_classes(job, inputs)
-    num_steps = 0
-    with ExitStack() as locks:
-        folders = [
-            locks.enter_context(exclusive(shard_folder(cache, spec, inputs, spacing, chosen.type)))
-            for spacing in job.spacings
-        ]
-        for spacing, out, folder in zip(job.spacings, outs, folders, strict=True):
-            num_steps += sample_set(job, spacing, inputs, out, chosen, folder)
-        # Not before all sets are written: a job that is started again makes all of its files again.
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+    with exclusive(shard_folder(cache, job, inputs, chosen.type)) as folder:
+        drawing = drawing_of(job, inputs, chosen)
+        shards = Shards(folder, batch_ranges(job.num_images, job.sampling.micro_batch))
+        _draw(drawing, shards, job)
+        _write_set(drawing, shards, job, out)
+        facts = _facts(drawing, shards, job, inputs)
+        write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+        shutil.rmtree(folder, ignore_errors=True)
     if record is not None:
-        record |= {"num_images": len(outs) * job.num_images, "image_steps": num_steps * job.num_images}
+        record |= {"num_images": job.num_images, "image_steps": len(drawing.chain) * job.num_images}
         record |= {"device": chosen.type}
 
 
-def sample_set(job: SampleJob, spacing: str, inputs: Inputs, out: Path, device: torch.device, folder: Path) -> int:
-    """Write one sample set and return its number of steps.
-
-    inputs: `weights`, and `classifier`, `low_res` and `terms` where they are used. folder: of finished micro-batches.
-    """
-    drawing = drawing_of(job, spacing, inputs, device)
-    shards = Shards(folder, batch_ranges(job.num_images, job.sampling.micro_batch))
-    _draw(drawing, shards, job, spacing)
-    _write_set(drawing, shards, job, out)
-    facts = _facts(drawing, shards, job, inputs)
-    spec = replace(job, spacings=(spacing,)).as_json()
-    write_provenance(out, spec=spec, inputs=inputs, facts=facts.as_json() | device_facts(device))
-    return len(drawing.chain)
-
-
 def _tell_of_unequal_classes(job: SampleJob, inputs: Inputs) -> None:
-    """Say on stderr where classes are unequal in the training data and labels are drawn as if they were equal."""
+    """Print a warning on stderr if labels are drawn uniformly but classes are unequal in the training data."""
     told = unlike_uniform(WeightsFacts.recorded(inputs.records["weights"]).class_counts)
     if told and is_labelled(job) and "low_res" not in inputs.paths and job.labels != "as_in_data":
         sys.stderr.write(f"diffbench: {told}\n")
 
 
-def _draw(drawing: Drawing, shards: Shards, job: SampleJob, spacing: str) -> None:
+def _draw(drawing: Drawing, shards: Shards, job: SampleJob) -> None:
     """Sample the micro-batches that are not finished yet."""
     chain, meter, micro_batch = drawing.chain, drawing.meter, job.sampling.micro_batch
     height, width, channels = drawing.facts.shape
-    with progress(len(shards.ranges) * len(chain), f"sample {job.sampler.name} {spacing}") as bar:
+    with progress(len(shards.ranges) * len(chain), f"sample {job.sampler.name} {job.spacing}") as bar:
 
         def stepped(state: State) -> None:
             bar.update()
@@ -133,7 +110,7 @@ def _draw(drawing: Drawing, shards: Shards, job: SampleJob, spacing: str) -> Non
 
 
 def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> None:
-    """Write the images of all micro-batches as one set, and their labels where they have any."""
+    """Write the images of all micro-batches as one set, with their labels if they have any."""
     y = None if drawing.conditions is None else drawing.conditions(torch.arange(job.num_images)).y
     with writing_npz(out) as writer:
         with writer.member("arr_0", (job.num_images, *drawing.facts.shape), np.uint8) as images:
@@ -144,7 +121,7 @@ def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> N
 
 
 def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> SampleFacts:
-    """Return what the set cost, the set that it was upsampled from included."""
+    """Return the facts of a set: its cost, with the cost of the set that it was upsampled from, and its full size."""
     meter, spent, known = drawing.meter, shards.spent(), drawing.facts
     evaluated, classified = (
         rows / (len(shards.ranges) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
@@ -166,16 +143,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, SampleJob.read)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
-    parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
+    parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, if the guidance needs one")
     parser.add_argument("--low-res", type=Path, help="the images that an upsampler starts from (.npz)")
     parser.add_argument("--terms", type=Path, help="the model's bound, where the sampler needs the error of x_0 (.npz)")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="sample sets to write (.npz), one a spacing")
+    parser.add_argument("--out", type=Path, required=True, help="the sample set to write (.npz)")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
     add_device(parser)
     given = parser.parse_args(arguments)
-    outs = [str(path) for path in given.out]
-    with run_record(given.run_record, stage="sample", out=outs) as record:
-        sample_sets(
+    with run_record(given.run_record, stage="sample", out=str(given.out)) as record:
+        sample_set(
             given.spec,
             given.weights,
             given.out,

@@ -54,7 +54,7 @@ def test_a_file_gives_what_the_sampler_is_and_check_says_what_is_left_out(file, 
     command = [Path(sys.executable).parent / "diffbench", "check", "x.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr.count(": note: ") == 1
-    assert "samplers.theirs.config: not taken over: num_train_timesteps, beta_start" in done.stderr
+    assert "samplers.theirs.config: not used: num_train_timesteps, beta_start" in done.stderr
     assert "timestep_spacing, steps_offset (the timesteps are those" in done.stderr
     assert "of_another_version (no option of this sampler)" in done.stderr
 

@@ -22,7 +22,7 @@ from diffbench.commands.importing.released import REGISTRY
 from diffbench.commands.importing.run import Imported, import_checkpoint, meaning_of_released
 from diffbench.jobs.sample import SampleJob
 from diffbench.stages._model import build_classifier, build_network, facts_of, load_classifier, load_model
-from diffbench.stages.sample import sample_sets
+from diffbench.stages.sample import sample_set
 
 SMALL = {"num_channels": 32, "num_res_blocks": 1, "image_size": 16, "channel_mult": "1,2", "attention_resolutions": "8"}
 
@@ -312,8 +312,8 @@ def test_what_was_imported_is_sampled_like_anything_else(name, tmp_path):
         low_res = tmp_path / "low.npz"
         save_npz(low_res, {"arr_0": np.zeros((3, 8, 8, 3), np.uint8), "arr_1": np.arange(3)})
         write_provenance(low_res, spec={})
-    sample_sets(
-        SampleJob.read(spec), weights, [tmp_path / "out.npz"], device="cpu", low_res=low_res, cache=tmp_path / "cache"
+    sample_set(
+        SampleJob.read(spec), weights, tmp_path / "out.npz", device="cpu", low_res=low_res, cache=tmp_path / "cache"
     )
     assert read_member(tmp_path / "out.npz", "arr_0").shape == (3, 16, 16, 3)
     assert read_member(tmp_path / "out.npz", "arr_1").tolist() == [0, 1, 2]

@@ -21,7 +21,7 @@ from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.commands.compare_samplers.answers import write_answers
-from diffbench.commands.verify.rerun import ARGUMENTS, made_again
+from diffbench.commands.verify.rerun import ARGUMENTS, by_stage, made_again, remade
 from diffbench.commands.verify.run import verify
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.extractor import ExtractorPart
@@ -74,7 +74,7 @@ def make(folder):
     stage("train", noisy_job, "--data", train, "--held-out", test, *outs, *here)
     extractor = ExtractorPart("classifier", {"width": 4, "steps": 5})
     stage("fit", FitJob(extractor=extractor, threads=1), "--data", train, "--held-out", test, "--out", ruler)
-    sampled = jobs.sample_job(bench, SampleSet("adm_g", "ancestral", 2, 0, 0, 30, ()), [2])
+    sampled = jobs.sample_job(bench, SampleSet("adm_g", "ancestral", 2, 0, 0, 30, ()))
     stage("sample", sampled, "--weights", weights, "--classifier", noisy[0], "--out", samples, *here)
     stage("bound", jobs.bound_job(bench, "adm", "test"), "--weights", weights, "--data", test, "--out", terms, *here)
     for images, out in ((samples, own), (test, real)):
@@ -301,6 +301,16 @@ def test_made_again_in_a_scratch_folder(tree):
     assert before == {path: path.stat().st_mtime_ns for path in tree.rglob("*")}
     with pytest.raises(UserError, match="--rerun needs a folder that is called results"):
         verify(tree.rename("other"), rerun=1)
+
+
+def test_a_training_is_made_again_unless_it_cuts_pictures_that_no_record_names(tree):
+    weights = tree / KINDS["weights"]
+    recorded = read_provenance(weights)
+    again = remade(Path(), {weights: recorded})
+    assert again.bad == [] and again.notes == [f"note: {weights}: made again, the same bytes"]
+    assert by_stage(Path(), {weights: recorded}, 0) == {"train": [weights]}
+    cutting = {**recorded, "spec": recorded["spec"] | {"dataset": {"name": "folder"}}}
+    assert by_stage(Path(), {weights: cutting}, 0) == {}
 
 
 @pytest.mark.slow

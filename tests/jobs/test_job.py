@@ -1,15 +1,24 @@
 """Jobs as JSON and back."""
 
+import pytest
+
+from diffbench.base.errors import UserError
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.extractor import ExtractorPart
+from diffbench.jobs.sample import SampleJob
 
 
-def test_one_record_names_its_own_source_alone():
-    job = ExtractJob(extractor=ExtractorPart("a"), threads=1, upstream={"images": ("x", "y"), "weights": "w"})
-    assert job.of_one("images", 1).as_json() == job.as_json() | {"upstream": {"images": "y", "weights": "w"}}
-    alone = ExtractJob.read(job.as_json() | {"upstream": {"images": "y", "weights": "w"}})
-    assert alone.of_one("images", 0) == alone == job.of_one("images", 1)
-    assert ExtractJob(extractor=ExtractorPart("a"), threads=1).of_one("images", 0).as_json() == {
-        "extractor": {"name": "a"},
-        "threads": 1,
-    }
+def test_a_job_read_from_its_json_is_the_job():
+    job = ExtractJob(extractor=ExtractorPart("a"), threads=1, upstream={"images": "x", "weights": "w"})
+    assert ExtractJob.read(job.as_json()) == job
+    bare = ExtractJob(extractor=ExtractorPart("a"), threads=1)
+    assert bare.as_json() == {"extractor": {"name": "a"}, "threads": 1}
+
+
+@pytest.mark.parametrize("spacings", [[], ["3", "2"]])
+def test_a_sample_job_has_one_spacing(spacings):
+    spec = {"network": {"name": "unet"}, "diffusion": {}, "weights": "ema", "sampler": {"name": "ddim"}}
+    spec |= {"sampling": {}, "num_images": 2, "seed": 0, "threads": 1, "spacings": ["3"]}
+    assert SampleJob.read(spec).spacing == "3"
+    with pytest.raises(UserError, match=rf"--spec: spacings must be a list of one, not of {len(spacings)}"):
+        SampleJob.read(spec | {"spacings": spacings})

@@ -35,7 +35,7 @@ def jobs(smoke):
                 {"training": {"steps": 6, "batch_size": 8, "log_every": 4}},
             ),
             "sample": lambda: (
-                sample_job(smoke, SampleSet(model, "ancestral", 3, 0, 0, 7, ()), [3, 2]),
+                sample_job(smoke, SampleSet(model, "ancestral", 3, 0, 0, 7, ())),
                 {"sampling": {"micro_batch": 3}},
             ),
             "bound": lambda: (bound_job(smoke, model, "test"), {"bound": {"reconstructions": 3} | few}),

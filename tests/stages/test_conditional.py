@@ -15,7 +15,7 @@ from diffbench.jobs.bound import BoundJob
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.train import TrainJob
 from diffbench.stages.bound import bound
-from diffbench.stages.sample import sample_sets
+from diffbench.stages.sample import sample_set
 from diffbench.stages.train import train
 
 
@@ -38,25 +38,24 @@ def conditional_weights(tmp_path_factory, specs, data):
 
 def test_samples_carry_the_labels_of_their_stream(conditional_weights, specs, tmp_path):
     spec = conditional(specs("sample"))
-    outs = [tmp_path / f"{spacing}.npz" for spacing in spec["spacings"]]
-    sample_sets(SampleJob.read(spec), conditional_weights, outs, device="cpu", cache=tmp_path / "cache")
     expected = Stream(spec["seed"], "label").integers(torch.arange(spec["num_images"]), 0, 10)
-    for out in outs:
+    for spacing in ("3", "2"):
+        out, job = tmp_path / f"{spacing}.npz", SampleJob.read(spec | {"spacings": [spacing]})
+        sample_set(job, conditional_weights, out, device="cpu", cache=tmp_path / "cache")
         assert np.array_equal(read_member(out, "arr_1"), expected.numpy())
         assert read_provenance(out)["facts"]["flops_per_evaluation"] > 0
 
 
 def test_the_label_changes_the_image(conditional_weights, specs, tmp_path, monkeypatch):
     spec = conditional(specs("sample"))
-    spec["spacings"] = spec["spacings"][:1]
-    sample_sets(SampleJob.read(spec), conditional_weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_set(SampleJob.read(spec), conditional_weights, tmp_path / "a.npz", device="cpu", cache=tmp_path / "cache")
     original = Stream.integers
 
     def shifted(self, index, draw, high):
         return (original(self, index, draw, high) + 1) % high
 
     monkeypatch.setattr(Stream, "integers", shifted)
-    sample_sets(SampleJob.read(spec), conditional_weights, [tmp_path / "b.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_set(SampleJob.read(spec), conditional_weights, tmp_path / "b.npz", device="cpu", cache=tmp_path / "cache")
     assert not np.array_equal(read_member(tmp_path / "a.npz", "arr_0"), read_member(tmp_path / "b.npz", "arr_0"))
 
 
@@ -105,7 +104,7 @@ def unequal(tmp_path_factory, specs):
 def labels_drawn(spec, weights, tmp_path, **changes):
     spec = conditional(spec) | {"spacings": ["2"], "num_images": 200} | changes
     spec["sampling"]["micro_batch"] = 100
-    sample_sets(SampleJob.read(spec), weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_set(SampleJob.read(spec), weights, tmp_path / "a.npz", device="cpu", cache=tmp_path / "cache")
     return np.array(read_member(tmp_path / "a.npz", "arr_1"))
 
 

@@ -19,7 +19,7 @@ from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.stages.bound import bound
 from diffbench.stages.convert import main, write_weights
-from diffbench.stages.sample import sample_sets
+from diffbench.stages.sample import sample_set
 
 LAB = Path(__file__).parents[1] / "workflow/my_lab.py"
 
@@ -76,7 +76,7 @@ def test_it_samples_and_is_bounded_as_any_other(lab, tmp_path, data):
     sampling = {"micro_batch": 4, "clip_x_0": True, "rounding": "truncate"}
     drawn = spec | {"sampler": {"name": "ddim", "eta": 0.0}, "sampling": sampling, "spacings": ["5"]}
     drawn |= {"num_images": 6, "seed": 0, "threads": 1}
-    sample_sets(SampleJob.read(drawn), weights, [tmp_path / "a.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_set(SampleJob.read(drawn), weights, tmp_path / "a.npz", device="cpu", cache=tmp_path / "cache")
     assert read_member(tmp_path / "a.npz", "arr_0").shape == (6, 8, 8, 1)
     assert read_provenance(tmp_path / "a.npz")["facts"]["nfe"] == 5
     coded = spec | {"split": "test", "threads": 1}
@@ -85,7 +85,7 @@ def test_it_samples_and_is_bounded_as_any_other(lab, tmp_path, data):
     assert np.isfinite(read_member(tmp_path / "terms.npz", "bits_per_dim")).all()
     # The same weights under other noise levels are another model.
     other = drawn | {"diffusion": SPEC["diffusion"] | {"schedule": "cosine"}}
-    sample_sets(SampleJob.read(other), weights, [tmp_path / "b.npz"], device="cpu", cache=tmp_path / "cache")
+    sample_set(SampleJob.read(other), weights, tmp_path / "b.npz", device="cpu", cache=tmp_path / "cache")
     first, second = (np.asarray(read_member(tmp_path / f"{name}.npz", "arr_0")) for name in "ab")
     assert not np.array_equal(first, second)
 

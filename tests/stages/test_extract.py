@@ -26,12 +26,13 @@ def arrays(path):
         return {name: content[name] for name in content}
 
 
-def test_features_of_several_files_with_provenance(data, tmp_path):
+def test_features_with_provenance(data, tmp_path):
     few = tmp_path / "few.npz"
     with np.load(data / "test.npz") as content:
         save_npz(few, {"arr_0": content["arr_0"][:70]})
     outs = [tmp_path / "a.npz", tmp_path / "b.npz"]
-    extract(JOB, [data / "test.npz", few], outs, device="cpu")
+    for source, out in zip((data / "test.npz", few), outs, strict=True):
+        extract(JOB, source, out, device="cpu")
     whole, part = map(arrays, outs)
     with np.load(data / "test.npz") as content:
         assert np.array_equal(whole.pop("labels"), content["arr_1"]) and "labels" not in part
@@ -46,16 +47,17 @@ def test_features_of_several_files_with_provenance(data, tmp_path):
 
 
 def test_reading_in_chunks_changes_nothing(data, tmp_path, monkeypatch):
-    extract(JOB, [data / "test.npz"], [tmp_path / "a.npz"], device="cpu")
+    extract(JOB, data / "test.npz", tmp_path / "a.npz", device="cpu")
     monkeypatch.setattr(_image_file, "CHUNK", 128)
-    extract(JOB, [data / "test.npz"], [tmp_path / "b.npz"], device="cpu")
+    extract(JOB, data / "test.npz", tmp_path / "b.npz", device="cpu")
     assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
 
 
 def test_compressed_images_are_read(data, tmp_path):
     with np.load(data / "test.npz") as content:
         np.savez_compressed(tmp_path / "c.npz", **content)
-    extract(JOB, [data / "test.npz", tmp_path / "c.npz"], [tmp_path / "a.npz", tmp_path / "b.npz"], device="cpu")
+    extract(JOB, data / "test.npz", tmp_path / "a.npz", device="cpu")
+    extract(JOB, tmp_path / "c.npz", tmp_path / "b.npz", device="cpu")
     assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
 
 
@@ -213,9 +215,14 @@ def test_statistics_without_images_have_no_known_protocol(tmp_path):
         image_set(tmp_path / "stats.npz")
 
 
-def test_numbers_of_files_and_missing_weights(data, tmp_path, failing):
-    call = ["--images", data / "test.npz", data / "test.npz", "--out", tmp_path / "f.npz", "--device", "cpu"]
-    assert "--out: 1 files for 2 image files" in failing(main, ["--spec", json.dumps(SPEC), *call])
+def test_a_second_file_is_one_line_of_argparse(data, tmp_path, capsys):
+    call = ["--spec", json.dumps(SPEC), "--images", data / "test.npz", "--out", tmp_path / "f.npz", tmp_path / "g.npz"]
+    with pytest.raises(SystemExit):
+        main([str(argument) for argument in call])
+    assert f"error: unrecognized arguments: {tmp_path / 'g.npz'}" in capsys.readouterr().err
+
+
+def test_missing_weights(data, tmp_path, failing):
     spec = json.dumps({"extractor": {"name": "classifier"}, "threads": 1})
     call = ["--spec", spec, "--images", data / "test.npz", "--out", tmp_path / "f.npz", "--device", "cpu"]
     assert "needs the weights that the fit stage writes" in failing(main, call)

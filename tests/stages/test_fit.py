@@ -26,7 +26,7 @@ def test_weights_with_provenance_that_extract_uses(data, tmp_path):
     assert provenance["facts"] == facts and 0 <= facts["held_out_accuracy"] <= 1
     assert facts["trained_on"] == sha256(data / "train.npz")
     assert provenance["inputs"] == {"data": sha256(data / "train.npz"), "held_out": sha256(data / "test.npz")}
-    extract(ExtractJob.read(SPEC), [data / "test.npz"], [tmp_path / "f.npz"], weights=out, device="cpu")
+    extract(ExtractJob.read(SPEC), data / "test.npz", tmp_path / "f.npz", weights=out, device="cpu")
     assert read_provenance(tmp_path / "f.npz")["facts"]["weights_sha256"] == sha256(out)
     with np.load(tmp_path / "f.npz") as content, np.load(data / "test.npz") as images:
         predicted = content["logits"].argmax(axis=1)

@@ -19,7 +19,7 @@ from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.stages._drawing import conditions_of, guided_denoiser
-from diffbench.stages.sample import main, sample_sets
+from diffbench.stages.sample import main, sample_set
 from diffbench.stages.train import train
 
 
@@ -42,7 +42,7 @@ def guided_spec(smoke, specs):
     def spec(scale, sampler="ancestral", **changes):
         found = specs("sample", **changes)
         found["sampler"] = {"name": sampler}
-        guided = sample_job(smoke, SampleSet("adm_g", "ancestral", 3, 0, 0, 7, ()), [3]).as_json()
+        guided = sample_job(smoke, SampleSet("adm_g", "ancestral", 3, 0, 0, 7, ())).as_json()
         found["classifier"] = guided["classifier"]
         found["classifier"]["diffusion"]["schedule"] = "cosine"
         found["guidance"] = {"name": "classifier", "scale": scale}
@@ -53,7 +53,7 @@ def guided_spec(smoke, specs):
 
 
 def sampled(spec, weights, classifier, out, tmp_path):
-    sample_sets(SampleJob.read(spec), weights, [out], classifier=classifier, device="cpu", cache=tmp_path / "cache")
+    sample_set(SampleJob.read(spec), weights, out, classifier=classifier, device="cpu", cache=tmp_path / "cache")
     return np.asarray(read_member(out, "arr_0"))
 
 

@@ -19,14 +19,14 @@ from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.jobs.sample import SampleJob
 from diffbench.stages import sample as stage
-from diffbench.stages.sample import main, sample_sets
+from diffbench.stages.sample import main, sample_set
 
 torch.set_num_threads(1)
 
 
-def arguments(spec, weights, folder, *more, outs=("p3.npz", "p2.npz")):
+def arguments(spec, weights, folder, *more, out="p3.npz"):
     return [
-        *("--spec", json.dumps(spec), "--weights", weights, "--out", *(folder / out for out in outs)),
+        *("--spec", json.dumps(spec), "--weights", weights, "--out", folder / out),
         *("--cache", folder / "cache", "--device", "cpu", *more),
     ]
 
@@ -34,7 +34,9 @@ def arguments(spec, weights, folder, *more, outs=("p3.npz", "p2.npz")):
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory, specs, weights):
     folder = tmp_path_factory.mktemp("samples")
-    main([str(a) for a in arguments(specs("sample"), weights, folder, "--run-record", folder / "r.json")])
+    for spacing in ("3", "2"):
+        given = arguments(specs("sample", spacings=[spacing]), weights, folder, out=f"p{spacing}.npz")
+        main([str(a) for a in (*given, "--run-record", folder / f"r{spacing}.json")])
     return folder
 
 
@@ -46,6 +48,8 @@ def images(path):
 
 def test_images_and_provenance(sampled, specs, weights):
     for name, spacing, steps in (("p3", "3", 3), ("p2", "2", 2)):
+        record = json.loads((sampled / f"r{spacing}.json").read_text())
+        assert (record["num_images"], record["image_steps"]) == (7, 7 * steps)
         found = images(sampled / f"{name}.npz")
         assert found.shape == (7, 8, 8, 1) and found.dtype == np.uint8
         assert len({image.tobytes() for image in found}) == 7
@@ -54,13 +58,11 @@ def test_images_and_provenance(sampled, specs, weights):
         assert provenance["inputs"] == {"weights": sha256(weights)}
         assert provenance["facts"]["nfe"] == steps and provenance["facts"]["flops_per_evaluation"] > 10_000
         assert provenance["facts"]["device"] == "cpu"
-    record = json.loads((sampled / "r.json").read_text())
-    assert (record["num_images"], record["image_steps"]) == (14, 7 * 5)
     assert not list((sampled / "cache").rglob("*.npz"))
 
 
-def call(spec, weights, folder, *outs):
-    sample_sets(SampleJob.read(spec), weights, [folder / out for out in outs], device="cpu", cache=folder / "cache")
+def call(spec, weights, folder, out):
+    sample_set(SampleJob.read(spec), weights, folder / out, device="cpu", cache=folder / "cache")
 
 
 def test_an_image_does_not_depend_on_number_or_company(sampled, specs, weights, tmp_path):
@@ -118,50 +120,47 @@ run_stage(stage.main, sys.argv[1:])
 @pytest.mark.parametrize("damage", [lambda b: b[:300], lambda b: b[:250] + bytes([b[250] ^ 8]) + b[251:]])
 def test_a_damaged_micro_batch_is_sampled_again(sampled, specs, weights, tmp_path, damage, monkeypatch):
     given = [str(a) for a in arguments(specs("sample"), weights, tmp_path)]
-    subprocess.run([sys.executable, "-c", KILLED, "4", *given], capture_output=True)
+    subprocess.run([sys.executable, "-c", KILLED, "3", *given], capture_output=True)
     (shard,) = (tmp_path / "cache").rglob("3.npz")
     shard.write_bytes(damage(shard.read_bytes()))
     starts, original = [], stage.sample
     monkeypatch.setattr(stage, "sample", lambda *a, **k: starts.append((len(a[2]), k["index"][0])) or original(*a, **k))
     main(given)
-    assert starts == [(3, 3), (2, 0), (2, 3), (2, 6)]
-    for name in ("p3.npz", "p3.npz.json", "p2.npz", "p2.npz.json"):
+    assert starts == [(3, 3), (3, 6)]
+    for name in ("p3.npz", "p3.npz.json"):
         assert sha256(tmp_path / name) == sha256(sampled / name)
 
 
-# Three micro-batches and the set itself are four files a set: the third micro-batch, the first set, the second's first.
-@pytest.mark.parametrize("moment", [3, 4, 6])
+# Three micro-batches and the set itself are four files: the first, the third micro-batch, and the set.
+@pytest.mark.parametrize("moment", [1, 3, 4])
 def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights, tmp_path, moment, monkeypatch):
     given = [str(a) for a in arguments(specs("sample"), weights, tmp_path)]
     killed = subprocess.run([sys.executable, "-c", KILLED, str(moment), *given], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
-    assert (tmp_path / "p3.npz").exists() == (moment > 4) and not (tmp_path / "p2.npz").exists()
+    assert not (tmp_path / "p3.npz").exists()
     kept = sorted(path.name for path in (tmp_path / "cache").rglob("*.npz"))
-    assert kept == {3: ["0.npz", "3.npz"], 4: ["0.npz", "3.npz", "6.npz"]}.get(
-        moment, ["0.npz", "0.npz", "3.npz", "6.npz"]
-    )
+    assert kept == ["0.npz", "3.npz", "6.npz"][: moment - 1]
     starts = []
     original = stage.sample
     monkeypatch.setattr(stage, "sample", lambda *a, **k: starts.append((len(a[2]), k["index"][0])) or original(*a, **k))
     main(given)
-    for name in ("p3.npz", "p3.npz.json", "p2.npz", "p2.npz.json"):
+    for name in ("p3.npz", "p3.npz.json"):
         assert sha256(tmp_path / name) == sha256(sampled / name)
     # What was done before is not done again.
-    every = [(3, 0), (3, 3), (3, 6), (2, 0), (2, 3), (2, 6)]
-    assert starts == every[{3: 2, 4: 3, 6: 4}[moment] :]
+    assert starts == [(3, 0), (3, 3), (3, 6)][moment - 1 :]
 
 
 def test_two_jobs_of_other_spacings_do_not_lock_each_other_out(specs, weights, tmp_path, monkeypatch):
     # Every number of steps is a job of its own, and they run side by side.
-    original, started = stage.sample_set, []
+    original, started = stage.drawing_of, []
 
-    def sample_set(*arguments):
+    def drawing_of(*arguments):
         if not started:
             started.append(1)
             call(specs("sample", spacings=["2"]), weights, tmp_path, "b.npz")
         return original(*arguments)
 
-    monkeypatch.setattr(stage, "sample_set", sample_set)
+    monkeypatch.setattr(stage, "drawing_of", drawing_of)
     call(specs("sample", spacings=["3"]), weights, tmp_path, "a.npz")
     assert (tmp_path / "a.npz").exists() and (tmp_path / "b.npz").exists()
 
@@ -209,13 +208,13 @@ def test_weights_that_are_not_finite_are_one_line(specs, weights, tmp_path, fail
     assert not (tmp_path / "p3.npz").exists()
 
 
-def test_an_output_for_every_spacing(specs, weights, tmp_path, failing):
-    said = failing(main, arguments(specs("sample"), weights, tmp_path, outs=("p3.npz",)))
-    assert "--out: 1 files for 2 spacings" in said
+def test_a_job_of_several_sets_is_one_line(specs, weights, tmp_path, failing):
+    spec = specs("sample", spacings=["3", "2"])
+    assert "spacings must be a list of one, not of 2" in failing(main, arguments(spec, weights, tmp_path))
 
 
 def test_too_many_steps(specs, weights, tmp_path, failing):
-    spec = specs("sample", spacings=["1001", "2"])
+    spec = specs("sample", spacings=["1001"])
     assert "1001 steps asked of a section of 1000" in failing(main, arguments(spec, weights, tmp_path))
 
 
@@ -254,13 +253,13 @@ def test_the_error_of_x_0_comes_from_the_bound_and_goes_with_samplers_that_need_
     np.savez(terms, timesteps=np.array([[0, 5, 9]] * 2), x_0_mse=np.array([[0.01, 0.1, 0.3]] * 2))
     write_provenance(terms, spec={}, inputs=checked({"weights": weights}))
     given = {"device": "cpu", "cache": tmp_path, "terms": terms}
-    sample_sets(SampleJob.read(analytic), weights, [tmp_path / "a.npz"], **given)
+    sample_set(SampleJob.read(analytic), weights, tmp_path / "a.npz", **given)
     assert set(read_provenance(tmp_path / "a.npz")["inputs"]) == {"weights", "terms"}
     write_provenance(terms, spec={}, inputs=checked({"weights": __file__}, foreign=["weights"]))
     with pytest.raises(UserError, match="the bound of other weights"):
-        sample_sets(SampleJob.read(analytic), weights, [tmp_path / "c.npz"], **given)
+        sample_set(SampleJob.read(analytic), weights, tmp_path / "c.npz", **given)
     with pytest.raises(UserError, match="only with them"):
-        sample_sets(SampleJob.read(specs("sample", spacings=["3"])), weights, [tmp_path / "b.npz"], **given)
+        sample_set(SampleJob.read(specs("sample", spacings=["3"])), weights, tmp_path / "b.npz", **given)
 
 
 def test_evaluations_are_counted_whatever_a_sampler_says_of_them(specs, weights, tmp_path, monkeypatch):

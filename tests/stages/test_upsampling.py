@@ -26,8 +26,8 @@ from diffbench.stages import _shards
 from diffbench.stages import sample as stage
 from diffbench.stages.extract import extract
 from diffbench.stages.sample import main as sample_main
-from diffbench.stages.sample import sample_sets
-from diffbench.stages.score import costs_of_image, score_pairs
+from diffbench.stages.sample import sample_set
+from diffbench.stages.score import score_pairs
 from diffbench.stages.shrink import shrink
 from diffbench.stages.train import train
 
@@ -45,7 +45,7 @@ def small(tmp_path_factory, data):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, specs, small):
-    """A class-conditional model of 4x4 digits, and its samples at two spacings."""
+    """A class-conditional model of 4x4 digits, and its samples."""
     folder = tmp_path_factory.mktemp("base")
     weights = folder / "weights.safetensors"
     train(
@@ -57,7 +57,7 @@ def base(tmp_path_factory, specs, small):
         cache=folder,
     )
     spec = specs("sample", "adm_low", spacings=["2"], seed=5)
-    sample_sets(SampleJob.read(spec), weights, [folder / "samples.npz"], device="cpu", cache=folder)
+    sample_set(SampleJob.read(spec), weights, folder / "samples.npz", device="cpu", cache=folder)
     return folder / "samples.npz"
 
 
@@ -73,7 +73,7 @@ def upsampler(tmp_path_factory, specs, data):
 
 
 def call(spec, weights, out, low_res):
-    sample_sets(SampleJob.read(spec), weights, [out], device="cpu", low_res=low_res, cache=out.parent / "cache")
+    sample_set(SampleJob.read(spec), weights, out, device="cpu", low_res=low_res, cache=out.parent / "cache")
     return read_member(out, "arr_0")
 
 
@@ -224,7 +224,7 @@ def test_a_low_resolution_file_that_does_not_fit_is_one_line(specs, upsampler, t
 def test_low_res_goes_with_an_upsampler_only(specs, upsampler, weights, base, tmp_path):
     with pytest.raises(UserError, match="--low-res: goes with an upsampler, and only with it"):
         job = SampleJob.read(specs("sample", "adm_u", spacings=["2"]))
-        sample_sets(job, upsampler, [tmp_path / "a.npz"], device="cpu", cache=tmp_path)
+        sample_set(job, upsampler, tmp_path / "a.npz", device="cpu", cache=tmp_path)
     with pytest.raises(UserError, match="--low-res: goes with an upsampler, and only with it"):
         call(specs("sample", spacings=["2"]), weights, tmp_path / "a.npz", base)
 
@@ -234,9 +234,9 @@ def test_low_res_goes_with_an_upsampler_only(specs, upsampler, weights, base, tm
 
 def test_small_samples_are_enlarged_before_features_are_taken(base, tmp_path):
     job = ExtractJob(extractor=ExtractorPart("digits_features"), threads=1)
-    extract(job, [base], [tmp_path / "f.npz"], device="cpu")
+    extract(job, base, tmp_path / "f.npz", device="cpu")
     low_res_file(tmp_path / "large.npz", enlarged(read_member(base, "arr_0"), 8, 8))
-    extract(job, [tmp_path / "large.npz"], [tmp_path / "g.npz"], device="cpu")
+    extract(job, tmp_path / "large.npz", tmp_path / "g.npz", device="cpu")
     assert np.array_equal(read_member(tmp_path / "f.npz", "pool"), read_member(tmp_path / "g.npz", "pool"))
     assert read_provenance(tmp_path / "f.npz")["facts"]["enlarged_to"] == [8, 8]
     assert "enlarged_to" not in read_provenance(tmp_path / "g.npz")["facts"]

@@ -1,4 +1,4 @@
-"""What the rules share: the names of their files, and the row that wildcards name."""
+"""Names that several rules use: the patterns of their files, and the row and model of wildcards."""
 
 from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
@@ -27,10 +27,10 @@ wildcard_constraints:
 
 
 def row_of(w):
-    """Return the row whose sample set wildcards name."""
+    """Return the row whose sample set the wildcards name."""
     return graph.row_at(w.tree, PLACE.format(**dict(w.items())), w.steps)
 
 
 def model_of(w):
-    """Return the weights of the model that wildcards name."""
+    """Return the weights of the model that the wildcards name."""
     return graph.model(w.model, int(w.train_seed))

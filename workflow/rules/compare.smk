@@ -1,4 +1,4 @@
-"""Samplers compared: `diffbench compare-samplers` asks for this, with runs that are in no table."""
+"""The table and the figure of `diffbench compare-samplers`, which adds runs that are in no other table."""
 
 if summary.compared:
 

@@ -1,4 +1,4 @@
-"""A finished tree as `adopt` sees it: which artifacts are of the present settings, and which of another code alone."""
+"""The artifacts of a finished tree in three kinds: up to date, made by other code only, and all others."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,12 @@ from diffbench.benchmark.stage_of import stage_of
 
 @dataclass(frozen=True)
 class Tree:
-    """A benchmark's artifacts that are here with what they are made from, named by their paths below `home`.
+    """A benchmark's artifacts that are here, named by their paths below `home`.
 
-    records: of those that are whole. current: those whose record has the present spec. outdated: those whose code
-    alone is another, upstream first. left: the others, with the reason why they are left alone.
+    records: those of undamaged artifacts. current: artifacts whose record has the present spec and whose inputs are
+    here.
+    outdated: artifacts for which only code changed, upstream first. left: the others, with the reason why they are
+    left.
     """
 
     home: Path
@@ -44,7 +46,7 @@ def specs_of(graph: Graph) -> dict[str, Spec]:
 def tree_of(home: Path, specs: Mapping[str, Spec], stages: Collection[str] = STAGES) -> Tree:
     """Return what is here of the artifacts with these specs, each compared with its record.
 
-    stages: those whose artifacts are not left alone.
+    stages: those whose artifacts may be adopted.
     """
     records, left = _whole(home, [path for path in specs if (home / path).is_file()])
     held = [Held(path, record["spec"], specs[path]) for path, record in records.items()]
@@ -62,7 +64,7 @@ def tree_of(home: Path, specs: Mapping[str, Spec], stages: Collection[str] = STA
 
 
 def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Recorded], dict[str, str]]:
-    """Return the records of the artifacts that are what their records say, and of others what is wrong."""
+    """Return the records of undamaged artifacts, and what is wrong with the others."""
     records: dict[str, Recorded] = {}
     wrong: dict[str, str] = {}
     with progress(len(paths), "adopt", unit="artifact") as bar:
@@ -82,16 +84,16 @@ def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Recorded], dict[
 
 
 def _missing(home: Path, record: Recorded) -> str | None:
-    """Return which input of an artifact is not here: without it, Snakemake would have to make it again."""
+    """Return which input of an artifact is not here, or None. Snakemake would have to make the missing input again."""
     return next(
         (f"its {name}, {place}, is not here" for name, place in _places(record) if not (home / place).is_file()), None
     )
 
 
 def _other(home: Path, record: Recorded, records: Mapping[str, Recorded]) -> str | None:
-    """Return which input of an artifact is another than when it was made."""
+    """Return which input of an artifact changed since the artifact was made, or None."""
     for name, place in _places(record):
-        of_record = place.removesuffix(".json") in records  # a record that is itself an input
+        of_record = place.removesuffix(".json") in records  # This input is itself a record.
         found = sha256(home / place) if of_record else records[place]["sha256"] if place in records else None
         if found not in (None, record["inputs"][name]):
             return f"was made from another version of its {name}, {place}"

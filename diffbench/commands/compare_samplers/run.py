@@ -1,4 +1,4 @@
-"""Samplers against a baseline, on the same weights and the same noise: what is missing is made through the workflow."""
+"""The command: it makes missing sample sets through the workflow, and compares samplers with a baseline."""
 
 import dataclasses
 import sys
@@ -30,9 +30,9 @@ from diffbench.jobs.tabulate import TableJob
 
 
 def compare_samplers(config: Path, question: Question, *, cores: str = "all") -> str:
-    """Return the comparison as text, after its table, verdicts (CSV) and figure were written.
+    """Write the table, the verdicts (CSV) and the figure of a comparison, and return it as text.
 
-    Raises: UserError, before any work where the question makes no sense.
+    Raises: UserError; if the question makes no sense, before any work.
     """
     if cores != "all" and not (cores.isdecimal() and int(cores)):
         raise UserError(f"--cores {cores}: is neither a number of processes nor all")
@@ -54,28 +54,28 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
 
 
 def _targets(laid: Laid) -> list[str]:
-    """Return what the workflow is to make: the table of all sets and, where FID is measured, a figure."""
+    """Return the files that the workflow must make: the table of all sets and, if FID is measured, a figure."""
     figures = [paths.comparison_figure(laid.name)] if laid.benchmark.compares_fid else []
     return [paths.comparison_table(laid.name), *figures]
 
 
 def _answers(laid: Laid, question: Question, home: Path) -> tuple[Path, Sequence[Answer]]:
-    """Return the file of the verdicts, after it was written, and the verdicts, from the scores of the table."""
-    benchmark, table = laid.benchmark, home / paths.comparison_table(laid.name)
-    made = read_provenance(table)
+    """Compute the verdicts from the scores of the table, write them, and return their file and them."""
+    benchmark, made_table = laid.benchmark, home / paths.comparison_table(laid.name)
+    made = read_provenance(made_table)
     protocols = {name: protocol for name, (_, protocol) in benchmark.protocols.items()}
     pairs = Pairs(protocols, home, TableJob.read(made["spec"], str(made.source)).sets)
     inputs = checked({path: home / path for path in made["inputs"]})
     places = [(row.model, row.steps) for row in benchmark.compared_sets()]
     answers = answered(read_records(inputs.paths.values()), places, laid.entries, question.metrics, pairs)
-    # A record names inputs by their places in the tree, which are the same on every machine.
+    # A record names inputs by their paths in the tree, which are the same on every machine.
     inputs = dataclasses.replace(inputs, paths={place: Path(place) for place in inputs.paths})
     asked = {"benchmark": benchmark.name, "question": dataclasses.asdict(question)}
-    return write_answers(table.parent, answers, spec=asked, inputs=inputs), answers
+    return write_answers(made_table.parent, answers, spec=asked, inputs=inputs), answers
 
 
 def _tell_what_is_missing(benchmark: Benchmark, home: Path) -> None:
-    """Say on stderr what will be trained first, since that may take days."""
+    """Print on stderr which models will be trained first, since that may take days."""
     asked = benchmark.compared_sets()
     used = {(benchmark.variant(row.model).of, row.train_seed) for row in asked}
     for model, seed in benchmark.trained_models():
