@@ -27,7 +27,7 @@ from diffbench.stages import sample as stage
 from diffbench.stages.extract import extract
 from diffbench.stages.sample import main as sample_main
 from diffbench.stages.sample import sample_set
-from diffbench.stages.score import score_pairs
+from diffbench.stages.score import costs_of_image, score_pairs
 from diffbench.stages.shrink import shrink
 from diffbench.stages.train import train
 
