@@ -316,9 +316,9 @@ def adopt(
     ] = None,
     rerun: Annotated[
         int | None,
-        typer.Option(min=1, help="make so many artifacts again and compare their bytes  [default: one of each stage]"),
+        typer.Option(min=1, help="how many artifacts to make again, to compare bytes  [default: one of each stage]"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,
+    seed: Annotated[int, typer.Option(help="chooses the artifacts of --rerun, from as many stages as possible")] = 0,
     stage: Annotated[
         list[str], typer.Option(help="keep only artifacts of this stage; may be given several times  [default: all]")
     ] = [],  # noqa: B006

@@ -16,7 +16,7 @@ SAMPLERS = "DIFFBENCH_TEST_SAMPLERS"
 
 
 def pytest_addoption(parser):
-    """Add --sampler: the samplers' contract test for samplers of one's own instead of the package's."""
+    """Add --sampler, which runs the samplers' contract test on your own samplers instead of the package's."""
     parser.addoption("--sampler", action="append", default=[], help="a dotted path; again for more")
 
 

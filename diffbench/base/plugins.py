@@ -83,8 +83,8 @@ def _missing(contract: type | None, part: type) -> list[str]:
 
     The class itself is looked at, since `hasattr` finds a `__call__` in every class: that of its metaclass.
     """
-    given = vars(contract) if contract else {}
-    declared = [name for name in given.get("__annotations__", {}) if name not in given]
+    given: dict[str, Any] = dict(vars(contract)) if contract else {}
+    declared: list[str] = [name for name in given.get("__annotations__", {}) if name not in given]
     abstract = [name for name, item in given.items() if getattr(item, "__isabstractmethod__", False)]
     held = {field.name for field in dataclasses.fields(part)}.union(*map(vars, part.__mro__))
     return [name for name in (*declared, *abstract) if name not in held]

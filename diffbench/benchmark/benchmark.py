@@ -108,7 +108,8 @@ class Benchmark:
     def sets_apart(self) -> list[SampleSet]:
         """Return the sample sets of runs that are in no table, except those that the table has too.
 
-        The sets that upsamplers start from are included. A set with another number of images is another set.
+        The sets that upsamplers start from are included. A set that is asked for with two numbers of images is two
+        sets.
         """
         held = {row.key for row in self.sampled_sets()}
         asked = self._with_sources(self.compared_sets())

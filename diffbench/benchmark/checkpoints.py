@@ -15,12 +15,12 @@ from diffbench.jobs.weights_facts import WeightsFacts
 
 TRAINING_KEYS = ("objective", "training")
 PART_KEYS = ("network", "objective")
-"""Keys whose value may be a part's name alone."""
+"""Keys whose value may be just a part's name."""
 SPEC_TYPES: Mapping[str, Any] = {
     **dict.fromkeys(("network", "diffusion", "objective", "training"), dict[str, Any]),
     "weights": str,
 }
-"""The types of what the spec in a checkpoint's record says of its model."""
+"""The types of the keys in a checkpoint's recorded spec that describe its model."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def adopted(
     if not provenance_path(file).is_file():
         return _own(entry, where, path), Checkpoint(asked.path, str(file), asked.key)
     if asked.key is not None:
-        raise UserError(f"{where}.checkpoint.key: {path} was imported and holds a model's tensors alone; leave it out")
+        raise UserError(f"{where}.checkpoint.key: {path} was imported and holds only a model's tensors; leave it out")
     provenance = read_provenance(file)
     recorded, facts = _recorded(provenance, diffusion_keys), WeightsFacts.recorded(provenance)
     own = {
@@ -90,7 +90,7 @@ def _own(entry: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
 
 
 def _recorded(provenance: Recorded, diffusion_keys: Sequence[str]) -> dict[str, Any]:
-    """Return the content of a provenance's spec as an entry would say it."""
+    """Return a provenance's spec in the form of an entry. Raises: UserError if a value has another type."""
     spec = provenance["spec"]
     for key, kind in SPEC_TYPES.items():
         if key in spec:

@@ -112,7 +112,9 @@ class Foreign:
             except (LookupError, TypeError):
                 continue
             if isinstance(held, str) and held != ABSENT:
-                self._notice(f"{path} is not here; what was made from it stands, by the hash that was recorded then")
+                self._notice(
+                    f"{path} is not here; results that were made from it are kept, by the hash in their records"
+                )
                 return held
         return None
 

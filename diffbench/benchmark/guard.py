@@ -33,7 +33,7 @@ def require_own_results(
 ) -> list[Held]:
     """Return the outdated artifacts that a run makes again; none for a command that is no run.
 
-    words: the command's. Raises: UserError if a run would leave results that are not the configuration's.
+    words: the command's. Raises: UserError if a run would keep results that are not the configuration's.
     """
     found = outdated(home, artifacts) if is_run(words) else []
     _require_made_again(home, found, words)
@@ -43,7 +43,7 @@ def require_own_results(
 
 
 def _require_made_again(home: Path, found: Sequence[Held], words: Sequence[str]) -> None:
-    """Raise UserError if Snakemake would leave one of these outdated artifacts as it is."""
+    """Raise UserError if Snakemake would not make one of these outdated artifacts again."""
     if not _has(words, "--rerun-triggers"):
         found = [made for made in found if not _will_run(home, made)]
     if found:
@@ -51,7 +51,7 @@ def _require_made_again(home: Path, found: Sequence[Held], words: Sequence[str])
         raise UserError(
             f"{home}: {found[0].path}{more} are of other settings, code or data than this configuration, and "
             "Snakemake's records (.snakemake/metadata) do not show it: they are missing, or --touch or "
-            "--rerun-triggers made them so; bring the records back (dvc checkout), or make all again with --forceall"
+            "--rerun-triggers was given; bring the records back (dvc checkout), or make all again with --forceall"
         )
 
 

@@ -124,7 +124,7 @@ def said(found: Sequence[Held]) -> str:
     """Return a short paragraph on outdated artifacts: how many of each stage, and why. Without any it is empty."""
     if not found:
         return ""
-    lines = [f"diffbench: note: {len(found)} artifacts are out of date, and are made again where they are asked for:"]
+    lines = [f"diffbench: note: {len(found)} artifacts are out of date, and are made again if a run needs them:"]
     for stage in sorted({item.stage for item in found}, key=STAGES.index):
         own = [item for item in found if item.stage == stage]
         reasons = Counter(_reason(stage, item) for item in own)
@@ -133,7 +133,7 @@ def said(found: Sequence[Held]) -> str:
             others = sum(count for _, count in reasons.most_common()[REASONS:])
             lines.append(f"  {others:>4} {stage}: for other reasons of this kind")
     if of_changed_code(found):
-        lines.append("  where only code changed, `diffbench adopt` keeps what comes out with the same bytes")
+        lines.append("  if only code changed, `diffbench adopt` keeps results that come out with the same bytes")
     return "\n".join(lines)
 
 

@@ -16,13 +16,13 @@ DEFAULT_NAME = "digits"
 RUNS = "runs"
 
 SHIPPED = Path("workflow/config")
-"""The folder of the benchmarks that ship with the project, in the project's own."""
+"""The folder, in the project's, of the benchmarks that ship with it."""
 
 DEFAULT = SHIPPED / f"{DEFAULT_NAME}.yaml"
 """The file of the default benchmark, in the project."""
 
 VARIABLE = "DIFFBENCH_CONFIG"
-"""The environment variable that names the file of a benchmark, for runs that Snakemake's own reader must not see."""
+"""The environment variable that names a benchmark's file, so that Snakemake's own reader does not read the file."""
 
 CONFIGURATION = ".snakemake/configuration"
 """The file in a benchmark's home that names the file which configured it."""
@@ -75,7 +75,7 @@ def require_own_tree(home: Path, file: Path, name: str) -> None:
     other = other_configuration(home, file, name)
     if other is not None:
         raise UserError(
-            f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results lie in {home}; "
+            f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results are in {home}; "
             "give one of them another name"
         )
 

@@ -101,7 +101,7 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
     if entry.needs_error and (guidance is not None or not benchmark.sampling.clip_x_0):
         raise UserError(
             f"{where}: {entry.name} takes the error of x_0 from the bound, which is measured unguided and clipped; "
-            "leave it out where models are guided, and set sampling.clip_x_0: true"
+            "leave it out if models are guided, and set sampling.clip_x_0: true"
         )
     if entry.needs_error and "train" not in benchmark.bound.splits:
         raise UserError(f"{where}: {entry.name} needs the bound of training images; add train to bound.splits")

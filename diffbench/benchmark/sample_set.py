@@ -25,7 +25,7 @@ class SampleSet:
 
     @property
     def key(self) -> tuple[str, str, int, int, int, int]:
-        """What tells it apart from every other set."""
+        """The values by which it differs from every other set."""
         return (*self.coordinates, self.num_images)
 
     @property

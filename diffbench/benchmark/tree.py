@@ -33,8 +33,8 @@ def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:
         if error.filename is not None:
             raise
         say(
-            f"{folder}: this file system cannot lock files ({error.strerror}), so a run that was killed is not told "
-            "from one that is alive; run one at a time, and `snakemake --unlock` after one was killed"
+            f"{folder}: this file system cannot lock files ({error.strerror}), so a run that was killed looks like "
+            "one that is alive; run one at a time, and give `snakemake --unlock` after one was killed"
         )
     return alive
 

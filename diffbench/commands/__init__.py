@@ -1,1 +1,1 @@
-"""The commands of `diffbench` that are not stages. Each large one has a folder."""
+"""Floor 4: the commands of `diffbench` that are not stages. Each large one has a folder."""

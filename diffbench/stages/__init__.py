@@ -1,1 +1,1 @@
-"""The stages, which read files and write files. A stage's rule file, subcommand and test file have its name."""
+"""Floor 3: the stages, which read and write files. The rule file, subcommand and test of a stage have its name."""

@@ -36,7 +36,7 @@ def described(name="unet", **options):
 
 @pytest.fixture
 def record(tmp_path, monkeypatch):
-    """record(name, **changes of the record) writes a checkpoint that nobody reads here, and what stands beside it."""
+    """record(name, **changes) writes a file for a checkpoint, which no test reads, and the record beside it."""
     monkeypatch.chdir(tmp_path)
 
     def write(name="released", network=None, facts=(), **spec):

@@ -1,4 +1,4 @@
-"""Where artifacts lie, as values and as patterns of the workflow's rules."""
+"""The paths of artifacts, with values and as patterns for the workflow's rules."""
 
 import inspect
 import re

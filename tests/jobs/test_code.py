@@ -1,4 +1,4 @@
-"""Which stages' code a change of one file of jobs/ changes: those that read it, so that the others' artifacts stand."""
+"""The stages whose code hash changes with a file of jobs/: only those that import it, so others keep their artifacts."""
 
 import shutil
 from pathlib import Path

@@ -64,7 +64,7 @@ class Tree:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a person's shell has in the activated environment, and nothing of this test run's own."""
+        """The environment variables of a user's shell in the activated environment, without those of this test run."""
         kept = {
             key: value
             for key, value in os.environ.items()

@@ -291,4 +291,4 @@ def test_a_finished_tree_without_what_lies_in_the_middle_has_nothing_to_do(finis
     (tree.root / "pictures").rename(tree.root / "elsewhere")
     done = tree.snakemake(TABLE)
     assert "Nothing to be done" in done.stdout + done.stderr
-    assert "is not here; what was made from it stands" in done.stderr
+    assert "is not here; results that were made from it are kept" in done.stderr

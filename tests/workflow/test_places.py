@@ -87,10 +87,10 @@ def test_other_data_at_the_same_path_are_prepared_again(fresh):
     done = fresh.snakemake(DATA)
     assert "Nothing to be done" in done.stdout + done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("diffbench: ")]
-    assert "pictures is not here; what was made from it stands" in line
+    assert "pictures is not here; results that were made from it are kept" in line
     # Also where Snakemake's record is all that is left of the preparation.
     (fresh.root / f"{DATA}.json").rename(fresh.root / "kept")
-    assert "pictures is not here; what was made" in fresh.snakemake("-n", DATA).stderr
+    assert "pictures is not here; results that were made" in fresh.snakemake("-n", DATA).stderr
 
 
 def test_a_moved_project_has_nothing_to_do(fresh, tmp_path):

@@ -39,9 +39,10 @@ def adopt(
 ) -> Report:
     """Return the result of adopting a tree. Nothing is written unless all remade artifacts have the same bytes.
 
-    config: the benchmark's file; None is the one that configured the tree. rerun: how many artifacts to make again in
-    a scratch folder, None for one of each stage; `seed` chooses which. stages: those whose artifacts may be adopted.
-    Raises: UserError where there is no such tree or stage, or nothing of it can be made again.
+    config: the benchmark's file; None for the one that configured the tree. rerun: the number of artifacts to make
+    again in a scratch folder; None for one of each stage. `seed` chooses which. stages: those whose artifacts may be
+    adopted.
+    Raises: UserError if there is no such tree or stage, or none of its artifacts can be made again.
     """
     for stage in stages:
         if stage not in STAGES:
@@ -91,18 +92,18 @@ def _made_again(tree: Tree, count: int | None, seed: int) -> Again:
 
 
 def _unproved(tree: Tree, chosen: Collection[str]) -> list[str]:
-    """Return a note on each stage whose code changed and of which nothing was made again: it is taken on trust."""
+    """Return a note on each stage whose code changed and of which nothing was made again, so that it is not tested."""
     told = Counter(item.stage for item in tree.outdated if _has_other_code(item))
     proved = {item.stage for item in tree.outdated if item.path in chosen}
     return [
-        f"note: stage {stage}: none of its {count} artifacts was made again; that their bytes are the same is not known"
+        f"note: stage {stage}: none of its {count} artifacts was made again, so their bytes may be different"
         for stage, count in told.items()
         if stage not in proved
     ]
 
 
 def _chosen(tree: Tree, count: int | None, seed: int) -> list[Path]:
-    """Return artifacts whose own code changed, the stages in turn and both in the seed's order.
+    """Return artifacts whose own code changed. Stages take turns; `seed` decides the order of stages and in each.
 
     An artifact that is out of date only by its sources has unchanged code, so to make it again would test nothing.
     """

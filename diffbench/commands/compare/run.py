@@ -23,7 +23,7 @@ def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], var
     """
     files = [side for side in (a, b) if _is_file(side)]
     if results is not None and len(files) == 2:
-        raise UserError(f"--results {results}: has no effect where both rows are files; leave it out")
+        raise UserError(f"--results {results}: has no effect if both rows are files; leave it out")
     if results is None and len(files) < 2 and not Path("results").exists():
         raise UserError("no folder 'results' here; name one by --results, or give two files of scores as the rows")
     of_results = records_of(results or Path("results")) if len(files) < 2 else []

@@ -92,13 +92,13 @@ def _entries(laid: Benchmark, asked: Mapping[str, str], options: Mapping[str, st
         where, sampler = f"{options[text]} '{text}'", laid.samplers[name]
         if sampler.adaptive:
             raise UserError(
-                f"{where}: it chooses its own steps, so that there is no number of them to compare at; give it a run "
+                f"{where}: it chooses its own steps, so no number of steps is common to both; give it a run "
                 "in the YAML and compare rows: diffbench compare ddpm/flow/0 ddpm/ddim/10"
             )
         same = next(known for known, other in laid.samplers.items() if other == sampler)
         if same in entries.values():
             other = next(text for text, known in entries.items() if known == same)
-            raise UserError(f"{where} and {options[other]} '{other}' are one sampler; name two different")
+            raise UserError(f"{where} and {options[other]} '{other}' are the same sampler; name two different ones")
         entries[text] = same
     return entries
 

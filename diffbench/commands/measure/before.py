@@ -47,7 +47,7 @@ def label_of(samples: Path, asked: str | None) -> str:
         return printable(samples.resolve().name)
     odd = sorted(set(asked) & set("/=@"))
     if odd or not asked.strip() or asked != printable(asked):
-        raise UserError(f"--label '{printable(asked)}': must be a word without /, = and @, by which rows are named")
+        raise UserError(f"--label '{printable(asked)}': must be a word without /, = and @, which are used to name rows")
     return asked
 
 
