@@ -1,6 +1,7 @@
 """The prepared data set."""
 
 
+# One job makes both splits, so its spec names no split and is not that of an artifact.
 # The source of the data is not an input, because a clone that pulled the prepared files does not need it. The hash of
 # its content is part of the spec.
 rule prepare:

@@ -17,7 +17,8 @@ rule rate_distortion_table:
         call("tabulate", {"--terms": "input.terms", "--out": "output.table"})
 
 
-# All other tables and figures are inputs, so that they are made together with this one.
+# All other tables and figures are inputs, so that they are made together with this one. `output.table` is the table and,
+# after it, its numbers for `dvc metrics show`. The spec names the table and its figure, so both stages are given it.
 rule table2:
     input:
         scores=summary.table2.files("scores"),
@@ -45,7 +46,7 @@ rule table2:
                 },
                 log="log.table",
             ),
-            call("plot", {"--table": "output[0]", "--out": "output.figure"}, log="log.figure"),
+            call("plot", {"--table": "output.table[0]", "--out": "output.figure"}, log="log.figure"),
         )
 
 

@@ -61,8 +61,8 @@ def _targets(laid: Laid) -> list[str]:
 
 def _answers(laid: Laid, question: Question, home: Path) -> tuple[Path, Sequence[Answer]]:
     """Compute the verdicts from the scores of the table, write them, and return their file and them."""
-    benchmark, table = laid.benchmark, home / paths.comparison_table(laid.name)
-    made = read_provenance(table)
+    benchmark, table_file = laid.benchmark, home / paths.comparison_table(laid.name)
+    made = read_provenance(table_file)
     protocols = {name: protocol for name, (_, protocol) in benchmark.protocols.items()}
     pairs = Pairs(protocols, home, TableJob.read(made["spec"], str(made.source)).sets)
     inputs = checked({path: home / path for path in made["inputs"]})
@@ -71,7 +71,7 @@ def _answers(laid: Laid, question: Question, home: Path) -> tuple[Path, Sequence
     # A record names inputs by their paths in the tree, which are the same on every machine.
     inputs = dataclasses.replace(inputs, paths={place: Path(place) for place in inputs.paths})
     asked = {"benchmark": benchmark.name, "question": dataclasses.asdict(question)}
-    return write_answers(table.parent, answers, spec=asked, inputs=inputs), answers
+    return write_answers(table_file.parent, answers, spec=asked, inputs=inputs), answers
 
 
 def _tell_what_is_missing(benchmark: Benchmark, home: Path) -> None:
