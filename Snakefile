@@ -1,4 +1,4 @@
-"""The benchmark as a graph of files: results/table2.csv and its figures, from the data to the table.
+"""The workflow of a benchmark, from the data to results/table2.csv and its figures.
 
 snakemake --cores all results/table2.csv
 snakemake --cores all results/table2.csv --configfile workflow/config/<benchmark>.yaml

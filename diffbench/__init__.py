@@ -1,7 +1,7 @@
 """diffbench: reproducible benchmarks for image diffusion models.
 
-What the stages use can be called: `from diffbench import fid, sample, bits_per_dim`. Names are imported when they are
-first used, since importing torch takes seconds and scoring needs none of it.
+The functions that the stages use can be imported: `from diffbench import fid, sample, bits_per_dim`. A module is loaded
+when one of its names is first used, because the import of torch takes seconds and scoring does not need it.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The command `diffbench`: its arguments. What a command does is in diffbench/commands, and a stage in stages."""
+"""The arguments of the command `diffbench`. The commands are in diffbench/commands, and the stages in stages."""
 
 import importlib
 import os
@@ -12,11 +12,11 @@ from typer.core import TyperCommand
 import diffbench
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
+from diffbench.benchmark.places import DEFAULT, VARIABLE
 from diffbench.stages._command import run_stage
 
-DEFAULT = Path("workflow/config/digits.yaml")
 INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
+"""The exit code that typer gives for Ctrl-C."""
 
 app = typer.Typer(
     add_completion=False,
@@ -33,7 +33,7 @@ def _say_version(asked: bool) -> None:
 @app.callback()
 def program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version and end")
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version and exit")
     ] = False,
 ) -> None:
     """Reproducible benchmarks for image diffusion models."""
@@ -43,10 +43,10 @@ def program(
 def check(
     config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="print it with every base and default filled in")
+        bool, typer.Option("--resolved", help="print the benchmark with every base and default filled in")
     ] = False,
 ) -> None:
-    """Validate a benchmark: every name, type and number, before any work."""
+    """Check every name, type and number of a benchmark before any work."""
     from diffbench.commands.check import check as checked
 
     typer.echo(checked(config, resolved=resolved))
@@ -55,17 +55,17 @@ def check(
 @app.command()
 def plan(
     config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
-    workers: Annotated[int, typer.Option(min=1, help="jobs side by side")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="jobs that run at the same time")] = os.cpu_count() or 1,
 ) -> None:
-    """Print jobs, network evaluations, FLOPs, disk and expected time of a benchmark."""
+    """Print the jobs, network evaluations, FLOPs, disk space and expected time of a benchmark."""
     from diffbench.commands.plan import plan_of_file
 
     typer.echo(plan_of_file(config, workers))
 
 
 @app.command()
-def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, or folders of them")]) -> None:
-    """Compare with recorded outputs of the published code: one line a file, exit code 1 where an array is off."""
+def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, or folders with such files")]) -> None:
+    """Compare with recorded outputs of the published code, one line per file. Exit code 1: an array differs."""
     from diffbench.commands.conform.run import conform_all
 
     code = conform_all(paths, say=typer.echo)
@@ -74,8 +74,10 @@ def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, o
 
 
 @app.command()
-def protocols(names: Annotated[list[str] | None, typer.Argument(help="which; all without")] = None) -> None:
-    """Print what scores mean: extractor, resize, rounding, n, reference and settings of every protocol."""
+def protocols(
+    names: Annotated[list[str] | None, typer.Argument(help="names of protocols  [default: all]")] = None,
+) -> None:
+    """Print what protocols fix: extractor, resize, rounding, n, reference and settings of metrics."""
     from diffbench.commands.protocols import protocols_text
 
     typer.echo(protocols_text(names or []))
@@ -85,35 +87,39 @@ def protocols(names: Annotated[list[str] | None, typer.Argument(help="which; all
 def measure(
     samples: Annotated[
         Path,
-        typer.Argument(help="an .npz of uint8 images, as ADM's and EDM's users have them, or a folder of pictures"),
+        typer.Argument(help="an .npz of uint8 images, as the code of ADM and EDM writes, or a folder of pictures"),
     ],
     reference: Annotated[
         str,
-        typer.Option(help="an .npz, ADM's reference batch, a folder of pictures, or a data set: digits, mnist:PATH"),
+        typer.Option(help="an .npz (ADM's reference batch), a folder of pictures, or a data set: digits, mnist:PATH"),
     ],
-    data: Annotated[Path | None, typer.Option(help="where the data of the data set are")] = None,
+    data: Annotated[Path | None, typer.Option(help="the path of the data set's files")] = None,
     split: Annotated[
-        str | None, typer.Option(help="which part of the data set: train or test  [default: train]")
+        str | None, typer.Option(help="the split of the data set: train or test  [default: train]")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="`diffbench protocols` lists them")] = "adm",
-    weights: Annotated[Path | None, typer.Option(help="the extractor's weights, else its own or a download")] = None,
-    out: Annotated[Path | None, typer.Option(help="the records; SAMPLES.<protocol>.json without")] = None,
+    protocol: Annotated[str, typer.Option(help="the protocol; `diffbench protocols` lists all")] = "adm",
+    weights: Annotated[
+        Path | None, typer.Option(help="the extractor's weights  [default: its own or a download]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="the file for the scores  [default: SAMPLES.<protocol>.json]")
+    ] = None,
     rounding: Annotated[
         str | None,
         typer.Option(
-            help="how floats became bytes: truncate, round or unknown  [default: as the samples' record says]"
+            help="how floats became bytes: truncate, round or unknown  [default: what the samples' record says]"
         ),
     ] = None,
-    metrics: Annotated[list[str], typer.Option(help="of the protocol's metrics only these: fid,inception_score")] = [],  # noqa: B006
+    metrics: Annotated[list[str], typer.Option(help="only these metrics of the protocol: fid,inception_score")] = [],  # noqa: B006
     settings: Annotated[
         list[str], typer.Option("--set", metavar="METRIC.KEY=VALUE", help="a metric's setting: kid.subset_size=50")
     ] = [],  # noqa: B006
-    label: Annotated[str | None, typer.Option(help="the samples' name in the records  [default: their file's]")] = None,
+    label: Annotated[str | None, typer.Option(help="the samples' name in the scores  [default: their file's]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    cache: Annotated[Path, typer.Option(help="where features wait")] = Path(".cache"),
-    threads: Annotated[int, typer.Option(min=1, help="of numeric libraries")] = os.cpu_count() or 1,
+    cache: Annotated[Path, typer.Option(help="the folder in which features are kept")] = Path(".cache"),
+    threads: Annotated[int, typer.Option(min=1, help="threads of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
-    """Score somebody's samples against reference images under a published protocol, without a model of ours."""
+    """Score samples from anywhere against reference images, under a published protocol."""
     from diffbench.commands.measure.asked import Asked, answer
 
     asked = Asked(
@@ -139,11 +145,11 @@ def measure(
 def oracle(
     sampler: Annotated[
         list[str] | None,
-        typer.Option(help="a sampler's name or dotted path, options behind it ('ddim eta=0.5'); again for more"),
+        typer.Option(help="a sampler's name or dotted path, with options ('ddim eta=0.5'); may be given several times"),
     ] = None,
     out: Annotated[Path, typer.Option(help="folder for oracle.csv, oracle_claims.csv and oracle.png")] = Path("oracle"),
 ) -> None:
-    """Measure samplers and bounds on data whose answers are known; exit code 1 where a verdict is unexpected."""
+    """Test samplers and bounds on data for which the exact results are known. Exit code 1: a verdict is unexpected."""
     from diffbench.commands.oracle.run import oracle as proved
 
     report, as_expected = proved(sampler or [], out)
@@ -153,10 +159,10 @@ def oracle(
 
 
 class _OfRows(TyperCommand):
-    """`compare`, which says where samplers are compared: until now it took them, too."""
+    """The command `compare`, which points to `compare-samplers` if it is given the options of an earlier version."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        """Return the arguments that are left. Raises: UserError for an option that names a sampler."""
+        """Return the arguments that remain. Raises: UserError for an option that names a sampler."""
         for word in args:
             option = word.partition("=")[0]
             if option in ("--candidate", "--baseline"):
@@ -169,10 +175,10 @@ def compare(
     a: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="a row: model/sampler/steps, and key=value where that names several; or a file of scores"
+            metavar="A", help="a row: model/sampler/steps, with key=value if several fit; or a file of scores"
         ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="the row that it is compared with")],
+    b: Annotated[str, typer.Argument(metavar="B", help="the row or file that A is compared with")],
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
     results: Annotated[
         Path | None, typer.Option(help="a folder of results, a file of scores or a table  [default: results]")
@@ -181,8 +187,8 @@ def compare(
 ) -> None:
     """Say whether row A is better than row B, worse, or not resolved, with the interval of the difference.
 
-    Two rows that there are: diffbench compare iddpm/ddim/25 ddpm/ddim/25. Two files that `diffbench measure` wrote:
-    diffbench compare a.json b.json.
+    With two rows of the results: diffbench compare iddpm/ddim/25 ddpm/ddim/25. With two files that `diffbench measure`
+    wrote: diffbench compare a.json b.json.
     """
     from diffbench.commands.compare.run import compare as verdicts
 
@@ -192,19 +198,23 @@ def compare(
 @app.command(name="compare-samplers", context_settings={"allow_extra_args": True})
 def compare_samplers(
     context: typer.Context,
-    candidate: Annotated[list[str], typer.Option(help="one, options behind it ('ddim eta=0.5'); again for more")],
-    baseline: Annotated[str, typer.Option(help="the sampler that they are compared with")],
-    models: Annotated[list[str], typer.Option(help="on the weights of these: ddpm,iddpm")],
-    steps: Annotated[list[str], typer.Option(help="at these numbers of steps: 10,25")],
+    candidate: Annotated[
+        list[str], typer.Option(help="a sampler, with options ('ddim eta=0.5'); may be given several times")
+    ],
+    baseline: Annotated[str, typer.Option(help="the sampler that candidates are compared with")],
+    models: Annotated[list[str], typer.Option(help="the models that are sampled: ddpm,iddpm")],
+    steps: Annotated[list[str], typer.Option(help="the numbers of steps: 10,25")],
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
     configfile: Annotated[Path, typer.Option(help="the benchmark's YAML")] = DEFAULT,
     train_seeds: Annotated[list[str], typer.Option(help="0,1,2  [default: the table's]")] = [],  # noqa: B006
     sample_seeds: Annotated[list[str], typer.Option(help="0,1,2  [default: the table's]")] = [],  # noqa: B006
-    num_images: Annotated[int | None, typer.Option(help="in each set  [default: the table's]")] = None,
-    protocol: Annotated[str | None, typer.Option(help="one of the benchmark's  [default: the model's]")] = None,
-    cores: Annotated[str, typer.Option(help="jobs side by side, or all")] = "all",
+    num_images: Annotated[
+        int | None, typer.Option(help="the number of images in each set  [default: the table's]")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option(help="a protocol of the benchmark  [default: the model's]")] = None,
+    cores: Annotated[str, typer.Option(help="the number of jobs that run at the same time, or all")] = "all",
 ) -> None:
-    """Say whether samplers are better than a baseline on the same weights and noise; what is missing is made first.
+    """Say whether samplers are better than a baseline on the same weights and noise; missing images are made first.
 
     For example: diffbench compare-samplers --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm
     --steps 10.
@@ -229,7 +239,7 @@ def compare_samplers(
 
 
 def _listed(values: list[str]) -> list[str]:
-    """Return the words of options that take several, by commas or spaces or given again."""
+    """Return all values of an option, which may be separated by commas or spaces, or given one by one."""
     return list(dict.fromkeys(" ".join(values).replace(",", " ").split()))
 
 
@@ -244,17 +254,17 @@ def _numbers(option: str, values: list[str]) -> tuple[int, ...] | None:
 @app.command(name="import")
 def import_(
     source: Annotated[
-        str | None, typer.Argument(help="a released name, a file of weights, or a diffusers folder")
+        str | None, typer.Argument(help="the name of a released file, a file of weights, or a folder of diffusers")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="weights to write; checkpoints/NAME.safetensors without")] = None,
+    out: Annotated[Path | None, typer.Option(help="weights to write  [default: checkpoints/NAME.safetensors]")] = None,
     name: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="the released name whose flags it has")
+        str | None, typer.Option("--as", metavar="NAME", help="the released file whose flags these weights have")
     ] = None,
-    spec: Annotated[Path | None, typer.Option(help="a YAML of the flags")] = None,
+    spec: Annotated[Path | None, typer.Option(help="a YAML file of the weights' flags")] = None,
     listed: Annotated[bool, typer.Option("--list", help="print every released file with its URL and flags")] = False,
-    cache: Annotated[Path, typer.Option(help="where a download waits")] = Path(".cache"),
+    cache: Annotated[Path, typer.Option(help="the folder for a download")] = Path(".cache"),
 ) -> None:
-    """Make weights that others released an artifact of ours, to be named as a model's `checkpoint`."""
+    """Import weights by others, so that a model's `checkpoint` can name them."""
     if listed:
         from diffbench.commands.importing.released import listing
 
@@ -274,7 +284,7 @@ def import_(
 
 @app.command()
 def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] = Path("results/logs")) -> None:
-    """Print where the time of a finished run went."""
+    """Print how much time and memory each stage of a finished run took."""
     from diffbench.commands.costs import costs as summed
 
     typer.echo(summed(logs))
@@ -282,13 +292,13 @@ def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] 
 
 @app.command()
 def verify(
-    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results, all of it or a part")] = Path(
-        "results"
-    ),
-    rerun: Annotated[int, typer.Option(min=0, help="make so many artifacts again and compare their bytes")] = 0,
-    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, each stage in turn")] = 0,
+    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results, or a part of it")] = Path("results"),
+    rerun: Annotated[
+        int, typer.Option(min=0, help="the number of artifacts to make again, to compare their bytes")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="chooses the artifacts of --rerun; stages take turns")] = 0,
 ) -> None:
-    """Compare every artifact, record and table with what was recorded; exit code 1 where one differs."""
+    """Compare every artifact, record and table with what was recorded. Exit code 1: one differs."""
     from diffbench.commands.verify.run import verify as verified
 
     report = verified(results, rerun=rerun, seed=seed)
@@ -302,15 +312,18 @@ def adopt(
     results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
     configfile: Annotated[
         Path | None,
-        typer.Option(envvar="DIFFBENCH_CONFIG", help="the benchmark's YAML  [default: the one that made the results]"),
+        typer.Option(envvar=VARIABLE, help="the benchmark's YAML  [default: the one that made the results]"),
     ] = None,
-    rerun: Annotated[int, typer.Option(min=1, help="make so many artifacts again and compare their bytes")] = 5,
-    seed: Annotated[int, typer.Option(help="which artifacts --rerun takes, of as many stages as it can")] = 0,
+    rerun: Annotated[
+        int | None,
+        typer.Option(min=1, help="how many artifacts to make again, to compare bytes  [default: one of each stage]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="chooses the artifacts of --rerun, from as many stages as possible")] = 0,
     stage: Annotated[
-        list[str], typer.Option(help="keep only what these stages made; again for more  [default: all]")
+        list[str], typer.Option(help="keep only artifacts of this stage; may be given several times  [default: all]")
     ] = [],  # noqa: B006
 ) -> None:
-    """Keep finished results under changed code that gives the same bytes; exit code 1 where it does not."""
+    """Keep finished results after a change of code that gives the same bytes. Exit code 1: the bytes differ."""
     from diffbench.commands.adopt.run import adopt as adopted
 
     report = adopted(results, configfile, rerun=rerun, seed=seed, stages=stage or STAGES)
@@ -334,7 +347,7 @@ def _add_stage(name: str) -> None:
                 "score is the stage on features; `diffbench measure SAMPLES --reference ...` scores samples"
             )
         module = importlib.import_module(f"diffbench.stages.{name}")
-        sys.argv[0] = f"diffbench {name}"  # what argparse calls the program
+        sys.argv[0] = f"diffbench {name}"  # argparse uses this as the program's name.
         module.main(context.args)
 
 
@@ -343,14 +356,14 @@ for _name in STAGES:
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 1 a verdict that is bad, 2 and one line a mistake, 130 interrupted."""
+    """Run the command line. Exit codes: 0 done, 1 a bad verdict, 2 (with one line) a mistake, 130 interrupted."""
 
     def run(arguments: object) -> None:
         try:
-            # A command that left with typer.Exit is not raised here: its code is what comes back.
+            # typer.Exit is not raised here. Its code is returned.
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
-            # Click's own usage errors carry one line too.
+            # Click's own usage errors have one line too.
             said = getattr(error, "format_message", None)
             if said is not None:
                 raise UserError(said()) from None

@@ -3,10 +3,13 @@ implementations does not need them, for all run on the same.
 """
 
 import importlib
+import json
 import os
 import re
+import subprocess
+import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +19,7 @@ SAMPLERS = "DIFFBENCH_TEST_SAMPLERS"
 
 
 def pytest_addoption(parser):
-    """Add --sampler: the samplers' contract test for samplers of one's own instead of the package's."""
+    """Add --sampler, which runs the samplers' contract test on your own samplers instead of the package's."""
     parser.addoption("--sampler", action="append", default=[], help="a dotted path; again for more")
 
 
@@ -66,6 +69,40 @@ def code_block() -> Callable[..., str]:
         return found[0]
 
     return block
+
+
+HEAVY = (
+    "torch",
+    "pandas",
+    "diffbench.commands.check",
+    "diffbench.commands.conform.run",
+    "diffbench.commands.oracle.run",
+)
+"""Modules whose import is most of the time of a command."""
+
+
+@pytest.fixture(scope="session")
+def diffbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """A function (*arguments, cwd) that returns a finished command line, run in a fork of one process for all of them."""
+    program = [sys.executable, "-P", ROOT / "tests/forks.py", "diffbench", "diffbench.cli:main", *HEAVY]
+    said = {name: tmp_path_factory.mktemp("said") / name for name in ("stdout", "stderr")}
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+
+        def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+            for file in said.values():
+                file.write_text("")
+            request = {"arguments": list(map(str, arguments)), "folder": str(cwd), "environment": dict(os.environ)}
+            print(
+                json.dumps(request | {name: str(file) for name, file in said.items()}), file=process.stdin, flush=True
+            )
+            code = int(process.stdout.readline())
+            return subprocess.CompletedProcess(
+                ["diffbench", *arguments], code, *(file.read_text() for file in said.values())
+            )
+
+        yield run
+        process.stdin.close()
 
 
 FIDELITY_NAME = "weights-inception-2015-12-05-6726825d.pth"

@@ -1,9 +1,5 @@
 """`diffbench check` says what is read of the data, and refuses data that are there and cannot be meant."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from PIL import Image
@@ -23,16 +19,15 @@ runs:
 
 
 @pytest.fixture
-def check(tmp_path):
-    """check(data set, labels=None) -> what the installed command ended with."""
+def check(diffbench, tmp_path):
+    """check(data set, labels=None) -> what the command ended with."""
 
     def called(dataset, labels=None):
         content = yaml.safe_load(CONFIG) | {"dataset": dataset}
         if labels:
             content["models"]["cond"]["labels"] = labels
         (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
-        command = [Path(sys.executable).parent / "diffbench", "check", "mine.yaml"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        return diffbench("check", "mine.yaml", cwd=tmp_path)
 
     return called
 

@@ -8,25 +8,18 @@ import pytest
 import yaml
 
 
-def diffbench(*arguments, cwd):
-    command = [sys.executable, "-m", "diffbench.cli", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
-
-
 @pytest.fixture(scope="module")
 def root(request):
     return request.config.rootpath
 
 
-def test_check_accepts_what_ships(root):
+def test_check_accepts_what_ships(diffbench, root):
     for name in ("digits", "smoke"):
         done = diffbench("check", f"workflow/config/{name}.yaml", cwd=root)
         assert done.returncode == 0 and f"benchmark {name}" in done.stdout
 
 
-def test_check_resolved_prints_bases_and_defaults(root):
-    import yaml
-
+def test_check_resolved_prints_bases_and_defaults(diffbench, root):
     done = diffbench("check", "--resolved", cwd=root)
     content = yaml.safe_load(done.stdout)
     assert content["models"]["iddpm"]["diffusion"]["timesteps"] == 1000
@@ -43,14 +36,14 @@ def test_check_resolved_prints_bases_and_defaults(root):
         (["sample", "--spec", "{}", "--weights", "w", "--out"], None),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_2(root, arguments, said):
+def test_mistakes_are_one_line_and_exit_code_2(diffbench, root, arguments, said):
     done = diffbench(*arguments, cwd=root)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     if said:
         assert said in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_stage_runs_from_the_provenance_of_what_it_made(root, tmp_path):
+def test_a_stage_runs_from_the_provenance_of_what_it_made(diffbench, root, tmp_path):
     spec = json.dumps({"dataset": {"name": "digits"}})
     first = ["--out-train", tmp_path / "train.npz", "--out-test", tmp_path / "test.npz"]
     again = ["--out-train", tmp_path / "again.npz", "--out-test", tmp_path / "test2.npz"]
@@ -59,11 +52,9 @@ def test_a_stage_runs_from_the_provenance_of_what_it_made(root, tmp_path):
     assert (tmp_path / "train.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "module", ["diffbench", "diffbench.cli", "diffbench.stages.score", "diffbench.stages.tabulate"]
-)
-def test_what_needs_no_network_imports_no_torch(module):
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+def test_what_needs_no_network_imports_no_torch():
+    modules = ("diffbench", "diffbench.cli", "diffbench.stages.score", "diffbench.stages.tabulate")
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
 
 
@@ -84,7 +75,7 @@ def test_public_functions_can_be_imported():
         ("dataset: {name: digits}", "dataset: {name: folder, path: nowhere}", "/nowhere: no such folder"),
     ],
 )
-def test_check_builds_the_networks_for_the_data(root, tmp_path, old, new, said):
+def test_check_builds_the_networks_for_the_data(diffbench, root, tmp_path, old, new, said):
     config = tmp_path / "changed.yaml"
     # A name of its own: where the shipped benchmark has run, check speaks of a second file of its name.
     text = (root / "workflow/config/smoke.yaml").read_text().replace("benchmark: smoke", "benchmark: changed")
@@ -94,7 +85,7 @@ def test_check_builds_the_networks_for_the_data(root, tmp_path, old, new, said):
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_benchmark_whose_data_are_not_here_yet_is_checked_all_the_same(root, tmp_path):
+def test_a_benchmark_whose_data_are_not_here_yet_is_checked_all_the_same(diffbench, root, tmp_path):
     config = tmp_path / "later.yaml"
     text = (root / "workflow/config/smoke.yaml").read_text().replace("[4]", "[14]")
     config.write_text(text.replace("dataset: {name: digits}", "dataset: {name: mnist, path: nowhere}"))
@@ -104,7 +95,7 @@ def test_a_benchmark_whose_data_are_not_here_yet_is_checked_all_the_same(root, t
     )
 
 
-def test_check_counts_the_images_to_upsample_and_looks_for_references(root, tmp_path):
+def test_check_counts_the_images_to_upsample_and_looks_for_references(diffbench, root, tmp_path):
     content = yaml.safe_load((root / "workflow/config/digits.yaml").read_text())
     content["runs"] = [content["runs"][-1] | {"models": ["upsampled_real"]}]
     content["protocols"]["labelled"]["reference"] = "nowhere.npz"

@@ -16,7 +16,7 @@ from diffbench.jobs.prepare import DatasetPart
 
 PACKAGE = Path(diffbench.__file__).parent
 
-READERS = ("stages", "benchmark", "commands", "comparison", "training", "cli.py", "api.py")
+READERS = ("stages", "benchmark", "commands", "comparison", "training", "cli.py")
 """What is above the parts, and training, which is given them."""
 
 # A job holds a part by its name and settings, under the name that the part has.
@@ -32,7 +32,8 @@ HELD = {
     "guidance": ({"guidance"}, {*entries.Guidance.__dataclass_fields__}),
     "objectives": ({"objective"}, set()),
     "protocols": ({"protocol"}, set()),
-    "tables": ({"table"}, {"loc", "mean", "read_bytes"}),
+    # Files of tables and frames are called so, too.
+    "tables": ({"table"}, {"loc", "mean", "path", "read_bytes", "is_file", "is_symlink", "parent"}),
 }
 
 

@@ -35,7 +35,7 @@ def test_the_citation_is_complete():
 
 @pytest.mark.parametrize("torch", ["2.6.0", "2.9.1+cu128", "2.15.0"])
 def test_a_wheel_leaves_the_torch_that_is_there(torch):
-    """An installer replaces what is there only where a range leaves it out."""
+    """An installer replaces an installed version only if it is outside the range."""
     assert DEPENDENCIES["torch"].contains(torch)
     for name, ranges in DEPENDENCIES.items():
         assert not any(one.operator in ("==", "===") for one in ranges), f"{name} has one version"

@@ -17,7 +17,12 @@ def chosen_device(name: str) -> torch.device:
 
 
 def make_deterministic(threads: int) -> None:
-    """Fix the thread count and choose repeatable kernels: no TF32, no autotuning, deterministic variants only."""
+    """Fix the thread count and choose repeatable kernels: no TF32, no autotuning, deterministic variants only.
+
+    Raises: UserError if the number of threads is not positive.
+    """
+    if threads < 1:
+        raise UserError(f"threads must be positive, not {threads}")
     # cuBLAS reads this when its first handle is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)

@@ -10,6 +10,9 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
 REAL = "real"
 """The name for real images where a model's name is expected: in the rows of a table and in a cascade."""
 
+SplitName = Literal["train", "test"]
+"""The splits of a data set."""
+
 BENCHMARK = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 

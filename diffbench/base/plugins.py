@@ -68,9 +68,26 @@ def load(folder: str, name: str, where: str = "") -> type:
     """Return the class of the part `name`: from a file in `folder`, from a family, or by its dotted path.
 
     Optional attributes of the folder's contract that the class lacks get the contract's defaults (`completed`).
-    Raises: UserError if there is no such module or class, or the module itself fails to import.
+    Raises: UserError if there is no such module or class, the module itself fails to import, or the class lacks what
+    the contract requires.
     """
-    return completed(folder, _found(folder, name, where))
+    part = completed(folder, _found(folder, name, where))
+    missing = _missing(contract_of(folder), part)
+    if missing:
+        raise UserError(f"{where or folder}: {name} has no '{missing[0]}', which {folder}/_contract.py requires")
+    return part
+
+
+def _missing(contract: type | None, part: type) -> list[str]:
+    """Return what a contract requires and a part has neither as a field nor as an attribute.
+
+    The class itself is looked at, since `hasattr` finds a `__call__` in every class: that of its metaclass.
+    """
+    given = vars(contract or object)
+    declared = [name for name in given.get("__annotations__", {}) if name not in given]
+    abstract = [name for name, item in given.items() if getattr(item, "__isabstractmethod__", False)]
+    held = {field.name for field in dataclasses.fields(part)}.union(*map(vars, part.__mro__))
+    return [name for name in (*declared, *abstract) if name not in held]
 
 
 def completed(folder: str, part: type) -> type:
@@ -249,6 +266,8 @@ def _spoken(hint: Any) -> str:
         return words[hint]
     if typing.get_origin(hint) is tuple:
         return "a list (write [...])"
+    if typing.get_origin(hint) is dict:
+        return "a map"
     return f"a map ({hint.__name__})" if dataclasses.is_dataclass(hint) and inspect.isclass(hint) else f"{hint}"
 
 

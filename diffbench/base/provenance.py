@@ -14,7 +14,7 @@ from typing import Any
 
 from diffbench.base.digests import sha256
 from diffbench.base.inputs import NOTHING, Inputs
-from diffbench.base.provenance_file import TREE, provenance_path, write_recorded
+from diffbench.base.provenance_file import RESULTS, provenance_path, write_recorded
 
 PACKAGES = (
     *("numpy", "pandas", "pillow", "pyarrow", "safetensors", "scikit-learn", "scipy"),
@@ -57,7 +57,7 @@ def write_provenance(
         "artifact": Path(path).name,
         "sha256": sha256(path),
         "inputs": dict(inputs.sha256),
-        "places": {name: path.as_posix() for name, path in inputs.paths.items() if path.parts[:1] == (TREE,)},
+        "places": {name: path.as_posix() for name, path in inputs.paths.items() if path.parts[:1] == (RESULTS,)},
         "spec": dict(spec),
         "facts": dict(facts or {}),
         "versions": versions_of(spec) | {"python": platform.python_version()},

@@ -10,7 +10,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.record_types import require_provenance
 from diffbench.base.writing import replacing
 
-TREE = "results"
+RESULTS = "results"
 """The folder of a benchmark's artifacts, in the folder in which its jobs run."""
 
 
@@ -99,7 +99,7 @@ def way_out(artifact: Path | str) -> str:
     The command names this artifact alone, so that no other job is repeated.
     """
     parts = Path(artifact).parts
-    if TREE in parts:
-        target = "/".join(parts[parts.index(TREE) :])
+    if RESULTS in parts:
+        target = "/".join(parts[parts.index(RESULTS) :])
         return f"make it again: snakemake --cores all -f {target}, with the run's own --configfile"
     return f"remove it and {provenance_path(artifact)}, and repeat what made it (`diffbench import` what was imported)"

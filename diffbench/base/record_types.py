@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import coerced, is_list
+from diffbench.base.plugins import coerced
 
 Map = dict[str, Any]
 
@@ -18,28 +18,6 @@ PROVENANCE: Mapping[str, Any] = {
     "versions": dict[str, str],
     "threads": int,
 }
-SPEC: Mapping[str, Any] = {
-    **dict.fromkeys(("network", "diffusion", "objective", "training", "sampler", "dataset", "extractor"), Map),
-    "weights": str,
-}
-FACTS: Mapping[str, Any] = {
-    "shape": tuple[int, int, int],
-    "full_size": tuple[int, int],
-    "enlarged_to": tuple[int, int],
-    **dict.fromkeys(("levels", "num_images", "of", "low_size", "parameters", "ssim_window"), int),
-    **dict.fromkeys(("flops_per_evaluation", "flops_per_classifier_evaluation"), int),
-    "num_classes": int | None,
-    "flip": bool,
-    **dict.fromkeys(("nfe", "nfe_max", "nfe_evaluated", "classifier_evaluations", "held_out_accuracy"), float),
-    **dict.fromkeys(("histogram_bits_per_dim", "uniform_bits_per_dim"), float | None),
-    **dict.fromkeys(("resize", "split", "trained_on", "weights_sha256"), str),
-    "images_sha256": str | None,
-    **dict.fromkeys(("given", "low_res"), Map | None),
-}
-"""The types of those `facts` that are read again."""
-
-POSITIVE = ("shape", "full_size", "levels", "num_images", "low_size", "num_classes")
-
 SCORE: Mapping[str, Any] = {
     **dict.fromkeys(("benchmark", "metric", "covers"), str),
     **dict.fromkeys(("model", "sampler", "protocol"), str | None),
@@ -54,20 +32,13 @@ MOST = 10**300
 
 
 def require_provenance(content: Mapping[str, Any], source: Path) -> None:
-    """Raise UserError if a value in a provenance does not have the type that stages write."""
+    """Raise UserError if a value in a provenance does not have the type that stages write.
+
+    What is inside `spec` and `facts` is checked by the classes of jobs and facts, when they are read.
+    """
     _require({key: content[key] for key in PROVENANCE if key in content}, PROVENANCE, f"{source}: ")
-    spec = content.get("spec", {})
-    _require({key: spec[key] for key in SPEC if key in spec}, SPEC, f"{source}: spec.")
-    if "facts" not in content:
-        return
-    facts = {key: content["facts"][key] for key in FACTS if key in content["facts"]}
-    _require(facts, FACTS, f"{source}: facts.")
-    for key in POSITIVE:
-        values = facts.get(key)
-        if values is not None and min(values if is_list(values) else [values]) < 1:
-            raise UserError(f"{source}: facts.{key}: {values!r} is not positive")
-    if facts.get("low_res"):
-        require_provenance({"facts": facts["low_res"]}, source)
+    given = content.get("facts", {}).get("given", {})
+    _require({"given": given}, {"given": Map | None}, f"{source}: facts.")
 
 
 def require_score(record: Mapping[str, Any], source: Path) -> None:

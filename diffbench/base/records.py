@@ -32,18 +32,21 @@ class Row:
 ROW_KEYS = tuple(item.name for item in fields(Row))
 """The keys that identify a table row. Every record has all of them; one that does not apply is null."""
 
-PLACE = ("model", "sampler", "steps")
+NAMING_KEYS = ("model", "sampler", "steps")
 """The keys that name a row in a folder of results and in messages."""
 
 SEEDS = ("train_seed", "sample_seed")
 """The keys in which the records of one row differ."""
 
-SET_KEYS = (*PLACE, *SEEDS)
+SET_KEYS = (*NAMING_KEYS, *SEEDS)
 """The keys that tell apart sample sets with the same number of images and the same guidance."""
 
 
 NORMAL_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
+
+FEWEST_SEEDS = 3
+"""The fewest seeds whose spread gives a useful interval: with two, Student's quantile is 12.7."""
 
 
 @dataclass(frozen=True)

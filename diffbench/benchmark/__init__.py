@@ -1,1 +1,1 @@
-"""The benchmark: what a YAML file means, as entries, rows, jobs and the paths of results."""
+"""The benchmark: the meaning of its YAML file, as entries, rows, jobs and paths of results."""

@@ -1,4 +1,4 @@
-"""A validated benchmark: its entries as parts, and the sample sets and weights that its runs need."""
+"""A validated benchmark: its entries as parts, and lists of the sample sets and weights that its runs need."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
 from diffbench.benchmark.entries import Bound, Execution, Model, NoisyClassifier, Run, SamplerEntry
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.sample import Sampling
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A validated benchmark; jobs.py says what the stages are asked for it.
+    """A validated benchmark, from whose entries jobs.py makes the jobs of the stages.
 
-    left_out: combinations of a grid that mean nothing, and why.
+    left_out: combinations of a grid that have no meaning, each with the reason.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Benchmark:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def variant(self, name: str) -> Model:
-        """Return the model that a sample set names: an entry, or one at a scale of a sweep ("adm_g@0.5")."""
+        """Return the model that a sample set names: an entry, or an entry at another guidance scale ("adm_g@0.5")."""
         entry, _, scale = name.partition("@")
         return self.models[entry].scaled(float(scale)) if scale else self.models[entry]
 
     def _variants(self, run: Run) -> list[str]:
-        """Return the names of a run's models, guided ones at every scale of its sweep."""
+        """Return the names of a run's models; a guided one has a name for each of the run's guidance scales."""
         found: list[str] = []
         for name in run.models:
             model = self.models[name]
@@ -52,7 +52,7 @@ class Benchmark:
         return found
 
     def _keys_of(self, run: Run) -> list[tuple[str, str, int, int, int]]:
-        """Return what tells a run's sample sets apart; an adaptive sampler has one where others have one per steps."""
+        """Return the coordinates of a run's sample sets. An adaptive sampler has one set for all numbers of steps."""
         found = product(self._variants(run), run.samplers, run.steps, run.train_seeds, run.sample_seeds)
         return list(
             dict.fromkeys(
@@ -62,12 +62,18 @@ class Benchmark:
         )
 
     def sample_sets(self) -> list[SampleSet]:
-        """Return the table's rows in the order of the file. Raises: UserError where two runs disagree on one row."""
+        """Return the table's rows in the order of the file. Raises: UserError if two runs disagree on one row."""
         return self._rows([run for run in self.runs if run.in_table])
 
     def compared_sets(self) -> list[SampleSet]:
-        """Return the rows of runs that stand in no table. Raises: UserError where two runs disagree on one row."""
+        """Return the rows of runs that are in no table. Raises: UserError if two runs disagree on one row."""
         return self._rows([run for run in self.runs if not run.in_table])
+
+    @property
+    def compares_fid(self) -> bool:
+        """Whether a set of a comparison is scored by FID, which the comparison's figure shows."""
+        names = {name for row in self.compared_sets() for name in row.protocols}
+        return any("fid" in self.protocols[name][1].metrics for name in names)
 
     def _rows(self, runs: Sequence[Run]) -> list[SampleSet]:
         found: dict[tuple, SampleSet] = {}
@@ -84,7 +90,7 @@ class Benchmark:
         return list(found.values())
 
     def low_res_set(self, row: SampleSet) -> SampleSet | None:
-        """Return the sample set that an upsampler's is made from; None for other models and for real images."""
+        """Return the sample set that an upsampler starts from; None for other models and for real images."""
         source = self.variant(row.model).low_res
         if source is None or source.sampler is None or source.steps is None:
             return None
@@ -95,25 +101,26 @@ class Benchmark:
     def sampled_sets(self) -> list[SampleSet]:
         """Return the table's rows and, after them, the sample sets that their upsamplers start from.
 
-        Raises: UserError where such a set is asked for in two numbers of images.
+        Raises: UserError if such a set is needed with two numbers of images.
         """
         return self._with_sources(self.sample_sets())
 
     def sets_apart(self) -> list[SampleSet]:
-        """Return the sample sets, sources of upsamplers included, of runs in no table that the table's do not hold.
+        """Return the sample sets of runs that are in no table, except those that the table has too.
 
-        Of equal coordinates, those of another number of images are another set.
+        The sets that upsamplers start from are included. A set that is asked for with two numbers of images is two
+        sets.
         """
-        held = {(row.coordinates, row.num_images) for row in self.sampled_sets()}
+        held = {row.key for row in self.sampled_sets()}
         asked = self._with_sources(self.compared_sets())
-        return [row for row in asked if (row.coordinates, row.num_images) not in held]
+        return [row for row in asked if row.key not in held]
 
     def all_sets(self) -> list[SampleSet]:
-        """Return every sample set that a run needs, in a table or not."""
+        """Return every sample set that the runs need, in a table or not."""
         return self.sampled_sets() + self.sets_apart()
 
     def _with_sources(self, found: list[SampleSet]) -> list[SampleSet]:
-        for row in found:  # grows: a cascade may have more than two stages
+        for row in found:  # The list grows in the loop, since a cascade may have more than two stages.
             needed = self.low_res_set(row)
             if needed is None:
                 continue
@@ -128,7 +135,7 @@ class Benchmark:
         return found
 
     def upsampling_rows(self) -> list[SampleSet]:
-        """Return the rows of those runs that have an upsampler among their models, beside what it is compared with."""
+        """Return all rows of the runs that have an upsampler, which is compared with the run's other models."""
         compared = {
             key
             for run in self.runs
@@ -138,7 +145,7 @@ class Benchmark:
         return [row for row in self.sample_sets() if row.coordinates in compared]
 
     def labelled(self, model: str) -> bool:
-        """Return whether a model's samples have labels; those of an upsampler are its low-resolution images'."""
+        """Return whether a model's samples have labels. An upsampler's have those of its low-resolution images."""
         entry = self.variant(model)
         if entry.low_res is None:
             return entry.labels is not None
@@ -146,11 +153,11 @@ class Benchmark:
             try:
                 return self.dataset.num_classes is not None
             except UserError:
-                return True  # a folder that is not here yet; the stage that needs its labels will say
+                return True  # The data are not here yet. The stage that needs labels will report if there are none.
         return self.labelled(entry.low_res.model)
 
     def shrunk_sizes(self) -> list[int]:
-        """Return the heights at which jobs need the data set beside its own."""
+        """Return the heights, other than the data set's own, at which jobs need the data set."""
         used = [self.variant(row.model) for row in self.all_sets()]
         sizes = [self.models[name].size for name, _ in self.used_models()]
         sizes += [self.classifiers[name].size for name, _ in self.trained_classifiers()]
@@ -162,27 +169,27 @@ class Benchmark:
         return list(dict.fromkeys((self.variant(row.model).of, row.train_seed) for row in self.all_sets()))
 
     def trained_models(self) -> list[tuple[str, int]]:
-        """Return those of them that are trained here."""
+        """Return the used models that are trained here, as (model, train seed) pairs."""
         return [(name, seed) for name, seed in self.used_models() if self.models[name].checkpoint is None]
 
     def converted_models(self) -> list[str]:
-        """Return the models whose checkpoint has no record and becomes an artifact first."""
+        """Return the used models whose checkpoint has no record, so that it is first converted to an artifact."""
         found = dict.fromkeys(name for name, _ in self.used_models())
         checkpoints = {name: self.models[name].checkpoint for name in found}
         return [name for name, checkpoint in checkpoints.items() if checkpoint and checkpoint.facts is None]
 
     def bounded_models(self) -> list[tuple[str, int]]:
-        """Return the (model, train seed) pairs that have a bound: those that are sampled as they were trained.
+        """Return the (model, train seed) pairs with a bound: models at full size, without guidance, and no upsamplers.
 
-        Guidance changes the distribution, and its likelihood is not what the network's bound says. An upsampler's would
-        be that of an image given a smaller one, and a smaller model's that of other images: they do not compare.
+        Guidance changes the distribution, so the network's bound would not be that of its samples. An upsampler's bound
+        is of an image given a smaller one, and a smaller model's is of other images, so they cannot be compared.
         """
         rows = [(self.variant(row.model), row.train_seed) for row in self.sample_sets()]
         own = [(model, seed) for model, seed in rows if model.size is None and model.low_size is None]
         return list(dict.fromkeys((model.name, seed) for model, seed in own if model.guidance is None))
 
     def ablations(self) -> dict[str, dict[str, str]]:
-        """Return what tells apart the models that have a bound, as the columns of table3 say it."""
+        """Return the choices in which models with a bound differ, by model and by the column of table3."""
         models = [self.models[name] for name in dict.fromkeys(name for name, _ in self.bounded_models())]
         return {
             model.name: {
@@ -197,7 +204,7 @@ class Benchmark:
         }
 
     def trained_classifiers(self) -> list[tuple[str, int]]:
-        """Return those of the classifiers that are trained here."""
+        """Return the used classifiers that are trained here, as (classifier, train seed) pairs."""
         return [(name, seed) for name, seed in self.used_classifiers() if self.classifiers[name].checkpoint is None]
 
     def used_classifiers(self) -> list[tuple[str, int]]:
@@ -212,22 +219,22 @@ class Benchmark:
 
     @property
     def data_path(self) -> Path | None:
-        """Where the data set is read from, None where it ships with a package."""
+        """The path of the data set; None if it ships with a package."""
         path = self.dataset.path
         return Path(path) if isinstance(path, str) else None
 
     def needs_weights(self, extractor: str) -> bool:
-        """Return whether an extractor is trained by the workflow."""
+        """Return whether the workflow trains an extractor."""
         return bool(type(self.extractors[extractor][1]).needs_weights)
 
     def upsamples_real(self, row: SampleSet) -> bool:
-        """Return whether a sample set is of real images, upsampled."""
+        """Return whether a sample set consists of upsampled real images."""
         source = self.variant(row.model).low_res
         return source is not None and source.model == REAL
 
 
 UNKNOWN = "unknown"
-"""In the place of what a checkpoint does not record."""
+"""The value of a column that a checkpoint does not record."""
 
 
 def _t_drawn(objective: Any) -> str:

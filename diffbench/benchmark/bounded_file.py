@@ -1,4 +1,4 @@
-"""Small files that others wrote, read whole and no further than a bound."""
+"""A reader of small files by others, which refuses files above a size."""
 
 import stat
 from pathlib import Path
@@ -7,9 +7,9 @@ from diffbench.base.errors import UserError
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file that has at most so many. Raises: UserError naming the file otherwise."""
+    """Return the bytes of a file. Raises: UserError naming it if it has more than `most`, or is no regular file."""
     try:
-        # Of a pipe that nobody writes to, or a device, there is no end.
+        # A read of a device, or of a pipe that nobody writes to, would never end.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{path}: not a file")
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""What a configuration says of sizes: smaller models, upsamplers, where their images come from; and what cannot be."""
+"""Readers and checks of the keys for image sizes: smaller models, upsamplers, and the images they start from."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,10 @@ from diffbench.jobs.sample import LowRes
 
 
 def sizes_of(entry: Mapping[str, Any], network_name: str, network: Any, where: str) -> tuple[int | None, int | None]:
-    """Return the heights of the images that a model makes (None: the data set's) and is given (None: it is given none).
+    """Return two heights: of the images that a model makes, and of those that it starts from.
 
-    Raises: UserError where the network is not made for it, or the second is not below the first.
+    The first is None if it is the data set's; the second is None if the model is no upsampler.
+    Raises: UserError if the network does not fit, or the second is not below the first.
     """
     size, low_size = size_of(entry, "size", where), size_of(entry, "low_size", where)
     if low_size is not None and not network.upsamples:
@@ -28,7 +29,7 @@ def sizes_of(entry: Mapping[str, Any], network_name: str, network: Any, where: s
 
 
 def low_res_of(entry: Mapping[str, Any], low_size: int | None, where: str) -> LowRes | None:
-    """Return where an upsampler's images come from, None where its entry only trains it. Raises: UserError."""
+    """Return where an upsampler's low-resolution images come from; None if the entry lacks it. Raises: UserError."""
     given = entry.get("low_res")
     if low_size is not None and entry.get("labels") is not None:
         raise UserError(f"{where}.labels: an upsampler's labels come with its low-resolution images; leave it out")
@@ -40,7 +41,7 @@ def low_res_of(entry: Mapping[str, Any], low_size: int | None, where: str) -> Lo
 
 
 def check_cascades(benchmark: Benchmark) -> None:
-    """Refuse upsamplers that are sampled from nothing, or from what does not fit them. Raises: UserError."""
+    """Raise UserError if an upsampler that is sampled has no images to start from, or they do not fit it."""
     for model in benchmark.models.values():
         if model.low_res is not None and model.low_res.model != REAL:
             _check_base(benchmark, model, model.low_res, f"models.{model.name}.low_res")

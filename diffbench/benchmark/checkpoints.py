@@ -1,4 +1,4 @@
-"""What a configuration says of checkpoints, weights that are not trained here: what they record, and what cannot be."""
+"""Readers and checks of `checkpoint` entries, which name weights that are not trained here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import configure
-from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.plugins import coerced, configure
+from diffbench.base.provenance_file import Recorded, provenance_path, read_provenance
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Checkpoint, Model, NoisyClassifier
@@ -15,33 +15,38 @@ from diffbench.jobs.weights_facts import WeightsFacts
 
 TRAINING_KEYS = ("objective", "training")
 PART_KEYS = ("network", "objective")
-"""Keys whose value may be a part's name alone."""
+"""Keys whose value may be just a part's name."""
+SPEC_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("network", "diffusion", "objective", "training"), dict[str, Any]),
+    "weights": str,
+}
+"""The types of the keys in a checkpoint's recorded spec that describe its model."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What an entry's `checkpoint` may say, if it is more than a path; key: as Checkpoint's."""
+    """The keys of an entry's `checkpoint`, if it is more than a path. key: as in Checkpoint."""
 
     path: str
     key: str | None = None
 
 
 def found_file(path: Path) -> Path | None:
-    """Return the absolute path of a file, None where there is none."""
+    """Return the absolute path of a file; None if it does not exist."""
     try:
         return path.absolute() if path.is_file() else None
-    except (OSError, ValueError):  # a name that is too long, or has a zero byte
+    except (OSError, ValueError):  # The name is too long, or has a zero byte.
         return None
 
 
 def adopted(
     entry: Mapping[str, Any], where: str, diffusion_keys: Sequence[str]
 ) -> tuple[dict[str, Any], Checkpoint | None]:
-    """Return an entry, completed by what stands beside its checkpoint, and the checkpoint; None where it has none.
+    """Return an entry, completed from its checkpoint's record, and the checkpoint (None if the entry has none).
 
-    A file without a record beside it (a network of one's own, saved by whatever trained it) is described by the entry.
-    diffusion_keys: of the process, that such an entry may have.
-    Raises: UserError for a file that is not there, and where entry and record contradict each other.
+    If there is no record beside the file (weights that another program saved), the entry itself must describe them.
+    diffusion_keys: the keys of the diffusion process that such an entry may have.
+    Raises: UserError if the file does not exist, or if entry and record contradict each other.
     """
     given = entry.get("checkpoint")
     if given is None:
@@ -56,9 +61,9 @@ def adopted(
     if not provenance_path(file).is_file():
         return _own(entry, where, path), Checkpoint(asked.path, str(file), asked.key)
     if asked.key is not None:
-        raise UserError(f"{where}.checkpoint.key: {path} was imported and holds a model's tensors alone; leave it out")
+        raise UserError(f"{where}.checkpoint.key: {path} was imported and holds only a model's tensors; leave it out")
     provenance = read_provenance(file)
-    recorded, facts = _recorded(provenance["spec"], diffusion_keys), WeightsFacts.recorded(provenance)
+    recorded, facts = _recorded(provenance, diffusion_keys), WeightsFacts.recorded(provenance)
     own = {
         key: {"name": entry[key]} if key in PART_KEYS and isinstance(entry[key], str) else entry[key] for key in entry
     }
@@ -84,15 +89,19 @@ def _own(entry: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
     return dict(entry)
 
 
-def _recorded(spec: Mapping[str, Any], diffusion_keys: Sequence[str]) -> dict[str, Any]:
-    """Return what a provenance's spec says in the words of an entry."""
+def _recorded(provenance: Recorded, diffusion_keys: Sequence[str]) -> dict[str, Any]:
+    """Return a provenance's spec in the form of an entry. Raises: UserError if a value has another type."""
+    spec = provenance["spec"]
+    for key, kind in SPEC_TYPES.items():
+        if key in spec:
+            coerced(spec[key], kind, f"{provenance.source}: spec.{key}")
     found = {"network": dict(spec["network"])}
     found |= {key: spec["diffusion"][key] for key in diffusion_keys if key in spec["diffusion"]}
     return found | {key: spec[key] for key in (*TRAINING_KEYS, "low_size", "weights") if key in spec}
 
 
 def _agree(given: Any, recorded: Any, where: str, path: Path) -> None:
-    """Refuse a given value that a record contradicts; of maps, only what is given counts."""
+    """Raise UserError if a record contradicts a given value. In maps, only the given keys are compared."""
     if isinstance(given, Mapping) and isinstance(recorded, Mapping):
         for key in given:
             if key in recorded:
@@ -106,14 +115,14 @@ def _plain(value: Any) -> Any:
 
 
 def _completed(recorded: Any, given: Any) -> Any:
-    """Return a record with what is given besides, which configure then accepts or refuses."""
+    """Return a record with the other keys that are given, which `configure` later accepts or refuses."""
     if not (isinstance(given, Mapping) and isinstance(recorded, Mapping)):
         return recorded
     return {**given, **{key: _completed(recorded[key], given.get(key)) for key in recorded}}
 
 
 def check_checkpoints(benchmark: Benchmark) -> None:
-    """Refuse checkpoints of other data than the benchmark's, and what one training cannot give. Raises: UserError."""
+    """Raise UserError if a checkpoint is of other data than the benchmark's, or is used with several training seeds."""
     recorded = [
         (f"{section}.{item.name}.checkpoint", item, item.checkpoint.facts)
         for section, entries in (("models", benchmark.models), ("classifiers", benchmark.classifiers))
@@ -136,7 +145,7 @@ def check_checkpoints(benchmark: Benchmark) -> None:
                 f"runs: {row.model} with train_seeds {sorted(found)}: its checkpoint is one training, and several "
                 "seeds would repeat it; give it a run with one"
             )
-        # Smaller images are enlarged before they are scored, to a size that only a record of this data set tells.
+        # Smaller images are enlarged before they are scored. The size for this is known only from a record.
         facts = model.checkpoint.facts
         if row.protocols and model.size is not None and facts is not None and facts.full_size is None:
             raise UserError(
@@ -147,7 +156,7 @@ def check_checkpoints(benchmark: Benchmark) -> None:
 
 @dataclass(frozen=True)
 class Data:
-    """What a data set's images are: height, width and channels, and how many grey levels and classes they have."""
+    """The kind of a data set's images. shape: height, width and channels. levels: the number of grey levels."""
 
     shape: tuple[int, int, int]
     levels: int
@@ -155,7 +164,7 @@ class Data:
 
 
 def _data_of(dataset: Any) -> Data | None:
-    """Return what the images of the data set are, None where the data are not here yet."""
+    """Return the kind of a data set's images; None if the data are not here yet."""
     try:
         shape = dataset.shape or dataset.open("test").shape
         return Data(tuple(shape), dataset.levels, dataset.num_classes)

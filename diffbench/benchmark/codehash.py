@@ -1,7 +1,7 @@
-"""A hash of the code that a job runs: its module and, in turn, every module of this project that it imports.
+"""A hash of the code that a job runs: its modules and every module of this project that they import, in turn.
 
-Taken over the source without comments, blank lines and docstrings, so that rewording re-runs nothing, and not over the
-syntax tree, whose form differs between versions of Python.
+The hash covers the source without comments, blank lines and docstrings, so that rewording runs no job again. It is
+not a hash of the syntax tree, because its form differs between versions of Python.
 """
 
 import ast
@@ -17,14 +17,14 @@ from pathlib import Path
 PACKAGE_ROOT = Path(__file__).parents[2]
 
 EXCLUDED = frozenset({"diffbench.base.progress", "diffbench.base.errors"})
-"""Modules that cannot change a byte of an artifact: the display of progress and messages of errors."""
+"""Modules that cannot change a byte of an artifact: the display of progress, and the class of errors."""
 
 
 def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
-    """Return a hash (16 hexadecimal digits) of modules and of what they import from the package or beside themselves.
+    """Return a hash (16 hexadecimal digits) of modules and of what they import from diffbench or the user's project.
 
-    modules: dotted names, e.g. the stage's module and the modules of the parts that a job chose by name. The package of
-    such a part counts also where it is installed; what it imports of other packages does not.
+    modules: dotted names, e.g. the stage's module and the modules of the parts that a job chose by name. If such a part
+    is in an installed package, that package counts too; other installed packages that it imports do not count.
     """
     named = frozenset(name.split(".")[0] for name in modules)
     root = Path(root)
@@ -36,7 +36,7 @@ def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
         if path is None:
             continue
         found[name] = path
-        # Importing a module of one's own runs the packages around it; this one's hold nothing but text.
+        # An import of a user's module also runs the packages around it. Those of diffbench cannot change a result.
         parents = name.split(".")[:-1] if not name.startswith("diffbench.") else []
         pending += [".".join(parents[: i + 1]) for i in range(len(parents))]
         pending += _imports(path, name, path.stat().st_mtime_ns)
@@ -48,7 +48,7 @@ def code_hash(modules: Sequence[str], root: Path | str = PACKAGE_ROOT) -> str:
 
 
 def _source(name: str, root: str, named: frozenset[str]) -> Path | None:
-    """Return the file of a module below `root`, the working directory or a named package; None for other libraries."""
+    """Return the file of a module in `root`, the working directory or a named package; None for other libraries."""
     for folder in dict.fromkeys((root, str(Path.cwd()))):
         stem = Path(folder, *name.split("."))
         for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
@@ -61,8 +61,8 @@ def _source(name: str, root: str, named: frozenset[str]) -> Path | None:
 
 @cache
 def _importable_project(name: str, installed_too: bool) -> Path | None:
-    """Return the file of a module of the user's own elsewhere on the path, or of an installed one where it counts."""
-    # The top-level name first: to find a dotted name, Python imports what stands before the dot.
+    """Return the file of a user's module elsewhere on Python's path, or of an installed one if that counts too."""
+    # Look for the top-level name first, because Python imports the part before the dot to find a dotted name.
     top = name.split(".")[0]
     try:
         found = importlib.util.find_spec(top)
@@ -79,7 +79,7 @@ def _importable_project(name: str, installed_too: bool) -> Path | None:
 
 @cache
 def _imports(path: Path, name: str, _modified: int) -> tuple[str, ...]:
-    """Return the dotted names that a file imports, anywhere in it; `from a import b` may mean module a.b."""
+    """Return the dotted names that a file imports anywhere in it. `from a import b` gives both a and a.b."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):

@@ -1,10 +1,12 @@
-"""What the entries of a benchmark's file say, each as one dataclass: settings, runs, models and what goes with them."""
+"""Entries of a benchmark's file as dataclasses: settings, runs, models, samplers, classifiers and checkpoints."""
 
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
+from diffbench.base.names import SplitName
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.model import Weights
 from diffbench.jobs.sample import LARGEST_BATCH, LowRes
 from diffbench.jobs.weights_facts import WeightsFacts
@@ -14,12 +16,13 @@ from diffbench.jobs.weights_facts import WeightsFacts
 class Bound:
     """How the variational bound is evaluated.
 
-    splits: whose images are coded, test among them. timesteps: terms evaluated per image, in strata over the chain;
-    null evaluates all. num_images: of each split, evenly spread over it; null takes all. reconstructions: test images
-    whose progressive reconstructions are kept, to be shown. micro_batch: images the network sees at once.
+    splits: the splits whose images are evaluated; test must be one of them. timesteps: the number of terms that are
+    evaluated per image, in strata over the chain; null evaluates all. num_images: the number of images of each split,
+    evenly spread over it; null takes all. reconstructions: the number of test images whose progressive reconstructions
+    are kept for figures. micro_batch: the number of images that the network sees at once.
     """
 
-    splits: tuple[Literal["test", "train"], ...] = ("test", "train")
+    splits: tuple[SplitName, ...] = ("test", "train")
     timesteps: int | None = None
     num_images: int | None = None
     reconstructions: int = 8
@@ -44,11 +47,11 @@ class Bound:
 
 @dataclass(frozen=True)
 class Run:
-    """A block of the table: every model with every sampler at every number of steps, seed by seed.
+    """A block of the table: every model with every sampler at every number of steps and with every seed.
 
-    guidance_scales: its guided models are sampled at each of these scales in the place of their own.
-    in_table: whether its rows stand in the tables; those of a comparison do not, and their sample sets, where the table
-    has none like them, lie apart.
+    guidance_scales: guided models are sampled at each of these scales instead of their own.
+    in_table: whether the rows are in the tables. Those of a comparison are not, and their sample sets, if the table
+    does not have them already, are in a separate tree.
     """
 
     models: tuple[str, ...]
@@ -64,10 +67,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Execution:
-    """How jobs are cut and where they run; nothing here changes what is computed, but for the thread count.
+    """How and where jobs run. None of it changes a result, except the number of threads.
 
-    threads: per job, fixed, since results depend on it. device: auto takes CUDA when there is one. checkpoint_every:
-    training steps between checkpoints.
+    threads: the number per job, which is fixed because results depend on it. device: auto takes CUDA if there is one.
+    checkpoint_every: training steps between checkpoints.
     """
 
     threads: int = 1
@@ -82,7 +85,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Guidance:
-    """How a model is pushed towards labels while it is sampled: a part, and the entry of the classifier it uses."""
+    """How sampling is pushed towards labels. part: the rule. classifier: the entry of the classifier that it uses."""
 
     name: str
     part: Any
@@ -90,7 +93,7 @@ class Guidance:
 
     @property
     def needs_classifier(self) -> bool:
-        """Whether it follows a classifier's gradient."""
+        """Whether the rule uses a classifier's gradient."""
         return bool(type(self.part).needs_classifier)
 
 
@@ -98,9 +101,9 @@ class Guidance:
 class Checkpoint:
     """Weights that are not trained here.
 
-    path: as it was given; file: the same, absolute. key: where they stand in a file that holds more. facts: of the
-    data they were made for, where a record beside the file tells; without one, its weights become an artifact before
-    they are used.
+    path: as it was given. file: the same path, absolute. key: the entry of the file that holds the weights, if it holds
+    more. facts: those in the record beside the file. If there is no record, facts is None, and the stage convert first
+    makes an artifact of the weights.
     """
 
     path: str
@@ -111,9 +114,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class NoisyClassifier:
-    """A classifier's entry, its parts built: network, the process whose noise it knows, training, which weights.
+    """A classifier's entry with its parts.
 
-    size: as a model's. checkpoint: likewise; training is then None where no record tells.
+    diffusion: the process whose noise it was trained with. size and checkpoint: as a model's. training: None if there
+    is a checkpoint whose record does not give it.
     """
 
     name: str
@@ -128,21 +132,21 @@ class NoisyClassifier:
 
 @dataclass(frozen=True)
 class SamplerEntry:
-    """A sampler's entry: the part, the time grid that it walks, and what stands for t between the trained levels.
+    """A sampler's entry: the part, its time grid, and the t that the network gets between the trained noise levels.
 
-    grid: uniform, ddim, quadratic, karras or log_snr, with options behind, or sections ("10,15,20"). off_grid: refuse,
-    nearest or interpolate. left_out: what a file of its options says and is not taken over, and why.
+    grid: uniform, ddim, quadratic, karras or log_snr, with options after it, or sections ("10,15,20"). off_grid:
+    refuse, nearest or interpolate. left_out: options in its configuration file that are not used, with the reasons.
     """
 
     name: str
     part: Any
     grid: str = "uniform"
-    off_grid: Literal["refuse", "nearest", "interpolate"] = "refuse"
+    off_grid: OffGrid = "refuse"
     left_out: str = ""
 
     @property
     def adaptive(self) -> bool:
-        """Whether it chooses its own steps: its rows have 0 for their number."""
+        """Whether the sampler chooses its own steps. Its rows then have 0 steps."""
         return self.part.adaptive
 
     @property
@@ -151,9 +155,9 @@ class SamplerEntry:
         return self.part.needs_error
 
     def spacing(self, steps: int) -> str:
-        """Return the spacing of a chain of so many steps: "25" (uniform), "ddim25", "karras25 rho=5", or the sections.
+        """Return the spacing of a chain of `steps`: "25" (uniform), "ddim25", "karras25 rho=5", or the sections.
 
-        An adaptive sampler is given the whole training chain, whose ends it goes between.
+        For an adaptive sampler it is "", the whole training chain: the sampler goes from one end of it to the other.
         """
         name, _, options = self.grid.partition(" ")
         if self.adaptive:
@@ -165,13 +169,13 @@ class SamplerEntry:
 
 @dataclass(frozen=True)
 class Model:
-    """A model's entry, its parts built: network, diffusion, objective, training, and which weights are used.
+    """A model's entry with its parts.
 
-    of: the model whose weights these are, its own name where it is trained itself. labels: how those of samples are
-    chosen; None where it takes none. size: the height of the images that
-    it makes, where that is not the data set's own. low_size: of those that an upsampler is given. low_res: where they
-    come from while it is sampled, and their labels with them. checkpoint: where the weights are, if they are not
-    trained here; objective and training are then None where no record tells.
+    weights: ema or raw. of: the model whose weights these are; its own name if it is trained itself. labels: how labels
+    of samples are chosen; None if it takes none. size: the height of the images that it makes; None for the data set's.
+    low_size: the height of the images that an upsampler starts from. low_res: where they and their labels come from.
+    checkpoint: where the weights are, if they are not trained here; objective and training are then None if no record
+    gives them.
     """
 
     name: str
@@ -191,9 +195,9 @@ class Model:
     checkpoint: Checkpoint | None = None
 
     def scaled(self, scale: float) -> "Model":
-        """Return the model guided at another scale; its name, a folder's, tells it apart from the entry's own.
+        """Return the model guided at another scale. Its name, which is also a folder's, has the scale at its end.
 
-        Raises: ValueError, TypeError where the guidance does not take it.
+        Raises: ValueError or TypeError if the guidance does not accept the scale.
         """
         assert self.guidance is not None
         part = dataclasses.replace(self.guidance.part, scale=scale)

@@ -1,7 +1,7 @@
-"""Files that no job makes: pictures, weights and references of others, and what a tree of results remembers of them.
+"""Files that no job makes (pictures, weights and references by others), and what a tree of results records of them.
 
-Such a file is part of a spec by its content. A clone that has what was made from it need not have the file itself: the
-record of what was made says which content that was.
+A spec contains the hash of such a file's content. A clone that has the artifacts made from it does not need the file
+itself, because their records contain the hash.
 """
 
 import ast
@@ -22,9 +22,9 @@ Spec = dict[str, Any]
 
 
 def glanced(record: Path) -> dict[str, Any]:
-    """Return what a record says, nothing where it is missing or no map: the stage that reads it will say what is wrong.
+    """Return a record's content; an empty one if the record is missing or damaged, which a stage that reads it reports.
 
-    Its digest is not looked at, so that a start of the workflow reads hundreds of them in no time.
+    The digest is not checked, so that the workflow can read hundreds of records at its start.
     """
     with suppress(OSError, ValueError, RecursionError):
         held = json.loads(record.read_text())
@@ -36,7 +36,7 @@ def glanced(record: Path) -> dict[str, Any]:
 def snakemake_record(home: Path, path: str) -> Path:
     """Return where Snakemake keeps its own record of a file.
 
-    Its name is the path in base64, cut into folders where it is longer than a name may be.
+    Its name is the path in base64; if that is too long for a file's name, it is cut into folders.
     """
     name = base64.urlsafe_b64encode(path.encode()).decode()
     pieces = [name[start : start + 254] for start in range(0, len(name), 254)]
@@ -44,7 +44,7 @@ def snakemake_record(home: Path, path: str) -> Path:
 
 
 def snakemake_specs(home: Path, path: str) -> list[Spec]:
-    """Return the specs that Snakemake's own record of a file holds: one, or none where it has no record of it."""
+    """Return the specs in Snakemake's own record of a file; an empty list if there is no record or no spec in it."""
     try:
         texts = json.loads(snakemake_record(home, path).read_text())["params"]
         return [json.loads(ast.literal_eval(text)) for text in texts]
@@ -53,10 +53,10 @@ def snakemake_specs(home: Path, path: str) -> list[Spec]:
 
 
 class Foreign:
-    """The files of others that a benchmark names, each read once.
+    """The files by others that a benchmark names. Each is read once.
 
-    home: the folder that holds the benchmark's `results`. root: the project's. notice: told, once each, of files that
-    are not here while what was made from them is.
+    home: the folder that holds the benchmark's `results`. root: the project's folder. notice: called with a message for
+    each file that is missing although artifacts made from it exist.
     """
 
     def __init__(self, home: Path, root: Path, notice: Callable[[str], object]):
@@ -65,9 +65,10 @@ class Foreign:
         self._found: dict[Path, str | None] = {}
 
     def digest(self, path: Path, where: str, made: str | None = None, source: str = "") -> str:
-        """Return the digest of a file. made, source: an artifact whose record remembers its content, and as what.
+        """Return the digest of a file.
 
-        where: its place in the configuration. Raises: UserError where it is neither here nor remembered.
+        where: its place in the configuration. made: an artifact whose record has the digest if the file itself is
+        missing, under the name `source`. Raises: UserError if there is neither the file nor a record.
         """
         if path not in self._found:
             self._found[path] = _digest_of(path)
@@ -79,17 +80,17 @@ class Foreign:
         return found
 
     def source(self, dataset: Any, path: Path, made: str) -> str:
-        """Return the hash of the files that a data set is read from. made: the artifact that remembers it."""
+        """Return the hash of the files that a data set is read from. made: the artifact whose record has it too."""
         found = source_of(dataset)
         if found is not None and found == self._read_then(made):
-            # At the first start a download was not here yet: what it brought is what the spec of then is of.
+            # If the first run downloaded the data, its spec says that they were absent, and that spec must stay valid.
             found = self._recorded_source(made)
         elif found is None:
             found = self._remembered(path, made, lambda spec: spec["source"])
         return found or ABSENT
 
     def place(self, path: Path) -> str:
-        """Return a foreign path as the workflow names it: relative inside the project, which may be moved."""
+        """Return a foreign path as the workflow names it: relative inside the project, so that it can be moved."""
         inside = any(path.is_relative_to(folder) for folder in (self.home, self.root))
         return os.path.relpath(path, self.home) if inside else str(path)
 
@@ -99,24 +100,26 @@ class Foreign:
         return None
 
     def _read_then(self, made: str) -> str | None:
-        """Return the hash of what a preparation found when it had read it, as its record holds it."""
-        facts = glanced(self.home / f"{made}.json").get("facts")
+        """Return the hash of the files that the stage prepare has read, which is among the facts of its record."""
+        facts = glanced(provenance_path(self.home / made)).get("facts")
         return facts.get("source") if isinstance(facts, dict) else None
 
     def _remembered(self, path: Path, made: str, recorded: Callable[[Mapping[str, Any]], str]) -> str | None:
-        """Return what the record of an artifact remembers of a foreign path that is not here, None if nothing."""
+        """Return the digest that an artifact's record has for a missing file; None if it has none."""
         for spec in self._recorded_specs(self.home / made):
             try:
                 held = recorded(spec)
             except (LookupError, TypeError):
                 continue
             if isinstance(held, str) and held != ABSENT:
-                self._notice(f"{path} is not here; what was made from it stands, by the hash that was recorded then")
+                self._notice(
+                    f"{path} is not here; results that were made from it are kept, by the hash in their records"
+                )
                 return held
         return None
 
     def _recorded_specs(self, made: Path) -> Iterator[Any]:
-        """Yield the spec in an artifact's record and, for a clone without the artifact, the one in Snakemake's own."""
+        """Yield the spec in an artifact's record, then that in Snakemake's, which a clone has without the artifact."""
         if "spec" in (record := glanced(provenance_path(made))):
             yield record["spec"]
         yield from snakemake_specs(self.home, str(made.relative_to(self.home)))

@@ -1,9 +1,9 @@
-"""A benchmark as a graph of artifacts: where each lies, and all that its content depends on.
+"""A benchmark as a graph of artifacts: the path of each, and everything on which its content depends.
 
-The `spec` of an artifact is what its record holds and what the workflow compares: its job as JSON, with the hash of the
-job's code, and under `upstream` the digest of the spec of every artifact that it is made from. A digest therefore
-names everything upstream, however far. What rests on other weights or samples than the configuration's is out of date
-by itself, and no file in between has to be there to find out.
+The `spec` of an artifact is what its record holds and what the workflow compares. It is the artifact's job as JSON,
+with the hash of the job's code, and under `upstream` the digest of the spec of every artifact that it is made from.
+A digest therefore depends on everything upstream. An artifact that was made from other weights or samples than the
+configuration's is seen to be out of date by its own spec, even if the files in between are gone.
 """
 
 import dataclasses
@@ -16,22 +16,26 @@ from typing import Any
 
 from diffbench.base.digests import sha256, spec_digest
 from diffbench.base.errors import UserError
+from diffbench.base.names import SplitName
+from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT, code_hash
 from diffbench.benchmark.foreign import Foreign, Spec
 from diffbench.benchmark.paths import place_of
-from diffbench.benchmark.rows import SampleSet
-from diffbench.jobs.dataset import Split
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.job import Job
 
 OWN_REFERENCE = "reference_"
-"""What the name of a protocol's own reference begins with, where others name a split."""
+"""The beginning of the name of a protocol's own reference; other protocols name a split."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file, relative to the benchmark's home, and the digest of what it comes from. spec: None if no job made it."""
+    """A file and the digest of what it is made from.
+
+    path: relative to the benchmark's home. spec: None if no job makes the file.
+    """
 
     path: str
     digest: str
@@ -39,26 +43,26 @@ class Artifact:
 
     @property
     def record(self) -> str:
-        """The path of its record."""
+        """The path of the artifact's record."""
         return paths.record(self.path)
 
     @property
     def params(self) -> str:
-        """Its spec as the rule's parameter."""
+        """The artifact's spec as the parameter of its rule."""
         return spec_text(self.spec or {})
 
 
 def spec_text(spec: Spec) -> str:
-    """Return a spec as one text in a fixed order, since Snakemake compares parameters as a set of values.
+    """Return a spec as one text with sorted keys, since Snakemake compares parameters as a set of values.
 
-    It holds the digests of all that is upstream: a file in the middle of the graph that is gone is no reason for
-    Snakemake to run anything, so what rests on it must be seen to be out of date by itself.
+    It holds the digests of everything upstream. Snakemake runs nothing because an intermediate file is gone, so the
+    parameter alone must show that the files made from it are out of date.
     """
     return json.dumps(spec, sort_keys=True)
 
 
 def files_of(artifacts: Artifact | Iterable[Artifact] | None) -> list[str]:
-    """Return the paths of one artifact, of several, or of none."""
+    """Return the paths of artifacts, given one, several or None."""
     return [made.path for made in _several(artifacts)]
 
 
@@ -74,10 +78,10 @@ def _several(artifacts: Artifact | Iterable[Artifact] | None) -> list[Artifact]:
 
 
 class Graph:
-    """Every artifact of a benchmark. Methods take what names one and return it.
+    """Every artifact of a benchmark. Most methods take the names of an artifact and return it.
 
-    home: the folder that holds the benchmark's `results`. root: the project's. notice: told, once each, of foreign
-    files that are not here while what was made from them is.
+    home: the folder that holds the benchmark's `results`. root: the project's folder. notice: called with a message for
+    each file by others that is missing although artifacts made from it exist.
     """
 
     def __init__(
@@ -95,7 +99,7 @@ class Graph:
     # -- data and weights
 
     def data(self, split: str, size: int | None = None) -> Artifact:
-        """Return a split of the data set, at a height of so many pixels or its own."""
+        """Return a split of the data set. size: its height in pixels; None for the data set's own."""
         if size is None:
             return self._artifact(paths.data(split), self.prepare_spec | {"split": split})
         spec = self._spec(jobs.shrink_job(size), data=self.data(split))
@@ -103,7 +107,7 @@ class Graph:
 
     @cached_property
     def prepare_spec(self) -> Spec:
-        """What both splits are prepared by: the data set's options, and the content of what they are read from."""
+        """The spec that prepares both splits: the data set's options, and the hash of its source files."""
         path, job = self.benchmark.data_path, jobs.prepare_job(self.benchmark)
         if path is not None:
             source = self.foreign.source(self.benchmark.dataset, path, paths.data("train"))
@@ -111,7 +115,7 @@ class Graph:
         return self._spec(job)
 
     def read_foreign(self) -> None:
-        """Hash what others made. Raises: UserError naming the file or folder that cannot be read."""
+        """Hash all files by others. Raises: UserError naming the file or folder that cannot be read."""
         self.data("train")
         for name in self.benchmark.extractors:
             self.extractor(name)
@@ -153,7 +157,7 @@ class Graph:
         job = jobs.train_classifier_job(self.benchmark, name, seed)
         return self._artifact(paths.classifier(name, seed), self._spec(job, **sources))
 
-    def terms(self, model: str, seed: int, split: Split) -> Artifact:
+    def terms(self, model: str, seed: int, split: SplitName) -> Artifact:
         """Return the terms of a model's bound on a split."""
         job = jobs.bound_job(self.benchmark, model, split)
         spec = self._spec(job, weights=self.model(model, seed), data=self.data(split))
@@ -162,16 +166,16 @@ class Graph:
     # -- sample sets and their features
 
     @cached_property
-    def in_table(self) -> frozenset[tuple[str, int, int]]:
-        """The sample sets of the tables, and those that their upsamplers start from, as `_key` names them."""
-        return frozenset(map(_key, self.benchmark.sampled_sets()))
+    def _in_table(self) -> frozenset[tuple]:
+        """The keys of the tables' sample sets, and of those that their upsamplers start from."""
+        return frozenset(row.key for row in self.benchmark.sampled_sets())
 
     def tree_of(self, row: SampleSet) -> str:
-        """Return where a sample set, its features and its scores lie: with the table's, or, of a comparison, apart.
+        """Return the folder for a sample set, its features and its scores: the tables' or a comparison's.
 
-        A comparison may ask for another number of images, which paths of the table's sets do not name.
+        Comparisons have other folders because they may use another number of images, which is not in the paths.
         """
-        return paths.RESULTS if _key(row) in self.in_table else paths.compared_tree(row.num_images)
+        return RESULTS if row.key in self._in_table else paths.compared_tree(row.num_images)
 
     @cached_property
     def _rows(self) -> dict[str, SampleSet]:
@@ -181,14 +185,14 @@ class Graph:
         return paths.samples(self.tree_of(row), place_of(row), row.steps)
 
     def row_at(self, tree: str, place: str, steps: paths.Number) -> SampleSet:
-        """Return the sample set that lies at a place of a tree. Raises: UserError where no run asks for such a set."""
+        """Return the sample set at a place in a tree. Raises: UserError if no run asks for such a set."""
         path = paths.samples(tree, place, steps)
         if path not in self._rows:
             raise UserError(f"{path}: no run of this benchmark asks for this sample set; add one to the configuration")
         return self._rows[path]
 
     def low_res(self, row: SampleSet) -> Artifact | None:
-        """Return the images that an upsampler's sample set starts from, None for other models."""
+        """Return the images that an upsampler's sample set starts from; None for other models."""
         model = self.benchmark.variant(row.model)
         if model.low_res is None:
             return None
@@ -196,7 +200,7 @@ class Graph:
         return self.data("test", model.low_size) if below is None else self.samples(below)
 
     def sources_of(self, row: SampleSet) -> dict[str, Artifact]:
-        """Return what a sample set is made from: weights, and a classifier, images and a bound where they are used."""
+        """Return what a sample set is made from: weights and, if they are used, a classifier, images and a bound."""
         model, seed = self.benchmark.variant(row.model), row.train_seed
         sources: dict[str, Artifact | None] = {"weights": self.model(row.model, seed), "low_res": self.low_res(row)}
         if model.guidance is not None and model.guidance.classifier is not None:
@@ -227,7 +231,7 @@ class Graph:
         )
 
     def real_images(self, split: str) -> Artifact:
-        """Return the images of a split, or of the reference that a protocol brings itself (`reference_split`)."""
+        """Return the images of a split, or of a protocol's own reference (see `reference_split`)."""
         if split in ("train", "test"):
             return self.data(split)
         protocol = split.removeprefix(OWN_REFERENCE)
@@ -245,12 +249,12 @@ class Graph:
     # -- scores
 
     def reference_split(self, protocol: str) -> str:
-        """Return the split that a protocol compares with, or its name where it brings a reference of its own."""
+        """Return the split that a protocol compares with, or "reference_" and its name if it has its own reference."""
         part = self.benchmark.protocols[protocol][1]
         return f"{OWN_REFERENCE}{protocol}" if part.reference_file else part.reference
 
     def other_split(self, protocol: str) -> str:
-        """Return the split that a protocol holds out, scored as if it had been sampled."""
+        """Return the split that a protocol holds out. Its images are scored as if they had been sampled."""
         return next(split for split in ("test", "train") if split != self.reference_split(protocol))
 
     def reference(self, protocol: str) -> Artifact:
@@ -273,14 +277,14 @@ class Graph:
         return self._once(("scores", path), lambda: self._artifact(path, self._spec(job, **sources)))
 
     def real_scores(self, protocol: str) -> Artifact:
-        """Return the scores of held-out real images, as many as a protocol's largest sample set has."""
+        """Return the scores of held-out real images. Their number is that of the protocol's largest sample set."""
         held = [row.num_images for row in self.benchmark.sample_sets() if protocol in row.protocols]
         sources = {"features": self.held_out(protocol), "reference": self.reference(protocol)}
         job = jobs.score_job(self.benchmark, protocol, jobs.row_of_real(self.benchmark, max(held)))
         return self._artifact(paths.real_scores(protocol), self._spec(job, **sources))
 
     def pair_sources(self, row: SampleSet) -> dict[str, Artifact]:
-        """Return what upsampled real images are compared by: they, the true ones, and those that they started from."""
+        """Return the sets by which upsampled real images are scored: they, the true and the low-resolution ones."""
         model = self.benchmark.variant(row.model)
         truth, low_res = self.data("test", model.size), self.data("test", model.low_size)
         return {"images": self.samples(row), "truth": truth, "low_res": low_res}
@@ -292,13 +296,13 @@ class Graph:
         return self._artifact(path, self._spec(job, **self.pair_sources(row)))
 
     def bound_scores(self, model: str, seed: int) -> Artifact:
-        """Return the scores of a model itself: its bound, on every split that is coded."""
+        """Return the scores of a model itself: its bound on every split of the settings."""
         terms = [self.terms(model, seed, split) for split in self.benchmark.bound.splits]
         job = jobs.bound_score_job(self.benchmark, model, seed)
         return self._artifact(paths.bound_scores(model, seed), self._spec(job, terms=terms))
 
     def scores_of(self, rows: Sequence[SampleSet]) -> list[Artifact]:
-        """Return the scores of sample sets and, before them, those of real images under the protocols of the tables."""
+        """Return the scores of sample sets and, before them, those of real images under the tables' protocols."""
         held = {protocol for row in self.benchmark.sample_sets() for protocol in row.protocols}
         named = dict.fromkeys(protocol for row in rows for protocol in row.protocols if protocol in held)
         real = [self.real_scores(protocol) for protocol in named]
@@ -306,11 +310,11 @@ class Graph:
         return [*real, *sampled, *(self.pair_scores(row) for row in rows if self.benchmark.upsamples_real(row))]
 
     def bounds(self) -> list[Artifact]:
-        """Return the scores of all models themselves."""
+        """Return the scores of all bounds."""
         return [self.bound_scores(*pair) for pair in self.benchmark.bounded_models()]
 
     def everything(self) -> list[Artifact]:
-        """Return every artifact but tables and figures; those of upsamplers and comparisons are included."""
+        """Return every artifact except tables and figures, including those of upsamplers and comparisons."""
         benchmark = self.benchmark
         rows = benchmark.all_sets()
         found = [self.data(split, size) for split in ("train", "test") for size in (None, *benchmark.shrunk_sizes())]
@@ -326,7 +330,7 @@ class Graph:
         return [made for made in {made.path: made for made in found}.values() if made.spec is not None]
 
     def made_from(self, job: Job, sources: Mapping[str, Artifact | Sequence[Artifact]]) -> Spec:
-        """Return the spec of the job of a table or a figure; sources: what it is made from, by the argument's name."""
+        """Return the spec of a table's or figure's job. sources: what it is made from, by the argument's name."""
         return self._spec(job, **sources)
 
     # -- how specs are made
@@ -344,7 +348,7 @@ class Graph:
         return self._made[key]
 
     def _code_of(self, modules: tuple[str, ...]) -> str:
-        """Return the hash of modules and of the weights that ship beside them under their name."""
+        """Return the hash of modules, and of weights that ship beside a module under its name."""
         if modules not in self._codes:
             beside = [(self.root / module.replace(".", "/")).with_suffix(".safetensors") for module in modules]
             shipped = [sha256(path)[:16] for path in beside if path.is_file()]
@@ -354,10 +358,6 @@ class Graph:
     def _foreign(self, path: Path, where: str, made: str | None = None, source: str = "") -> Artifact:
         """Return a file that no job makes; the arguments are those of Foreign.digest. Raises: UserError."""
         return Artifact(self.foreign.place(path), self.foreign.digest(path, where, made, source))
-
-
-def _key(row: SampleSet) -> tuple[str, int, int]:
-    return place_of(row), row.steps, row.num_images
 
 
 def _digests(source: Artifact | Sequence[Artifact]) -> str | tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""Grids of models: products of what an ablation varies, written compactly; combinations without a meaning are refused.
+"""Grids of models: all combinations of the choices that an ablation varies, except those without a meaning.
 
 grids:
   ddpm: {base: narrow, parameterization: [eps, mu], objective: [simple, vlb], variance: fixed_large, schedule: linear}
 
-makes the models eps-simple-fixed_large-linear and so on, each the base with these four keys. A run names the grid.
+makes the models eps-simple-fixed_large-linear and so on. Each has the base's entry with its own value of these four
+keys. A run names the grid instead of the models.
 """
 
 import math
@@ -20,13 +21,13 @@ AXES = ("parameterization", "objective", "variance", "schedule")
 
 
 class SenselessError(UserError):
-    """A combination that means nothing: of a model an error, of a grid's product left out."""
+    """A combination without a meaning. It is an error in a model's entry, and is left out of a grid."""
 
 
 def check_combination(objective: Any, objective_name: str, diffusion: Any, where: str) -> None:
-    """Refuse an objective beside a variance that it leaves untrained, or that it has nothing to train in.
+    """Raise SenselessError if an objective does not fit the variance.
 
-    Raises: SenselessError.
+    A learned variance needs an objective that trains it. An objective that trains the variance needs a learned one.
     """
     needs = type(objective).needs_variance
     if needs is None or needs == diffusion.learns_variance:
@@ -40,9 +41,9 @@ def check_combination(objective: Any, objective_name: str, diffusion: Any, where
 
 
 def expanded(models: Mapping[str, Any], grids: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
-    """Return the entries of all models, those of grids after the others, and the names that each grid makes.
+    """Return the entries of all models, those of grids last, and the names of each grid's models.
 
-    Two grids may make the same model, of the same base. Raises: UserError.
+    Two grids may make the same model if their base is the same. Raises: UserError if a name has two meanings.
     """
     entries, members = dict(models), {}
     for grid, content in grids.items():

@@ -1,8 +1,8 @@
-"""What is in a tree and is of other settings, code or data, though Snakemake would not make it again.
+"""A guard against results of other settings, code or data that Snakemake would not make again.
 
-Snakemake judges by its own records (.snakemake/metadata). Where they are missing (results that were copied, a pull
-without them), were written anew (--touch), or are not asked (--rerun-triggers mtime), an old table would pass for one
-of a new configuration. The record beside each artifact says what it is really of.
+Snakemake judges by its own records (.snakemake/metadata). An old table would be taken for one of a new configuration
+if these records are missing (the results were copied, or pulled without them), were written again (--touch), or are
+not used (--rerun-triggers mtime). The record beside each artifact says what it was really made from.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,37 +11,39 @@ from pathlib import Path
 from diffbench.base.digests import spec_digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
+from diffbench.base.provenance_file import provenance_path
 from diffbench.benchmark.foreign import glanced, snakemake_specs
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.outdated import Held, outdated
 
 NO_RUN = ("--mode", "--unlock", "--delete-all-output")
-"""Options of a job that an executor started, and of commands that make nothing: those are no runs."""
+"""Options of commands that are no runs: a job that an executor started, or a command that makes nothing."""
 
 FORCED = ("--forceall", "-F")
 FORCED_SOME = ("--force", "-f", "--forcerun", "-R")
 
 
 def is_run(words: Sequence[str]) -> bool:
-    """Return whether a command makes what is out of date, and nothing else. words: the command's."""
+    """Return whether a command makes the results that are out of date, and no others. words: the command's."""
     return not _has(words, *FORCED, *NO_RUN)
 
 
 def require_own_results(
     home: Path, artifacts: Iterable[Artifact], tables: Iterable[Artifact], words: Sequence[str]
-) -> None:
-    """Refuse results that a run would leave as they are although they are not the configuration's.
+) -> list[Held]:
+    """Return the outdated artifacts that a run makes again; none for a command that is no run.
 
-    words: the command's. Raises: UserError.
+    words: the command's. Raises: UserError if a run would keep results that are not the configuration's.
     """
-    if is_run(words):
-        _require_settings(home, artifacts, words)
+    found = outdated(home, artifacts) if is_run(words) else []
+    _require_made_again(home, found, words)
     if not _has(words, *FORCED, *FORCED_SOME, *NO_RUN):
         _require_unedited(home, tables)
+    return found
 
 
-def _require_settings(home: Path, artifacts: Iterable[Artifact], words: Sequence[str]) -> None:
-    found = outdated(home, artifacts)
+def _require_made_again(home: Path, found: Sequence[Held], words: Sequence[str]) -> None:
+    """Raise UserError if Snakemake would not make one of these outdated artifacts again."""
     if not _has(words, "--rerun-triggers"):
         found = [made for made in found if not _will_run(home, made)]
     if found:
@@ -49,21 +51,21 @@ def _require_settings(home: Path, artifacts: Iterable[Artifact], words: Sequence
         raise UserError(
             f"{home}: {found[0].path}{more} are of other settings, code or data than this configuration, and "
             "Snakemake's records (.snakemake/metadata) do not show it: they are missing, or --touch or "
-            "--rerun-triggers made them so; bring the records back (dvc checkout), or make all again with --forceall"
+            "--rerun-triggers was given; bring the records back (dvc checkout), or make all again with --forceall"
         )
 
 
 def _will_run(home: Path, made: Held) -> bool:
-    """Return whether Snakemake's own record of an outdated artifact tells it to make it again."""
+    """Return whether Snakemake will make an outdated artifact again, by its own record of it."""
     specs = snakemake_specs(home, made.path)
-    # The job's spec may be of several outputs; what it is made from and by is the same for all of them.
+    # The spec of a job may cover several outputs. They all have the same sources and the same code.
     return bool(specs) and all(spec_digest(spec) != spec_digest(made.present) for spec in specs)
 
 
 def _require_unedited(home: Path, tables: Iterable[Artifact]) -> None:
-    """Refuse a table that was edited: it is asked for and there, so that Snakemake has nothing to do."""
+    """Raise UserError if a table was edited: it exists, so Snakemake would not make it again."""
     made = {table.path for table in tables if (home / table.path).is_file()}
-    checked({path: home / path for path in made if "spec" in glanced(home / f"{path}.json")})
+    checked({path: home / path for path in made if "spec" in glanced(provenance_path(home / path))})
 
 
 def _has(words: Sequence[str], *options: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a configuration says of guidance: classifiers, weights sampled otherwise, labels; and what cannot be."""
+"""Readers and checks of the keys for guidance: classifiers, models with another's weights (`of`), and labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ def classifier_of(key: str, entry: Any) -> NoisyClassifier:
         training = configure(Training, stated(entry.get("training")), f"{where}.training")
     if training is not None and training.label_dropout:
         raise UserError(f"{where}.training.label_dropout: a classifier is trained with every label; leave it out")
-    # As published, the last weights: no average of them was kept.
+    # Published classifiers have the last weights, since no average of them was kept.
     weights = weights_of(entry, where, default="raw")
     size = size_of(entry, "size", where)
     return NoisyClassifier(key, network, network_name, diffusion, training, weights, size, checkpoint)
@@ -60,9 +60,9 @@ def sampled_otherwise(
     allowed: Sequence[str],
     resolve: Callable[[str], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return the entry of a model that is another one's weights, sampled otherwise.
+    """Return the entry of a model that has another model's weights (`of`) and samples them in another way.
 
-    Raises: UserError for a model that does not exist or has no weights of its own, and for keys that concern training.
+    Raises: UserError if that model does not exist or has no weights of its own, and for keys that concern training.
     """
     where, of = f"models.{key}", entry["of"]
     only_sampled(where, [name for name in entry if name != "of"], allowed)
@@ -75,7 +75,7 @@ def sampled_otherwise(
 
 
 def only_sampled(where: str, keys: Sequence[str], allowed: Sequence[str]) -> None:
-    """Refuse keys that would train a model again whose entry says that it is another one's weights."""
+    """Raise UserError for keys that concern training, in the entry of a model that has another model's weights."""
     for name in keys:
         if name not in allowed:
             raise UserError(f"{where}.{name}: has no place beside 'of', which trains nothing; {nearest(name, allowed)}")
@@ -96,7 +96,7 @@ def guidance_of(entry: Mapping[str, Any], where: str) -> Guidance | None:
 
 
 def labels_of(entry: Mapping[str, Any], network: Any, guidance: Guidance | None, where: str) -> LabelRule | None:
-    """Return how the labels of samples are chosen, None where a model takes none. Raises: UserError."""
+    """Return how the labels of samples are chosen; None if a model takes none. Raises: UserError."""
     labels = entry.get("labels")
     if labels is not None and labels not in LABEL_RULES:
         raise UserError(f"{where}.labels: {labels!r} is not allowed; allowed: {', '.join(LABEL_RULES)}")
@@ -109,7 +109,7 @@ def labels_of(entry: Mapping[str, Any], network: Any, guidance: Guidance | None,
 
 
 def check_guidance(benchmark: Benchmark) -> None:
-    """Refuse guidance without what it needs, and label dropout without a row for it. Raises: UserError."""
+    """Raise UserError if guidance lacks what it needs, or label dropout lacks a null label in the network."""
     for model in benchmark.models.values():
         where = f"models.{model.name}"
         null_label = model.network.null_label
@@ -164,7 +164,7 @@ def _check_guided(benchmark: Benchmark, model: Model, guidance: Guidance, where:
 
 
 def check_scales(benchmark: Benchmark, run: Run, where: str) -> None:
-    """Refuse a sweep that has no effect, or a scale that the guidance does not take. Raises: UserError."""
+    """Raise UserError if guidance scales have no effect, or the guidance does not accept one of them."""
     guided = [benchmark.models[name] for name in run.models if benchmark.models[name].guidance is not None]
     if run.guidance_scales and not guided:
         raise UserError(f"{where}.guidance_scales: no model of the run is guided; leave it out, or give one 'guidance'")
@@ -177,7 +177,7 @@ def check_scales(benchmark: Benchmark, run: Run, where: str) -> None:
 
 
 def check_labels(benchmark: Benchmark, run: Run, where: str) -> None:
-    """Refuse a metric of labels for a model whose samples have none. Raises: UserError."""
+    """Raise UserError if a metric needs labels and a model's samples have none."""
     for protocol in run.protocols:
         for metric in benchmark.protocols[protocol][1].metrics:
             if not load("metrics", metric).needs_labels:

@@ -1,16 +1,16 @@
-"""The jobs of a benchmark: what each stage is asked for one of its artifacts, by the entries that it is about."""
+"""The jobs of a benchmark, one function for each kind, made from the benchmark's entries."""
 
 import dataclasses
 from typing import Any, TypeVar
 
-from diffbench.base.names import REAL
+from diffbench.base.names import REAL, SplitName
 from diffbench.base.records import Row
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.bound import BoundJob, Evaluated
 from diffbench.jobs.convert import ConvertJob
-from diffbench.jobs.dataset import DatasetPart, Split
+from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.extractor import ExtractorPart
 from diffbench.jobs.fit import FitJob
@@ -48,7 +48,7 @@ def train_classifier_job(benchmark: Benchmark, classifier: str, seed: int) -> Tr
 
 
 def convert_job(benchmark: Benchmark, model: str) -> ConvertJob:
-    """Return the job that makes an artifact of a checkpoint that has no record."""
+    """Return the job that converts a checkpoint without a record to an artifact."""
     entry = benchmark.models[model]
     return ConvertJob(
         network=_network(entry),
@@ -60,7 +60,7 @@ def convert_job(benchmark: Benchmark, model: str) -> ConvertJob:
 
 
 def sample_job(benchmark: Benchmark, row: SampleSet) -> SampleJob:
-    """Return the job that makes a sample set."""
+    """Return the job that makes sample sets at one or several numbers of steps. row: any of the sets."""
     walker, entry = benchmark.samplers[row.sampler], benchmark.variant(row.model)
     guidance = entry.guidance
     guided = None if guidance is None else GuidancePart.of(guidance.part, guidance.name)
@@ -83,8 +83,8 @@ def sample_job(benchmark: Benchmark, row: SampleSet) -> SampleJob:
     )
 
 
-def bound_job(benchmark: Benchmark, model: str, split: Split) -> BoundJob:
-    """Return the job that evaluates a model's variational bound on a split; reconstructions are of test images."""
+def bound_job(benchmark: Benchmark, model: str, split: SplitName) -> BoundJob:
+    """Return the job that evaluates a model's bound on a split. Only that of the test split has reconstructions."""
     entry, asked = benchmark.variant(model), benchmark.bound
     return BoundJob(
         network=_network(entry),
@@ -116,7 +116,7 @@ def score_job(benchmark: Benchmark, protocol: str, row: Row) -> ScoreJob:
     """Return the job that scores features under a protocol."""
     name, part = benchmark.protocols[protocol]
     described = ProtocolPart.of(part, name)
-    # Where a reference lies is not what it is: its content is among what the features are made from.
+    # Only the file's name is part of the job. The features' digest already covers the content of the reference.
     reference = part.reference_file.name if part.reference_file else part.reference
     return ScoreJob(
         protocol=_with_options(described, described.options | {"reference": reference}),
@@ -150,12 +150,12 @@ def row_of_set(benchmark: Benchmark, row: SampleSet) -> Row:
 
 
 def row_of_real(benchmark: Benchmark, num_images: int) -> Row:
-    """Return the row of held-out real images, of which at most so many count."""
+    """Return the row of held-out real images, of which at most `num_images` are scored."""
     return Row(benchmark.name, REAL, num_images=num_images)
 
 
 def _training(benchmark: Benchmark, entry: Model | NoisyClassifier, seed: int) -> TrainJob:
-    """Return a job of training; one that cuts pictures itself is told whose."""
+    """Return a training job. It names the data set only if training makes random crops of its pictures."""
     return TrainJob(
         network=_network(entry),
         diffusion=_diffusion(entry),
@@ -184,7 +184,7 @@ def _extractor(benchmark: Benchmark, name: str) -> ExtractorPart:
 
 
 def _placeless(part: P) -> P:
-    """Return a part without where its files lie, for the same files elsewhere are the same job."""
+    """Return a part without its path, because the same files at another path are the same job."""
     return _with_options(part, {key: value for key, value in part.options.items() if key != "path"})
 
 

@@ -1,4 +1,4 @@
-"""JSON that others wrote, read with care: a bounded file, and no key twice."""
+"""A reader of JSON files by others, which refuses large files and repeated keys."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ from diffbench.base.errors import UserError
 from diffbench.benchmark.bounded_file import read_bounded
 
 LARGEST = 2**22
-"""Bytes of a configuration."""
+"""The most bytes of a file."""
 
 
 def read_json_map(path: Path) -> dict[str, Any]:
-    """Return the map that a JSON file holds. Raises: UserError naming the file where it holds none."""
+    """Return the map in a JSON file. Raises: UserError naming the file if it is not a map."""
     content = read_bounded(path, LARGEST)
     try:
         value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique)

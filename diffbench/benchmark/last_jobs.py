@@ -1,18 +1,21 @@
-"""What the last jobs of a run need, tables and figures, found before the first one begins."""
+"""Checks, before the first job of a run, that its last jobs (tables and figures) can succeed."""
 
 import importlib
 from collections.abc import Iterable
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import module_of
-from diffbench.benchmark.benchmark import Benchmark, SampleSet
+from diffbench.base.provenance_file import RESULTS
+from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.paths import place_of, scores
+from diffbench.benchmark.sample_set import SampleSet
 
 LONGEST_COMMAND = 100_000
-"""Letters of the paths of scores that a table's command is given; Linux takes 131,072 for the whole of it."""
+"""The most letters in all paths of scores on a table's command line. Linux allows 131,072 for the whole line."""
 
 
 def check_last_jobs(benchmark: Benchmark) -> None:
-    """Refuse what would end without a table, although every job before it succeeds. Raises: UserError."""
+    """Raise UserError if a run would end without a table although every job before it succeeds."""
     rows = benchmark.sample_sets()
     for name in dict.fromkeys(protocol for row in rows for protocol in row.protocols):
         _require_column(benchmark, name, "table2")
@@ -29,7 +32,7 @@ def check_last_jobs(benchmark: Benchmark) -> None:
 
 def _has_column(benchmark: Benchmark, protocol: str, table: str) -> bool:
     metrics = benchmark.protocols[protocol][1].metrics
-    # Tables are slow to import, and all have a column for FID.
+    # Tables are slow to import. All of them have a column for FID, so they are imported only for other metrics.
     return "fid" in metrics or bool({*metrics} & {*_columns(table)})
 
 
@@ -47,9 +50,4 @@ def _require_column(benchmark: Benchmark, protocol: str, table: str) -> None:
 
 
 def _letters(rows: Iterable[SampleSet]) -> int:
-    return sum(
-        len(f"results/scores/{name}/{row.model}/train{row.train_seed}/{row.sampler}/sample{row.sample_seed}/")
-        + len(f"{row.steps}.json ")
-        for row in rows
-        for name in row.protocols
-    )
+    return sum(len(f"{scores(RESULTS, name, place_of(row), row.steps)} ") for row in rows for name in row.protocols)

@@ -1,12 +1,12 @@
-"""The one loader and validator of a benchmark's YAML: named entries in, the parts' dataclasses and job specs out.
+"""The one loader and validator of a benchmark's YAML file.
 
-The Snakefile, the stages and `diffbench check` all call it. Every mistake is one line that names the place, the value
-and what is allowed.
+The workflow and all commands use it. For every mistake, the error is one line that names the place, the value and
+what is allowed.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import require_benchmark, require_names, weights_under
@@ -32,13 +32,14 @@ from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
 from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.sample import Sampling
 from diffbench.training.settings import Training
 
 DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
-OFF_GRID = ("refuse", "nearest", "interpolate")
+OFF_GRID = get_args(OffGrid)
 BETWEEN = ("karras", "log_snr")
-"""Time grids whose levels are not the training chain's."""
+"""Time grids whose noise levels lie between those of the training chain."""
 SAMPLED_KEYS = ("guidance", "labels", "weights", "low_res")
 """Keys of a model that concern its sampling alone."""
 OWN_KEYS = ("base", "of", "network", "checkpoint", "objective", "training", "size", "low_size")
@@ -48,7 +49,7 @@ MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
 def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmark:
     """Return the benchmark of a YAML file, or of several that are laid over each other.
 
-    settings: texts KEY=VALUE, laid over all files. Raises: UserError naming file, key and what is allowed.
+    settings: texts KEY=VALUE, which are laid over all files. Raises: UserError naming file, key and what is allowed.
     """
     source = " with ".join([*map(str, files), *(["--config"] if settings else [])])
     content = read_layers(files, settings, placed=lambda held, file: located(held, folder_of(file)))
@@ -56,7 +57,7 @@ def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmar
 
 
 def parse_benchmark(content: Any, source: str) -> Benchmark:
-    """Return the benchmark of a parsed file, its paths located. source: its name, for messages. Raises: UserError."""
+    """Return the benchmark of a parsed file with absolute paths. source: its name in messages. Raises: UserError."""
     try:
         return _parse(content)
     except UserError as error:
@@ -153,9 +154,9 @@ def _sampler(key: str, entry: Any) -> SamplerEntry:
 
 
 def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the models' entries with `base` and `of` followed: maps merge by key, lists and scalars replace.
+    """Return the models' entries, each completed from the models that `base` and `of` name.
 
-    Raises: UserError for a base that does not exist and for a cycle.
+    Maps merge by key; lists and scalars replace. Raises: UserError for a base that does not exist and for a cycle.
     """
 
     def resolve(key: str, chain: tuple[str, ...]) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return base with `over` laid on it: nested maps merge by key, everything else replaces.
 
-    A map that names another part than the base's replaces it: one part's options mean nothing to the other.
+    A map that names another part replaces the base's map, because the options of one part are not those of another.
     """
     result = dict(base)
     for key, value in over.items():
@@ -195,7 +196,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _models(content: Mapping[str, Any]) -> tuple[dict[str, Model], dict[str, tuple[str, ...]], dict[str, str]]:
-    """Return all models, the names that each grid makes, and why the rest of its combinations was left out."""
+    """Return all models, the names of each grid's models, and why other combinations of a grid are left out."""
     entries, members = expanded(_map(content, "models"), _map(content, "grids") if "grids" in content else {})
     grid_of = {name: grid for grid, names in members.items() for name in names}
     models, left_out = {}, {}
@@ -223,7 +224,7 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     size, low_size = sizes_of(entry, network_name, network, where)
     if network.needs and not low_size:
         raise UserError(f"{where}.network: {network_name} needs {network.needs}; as a model, use unet")
-    # What nobody recorded of a checkpoint stays unknown; of what is trained here, a default fills it in.
+    # Defaults are for models that are trained here. What a checkpoint does not record stays unknown.
     known = {key for key in ("objective", "training") if checkpoint is None or key in entry}
     objective_name, objective = "", None
     if "objective" in known:
@@ -233,7 +234,7 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
     training = None
     if "training" in known:
         training = configure(Training, stated(entry.get("training")), f"{where}.training")
-    # Of a file without a record nobody knows that its weights are an average.
+    # Weights without a record may not be an average, so only their key can say so.
     default = "ema" if checkpoint is None or checkpoint.facts is not None else weights_under(checkpoint.key)
     weights = weights_of(entry, where, default)
     if objective is not None:
@@ -259,7 +260,7 @@ def _model(key: str, entry: dict[str, Any], where: str) -> Model:
 
 
 def _check_random_crops(benchmark: Benchmark) -> None:
-    """Raise UserError where training cuts pictures at random, and the data set has images alone."""
+    """Raise UserError if a training makes random crops and the data set has no picture files."""
     if benchmark.dataset.has_pictures:
         return
     entries = {f"models.{name}": model for name, model in benchmark.models.items()}

@@ -1,34 +1,32 @@
-"""What changed since an artifact was made: its record's spec against the one that the benchmark asks for now.
+"""Changes since an artifact was made: a comparison of its record's spec with the benchmark's present one.
 
-Where only the hash of the code is another, here or in what an artifact is made from, its bytes may well be the same:
-`diffbench adopt` finds out. Where settings or data are others, it has to be made again.
+If only the hash of the code changed, of the artifact or of one upstream, its bytes are perhaps still the same, and
+`diffbench adopt` finds out. If settings or data changed, it has to be made again.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from diffbench.base.digests import spec_digest
 from diffbench.base.stage_names import STAGES
-from diffbench.benchmark.foreign import glanced
+from diffbench.benchmark.foreign import Spec, glanced
 from diffbench.benchmark.graph import Artifact
 from diffbench.benchmark.stage_of import stage_of
 
-Spec = Mapping[str, Any]
-
 OWN = ("code", "upstream")
-"""Keys of a spec that are no settings: the hash of the job's code, and the digests of what it is made from."""
+"""The keys of a spec that are no settings: the hash of the job's code, and the digests of what it is made from."""
 
 LONGEST = 40
-"""Letters of a value that are shown."""
+"""The most letters of a value that are shown."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """How two specs differ: in code, in settings (each in words) and in what they are made from (its names)."""
+    """The differences of two specs: whether the code differs, the settings (in words), and the names of sources."""
 
     code: bool
     settings: tuple[str, ...]
@@ -41,7 +39,7 @@ class Change:
 
 
 def change_of(recorded: Spec, present: Spec) -> Change | None:
-    """Return how an artifact's recorded spec differs from the present one, None where they are equal."""
+    """Return how an artifact's recorded spec differs from the present one; None if they are equal."""
     if recorded == present:
         return None
     before, after = ({key: value for key, value in spec.items() if key not in OWN} for spec in (recorded, present))
@@ -54,7 +52,7 @@ def change_of(recorded: Spec, present: Spec) -> Change | None:
     )
 
 
-def _differences(before: Spec, after: Spec, place: str = "") -> Iterator[str]:
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], place: str = "") -> Iterator[str]:
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key), after.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -63,14 +61,14 @@ def _differences(before: Spec, after: Spec, place: str = "") -> Iterator[str]:
             yield f"{place}{key} {_shown(before, key)} -> {_shown(after, key)}"
 
 
-def _shown(spec: Spec, key: str) -> str:
+def _shown(spec: Mapping[str, Any], key: str) -> str:
     text = json.dumps(spec[key]) if key in spec else "absent"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 @dataclass(frozen=True)
 class Held:
-    """An artifact of a tree: the spec that its record holds, and the one that it is asked for by now."""
+    """An artifact in a tree. recorded: the spec in its record. present: the spec that the benchmark has now."""
 
     path: str
     recorded: Spec
@@ -78,15 +76,15 @@ class Held:
 
     @property
     def stage(self) -> str:
-        """The stage that made it."""
+        """The stage that made the artifact."""
         return stage_of(PurePath(self.path), self.recorded)
 
 
 def of_changed_code(held: Iterable[Held]) -> list[Held]:
-    """Return the artifacts whose code, or that of what they are made from, changed and nothing else; upstream first.
+    """Return the artifacts for which only code changed, their own or upstream. Upstream artifacts come first.
 
-    A digest under `upstream` names settings and code of all that came before. It is followed from the recorded spec of
-    an artifact to the present one, and so only through artifacts whose records are here.
+    A digest under `upstream` covers settings and code of all that is upstream. A changed digest is explained if an
+    artifact with the old digest is here, and only its code changed. So records of what is upstream must be here.
     """
     pending = [item for item in held if item.recorded != item.present]
     found: list[Held] = []
@@ -101,7 +99,7 @@ def of_changed_code(held: Iterable[Held]) -> list[Held]:
 
 
 def _with_code(item: Held, renamed: Mapping[str, str]) -> Spec:
-    """Return a recorded spec with the present code, and with the digests that its sources have by now."""
+    """Return a recorded spec with the present code, and with the present digests of its sources."""
     spec = dict(item.recorded) | ({"code": item.present["code"]} if "code" in item.present else {})
     if "upstream" in spec:
         spec["upstream"] = {name: _renamed(source, renamed) for name, source in spec["upstream"].items()}
@@ -113,7 +111,7 @@ def _renamed(source: Any, renamed: Mapping[str, str]) -> Any:
 
 
 def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
-    """Return the artifacts that are there with a record of another spec than the present one."""
+    """Return the artifacts whose record has another spec than the present one."""
     found = []
     for made in artifacts:
         recorded = glanced(home / made.record).get("spec")
@@ -122,18 +120,11 @@ def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
     return found
 
 
-def say_outdated(home: Path, artifacts: Iterable[Artifact], say: Callable[[str], object]) -> None:
-    """Say in a short paragraph which artifacts a run makes again, and why; nothing where none is outdated."""
-    told = said(outdated(home, artifacts))
-    if told:
-        say(f"{told}\n")
-
-
 def said(found: Sequence[Held]) -> str:
-    """Return a short paragraph on outdated artifacts: how many of each stage, and why; "" where there are none."""
+    """Return a short paragraph on outdated artifacts: how many of each stage, and why. Without any it is empty."""
     if not found:
         return ""
-    lines = [f"diffbench: note: {len(found)} artifacts are out of date, and are made again where they are asked for:"]
+    lines = [f"diffbench: note: {len(found)} artifacts are out of date, and are made again if a run needs them:"]
     for stage in sorted({item.stage for item in found}, key=STAGES.index):
         own = [item for item in found if item.stage == stage]
         reasons = Counter(_reason(stage, item) for item in own)
@@ -142,12 +133,12 @@ def said(found: Sequence[Held]) -> str:
             others = sum(count for _, count in reasons.most_common()[REASONS:])
             lines.append(f"  {others:>4} {stage}: for other reasons of this kind")
     if of_changed_code(found):
-        lines.append("  where only code changed, `diffbench adopt` keeps what comes out with the same bytes")
+        lines.append("  if only code changed, `diffbench adopt` keeps results that come out with the same bytes")
     return "\n".join(lines)
 
 
 REASONS = 3
-"""Different reasons of one stage that are shown."""
+"""The most reasons of one stage that are shown."""
 
 
 def _reason(stage: str, item: Held) -> str:

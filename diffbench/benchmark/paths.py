@@ -1,53 +1,55 @@
-"""Where each artifact lies, relative to the benchmark's home.
+"""The path of each artifact, relative to the benchmark's home.
 
-Every path is built here. The workflow's rules give the names of wildcards instead of values: `samples("{tree}", PLACE,
+Every path is built here. Rules of the workflow give names of wildcards instead of values: `samples("{tree}", PLACE,
 "{steps}")` is the pattern of all sample sets.
 """
 
 import re
 from collections.abc import Iterable
 
-from diffbench.benchmark.rows import SampleSet
-
-RESULTS = "results"
-"""The tree of the tables."""
+from diffbench.base.provenance_file import RESULTS, provenance_path
+from diffbench.benchmark.sample_set import SampleSet
 
 COMPARED = f"{RESULTS}/compared"
-"""What comparisons made beside the tables."""
+"""The folder of comparisons and of their sample sets that the tables do not have."""
 
 PLACE = "{model}/train{train_seed}/{sampler}/sample{sample_seed}"
-"""The folder of a sample set, below samples/, features/<extractor>/ and scores/<protocol>/."""
+"""The folder of a sample set in samples/, features/<extractor>/ and scores/<protocol>/."""
 
 METRICS = f"{RESULTS}/metrics.json"
 """The numbers of table 2 for `dvc metrics show`."""
 
 LOGS = f"{RESULTS}/logs"
-"""What differs from run to run: what jobs said, and what they cost."""
+"""The folder of files that differ from run to run: the output of jobs, and their run records."""
 
 COST = f"{RESULTS}/cost.csv"
-"""What the jobs of a table cost."""
+"""The cost of the jobs of a table."""
 
 Number = int | str
 """A number, or the name of a wildcard."""
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Return the constraint of a wildcard that it be one of some names."""
+    """Return the regular expression of a wildcard that must be one of some names."""
     return "|".join(map(re.escape, names))
 
 
 def place_of(row: SampleSet) -> str:
-    """Return the folder of a sample set, as PLACE says it."""
+    """Return the folder of a sample set, by the pattern PLACE."""
     return PLACE.format(model=row.model, train_seed=row.train_seed, sampler=row.sampler, sample_seed=row.sample_seed)
 
 
 def compared_tree(num_images: Number) -> str:
-    """Return the tree of those sets of comparisons that the tables do not hold, by their number of images."""
+    """Return the folder of the comparisons' sample sets with this number of images that the tables do not have."""
     return f"{COMPARED}/n{num_images}"
 
 
+TREES = f"{RESULTS}|" + compared_tree(r"\d+")
+"""The constraint of a wildcard that it be a tree with sample sets, of the tables or of comparisons."""
+
+
 def data(split: str, size: Number | None = None) -> str:
-    """Return the path of a prepared split. size: its height in pixels, where that is not the data set's own."""
+    """Return the path of a prepared split. size: its height in pixels; None for the data set's own."""
     return f"{RESULTS}/data/{split}.npz" if size is None else f"{RESULTS}/data/{split}_{size}.npz"
 
 
@@ -67,7 +69,7 @@ def classifier(name: str, train_seed: Number) -> str:
 
 
 def training_log(weights: str) -> str:
-    """Return the path of the log of the training that made weights."""
+    """Return the path of the training log of weights."""
     return f"{weights.rpartition('/')[0]}/log.csv"
 
 
@@ -116,8 +118,18 @@ def comparison(name: str, file: str) -> str:
     return f"{COMPARED}/{name}/{file}"
 
 
+def comparison_table(name: str) -> str:
+    """Return the path of the table of a comparison."""
+    return comparison(name, "table.csv")
+
+
+def comparison_figure(name: str) -> str:
+    """Return the path of the figure of a comparison."""
+    return comparison(name, "fid_vs_nfe.png")
+
+
 def log(stage: str, name: str, tree: str = RESULTS) -> str:
-    """Return the path of what a job says while it works; the record of what it cost lies beside it."""
+    """Return the path of a job's output on stderr. The job's run record is beside it."""
     return f"{tree}/logs/{stage}/{name}.log"
 
 
@@ -133,4 +145,4 @@ def figure(name: str) -> str:
 
 def record(path: str) -> str:
     """Return the path of an artifact's record."""
-    return f"{path}.json"
+    return str(provenance_path(path))

@@ -1,4 +1,4 @@
-"""Where a benchmark's files lie: what its relative paths start at, its tree of results, and whose tree that is."""
+"""The folders of a benchmark: the start of its relative paths, its results, and which file configured these."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,20 +11,27 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.yaml_file import read_yaml
 
 DEFAULT_NAME = "digits"
-"""The benchmark whose results lie where the command is given; those of any other are in a folder of RUNS."""
+"""The benchmark whose `results` are in the working directory; those of any other are in a folder of RUNS."""
 
 RUNS = "runs"
 
-SHIPPED = PACKAGE_ROOT / "workflow" / "config"
+SHIPPED = Path("workflow/config")
+"""The folder, in the project's, of the benchmarks that ship with it."""
+
+DEFAULT = SHIPPED / f"{DEFAULT_NAME}.yaml"
+"""The file of the default benchmark, in the project."""
+
+VARIABLE = "DIFFBENCH_CONFIG"
+"""The environment variable that names a benchmark's file, so that Snakemake's own reader does not read the file."""
 
 CONFIGURATION = ".snakemake/configuration"
-"""Where a tree of results notes which file configured it."""
+"""The file in a benchmark's home that names the file which configured it."""
 
 
 def folder_of(file: Path | str) -> Path:
     """Return the folder at which relative paths in a benchmark's file start."""
     folder = Path(file).absolute().parent
-    return PACKAGE_ROOT if folder.resolve() == SHIPPED.resolve() else folder
+    return PACKAGE_ROOT if folder.resolve() == (PACKAGE_ROOT / SHIPPED).resolve() else folder
 
 
 def home_of(name: str, root: Path = PACKAGE_ROOT) -> Path:
@@ -33,22 +40,22 @@ def home_of(name: str, root: Path = PACKAGE_ROOT) -> Path:
 
 
 def project_of(home: Path) -> Path:
-    """Return the project of a folder that holds `results`: what `home_of` started at."""
+    """Return the project's folder for a folder that holds `results`, which is the reverse of `home_of`."""
     folder = home.resolve()
     return folder.parent.parent if folder.parent.name == RUNS else folder
 
 
 def remember_configuration(home: Path, file: Path) -> None:
-    """Note in a tree of results which file configured it."""
+    """Write into a benchmark's home which file configured it."""
     note = home / CONFIGURATION
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(f"{os.path.relpath(file, home)}\n")
 
 
 def other_configuration(home: Path, file: Path, name: str) -> Path | None:
-    """Return another file that configured a tree of results and still does: it names the same benchmark, differently.
+    """Return the other file that configured a tree of results, if it still names the same benchmark; otherwise None.
 
-    Two such files would replace each other's results. One that is gone, or says the same, is no other.
+    Two such files would replace each other's results. A file that is gone, or has the same content, does not count.
     """
     try:
         other = home / (home / CONFIGURATION).read_text().strip()
@@ -64,20 +71,20 @@ def other_configuration(home: Path, file: Path, name: str) -> Path | None:
 
 
 def require_own_tree(home: Path, file: Path, name: str) -> None:
-    """Raise UserError where another file configured a tree of results and still names its benchmark."""
+    """Raise UserError if another file configured a tree of results and still names the same benchmark."""
     other = other_configuration(home, file, name)
     if other is not None:
         raise UserError(
-            f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results lie in {home}; "
+            f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results are in {home}; "
             "give one of them another name"
         )
 
 
 def located(content: Any, folder: Path) -> Any:
-    """Return a benchmark's content with every path of a file or a folder in it made absolute.
+    """Return a benchmark's content with all paths absolute.
 
-    folder: where a relative one starts. What has no path, or not the form of a benchmark, is left as it is: the loader
-    says what is wrong with it.
+    folder: the start of relative paths. Content that has not the form of a benchmark is left as it is, since the loader
+    reports what is wrong with it.
     """
     if not isinstance(content, Mapping):
         return content

@@ -1,6 +1,6 @@
-"""Protocols of a benchmark's file: the extractor that each names, and whether its metrics can be had from it."""
+"""The extractors of a benchmark's protocols, and checks that they give the features that the metrics need."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from diffbench.base.errors import UserError
@@ -9,7 +9,7 @@ from diffbench.base.plugins import chosen, configure, load, stated
 
 
 def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
-    """Return the extractors that the protocols name: an entry of `extractors`, else a part of that name."""
+    """Return the extractors that the protocols name: an entry of `extractors`, or otherwise a part of that name."""
     entries = stated(content.get("extractors"))
     if not isinstance(entries, Mapping):
         raise UserError("extractors: must be a map of named entries")
@@ -25,16 +25,8 @@ def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str,
     return found
 
 
-def measures(protocols: Mapping[str, tuple[str, Any]], names: Iterable[str], metric: str) -> bool:
-    """Return whether one of the protocols of these names, those of a row for example, has a metric."""
-    return any(metric in protocols[name][1].metrics for name in names)
-
-
 def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
-    """Refuse a protocol whose metrics cannot be had from its extractor, or whose extractor is not what it means.
-
-    Raises: UserError.
-    """
+    """Raise UserError if a protocol's extractor lacks features that a metric needs, or resizes in another way."""
     try:
         protocol.require(resize=extractor.resize)
     except UserError as error:
@@ -52,7 +44,7 @@ def check_protocol(where: str, protocol: Any, extractor: Any) -> None:
 
 
 def metric_of(protocol: Any, metric: str, where: str) -> Any:
-    """Return a protocol's metric, configured; the class alone where it takes no features. Raises: UserError."""
+    """Return a protocol's metric with its settings; only its class if it takes no features. Raises: UserError."""
     part = load("metrics", metric, where)
     if part.consumes != "features":
         return part

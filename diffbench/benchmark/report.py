@@ -1,4 +1,4 @@
-"""The tables and figures of a benchmark as artifacts: what each is made from, and what its job is asked."""
+"""The tables and figures of a benchmark as artifacts: what each is made from, and its job."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from diffbench.base.digests import spec_digest
 from diffbench.base.names import REAL
 from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Artifact, Graph, files_of, records_of
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.job import Job
 from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.jobs.tabulate import ComparedSet, ModelRow, TableJob, TablePart
@@ -20,19 +20,19 @@ Sources = Mapping[str, Artifact | Sequence[Artifact]]
 class Reported(Artifact):
     """A table or a figure. sources: what it is made from, by the name of the stage's argument.
 
-    Under `beside_it` are the figures and other tables that whoever asks for this one gets too. It is not computed from
-    them, but its spec names them: one that is gone or out of date makes its job run, so that no table lies beside
-    another of other settings.
+    The source `beside_it` lists figures and other tables that are always made together with this one. It is not
+    computed from them, but its spec names them. If one of them is out of date, its job runs again, so that a folder
+    never holds tables of different settings.
     """
 
     sources: Sources = field(default_factory=dict)
 
     def files(self, name: str) -> list[str]:
-        """Return the paths of the sources under a name."""
+        """Return the paths of the sources of a name."""
         return files_of(self.sources.get(name))
 
     def records(self, *names: str) -> list[str]:
-        """Return the paths of the records of the sources under some names."""
+        """Return the paths of the records of the sources of some names."""
         return [record for name in names for record in records_of(self.sources.get(name))]
 
 
@@ -46,13 +46,13 @@ class Report:
 
     @cached_property
     def table2(self) -> Reported:
-        """Every row, with the bound of its model; all other tables and figures are made beside it."""
+        """The table of every row, with the bound of its model. All other tables and figures are made with it."""
         scores = [*self.graph.scores_of(self._rows), *self.graph.bounds()]
         return self._table("table2", {"scores": scores, "beside_it": self._beside_table2}, figure="fid_vs_steps")
 
     @cached_property
     def table3(self) -> Reported:
-        """What each choice of a model is worth."""
+        """The table of ablations: the effect of each choice in a model."""
         unguided = [row for row in self._rows if row not in self.guided]
         scores = [*self.graph.scores_of(unguided), *self.graph.bounds()]
         job = TableJob(benchmark=self.benchmark.name, table=TablePart("table3", {"models": self.benchmark.ablations()}))
@@ -60,18 +60,18 @@ class Report:
 
     @cached_property
     def table4(self) -> Reported:
-        """What guidance buys, over its scales."""
+        """The table of guidance: its effect at each scale."""
         return self._table("table4", {"scores": self.graph.scores_of(self.guided)}, figure="guidance_tradeoff")
 
     @cached_property
     def table5(self) -> Reported:
-        """What upsampling buys, alone and on top of other models' samples."""
+        """The table of upsampling, of real images and of other models' samples."""
         sources = {"scores": self.graph.scores_of(self.upsampling), "beside_it": [self.upsampling_figure]}
         return self._table("table5", sources)
 
     @cached_property
     def rate_distortion_table(self) -> Reported:
-        """The rate-distortion curve of every model that has a bound."""
+        """The table of the rate-distortion curves of all models that have a bound."""
         bounded = self.benchmark.bounded_models()
         job = TableJob(
             benchmark=self.benchmark.name,
@@ -91,10 +91,10 @@ class Report:
         found += [self.table5] if self.upsampling else []
         return found
 
-    # -- figures that are not drawn from a table; fid_vs_steps and guidance_tradeoff are made with theirs
+    # -- figures that are not drawn from a table (the jobs of table2 and table4 also draw theirs)
 
     def samples_figure(self, model: str) -> Reported:
-        """Return the picture of a model's samples, below real images."""
+        """Return the figure of a model's samples, below real images."""
         shown = self.shown_rows(model)
         sources = {
             "real": self.graph.data("test", self.benchmark.models[model].size),
@@ -103,37 +103,36 @@ class Report:
         return self._figure("samples", sources, labels=[self._label(row) for row in shown], file=f"samples_{model}")
 
     def progressive_figure(self, model: str) -> Reported:
-        """Return a model's progressive reconstructions."""
+        """Return the figure of a model's progressive reconstructions."""
         title = f"{model}: test images as their bits arrive"
         sources = {"terms": [self._first_terms[model]]}
         return self._figure("progressive", sources, title=title, file=f"progressive_{model}")
 
     @cached_property
     def rate_distortion_figure(self) -> Reported:
-        """The rate-distortion curves, each of a model's first training seed."""
+        """The figure of the rate-distortion curves of all models, each with its first training seed."""
         terms = self._first_terms
         return self._figure("rate_distortion", {"terms": list(terms.values())}, labels=list(terms))
 
     @cached_property
     def upsampling_figure(self) -> Reported:
-        """The images that each upsampler started from, what it made of them, and the true ones where there are such."""
+        """The figure of each upsampler's low-resolution images, its samples and, for real images, the true ones."""
         shown = self._before_and_after()
         return self._figure("upsampling", {"images": list(shown.values())}, labels=list(shown))
 
-    # -- a comparison, whose folder is a wildcard
+    # -- a comparison, whose name is a wildcard
 
     @cached_property
     def comparison(self) -> Reported:
         """The table of the sets that a comparison asks for."""
         sets = tuple(self._compared_set(name, row) for row in self.compared for name in row.protocols)
         job = TableJob(benchmark=self.benchmark.name, table=TablePart("table2"), sets=sets)
-        path = paths.comparison("{comparison}", "table.csv")
-        return self._made(path, job, {"scores": self.graph.scores_of(self.compared)})
+        return self._made(paths.comparison_table("{comparison}"), job, {"scores": self.graph.scores_of(self.compared)})
 
     @cached_property
     def comparison_figure(self) -> Reported:
-        """The figure that is drawn from it."""
-        path = paths.comparison("{comparison}", "fid_vs_nfe.png")
+        """The figure of a comparison's table."""
+        path = paths.comparison_figure("{comparison}")
         return self._made(path, PlotJob(figure=FigurePart("fid_vs_nfe")), {"table": self.comparison})
 
     @property
@@ -146,7 +145,7 @@ class Report:
     # -- all of them
 
     def everything(self) -> list[Artifact]:
-        """Return every table and figure that has a record of its own, except those of comparisons."""
+        """Return every table and figure that has a record, except those of comparisons."""
         drawn = [Artifact(paths.figure("fid_vs_steps"), self.table2.digest, self.table2.spec)]
         if self.guided:
             drawn.append(Artifact(paths.figure("guidance_tradeoff"), self.table4.digest, self.table4.spec))
@@ -155,10 +154,10 @@ class Report:
         return [self.table2, self.table3, *self._beside_table2, *drawn]
 
     def tables(self) -> list[Artifact]:
-        """Return those of them that are tables."""
+        """Return every table, except those of comparisons."""
         return [made for made in self.everything() if made.path.endswith(".csv")]
 
-    # -- the rows that each is about
+    # -- the rows of each table and figure
 
     @cached_property
     def _rows(self) -> list[SampleSet]:
@@ -181,14 +180,14 @@ class Report:
 
     @cached_property
     def _first_terms(self) -> dict[str, Artifact]:
-        """The bound on test images of every model, of its first training seed."""
+        """The terms of every model's bound on test images, each with its first training seed."""
         found: dict[str, Artifact] = {}
         for model, seed in self.benchmark.bounded_models():
             found.setdefault(model, self.graph.terms(model, seed, "test"))
         return found
 
     def shown_rows(self, model: str) -> list[SampleSet]:
-        """Return the rows that a model's picture shows: each sampler, number of steps and scale, of its first seeds."""
+        """Return the rows in a model's figure: each sampler, number of steps and scale, with the first seeds."""
         own = [row for row in self._rows if row.entry == model]
         seeds = own[0].train_seed, own[0].sample_seed
         order = list(self.benchmark.samplers)
@@ -207,7 +206,7 @@ class Report:
         return None if guidance is None else guidance.part.scale
 
     def _before_and_after(self) -> dict[str, Artifact]:
-        """Return {label: images}, the first sample set of every upsampler below the images that it started from."""
+        """Return {label: images}: for every upsampler, the images that it started from and its first sample set."""
         found: dict[str, Artifact] = {}
         for row in self.upsampling:
             given, model = self.graph.low_res(row), self.benchmark.variant(row.model)
@@ -235,7 +234,7 @@ class Report:
     # -- how they are made
 
     def _table(self, name: str, sources: Sources, *, figure: str | None = None) -> Reported:
-        """Return a table. figure: the name of the one that the same job draws from it."""
+        """Return a table. figure: the name of the figure that the same job draws from it."""
         drawn = None if figure is None else FigurePart(figure)
         job = TableJob(benchmark=self.benchmark.name, table=TablePart(name), figure=drawn)
         return self._made(paths.table(name), job, sources)
@@ -243,7 +242,7 @@ class Report:
     def _figure(
         self, name: str, sources: Sources, *, labels: Sequence[str] = (), title: str = "", file: str = ""
     ) -> Reported:
-        """Return a figure. title, file: where they are not the figure's own title and name."""
+        """Return a figure. title, file: given only if they are not the figure's own title and name."""
         job = PlotJob(figure=FigurePart(name, {"title": title} if title else {}), labels=tuple(labels))
         return self._made(paths.figure(file or name), job, sources)
 

@@ -1,4 +1,4 @@
-"""Runs of a benchmark's file: blocks of the table, and whether what they ask for can be had."""
+"""The runs of a benchmark's file, which are blocks of the table, and checks that they are possible."""
 
 import math
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from diffbench.benchmark.guidance import check_labels, check_scales
 from diffbench.benchmark.protocols import metric_of
 
 MOST_ROWS = 5_000
-"""Of all runs together; the command that makes a table is given fewer."""
+"""The most rows of all runs together."""
 
 FEWEST = 3
-"""Images of a sample set that is scored; a metric may need more."""
+"""The fewest images of a sample set that is scored; a metric may need more."""
 
 
 def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
-    """Return a run, the grids among its models replaced by what they make."""
+    """Return a run. A grid among its models is replaced by the grid's models."""
     if not isinstance(entry, Mapping):
         raise UserError(f"runs[{i}]: must be a map")
     run = configure(Run, entry, f"runs[{i}]")
@@ -36,7 +36,7 @@ def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
 
 
 def check_runs(benchmark: Benchmark) -> None:
-    """Refuse runs that name what does not exist, or ask for what cannot be."""
+    """Raise UserError if a run names something that does not exist, or asks for something impossible."""
     if not any(run.in_table for run in benchmark.runs):
         raise UserError("runs: every one has in_table false, which leaves no table; leave it out of one")
     if (rows := sum(map(_rows, benchmark.runs))) > MOST_ROWS:
@@ -72,13 +72,13 @@ def check_runs(benchmark: Benchmark) -> None:
 
 
 def _rows(run: Run) -> int:
-    """Return how many rows a run asks for at most."""
+    """Return the largest number of rows that a run can have."""
     lists = (run.models, run.samplers, run.steps, run.train_seeds, run.sample_seeds, run.guidance_scales or (1,))
     return math.prod(map(len, lists))
 
 
 def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
-    """Refuse sample sets too small for a metric before they are made."""
+    """Raise UserError if sample sets are too small for a metric, before they are made."""
     needs = {name: max(FEWEST, metric_of(protocol, name, where).fewest) for name in protocol.metrics}
     most = max(needs, key=needs.__getitem__)
     if num_images < needs[most]:
@@ -101,14 +101,14 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
     if entry.needs_error and (guidance is not None or not benchmark.sampling.clip_x_0):
         raise UserError(
             f"{where}: {entry.name} takes the error of x_0 from the bound, which is measured unguided and clipped; "
-            "leave it out where models are guided, and set sampling.clip_x_0: true"
+            "leave it out if models are guided, and set sampling.clip_x_0: true"
         )
     if entry.needs_error and "train" not in benchmark.bound.splits:
         raise UserError(f"{where}: {entry.name} needs the bound of training images; add train to bound.splits")
     if entry.adaptive:
         return
     where = f"{where}: {model} with {sampler}"
-    # One step would start at the cleanest level, t = 0, from pure noise.
+    # A chain of one step would have only t = 0, the cleanest level, and start there from pure noise.
     if not 2 <= steps <= diffusion.timesteps:
         raise UserError(
             f"{where}: {steps} steps asked of a chain of {diffusion.timesteps}; allowed: 2 to {diffusion.timesteps}"

@@ -1,4 +1,4 @@
-"""A scheduler's configuration as diffusers saves it, given as a sampler's entry."""
+"""A reader of scheduler configurations by diffusers, for the entries of samplers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ FAMILY = "diffusers"
 
 
 def with_file(entry: Mapping[str, Any], where: str) -> tuple[dict[str, Any], str]:
-    """Return a sampler's entry with the options of the file that its `config` names, and what of it is not taken over.
+    """Return a sampler's entry with the options of the file `config`, and which options of the file are not used.
 
     Options beside `config` replace the file's. An entry without `config` is returned as it is. Raises: UserError.
     """
@@ -39,7 +39,7 @@ def with_file(entry: Mapping[str, Any], where: str) -> tuple[dict[str, Any], str
 
 
 def _left_out(held: Mapping[str, Any], taken: Mapping[str, Any], refused: Mapping[str, str]) -> str:
-    """Return what a file says and a sampler is not told, by reason."""
+    """Return which options of a file are not used, with the reasons."""
     reasons: dict[str, list[str]] = {}
     for key in held:
         if key not in taken:

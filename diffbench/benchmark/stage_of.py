@@ -1,15 +1,15 @@
-"""Which stage made an artifact, told by its path and by what its spec holds."""
+"""The stage that made an artifact, by the artifact's path and spec."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 TOLD_BY = {"row": "score", "spacings": "sample", "bound": "bound", "training": "train", "size": "shrink"}
-"""A key of a spec, and the stage whose specs alone have it; the first that is there counts."""
+"""The stage for a key of a spec. The first of these keys that a spec has decides."""
 
 
 def stage_of(path: PurePath, spec: Mapping[str, Any]) -> str:
-    """Return the name of the stage that made an artifact. spec: as its record holds it."""
+    """Return the name of the stage that made an artifact. spec: the one in its record."""
     if path.suffix in (".csv", ".png") and path.name != "log.csv":
         return "tabulate" if path.suffix == ".csv" else "plot"
     known = [stage for key, stage in TOLD_BY.items() if key in spec]

@@ -1,4 +1,4 @@
-"""The start of the workflow: which files say what the benchmark is, and whether its tree of results can be used."""
+"""The start of the workflow: it finds the benchmark's files, and checks that its tree of results can be used."""
 
 import os
 import sys
@@ -8,22 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.paths import COMPARED
-from diffbench.benchmark.places import home_of, require_own_tree
-
-DEFAULT = Path("workflow/config/digits.yaml")
-"""The file of the default benchmark, in the project."""
-
-VARIABLE = "DIFFBENCH_CONFIG"
-"""The environment variable that names the file of a benchmark, for runs that Snakemake's own reader must not see."""
+from diffbench.benchmark.places import DEFAULT, VARIABLE, home_of, require_own_tree
 
 
 @dataclass(frozen=True)
 class Started:
-    """What a run is of. home: the folder that holds the benchmark's `results`. file: the last that configured it."""
+    """The benchmark of a run. home: the folder that holds its `results`. file: the last of its configuration files."""
 
     benchmark: Benchmark
     home: Path
@@ -31,19 +26,19 @@ class Started:
 
     @property
     def of_comparison(self) -> bool:
-        """Whether it is of a comparison, whose file lies in the tree itself."""
+        """Whether the run is a comparison's, whose configuration file is in the tree of results itself."""
         return self.file.is_relative_to(self.home / COMPARED)
 
 
 def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_ROOT) -> Started:
-    """Return what a run is of. given: files of --configfile. settings: of --config, laid over them.
+    """Return the benchmark of a run. given: files of --configfile. settings: those of --config, laid over the files.
 
-    Raises: UserError where the configuration has a mistake, or its tree of results cannot be used.
+    Raises: UserError if the configuration has a mistake, or its tree of results cannot be used.
     """
     files = files_of_config(given, root)
     benchmark = load_benchmark(*map(os.path.relpath, files), settings=settings)
     found = Started(benchmark, home_of(benchmark.name, root), Path(files[-1]).absolute())
-    for folder in (found.home, found.home / "results", found.home / ".snakemake"):
+    for folder in (found.home, found.home / RESULTS, found.home / ".snakemake"):
         require_writable(folder)
     if not found.of_comparison:
         require_own_tree(found.home, found.file, benchmark.name)
@@ -53,10 +48,11 @@ def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_
 def files_of_config(
     given: Sequence[str], root: Path = PACKAGE_ROOT, environment: Mapping[str, str] = os.environ
 ) -> Sequence[str]:
-    """Return the files that say what the benchmark is: DIFFBENCH_CONFIG's, those of --configfile, or the default.
+    """Return the benchmark's files: that of DIFFBENCH_CONFIG, those of --configfile, or the default.
 
-    Snakemake's own reader takes 010 for 8, --config's nested numbers for texts, and runs Python that a file holds. So
-    files are read again here, and one that DIFFBENCH_CONFIG names is read here alone. Raises: UserError for both.
+    Snakemake's own reader takes 010 for 8 and nested numbers in --config for texts, and it runs Python in a file. So
+    files are read again here, and a file that DIFFBENCH_CONFIG names is read only here.
+    Raises: UserError if both are given.
     """
     named = environment.get(VARIABLE)
     if named and given:
@@ -65,7 +61,7 @@ def files_of_config(
 
 
 def require_writable(folder: Path) -> None:
-    """Raise UserError where files cannot be made in a folder, or where it is none."""
+    """Raise UserError if files cannot be made at a path, or if it is not a folder."""
     nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     if not nearest.is_dir():
         raise UserError(f"{nearest}: is no folder; remove it or run elsewhere")
@@ -74,14 +70,14 @@ def require_writable(folder: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line on stderr, as all of ours are."""
+    """Write a line to stderr, which begins with "diffbench: "."""
     sys.stderr.write(f"diffbench: {line}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the process with one line on stderr and exit code 2 where what a run needs cannot be had."""
+    """End the process with one line on stderr and exit code 2 if there is a UserError or an OSError."""
     try:
         yield
     except UserError as error:

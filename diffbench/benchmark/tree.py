@@ -1,4 +1,4 @@
-"""A tree of results around a run: locks and records that others left, and why jobs failed."""
+"""The care of a results tree around a run: old locks, records that are links, and why jobs failed."""
 
 import fcntl
 import os
@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import TextIO
 
 from diffbench.base.errors import UserError
-from diffbench.benchmark.paths import COMPARED, RESULTS
+from diffbench.base.provenance_file import RESULTS
+from diffbench.benchmark.paths import COMPARED
 
 
 def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:
-    """Clear Snakemake's locks if no run is alive in a tree. Returns: a file whose lock lives as long as this process.
+    """Return a locked file after removing Snakemake's locks if no other run is alive. It must stay open during the run.
 
-    A live run shares the lock on the file, and whoever gets it alone is the only one. Of two runs that start at once,
-    one clears what dead ones left while the other waits for its share. say: told where the file system cannot lock.
+    Every live run has a shared lock on the file, so a run that gets an exclusive lock is the only one. If two runs
+    start at once, one removes the old locks while the other waits. say: called if the file system cannot lock files.
     """
     folder = home / ".snakemake"
     folder.mkdir(parents=True, exist_ok=True)
     alive = open(folder / "alive", "w")
     try:
-        # Another that is alive, and then Snakemake's locks are in force, lets us have no exclusive one.
+        # If another run is alive, there is no exclusive lock for us, and Snakemake's locks must stay.
         with suppress(BlockingIOError):
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for lock in (folder / "locks").glob("*.lock"):
@@ -32,17 +33,17 @@ def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:
         if error.filename is not None:
             raise
         say(
-            f"{folder}: this file system cannot lock files ({error.strerror}), so a run that was killed is not told "
-            "from one that is alive; run one at a time, and `snakemake --unlock` after one was killed"
+            f"{folder}: this file system cannot lock files ({error.strerror}), so a run that was killed looks like "
+            "one that is alive; run one at a time, and give `snakemake --unlock` after one was killed"
         )
     return alive
 
 
 @contextmanager
 def alone_in(home: Path) -> Iterator[None]:
-    """Keep runs of the workflow out of a tree: one that starts waits until the end of the block.
+    """Keep runs of the workflow out of a tree: a run that starts now waits until the end of the block.
 
-    Raises: UserError where one is alive.
+    Raises: UserError if a run is alive in it.
     """
     folder = home / ".snakemake"
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,12 +53,12 @@ def alone_in(home: Path) -> Iterator[None]:
         except BlockingIOError:
             raise UserError(f"{home}: another run is at work there; wait for it or end it") from None
         except OSError:
-            pass  # a file system without locks; whoever runs the workflow there is told
+            pass  # The file system has no locks. The workflow warns of this at its start.
         yield
 
 
 def unlink_records(home: Path) -> None:
-    """Make plain files of records that DVC has linked into its cache: Snakemake writes records in place."""
+    """Replace records that are links into DVC's cache by plain files, because Snakemake writes records in place."""
     for record in (home / ".snakemake/metadata").rglob("*"):
         if record.is_symlink() or (record.is_file() and record.stat().st_nlink > 1):
             content = record.read_bytes()
@@ -66,7 +67,7 @@ def unlink_records(home: Path) -> None:
 
 
 def write_protected(table: Path) -> str | None:
-    """Return what to do about a table that is a write-protected link into DVC's cache, None where it is none."""
+    """Return what to do if a table is a write-protected link into DVC's cache; None if it is not."""
     if not table.is_file() or table.is_symlink() or os.access(table, os.W_OK):
         return None
     return (
@@ -76,9 +77,9 @@ def write_protected(table: Path) -> str | None:
 
 
 def reasons_of_failure(home: Path, since: float) -> Iterator[str]:
-    """Yield the one line with which each stage ended that failed in a run. since: when the run began.
+    """Yield the error line of each job that failed in a run. since: when the run began.
 
-    Where the disk is full, logs have no room for a reason, and this is one.
+    A full disk is reported too, because logs then have no room for the reason.
     """
     logs = [*(home / RESULTS / "logs").rglob("*.log"), *(home / COMPARED).glob("n*/logs/**/*.log")]
     for log in sorted(logs):

@@ -1,8 +1,8 @@
 """The one reader of YAML, for benchmarks, flags of imports and values on the command line, and its writer.
 
-ruamel.yaml splits a text into events; what they mean is decided here, so that every way in reads the same: YAML 1.2,
-merge keys (`<<`) and aliases, no key twice, no tags. A number that readers of YAML 1.1 and 1.2 understand differently
-(010, 1:40, 0x10) is refused. Depth, size and the expansion of aliases are bounded.
+ruamel.yaml splits a text into events, and this module decides what they mean, so that all YAML is read in one way:
+YAML 1.2, with merge keys (`<<`) and aliases, without repeated keys and tags. A number that readers of YAML 1.1 and
+1.2 understand differently (010, 1:40, 0x10) is refused. Depth, size and the expansion of aliases are bounded.
 """
 
 import math
@@ -31,9 +31,9 @@ from diffbench.base.plugins import WHOLE_LIMIT
 from diffbench.benchmark.bounded_file import read_bounded
 
 LARGEST = 2**18
-"""Bytes of a file, and values and letters of what it says once its aliases are written out."""
+"""The most bytes of a file, and the most values and letters in it after its aliases are written out."""
 DEEPEST = 40
-"""Lists and maps inside each other."""
+"""The most lists and maps inside each other."""
 
 NULLS = ("", "~", "null", "Null", "NULL")
 TRUTHS = {
@@ -41,7 +41,7 @@ TRUTHS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)")
-"""Of YAML 1.1 only the underscores between digits: 800_000."""
+"""Whole numbers of YAML 1.2 and, from YAML 1.1, underscores between digits: 800_000."""
 FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 AMBIGUOUS = re.compile(
@@ -49,16 +49,16 @@ AMBIGUOUS = re.compile(
 )
 """Octal, binary, hexadecimal and base 60, and other numbers with underscores."""
 RUNS_CODE = "__use_yte__"
-"""With this key Snakemake's reader runs Python that a file holds."""
+"""If a file has this key, Snakemake's reader runs Python that is in the file."""
 
 
 def read_yaml(path: Path | str) -> Any:
-    """Return what a YAML file holds. Raises: UserError naming the file and the line where it cannot be read."""
+    """Return the content of a YAML file. Raises: UserError naming the file and the line that cannot be read."""
     return parse_yaml(_text_of(Path(path)), str(path))
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Return what a YAML text says; source: its name, for messages. Raises: UserError."""
+    """Return the content of a YAML text. source: its name in messages. Raises: UserError."""
     if len(text) > LARGEST:
         raise UserError(f"{source}: longer than {LARGEST} characters, the most that is read")
     reading = _Reading()
@@ -70,7 +70,7 @@ def parse_yaml(text: str, source: str) -> Any:
     except YAMLError as error:
         raise UserError(f"{source}: not YAML: {_spoken(error)}") from None
     except (ValueError, OverflowError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        # ruamel.yaml meets some malformed escapes and directives unprepared.
+        # ruamel.yaml raises such errors for some malformed escapes and directives.
         raise UserError(f"{source}: not YAML ({error})") from None
     return reading.value
 
@@ -80,10 +80,10 @@ def read_layers(
     settings: Iterable[str] = (),
     placed: Callable[[Any, Path | str], Any] = lambda content, file: content,
 ) -> Any:
-    """Return what YAML files say, each laid over the one before, and over them settings KEY=VALUE in YAML.
+    """Return the content of YAML files, each laid over the one before, with settings KEY=VALUE laid over all of them.
 
-    Maps merge by key; lists and scalars replace. placed: what becomes of each content first, given its file; settings
-    are taken as the last file's. Raises: UserError.
+    Maps merge by key; lists and scalars replace. placed: a function that first changes the content of each file, given
+    its path; for settings it is given the last file's path. Raises: UserError.
     """
     content: Any = {}
     for path in files:
@@ -123,7 +123,7 @@ def write_yaml(content: Any) -> str:
 
 
 class _Representer(SafeRepresenter):
-    """Values that readers of YAML 1.1 and 1.2 understand alike, and no aliases."""
+    """A representer that writes values as readers of YAML 1.1 and 1.2 both understand them, without aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -133,7 +133,7 @@ class _Representer(SafeRepresenter):
             plain = scalar(data) == data and data.lower() not in ("yes", "no", "on", "off")
         except UserError:
             plain = False
-        # A date begins with a digit.
+        # Texts that begin with a digit are quoted, because some readers take them for dates.
         plain = plain and data != "<<" and not data[0].isdigit()
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if plain else "'")
 
@@ -147,9 +147,9 @@ _Representer.add_representer(float, _Representer.represent_number)
 
 
 def scalar(text: str) -> Any:
-    """Return what a text without quotes means: null, true, false, a number, else itself.
+    """Return the value of a text without quotes: null, true, false, a number, or otherwise the text itself.
 
-    Raises: UserError for a number that is not finite, too large, or read differently elsewhere.
+    Raises: UserError for a number that is not finite, too large, or read differently by other readers.
     """
     if text in NULLS:
         return None
@@ -171,7 +171,7 @@ def scalar(text: str) -> Any:
 
 @dataclass
 class _Open:
-    """A list or map whose end was not reached; weight: values and letters in it; waiting: the key without a value."""
+    """A list or map that has not ended yet. weight: its values and letters. waiting: a key without a value."""
 
     line: int
     anchor: str | None
@@ -189,7 +189,7 @@ class _Open:
 
 @dataclass
 class _Reading:
-    """A document that is built event by event, without recursion."""
+    """A document that is built from events, one by one and without recursion."""
 
     value: Any = None
     documents: int = 0
@@ -217,7 +217,7 @@ class _Reading:
             self._add(done.value(), done.weight, done.anchor)
         elif isinstance(event, AliasEvent):
             if event.anchor not in self.anchors:
-                raise UserError(f"*{event.anchor} stands for nothing that ended before it")
+                raise UserError(f"*{event.anchor} is not the anchor of a value that ends before it")
             self._add(*self.anchors[event.anchor], None)
         elif isinstance(event, ScalarEvent):
             self._scalar(event)
@@ -225,7 +225,7 @@ class _Reading:
     def _start(self, event: DocumentStartEvent) -> None:
         self.documents += 1
         if self.documents > 1:
-            raise UserError("a second document; write one")
+            raise UserError("a second document begins here; a file must have only one")
         if event.version not in (None, (1, 2)):
             raise UserError(f"%YAML {'.'.join(map(str, event.version))}: this is read as YAML 1.2; leave it out")
 
@@ -244,7 +244,7 @@ class _Reading:
         self._add(value, 1 + len(event.value), event.anchor)
 
     def _forget(self, anchor: str | None) -> None:
-        # Inside what it names, an anchor is not to be used, nor is an older one of its name.
+        # An anchor must not be used inside its own value, and an older anchor of that name ends here.
         if anchor is not None:
             self.anchors.pop(anchor, None)
 
@@ -269,7 +269,7 @@ class _Reading:
 
 
 _MERGE = object()
-"""In the place of the key `<<`."""
+"""This object stands for the key `<<`."""
 
 
 def _key(value: Any, known: Mapping[Any, Any]) -> Any:
@@ -283,7 +283,7 @@ def _key(value: Any, known: Mapping[Any, Any]) -> Any:
 
 
 def _merged(value: Any) -> dict[Any, Any]:
-    """Return what a `<<` brings: a map, or several, of which the first that has a key counts."""
+    """Return the merged content of a `<<`, which is a map or a list of maps. The first map that has a key counts."""
     maps = value if isinstance(value, list) else [value]
     if not all(isinstance(item, dict) for item in maps):
         raise UserError("'<<' takes a map, or a list of maps")
@@ -317,7 +317,7 @@ def _text_of(path: Path) -> str:
 
 
 def _spoken(error: YAMLError) -> str:
-    """Return an error of ruamel.yaml in one line: where, and what."""
+    """Return the place and the text of an error of ruamel.yaml in one line."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     what = getattr(error, "problem", None) or getattr(error, "context", None) or str(error)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""

@@ -1,1 +1,1 @@
-"""Floor 4: what people call that needs no rule of the workflow."""
+"""Floor 4: the commands of `diffbench` that are not stages. Each large one has a folder."""

@@ -1,4 +1,4 @@
-"""`diffbench check`: whether a benchmark can be run, found before any work."""
+"""`diffbench check`: a check, before any work, that a benchmark can be run."""
 
 import sys
 from pathlib import Path
@@ -17,9 +17,9 @@ from diffbench.datasets._split import MissingDataError
 
 
 def check(config: Path, *, resolved: bool = False) -> str:
-    """Return what a benchmark is: a summary or, resolved, the file with every base and default filled in.
+    """Return a summary of a benchmark or, if `resolved`, its file with every base and default filled in.
 
-    Notes go to stderr. Raises: UserError where a name, type or number is wrong, or where the data do not suffice.
+    Notes go to stderr. Raises: UserError if a name, type or number is wrong, or the data are not enough.
     """
     benchmark = load_benchmark(config)
     _note_other_configuration(benchmark, config)
@@ -42,7 +42,7 @@ def _note_other_configuration(benchmark: Benchmark, config: Path) -> None:
 
 
 def _check_networks(benchmark: Benchmark, config: Path) -> None:
-    """Raise UserError where the data cannot be read, or a network does not fit them."""
+    """Raise UserError if the data cannot be read, or a network does not fit the data."""
     try:
         shape, num_classes = data_shape(benchmark)
     except UserError as error:
@@ -64,9 +64,9 @@ def _check_networks(benchmark: Benchmark, config: Path) -> None:
 
 
 def _say_data(benchmark: Benchmark, config: Path) -> int | None:
-    """Say what is read of the data; return the number of test images, None where the data are not here yet.
+    """Print what is read of the data, and return the number of test images; None if the data are not here yet.
 
-    Raises: UserError where they are here and cannot be read.
+    Raises: UserError if the data are here and cannot be read.
     """
     try:
         splits = {split: benchmark.dataset.open(split) for split in ("train", "test")}
@@ -85,7 +85,7 @@ def _say_data(benchmark: Benchmark, config: Path) -> int | None:
 
 
 def _require_images(benchmark: Benchmark, config: Path, held_out: int) -> None:
-    """Raise UserError where more real images are to be upsampled than there are."""
+    """Raise UserError if a run upsamples more real images than there are."""
     for row in benchmark.sampled_sets():
         if benchmark.upsamples_real(row) and row.num_images > held_out:
             raise UserError(
@@ -97,7 +97,7 @@ def _require_images(benchmark: Benchmark, config: Path, held_out: int) -> None:
 def _note_what_is_left_out(benchmark: Benchmark, config: Path) -> None:
     for name, sampler in benchmark.samplers.items():
         if sampler.left_out:
-            _say(config, f"note: samplers.{name}.config: not taken over: {sampler.left_out}")
+            _say(config, f"note: samplers.{name}.config: not used: {sampler.left_out}")
     for name, (_, protocol) in benchmark.protocols.items():
         file = protocol.reference_file
         if file and not file.is_file():

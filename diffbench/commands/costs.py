@@ -1,4 +1,4 @@
-"""Where the time of a finished run went, by stage."""
+"""`diffbench costs`: the time and memory that each stage of a finished run took."""
 
 import json
 import sys
@@ -12,17 +12,17 @@ from diffbench.stages._command import run_stage
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What several jobs took: seconds of work, CPU seconds of start-up, and the largest memory in MiB of any."""
+class StageCost:
+    """The cost of several jobs: seconds of work, CPU seconds of start-up, and the memory in MiB of the largest job."""
 
     jobs: int = 0
     work: float = 0.0
     startup: float = 0.0
     memory: float = 0.0
 
-    def __add__(self, other: "Cost") -> "Cost":
-        """Return the cost of the jobs of both."""
-        return Cost(
+    def __add__(self, other: "StageCost") -> "StageCost":
+        """Return the cost of both together."""
+        return StageCost(
             self.jobs + other.jobs,
             self.work + other.work,
             self.startup + other.startup,
@@ -31,31 +31,31 @@ class Cost:
 
 
 def costs(logs: Path) -> str:
-    """Return a small table from the run records below a folder: jobs, seconds of work and of start-up, by stage.
+    """Return a small table of the run records in a folder: jobs, seconds of work and of start-up, by stage.
 
-    Raises: UserError where there are none, or one is not a run record.
+    Raises: UserError if there are no run records, or a file is not one.
     """
-    stages: dict[str, Cost] = {}
+    stages: dict[str, StageCost] = {}
     for path in sorted(logs.rglob("*.run.json")):
         stage, cost = _of_job(path)
-        stages[stage] = stages.get(stage, Cost()) + cost
+        stages[stage] = stages.get(stage, StageCost()) + cost
     if not stages:
         raise UserError(f"{logs}: no run records below it; name a folder of results' logs, such as results/logs")
     lines = [f"{'stage':<10}{'jobs':>6}{'work s':>10}{'start-up s':>12}{'peak MiB':>10}"]
     lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=_position)]
-    return "\n".join([*lines, _line("all", sum(stages.values(), Cost()))])
+    return "\n".join([*lines, _line("all", sum(stages.values(), StageCost()))])
 
 
-def _of_job(path: Path) -> tuple[str, Cost]:
+def _of_job(path: Path) -> tuple[str, StageCost]:
     try:
         record = json.loads(path.read_text())
         stage, *numbers = (record[key] for key in ("stage", "seconds", "startup_cpu_seconds", "peak_memory_mib"))
-        return str(stage), Cost(1, *map(float, numbers))
+        return str(stage), StageCost(1, *map(float, numbers))
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: not a run record; remove it") from None
 
 
-def _line(name: str, cost: Cost) -> str:
+def _line(name: str, cost: StageCost) -> str:
     return f"{name:<10}{cost.jobs:>6}{cost.work:>10.1f}{cost.startup:>12.1f}{cost.memory:>10.0f}"
 
 
@@ -64,7 +64,7 @@ def _position(stage: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the costs of the run whose records lie in the folder given."""
+    """Print the costs of a run. The argument is the folder of its run records."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     sys.stderr.write(costs(Path(given[0] if given else "results/logs")) + "\n")
 

@@ -1,12 +1,12 @@
-"""What a network must fit: the shape of a data set's images and the number of its classes."""
+"""The shape of a data set's images and the number of its classes, which a network must fit."""
 
 from diffbench.benchmark.benchmark import Benchmark
 
 
 def data_shape(benchmark: Benchmark) -> tuple[tuple[int, int, int], int | None]:
-    """Return (channels, height, width) of the images, and the number of classes, None where there are none.
+    """Return (channels, height, width) of the images, and the number of classes (None if there are none).
 
-    A data set that declares its shape is not opened. Raises: UserError where the data cannot be read.
+    A data set that declares its shape is not opened. Raises: UserError if the data cannot be read.
     """
     dataset = benchmark.dataset
     height, width, channels = dataset.shape or dataset.open("test").shape

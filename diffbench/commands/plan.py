@@ -1,4 +1,4 @@
-"""What a benchmark will cost before it is run: jobs, network evaluations, FLOPs, disk and expected time."""
+"""`diffbench plan`: the expected cost of a benchmark in jobs, network evaluations, FLOPs, disk and time."""
 
 import math
 import time
@@ -11,34 +11,35 @@ from torch import nn
 
 from diffbench.base.devices import chosen_device, make_deterministic
 from diffbench.base.sizes import shrunk_shape
-from diffbench.benchmark.benchmark import Benchmark, SampleSet
+from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.data_shape import data_shape
 from diffbench.diffusion.progressive import points
 from diffbench.networks._flops import classifier_flops_per_row, flops_per_row
 
 BACKWARD = 3
-"""A training step costs about three forward passes: one forward, two of its size backward."""
+"""The cost of a training step in forward passes: one forward, and a backward pass that costs about two."""
 
 BYTES_PER_PARAMETER = 8
-"""Averaged and raw weights, float32."""
+"""Averaged and raw weights, each in float32."""
 
 AFFORDABLE = 2e10
 """Floating-point operations that take about a second on a slow processor."""
 
 ASSUMED = {"test": 10_000, "train": 50_000}
-"""Images of a split that the bound takes whole, where the data are not there to count."""
+"""The number of images of a split, for a bound on the whole split."""
 
 START_UP_SECONDS = 3.0
-"""Import of torch and of the package, per job, with compiled bytecode."""
+"""Seconds per job for the import of torch and of the package, with compiled bytecode."""
 
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """What one model, or classifier, (and train seed) costs. Evaluations are network rows.
+    """The cost of one model or classifier with one train seed. Evaluations are network rows.
 
-    sample_flops: of one evaluation while sampling, where it is not a forward pass alone.
+    sample_flops: the operations of one evaluation in sampling; None if it is just a forward pass.
     """
 
     name: str
@@ -52,18 +53,18 @@ class ModelPlan:
 
     @property
     def flops_of_sampling(self) -> int:
-        """Floating-point operations of all sampling."""
+        """The floating-point operations of all sampling."""
         return self.sample_evaluations * (self.flops if self.sample_flops is None else self.sample_flops)
 
     @property
     def total_flops(self) -> int:
-        """Floating-point operations in all."""
+        """The floating-point operations of training, bound and sampling together."""
         rows = BACKWARD * self.train_evaluations + self.bound_evaluations
         return self.flops * rows + self.flops_of_sampling
 
 
 def plan_models(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None) -> list[ModelPlan]:
-    """Return a plan per (model, train seed) and per classifier; shape: (channel, height, width) of the data.
+    """Return a plan per (model, train seed) and per classifier. shape: (channel, height, width) of the data.
 
     Guided sample sets count with the model whose weights they use.
     """
@@ -117,18 +118,18 @@ def _plan_classifier(
 
 
 def train_evaluations(entry: Model | NoisyClassifier) -> int:
-    """Return the network rows of a training, none for a checkpoint."""
+    """Return the network rows of a training; 0 for a checkpoint."""
     return 0 if entry.checkpoint is not None else entry.training.steps * entry.training.batch_size
 
 
 def _evaluations(benchmark: Benchmark, row: SampleSet) -> int:
-    """Return the rows of a sample set at one evaluation a step, its last micro-batch padded."""
+    """Return the rows of a sample set with one evaluation per step. The last micro-batch is padded."""
     size = benchmark.sampling.micro_batch
     return row.steps * -(-row.num_images // size) * size
 
 
 def _calls(model: Model) -> tuple[int, int]:
-    """Return how often a step evaluates a model's network, and its classifier."""
+    """Return how often a step evaluates a model's network, and how often its classifier."""
     if model.guidance is None or model.guidance.part.scale == 0:
         return 1, 0
     if model.guidance.needs_classifier:
@@ -145,7 +146,7 @@ def bound_evaluations(benchmark: Benchmark, model: Model) -> int:
 
 
 def flops_of(model: Model, network: nn.Module, shape: tuple[int, int, int]) -> int:
-    """Return the operations of one evaluation of a model's network, on the meta device; shape: of the data's images."""
+    """Return the operations of one evaluation of a model's network on the meta device. shape: of the data's images."""
     size = shrunk_shape(shape, model.size)
     low_shape = None if model.low_size is None else shrunk_shape(size, model.low_size)
     conditional = model.network.class_conditional
@@ -153,9 +154,9 @@ def flops_of(model: Model, network: nn.Module, shape: tuple[int, int, int]) -> i
 
 
 def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None) -> tuple[float, str]:
-    """Return this machine's floating-point operations per second (a second or two), and on what it was measured.
+    """Return this machine's floating-point operations per second, and the name of the network that was timed.
 
-    That is a model's own network, where it takes no longer.
+    The measurement takes a second or two. If the model's own network would take longer, a convolution is timed instead.
     """
     make_deterministic(benchmark.execution.threads)
     device = chosen_device(benchmark.execution.device)
@@ -188,20 +189,20 @@ def measured_rate(benchmark: Benchmark, shape: tuple[int, int, int], num_classes
 
 
 def _timed(benchmark: Benchmark) -> Model:
-    """Return the first model that takes no image beside x_t."""
+    """Return the first model that is no upsampler."""
     models = [benchmark.models[name] for name, _ in benchmark.used_models()]
     return next(model for model in models if model.low_size is None)
 
 
 def plan_of_file(config: Path, workers: int) -> str:
-    """Return the plan of a benchmark's file. Raises: UserError where it cannot be run, or its data not be opened."""
+    """Return the plan of a benchmark's file. Raises: UserError if it has a mistake, or its data cannot be opened."""
     benchmark = load_benchmark(config)
     shape, num_classes = data_shape(benchmark)
     return plan(benchmark, shape, num_classes, workers)
 
 
 def plan(benchmark: Benchmark, shape: tuple[int, int, int], num_classes: int | None, workers: int) -> str:
-    """Return the plan as text; workers: jobs that run side by side."""
+    """Return the plan as text. workers: the number of jobs that run at the same time."""
     plans = plan_models(benchmark, shape, num_classes)
     rate, measured_on = measured_rate(benchmark, shape, num_classes)
     heads = ("parameters", "FLOP/row", "train rows", "sample rows", "bound rows", "FLOP")
@@ -247,7 +248,7 @@ def job_counts(benchmark: Benchmark) -> dict[str, int]:
 
 
 def scaled(number: float) -> str:
-    """Return a large number with four digits and the SI prefix that suits it: 1.234 T."""
+    """Return a large number with four digits and a suitable SI prefix: 1.234 T."""
     prefixes = ("", " k", " M", " G", " T", " P", " E", " Z", " Y")
     power = min(len(prefixes) - 1, max(0, int(math.log10(max(number, 1)) // 3)))
     return f"{number / 1000**power:.4g}{prefixes[power]}"

@@ -1,4 +1,4 @@
-"""`diffbench protocols`: what scores mean."""
+"""`diffbench protocols`: a description of what each protocol fixes."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from diffbench.base.plugins import load, names
 
 
 def protocols_text(chosen: Sequence[str]) -> str:
-    """Return protocols as text, all where none is named: what each fixes, line by line."""
+    """Return the named protocols, or all if none is named, as text with one line for each thing that they fix."""
     return "\n\n".join(_block(name) for name in chosen or names("protocols"))
 
 

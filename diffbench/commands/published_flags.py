@@ -1,4 +1,4 @@
-"""The published code's flags as networks and processes: what improved-diffusion and guided-diffusion mean by them."""
+"""Networks and processes from the command-line flags of improved-diffusion and guided-diffusion."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from diffbench.networks.unet import Unet
 
 POOLS = ("attention", "adaptive", "spatial")
 MULTIPLIERS = {512: "0.5,1,1,2,2,4,4", 256: "1,1,2,2,4,4", 128: "1,1,2,3,4", 64: "1,2,3,4", 32: "1,2,2,2"}
-"""The published code's multipliers for an empty channel_mult, by image size; 32 is improved-diffusion's."""
+"""The published code's multipliers for an empty channel_mult, by image size. Only improved-diffusion has 32."""
 
 UPSAMPLER_MULTIPLIERS = MULTIPLIERS | {512: MULTIPLIERS[256]}
 
@@ -25,7 +25,7 @@ def published_part(kind: str, flags: Mapping[str, Any], size: int) -> tuple[str,
     published = UPSAMPLER_MULTIPLIERS if kind == "superres" else MULTIPLIERS
     multipliers = str(flags.get("channel_mult") or published.get(flags["image_size"], ""))
     head_channels = flags.get("num_head_channels", -1)
-    # The published flags divide the image's size by each, rounding down; a factor that does not occur has no effect.
+    # The published code divides the image's size by each value, rounding down. Factors of no level have no effect.
     levels = len(multipliers.split(","))
     factors = {size // int(part) for part in str(flags["attention_resolutions"]).split(",") if part}
     sizes = [size // factor for factor in sorted(factors & {2**i for i in range(levels)})]
@@ -52,7 +52,7 @@ def published_part(kind: str, flags: Mapping[str, Any], size: int) -> tuple[str,
 
 
 def published_diffusion(kind: str, flags: Mapping[str, Any]) -> Diffusion:
-    """Return the process that flags describe; a classifier has no output whose meaning or variance could be set."""
+    """Return the process that flags describe. For a classifier, parameterization and variance have no meaning."""
     process = {
         "timesteps": flags["diffusion_steps"],
         "schedule": flags["noise_schedule"],

@@ -10,18 +10,18 @@ from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.jobs import convert_job, train_job
 from diffbench.benchmark.yaml_file import write_yaml
 
-OF_A_MODEL = ("network", "diffusion", "objective", "training")
-"""What a resolved model shows of the job that makes its weights."""
+SHOWN = ("network", "diffusion", "objective", "training")
+"""The keys of the job that makes a model's weights which a resolved model shows."""
 
 
 def resolved_yaml(benchmark: Benchmark) -> str:
-    """Return the file as YAML."""
-    # Through JSON, which turns tuples into lists and dataclasses' keys into texts.
+    """Return the resolved file as YAML."""
+    # A round trip through JSON turns tuples into lists, and keys into texts.
     return write_yaml(json.loads(json.dumps(resolved(benchmark)))).rstrip()
 
 
 def resolved(benchmark: Benchmark) -> dict[str, Any]:
-    """Return the file's content, section by section."""
+    """Return the resolved file's content, section by section."""
     return {
         "benchmark": benchmark.name,
         "dataset": described(benchmark.dataset, benchmark.dataset_name),
@@ -38,7 +38,7 @@ def resolved(benchmark: Benchmark) -> dict[str, Any]:
 def _model(benchmark: Benchmark, model: Model) -> dict[str, Any]:
     trained = model.checkpoint is None
     spec = (train_job(benchmark, model.name, 0) if trained else convert_job(benchmark, model.name)).as_json()
-    entry: dict[str, Any] = {key: spec[key] for key in OF_A_MODEL if key in spec}
+    entry: dict[str, Any] = {key: spec[key] for key in SHOWN if key in spec}
     entry |= {"weights": model.weights, "of": model.of, "labels": model.labels, "guidance": None}
     entry |= {"checkpoint": model.checkpoint.path} if model.checkpoint else {}
     entry |= {"size": model.size, "low_size": model.low_size}

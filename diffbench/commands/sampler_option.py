@@ -1,4 +1,4 @@
-"""Samplers named on the command line: `ddim`, `my_module.MySampler`, or with options behind, `ddim eta=0.5`."""
+"""Samplers as they are named on the command line: `ddim`, `my_module.MySampler` or, with options, `ddim eta=0.5`."""
 
 import json
 import re
@@ -14,12 +14,12 @@ from diffbench.benchmark.yaml_file import parse_yaml
 from diffbench.samplers._contract import Sampler
 
 LONGEST = 64
-"""Letters of a name that becomes a folder."""
+"""The most letters of a name that becomes a folder."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A sampler as it was asked for."""
+    """A sampler and the text that named it."""
 
     name: str
     sampler: Sampler
@@ -28,24 +28,16 @@ class Entry:
 def entry_of(text: str) -> Entry:
     """Return the sampler that a text names.
 
-    Raises: UserError where there is none, or where an option is wrong.
+    Raises: UserError if there is no such sampler, or an option is wrong.
     """
     name, options = parsed(text, "--sampler")
     part = plugins.load("samplers", name, "--sampler")
     sampler = plugins.configure(part, options, f"--sampler {name}")
-    require_declared(sampler, ("order", "startup_order", "stochastic"), f"--sampler {name}")
     return Entry(text, sampler)
 
 
-def require_declared(sampler: Any, declarations: Collection[str], where: str) -> None:
-    """Raise UserError where a sampler does not declare what is read of it."""
-    for wanted in declarations:
-        if not hasattr(sampler, wanted):
-            raise UserError(f"{where}: it declares no '{wanted}'; README says what a sampler declares")
-
-
 def parsed(text: str, where: str) -> tuple[str, dict[str, Any]]:
-    """Return the name and the options that a text gives. Raises: UserError where it is not of the form."""
+    """Return the name and the options in a text. Raises: UserError if it has not the form `ddim eta=0.5`."""
     if not text.split():
         raise UserError(f"{where}: an empty name; write a sampler's name or dotted path")
     name, *pairs = text.split()
@@ -64,15 +56,15 @@ def parsed(text: str, where: str) -> tuple[str, dict[str, Any]]:
 
 
 def parsed_value(text: str) -> Any:
-    """Return what a text is in YAML: a number, true, a list, else the text. Raises: UserError."""
+    """Return the value of a text in YAML: a number, true, a list, or otherwise the text. Raises: UserError."""
     return parse_yaml(text, "value")
 
 
 def as_entry(text: str, known: Mapping[str, Any], where: str) -> tuple[str, dict[str, Any]]:
-    """Return a name that can be a folder, and the entry of a benchmark's `samplers`, that a text asks for.
+    """Return a name that can be a folder, and the entry for a benchmark's `samplers`, of a sampler that a text names.
 
-    known: the benchmark's own entries; one of these by its name keeps it, with options behind it they are laid over.
-    Raises: UserError where neither an entry nor a sampler has that name.
+    known: the benchmark's own entries. The name of one of these gives that entry; options after it are laid over it.
+    Raises: UserError if neither an entry nor a sampler has that name.
     """
     word, options = parsed(text, where)
     if word in known and not options:
@@ -85,11 +77,11 @@ def as_entry(text: str, known: Mapping[str, Any], where: str) -> tuple[str, dict
 
 
 def _folder_name(word: str, options: Mapping[str, Any], known: Collection[str]) -> str:
-    """Return a name that says what was asked for, another one for anything else: `ddim+eta-0.5`."""
+    """Return a folder's name for a sampler with options: `ddim+eta-0.5`. Different options give different names."""
     written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in options.items()}
     name = "+".join([word, *(f"{key}-{written[key]}" for key in sorted(written))])
     plain = re.sub(r"[^A-Za-z0-9_.+-]", "-", name)
-    # What was replaced or cut could have been something else, and so could a text that reads as a number.
+    # If letters were replaced or cut, other options could give the same name; so could a text that reads as a number.
     ambiguous = plain != name or len(name) > LONGEST or "+" in "".join(written.values()) or name in known
     ambiguous = ambiguous or any(parsed_value(text) != options[key] for key, text in written.items())
     if not ambiguous:

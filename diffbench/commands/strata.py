@@ -1,10 +1,10 @@
-"""How many timesteps does a bound need? Read off a bound of all of them, by the number of strata.
+"""The error of a bound by its number of timesteps, computed from a bound with all timesteps.
 
 python -m diffbench.commands.strata results/terms/ddpm/train0/test.npz
 
-The file must hold all terms (`bound: {timesteps: null}`), of a hundred images, say. The error that one timestep a
-stratum adds to the mean over images is then a sum over what is known, not an estimate: for geometric strata, which the
-bound takes, for equal ones, and for the best contiguous strata that there are for these very terms.
+The file must hold all terms (`bound: {timesteps: null}`) of, for example, a hundred images. The error that a choice of
+one timestep per stratum adds to the mean over images is then computed exactly. It is shown for geometric strata, which
+the bound uses, for equal strata, and for the best possible contiguous strata for these terms.
 """
 
 import math
@@ -23,20 +23,21 @@ from diffbench.stages._command import run_stage
 COUNTS = (10, 20, 40, 100, 200, 400)
 
 LONGEST = 1000
-"""Timesteps up to which the best strata are searched: time and memory grow with the square."""
+"""The most timesteps for which the best strata are searched, since time and memory grow with the square."""
 
 
 def choice_error(vlb: Float[np.ndarray, "images timesteps"], boundaries: Int[np.ndarray, " boundaries"]) -> float:
-    """Return the standard error, in bits/dim, of the mean over images from one timestep of each stratum."""
+    """Return the standard error in bits/dim of the mean over images, if one timestep of each stratum is evaluated."""
     width, sums = np.diff(boundaries), np.add.reduceat(vlb, boundaries[:-1], axis=1)
     squares = np.add.reduceat(vlb**2, boundaries[:-1], axis=1)
-    # One of w timesteps at random, weighted by w, has variance w^2 times that of the stratum.
+    # The estimate of a stratum is w times the term of one of its w timesteps, drawn at random. Its variance is w^2
+    # times the variance of the terms in the stratum.
     variance = (width * squares - sums**2).clip(min=0)
     return math.sqrt(float(variance.sum())) / len(vlb)
 
 
 def best_boundaries(vlb: Float[np.ndarray, "images timesteps"], count: int) -> Int[np.ndarray, " boundaries"]:
-    """Return the boundaries of the `count` contiguous strata whose choice error is least, by dynamic programming."""
+    """Return the boundaries of the `count` contiguous strata with the least choice error, by dynamic programming."""
     timesteps = vlb.shape[1]
     sums = np.concatenate([np.zeros((len(vlb), 1)), vlb.cumsum(axis=1)], axis=1)
     squares = np.concatenate([[0.0], (vlb**2).sum(axis=0).cumsum()])
@@ -58,7 +59,7 @@ def best_boundaries(vlb: Float[np.ndarray, "images timesteps"], count: int) -> I
 
 
 def report(path: Path) -> str:
-    """Return the errors by number of strata as text. Raises: UserError where the file does not hold all terms."""
+    """Return the errors by number of strata as text. Raises: UserError if the file does not hold all terms."""
     width, vlb, total = (np.asarray(read_member(path, name)) for name in ("width", "vlb", "bits_per_dim"))
     num_images, timesteps = vlb.shape
     if (width > 1).any():
@@ -78,10 +79,10 @@ def report(path: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the report of the file given."""
+    """Print the report of the given file."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if len(given) != 1:
-        raise UserError("give one file of terms, of a bound of all timesteps")
+        raise UserError("give one file of terms of a bound with all timesteps")
     sys.stdout.write(report(Path(given[0])) + "\n")
 
 

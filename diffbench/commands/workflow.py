@@ -1,4 +1,4 @@
-"""The workflow as a command calls it: Snakemake in a process of its own, told in a few lines."""
+"""Runs of the workflow by a command: Snakemake in a separate process, with short messages."""
 
 import os
 import re
@@ -9,17 +9,18 @@ from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.places import VARIABLE
 
 PROGRESS = re.compile(r"\d+ of \d+ steps \(\d+%\) done")
 OURS = "diffbench: "
-"""How the line begins with which a stage says what a person can mend."""
+"""The beginning of the line in which a stage reports a user's mistake."""
 NOTE = f"{OURS}note: "
 
 
 def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None:
-    """Make files through the workflow, and what they need and is missing or out of date; other files stay as they are.
+    """Make files through the workflow, with everything they need that is missing or out of date.
 
-    config: the benchmark's YAML. log: where all that Snakemake says is kept; progress goes to stderr.
+    config: the benchmark's YAML. log: the file for Snakemake's whole output; progress goes to stderr.
     Raises: UserError with the line of the stage that failed.
     """
     command = _command(config, targets, "--cores", cores)
@@ -30,7 +31,7 @@ def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None
         for line in process.stdout or ():
             file.write(line)
             if PROGRESS.search(line):
-                # One line that is written over where a person watches.
+                # In a terminal, each line of progress is written over the one before.
                 sys.stderr.write(f"\r{line.rstrip()}" if sys.stderr.isatty() else line)
                 sys.stderr.flush()
             elif line.startswith(OURS) and not line.startswith(NOTE):
@@ -44,13 +45,13 @@ def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None
     if locked:
         raise UserError("another run is at work on this benchmark; wait for it or end it")
     reason = reasons[-1] if reasons else "the workflow failed"
-    raise UserError(f"{reason} (all that was said: {log})")
+    raise UserError(f"{reason} (the whole output: {log})")
 
 
 def take_for_made(config: Path, targets: Sequence[str]) -> None:
-    """Make Snakemake record files as made by the present workflow, those of the targets that it would make again.
+    """Make Snakemake record its targets as made by the present workflow, so that it does not make them again.
 
-    Raises: UserError with Snakemake's last line where it cannot.
+    Raises: UserError with Snakemake's last line if it fails.
     """
     command = _command(config, targets, "--cores", "1", "--touch", "--quiet")
     done = subprocess.run(command, env=_environment(), capture_output=True, text=True, errors="replace", check=False)
@@ -69,8 +70,8 @@ def _command(config: Path, targets: Sequence[str], *options: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the benchmark that it may name: a command names its own, and two are refused."""
-    return {key: value for key, value in os.environ.items() if key != "DIFFBENCH_CONFIG"}
+    """Return the environment without DIFFBENCH_CONFIG: the command names its benchmark, and two would be refused."""
+    return {key: value for key, value in os.environ.items() if key != VARIABLE}
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[str]:

@@ -13,7 +13,8 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked
 from diffbench.base.plugins import configure, load
 from diffbench.base.provenance_file import way_out
-from diffbench.base.records import SEEDS, SET_KEYS, Estimate
+from diffbench.base.records import SET_KEYS, Estimate
+from diffbench.jobs.tabulate import ComparedSet
 from diffbench.metrics._pairs import influence_on_fid, paired_difference
 from diffbench.metrics.fid import Fid
 from diffbench.protocols._contract import Protocol
@@ -23,13 +24,12 @@ from diffbench.protocols._contract import Protocol
 class Pairs:
     """Sample sets whose features are available, so that differences can have the narrower intervals of pairs.
 
-    protocols: the protocols by the names that the sets use for them. sets: what identifies each set, and the paths
-    below `home` of its scores, its features and its reference's features.
+    protocols: the protocols by the names that the sets use for them. The paths in `sets` are below `home`.
     """
 
     protocols: Mapping[str, Protocol]
     home: Path
-    sets: Sequence[Mapping[str, Any]]
+    sets: Sequence[ComparedSet]
     _known: dict[tuple[str, str], Float[np.ndarray, " images"]] = field(default_factory=dict)
 
     def differences(
@@ -48,20 +48,20 @@ class Pairs:
 
     def _pairs(
         self, model: str, steps: int, samplers: tuple[str, str]
-    ) -> dict[tuple[int, int], tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    ) -> dict[tuple[int, int], tuple[ComparedSet, ComparedSet]]:
         """Return the sets of both samplers by the seeds that they have in common."""
         own = {}
         for item in self.sets:
-            if (item["model"], item["steps"]) == (model, steps) and item["sampler"] in samplers:
-                own[item["sampler"], *(item[key] for key in SEEDS)] = item
+            if (item.model, item.steps) == (model, steps) and item.sampler in samplers:
+                own[item.sampler, item.train_seed, item.sample_seed] = item
         a, b = samplers
         seeds = dict.fromkeys(key[1:] for key in own)
         return {both: (own[a, *both], own[b, *both]) for both in seeds if (a, *both) in own and (b, *both) in own}
 
-    def _influence(self, metric: str, part: type[Fid], item: Mapping[str, Any]) -> Float[np.ndarray, " images"]:
-        key = (metric, item["features"])
+    def _influence(self, metric: str, part: type[Fid], item: ComparedSet) -> Float[np.ndarray, " images"]:
+        key = (metric, item.features)
         if key not in self._known:
-            protocol = self.protocols[item["protocol"]]
+            protocol = self.protocols[item.protocol]
             files = self._of_scores(item)
             generated, reference = (
                 {name: read_member(path, name) for name in member_names(path)} for path in files.paths.values()
@@ -72,24 +72,30 @@ class Pairs:
             self._known[key] = influence_on_fid(chosen, generated, reference)
         return self._known[key]
 
-    def _of_scores(self, item: Mapping[str, Any]) -> Inputs:
+    def _of_scores(self, item: ComparedSet) -> Inputs:
         """Return the features of a set and of its reference, from which its scores were made.
 
         Raises: UserError if the scores were made from other files, since the interval would not be the score's.
         """
-        files = checked({name: self.home / item[name] for name in ("scores", "features", "reference")})
+        files = checked(
+            {
+                "scores": self.home / item.scores,
+                "features": self.home / item.features,
+                "reference": self.home / item.reference,
+            }
+        )
         scored = files.records["scores"]["inputs"]
         for name in ("features", "reference"):
             if scored[name] != files.sha256[name]:
                 path = files.paths[name]
-                raise UserError(f"{path}: is not what {item['scores']} was made from; {way_out(path)}")
+                raise UserError(f"{path}: is not what {item.scores} was made from; {way_out(path)}")
         return files.only("features", "reference")
 
 
-def _value(records: Sequence[Mapping[str, Any]], metric: str, item: Mapping[str, Any]) -> float:
+def _value(records: Sequence[Mapping[str, Any]], metric: str, item: ComparedSet) -> float:
     (value,) = {
         record["value"]
         for record in records
-        if record["metric"] == metric and all(record[key] == item[key] for key in SET_KEYS)
+        if record["metric"] == metric and all(record[key] == getattr(item, key) for key in SET_KEYS)
     }
     return value

@@ -13,7 +13,7 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
-from diffbench.base.records import PLACE, ROW_KEYS, SEEDS
+from diffbench.base.records import NAMING_KEYS, ROW_KEYS, SEEDS
 from diffbench.comparison.metrics import OF_A_MODEL, higher_is_better
 from diffbench.comparison.sources import Sourced
 from diffbench.comparison.table_file import value_of
@@ -61,8 +61,8 @@ def _selected(alike: Sequence[Mapping[str, Any]], selector: str, metric: str) ->
     found = [item for item in alike if all(_is(item[key], value) for key, value in wanted.items())]
     if found:
         return found
-    known = {"/".join(str(item[key]) for key in PLACE if item[key] is not None) for item in alike}
-    place = "/".join(value for key, value in wanted.items() if key in PLACE)
+    known = {"/".join(str(item[key]) for key in NAMING_KEYS if item[key] is not None) for item in alike}
+    place = "/".join(value for key, value in wanted.items() if key in NAMING_KEYS)
     if place in known:
         raise UserError(f"no {metric} of '{selector}'; there is {place}, but not with these keys")
     if Path(selector).exists():
@@ -97,11 +97,11 @@ def _wanted(selector: str, metric: str) -> dict[str, str]:
     # A protocol's id contains `=` and may contain `/`, so it must be the end of the selector.
     start = next((i for i, part in enumerate(parts) if "=" in part), len(parts))
     plain, keyed = parts[:start], "/".join(parts[start:])
-    if not plain or len(plain) > len(PLACE) or not all(plain):
+    if not plain or len(plain) > len(NAMING_KEYS) or not all(plain):
         raise UserError(f"'{selector}' is not a row; write model/sampler/steps, for example iddpm/ddim/25")
     if metric in OF_A_MODEL:
         plain = plain[:1]
-    wanted: dict[str, str] = dict(zip(PLACE, plain, strict=False))
+    wanted: dict[str, str] = dict(zip(NAMING_KEYS, plain, strict=False))
     # Folders of results have names such as model@2.0 for a model at one of several guidance scales.
     wanted["model"], at, scale = wanted["model"].partition("@")
     wanted |= {"guidance_scale": scale} if at else {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
-from diffbench.base.records import NORMAL_95, PLACE, ROW_KEYS, Estimate, Row, record
+from diffbench.base.records import NAMING_KEYS, NORMAL_95, ROW_KEYS, Estimate, Row, record
 
 
 def records_of_table(path: Path) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ def _number(path: Path, row: Mapping[str, str | None], column: str) -> float:
 
 
 def _place(row: Mapping[str, str | None]) -> str:
-    return "/".join(row[key] or "" for key in PLACE if row[key])
+    return "/".join(row[key] or "" for key in NAMING_KEYS if row[key])
 
 
 def value_of(cell: str | None) -> Any:

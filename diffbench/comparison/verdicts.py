@@ -20,13 +20,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.records import Estimate
+from diffbench.base.records import FEWEST_SEEDS, Estimate
 
 FILE = "verdicts.csv"
 """The file of verdicts on samplers, the only artifact in a tree that no job of the workflow makes."""
-
-FEWEST_SEEDS = 3
-"""The fewest seeds whose spread gives a useful interval: with two, Student's quantile is 12.7."""
 
 OWN = "the scores' own intervals"
 

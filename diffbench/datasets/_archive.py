@@ -9,9 +9,10 @@ import numpy as np
 
 from diffbench.base.contents import files_below
 from diffbench.base.errors import UserError
+from diffbench.base.names import SplitName
 from diffbench.base.user_path import user_path
 from diffbench.datasets._parquet import parquet_files, parquet_split, require_equal_names
-from diffbench.datasets._split import MissingDataError, Split, SplitName, checked_labels, split_of_arrays
+from diffbench.datasets._split import MissingDataError, Split, checked_labels, split_of_arrays
 
 Opener = Callable[[str, bool, bool], Any]
 """(root, train, download) -> a torchvision data set with `data` and `targets`."""

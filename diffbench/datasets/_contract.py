@@ -4,7 +4,8 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from diffbench.datasets._split import Split, SplitName
+from diffbench.base.names import SplitName
+from diffbench.datasets._split import Split
 
 
 class Dataset(Protocol):

@@ -21,10 +21,11 @@ from jaxtyping import UInt8
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
+from diffbench.base.names import SplitName
 from diffbench.datasets._crop import Crop
 from diffbench.datasets._decode import decoded, require_shape
 from diffbench.datasets._noticed import Noticed
-from diffbench.datasets._split import CHUNK, Split, SplitName, checked_labels
+from diffbench.datasets._split import CHUNK, Split, checked_labels
 
 IMAGE_COLUMNS = ("image", "img")
 PART = re.compile(r"-([0-9]+)-of-([0-9]+)(-[0-9a-f]+)?\.parquet")

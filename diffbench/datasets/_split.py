@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -10,8 +9,6 @@ from jaxtyping import Int64, UInt8
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
 from diffbench.datasets._crop import Crop
-
-SplitName = Literal["train", "test"]
 
 CHUNK = 1024
 """Images in a piece: 12 MB at 64x64 in colour."""

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from diffbench.datasets._split import Split, SplitName, split_of_arrays
+from diffbench.base.names import SplitName
+from diffbench.datasets._split import Split, split_of_arrays
 
 NUM_TEST = 500
 SPLIT_SEED = 0

@@ -15,11 +15,12 @@ from typing import ClassVar
 import numpy as np
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import SplitName
 from diffbench.base.user_path import user_path
 from diffbench.datasets._crop import halved_then_bicubic
 from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import LABELS, SUFFIXES, PictureTree, class_of
-from diffbench.datasets._split import Split, SplitName
+from diffbench.datasets._split import Split
 
 LIKE_SPLITS = {
     spelt

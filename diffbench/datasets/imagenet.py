@@ -14,11 +14,12 @@ from typing import ClassVar
 import numpy as np
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import SplitName
 from diffbench.base.user_path import user_path
 from diffbench.datasets._crop import halved_then_bicubic
 from diffbench.datasets._parquet import parquet_files, parquet_split, require_equal_names
 from diffbench.datasets._pictures import PictureTree, class_of
-from diffbench.datasets._split import MissingDataError, Split, SplitName
+from diffbench.datasets._split import MissingDataError, Split
 
 TEST_NAMES = ("val", "validation", "test")
 ORDER_SEED = 0

@@ -14,12 +14,13 @@ from typing import ClassVar
 import numpy as np
 
 from diffbench.base.arrays import Bytes
+from diffbench.base.names import SplitName
 from diffbench.base.user_path import user_path
 from diffbench.datasets._crop import boxed
 from diffbench.datasets._decode import decoded
 from diffbench.datasets._lmdb import Database
 from diffbench.datasets._noticed import Noticed
-from diffbench.datasets._split import CHUNK, MissingDataError, Split, SplitName
+from diffbench.datasets._split import CHUNK, MissingDataError, Split
 
 
 @dataclass(frozen=True)

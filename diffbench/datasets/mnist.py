@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from diffbench.base.names import SplitName
 from diffbench.datasets._archive import parquet_or_archive, source_files
-from diffbench.datasets._split import Split, SplitName
+from diffbench.datasets._split import Split
 
 
 @dataclass(frozen=True)

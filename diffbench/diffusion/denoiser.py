@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS, Prediction, X, eps_from_x_0, x_0_from_eps
 from diffbench.diffusion.process import Chain, Level, over, respaced_chain, training_chain
-from diffbench.diffusion.trained_levels import OffGrid, OffGridError, TrainedLevels
+from diffbench.diffusion.trained_levels import OffGridError, TrainedLevels
 
 Variance = Literal["fixed_small", "fixed_large", "learned_range", "learned_diagonal"]
 Network = Callable[[X, Float[Tensor, " batch"], Int[Tensor, " batch"] | None, X | None], Tensor]

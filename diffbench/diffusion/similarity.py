@@ -1,4 +1,4 @@
-"""Structural similarity (SSIM) of an image and its reconstruction.
+"""Peak signal-to-noise ratio (PSNR) and structural similarity (SSIM) of an image and its reconstruction.
 
 Images in [-1, 1] are converted to [0, 1] first, because structural similarity depends on which value is black.
 Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity".
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.psnr import psnr as psnr_of_error
 
 WINDOW = 11
 """Side of the window in pixels; Wang et al. 2004, section III-B."""
@@ -19,6 +20,15 @@ SIGMA = 1.5
 
 C_1, C_2 = 0.01**2, 0.03**2
 """Constants that keep the ratios stable, for grey levels in [0, 1]."""
+
+
+def psnr(x: X, y: X) -> Float[Tensor, " batch"]:
+    """Return each image's peak signal-to-noise ratio in dB; x, y in [-1, 1], so that the peak is 2.
+
+    Infinite for equal images.
+    """
+    error = ((x - y) ** 2).flatten(1).double().mean(1)
+    return torch.as_tensor(psnr_of_error(error.numpy(force=True), peak=2), device=x.device)
 
 
 def ssim_window(height: int, width: int) -> int:

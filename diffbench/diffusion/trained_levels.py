@@ -1,17 +1,14 @@
 """The timestep that a network is given at a noise level: exact on its training chain, by a rule between its levels."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.diffusion.process import Chain, Level
-
-OffGrid = Literal["refuse", "nearest", "interpolate"]
-"""What to do at a level between the trained ones: refuse it, take the t of the nearest level, or a fractional t."""
 
 SAME = 1e-9
 """Levels that are nearer than this in log noise count as the same level."""

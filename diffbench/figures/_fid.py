@@ -6,6 +6,7 @@ import pandas
 from matplotlib.axes import Axes
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import REAL
 from diffbench.figures._protocols import main_protocol
 from diffbench.figures._style import QUIET, plain_log_ticks
 
@@ -27,19 +28,19 @@ def rows_with_fid(table: pandas.DataFrame, protocol: str | None, figure: str) ->
     """
     rows = table.loc[table["fid"] > 0]
     rows.attrs[HIDDEN] = int((table["fid"] <= 0).sum())
-    held = sorted(rows.loc[rows["model"] != "real", "protocol"].dropna().unique())
+    held = sorted(rows.loc[rows["model"] != REAL, "protocol"].dropna().unique())
     # If there are fewer real images than samples, their protocol is another one, and they are no floor for the samples.
-    chosen = protocol or main_protocol(rows.loc[rows["model"] != "real"])
+    chosen = protocol or main_protocol(rows.loc[rows["model"] != REAL])
     if chosen is not None:
         rows = rows.loc[rows["protocol"] == chosen]
-    if not (rows["model"] != "real").any():
+    if not (rows["model"] != REAL).any():
         raise UserError(f"{figure}: no row with an FID to draw; protocols in the table: {', '.join(held) or 'none'}")
     return rows
 
 
 def has_fid(table: pandas.DataFrame) -> bool:
     """Return whether samples of a table have an FID that a logarithmic axis can show."""
-    return bool(((table["fid"] > 0) & (table["model"] != "real")).any())
+    return bool(((table["fid"] > 0) & (table["model"] != REAL)).any())
 
 
 def draw_floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
@@ -95,7 +96,7 @@ def _measured(protocol: str) -> str:
 
 def small_print(rows: pandas.DataFrame) -> str:
     """Return what was measured on how many images and seeds, and what the bands cover."""
-    samples = rows.loc[rows["model"] != "real"]
+    samples = rows.loc[rows["model"] != REAL]
     counts = sorted(int(count) for count in samples["num_images"].dropna().unique())
     seeds = samples[["train_seed", "sample_seed"]].drop_duplicates()
     parts = [

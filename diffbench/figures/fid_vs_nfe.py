@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import REAL
 from diffbench.figures._fid import TINY, draw_floor, log_ticks_at, rows_with_fid, show_fids, small_print
 from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
 
@@ -41,15 +42,15 @@ class FidVsNfe:
         Raises: UserError if no row has both an FID and a count of evaluations.
         """
         rows = rows_with_fid(table, self.protocol, "fid_vs_nfe")
-        counted = rows.loc[rows["nfe"].notna() | (rows["model"] == "real")]
-        if not (counted["model"] != "real").any():
+        counted = rows.loc[rows["nfe"].notna() | (rows["model"] == REAL)]
+        if not (counted["model"] != REAL).any():
             raise UserError("fid_vs_nfe: no row says how many network evaluations it took; use samples made here")
         with styled():
             return _drawn(counted, self.title)
 
 
 def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
-    samples, real = rows.loc[rows["model"] != "real"], rows.loc[rows["model"] == "real"]
+    samples, real = rows.loc[rows["model"] != REAL], rows.loc[rows["model"] == REAL]
     models, samplers = list(samples["model"].unique()), list(samples["sampler"].unique())
     abreast = min(PANELS_ABREAST, len(models))
     down = math.ceil(len(models) / abreast)

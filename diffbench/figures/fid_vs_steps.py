@@ -10,6 +10,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from diffbench.base.names import REAL
 from diffbench.figures._fid import TINY, draw_floor, has_fid, log_ticks_at, rows_with_fid, show_fids, small_print
 from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
 
@@ -51,12 +52,12 @@ def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:
     """Return the rows that form lines. Single points (sweeps of something else) are kept only if there is no line."""
     counts = cast(pandas.Series, rows.groupby(list(LINE_KEYS), dropna=False)["steps"].transform("nunique"))
     # Adaptive solvers always have one point.
-    kept = (counts > 1) | (rows["model"] == "real") | (rows["steps"] == 0)
+    kept = (counts > 1) | (rows["model"] == REAL) | (rows["steps"] == 0)
     return rows.loc[kept] if (counts > 1).any() else rows
 
 
 def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
-    samples, real = rows.loc[rows["model"] != "real"], rows.loc[rows["model"] == "real"]
+    samples, real = rows.loc[rows["model"] != REAL], rows.loc[rows["model"] == REAL]
     # Solvers that call the network more than once a step must not look cheaper than they are.
     both = bool((samples["nfe"].notna() & (samples["nfe"] != samples["steps"])).any())
     panels = ["steps", "nfe"] if both else ["steps"]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from diffbench.base.errors import UserError
+from diffbench.base.names import REAL
 from diffbench.figures._protocols import main_protocol
 from diffbench.figures._style import COLOURS, DASHES, MARKERS, QUIET, empty_figure, note, styled
 
@@ -47,7 +48,7 @@ class GuidanceTradeoff:
         protocol = main_protocol(guided)
         if protocol is not None:
             guided = guided.loc[guided["protocol"] == protocol]
-        real = table.loc[(table["model"] == "real") & (table["protocol"] == protocol)]
+        real = table.loc[(table["model"] == REAL) & (table["protocol"] == protocol)]
         with styled():
             return _drawn(guided, real, self.title)
 

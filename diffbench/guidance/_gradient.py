@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from diffbench.base.errors import UserError
 from diffbench.diffusion.denoiser import Condition, Diffusion
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.process import Chain, Level
-from diffbench.diffusion.trained_levels import OffGrid, TrainedLevels
+from diffbench.diffusion.trained_levels import TrainedLevels
 
 
 @dataclass

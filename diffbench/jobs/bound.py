@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from diffbench.jobs.dataset import Split
+from diffbench.base.names import SplitName
 from diffbench.jobs.job import Job
 from diffbench.jobs.model import Trained
 
@@ -31,5 +31,5 @@ class BoundJob(Job, Trained):
     stages: ClassVar[tuple[str, ...]] = ("bound",)
 
     bound: Evaluated
-    split: Split
+    split: SplitName
     threads: int

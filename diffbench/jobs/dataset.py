@@ -1,12 +1,10 @@
-"""The choice of a data set in a job, and the names of its splits."""
+"""The choice of a data set in a job."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from diffbench.jobs.job import Part
-
-Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ from diffbench.jobs.job import Options, plain
 MERGED: Mapping[str, bool] = {"merged": True}
 """Metadata of a field with facts whose keys in JSON are beside the other fields'; None if the record has none."""
 
+POSITIVE = ("shape", "full_size", "levels", "num_images", "low_size", "num_classes")
+"""Names of facts that are sizes or counts, of which none can be 0."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -29,7 +32,7 @@ class Facts:
     def read(cls, content: Mapping[str, Any], source: Path | str) -> Self:
         """Return the facts in the content of a record; source: the record's file, for messages.
 
-        Raises: UserError if a fact is missing or has another type.
+        Raises: UserError if a fact is missing, has another type, or is not positive although it has to be.
         """
         hints, values = typing.get_type_hints(cls), {}
         for item in dataclasses.fields(cls):
@@ -73,7 +76,10 @@ def _fact(value: Any, hint: Any, name: str, source: Path | str) -> Any:
     """Return a value of a record with its field's type; among several kinds of facts, the one whose keys it has."""
     kinds = _kinds(hint)
     if not kinds or not isinstance(value, Mapping):
-        return coerced(value, hint, f"{source}: facts.{name}")
+        found = coerced(value, hint, f"{source}: facts.{name}")
+        if name in POSITIVE and found is not None and min(found if isinstance(found, tuple) else (found,)) < 1:
+            raise UserError(f"{source}: facts.{name}: {value!r} is not positive")
+        return found
     wanted = {kind: {item.name for item in dataclasses.fields(kind) if _is_required(item)} for kind in kinds}
     fitting = [kind for kind in kinds if not wanted[kind] or wanted[kind] & value.keys()]
     return (fitting or kinds)[0].read(value, source)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from diffbench.jobs.dataset import DatasetPart, Split
+from diffbench.base.names import SplitName
+from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.job import OMITTED, Job
 
 
@@ -19,4 +20,4 @@ class PrepareJob(Job):
 
     dataset: DatasetPart
     source: str | None = field(default=None, metadata=OMITTED)
-    split: Split | None = field(default=None, metadata=OMITTED)
+    split: SplitName | None = field(default=None, metadata=OMITTED)

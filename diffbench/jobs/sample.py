@@ -5,11 +5,9 @@ from typing import ClassVar, Literal
 
 from diffbench.base.classes import LabelRule
 from diffbench.base.names import REAL
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.job import OMITTED, Job, Part
 from diffbench.jobs.model import Trained
-
-OffGrid = Literal["refuse", "nearest", "interpolate"]
-"""The t that a network is given at a level between those on which it was trained (see diffusion/trained_levels.py)."""
 
 LARGEST_BATCH = 2**16
 """The most images of a micro-batch. More would fill the memory, with an error that does not name the setting."""

@@ -40,9 +40,12 @@ class ComparedSet:
 
 @dataclass(frozen=True, kw_only=True)
 class TableJob(Job):
-    """Make a table. rows: the model of each file, for a table of bounds. sets: the compared sets, for a comparison."""
+    """Make a table, which no stage needs the benchmark's name for.
 
-    benchmark: str
+    rows: the model of each file, for a table of bounds. sets: the compared sets, for a comparison.
+    """
+
+    benchmark: str | None = field(default=None, metadata=OMITTED)
     table: TablePart
     figure: FigurePart | None = field(default=None, metadata=OMITTED)
     rows: tuple[ModelRow, ...] = field(default=(), metadata=OMITTED)

@@ -1,8 +1,8 @@
 """Facts of the terms of a model's bound: the images, and their codelength without a model."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
+from diffbench.base.names import SplitName
 from diffbench.jobs.data_facts import Codes
 from diffbench.jobs.facts import MERGED, Facts
 from diffbench.jobs.job import OMITTED
@@ -20,6 +20,6 @@ class TermsFacts(Facts):
     num_images: int
     of: int
     levels: int
-    split: Literal["train", "test"]
+    split: SplitName
     ssim_window: int | None = field(default=None, metadata=OMITTED)
     codes: Codes | None = field(default=None, metadata=MERGED)

@@ -4,7 +4,7 @@ Ho et al. 2020, algorithm 2; with a learned variance, Nichol and Dhariwal 2021, 
 Nichol 2021, algorithm 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ class Ancestral:
     startup_order: ClassVar[int] = 1
     stochastic: ClassVar[bool] = True
     applies_gradient: ClassVar[bool] = True
+    no_options: ClassVar[Mapping[str, str]] = {"noiseless_last_step": "the last step always takes the mean"}
 
     def __call__(self, denoiser: Denoiser, chain: Chain, x_T: X, noise: Noise) -> Iterator[State]:
         x = x_T

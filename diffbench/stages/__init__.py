@@ -1,1 +1,1 @@
-"""Floor 3: the stages, files in and files out. A stage's name is also its rule file's, subcommand's and test file's."""
+"""Floor 3: the stages, which read and write files. The rule file, subcommand and test of a stage have its name."""

@@ -43,7 +43,7 @@ def drawn_labels(rule: LabelRule, seed: int, facts: WeightsFacts) -> Labels:
     """Return the labels of samples.
 
     iid: a label drawn uniformly by (seed, k); balanced: k modulo the number of classes; as_in_data: a label drawn by
-    (seed, k) with the shares that the classes had in training. Raises: UserError where these are not recorded.
+    (seed, k), each class as often as in training. Raises: UserError if the weights' record does not say how often.
     Source: guided-diffusion's classifier_sample.py draws labels independently and uniformly.
     """
     stream, counts, num_classes = Stream(seed, "label"), facts.class_counts, facts.num_classes
@@ -62,7 +62,7 @@ def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Labels:
             "labels: as_in_data needs the class_counts of the training images, and the weights' record has none; "
             "train the model here, or choose iid or balanced"
         )
-    # An image of the training data is drawn, and its class taken: class y has those before ends[y].
+    # Draw an image of the training data and take its class. Sorted by class, the images of class y end before ends[y].
     ends, total = torch.tensor(counts).cumsum(0), sum(counts)
     return lambda index: torch.searchsorted(ends, stream.integers(index, 0, total), right=True)
 
@@ -70,8 +70,8 @@ def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Labels:
 def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, labelled: bool) -> Wanted:
     """Return the low-resolution image that image k starts from, and its label where it has one: the k-th of a file.
 
-    labelled: whether labels are needed. Raises: UserError where the images are too few, of another size than the
-    upsampler was trained on, or lack labels.
+    Sample k starts from the k-th image of the file. labelled: whether labels are needed.
+    Raises: UserError if the images are too few, have another size than in the upsampler's training, or lack labels.
     """
     images = read_member(low_res, "arr_0")
     height, width, channels = facts.shape

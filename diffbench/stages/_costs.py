@@ -1,4 +1,4 @@
-"""What a sample set costs: network evaluations that are counted while it is drawn, and operations of one of them."""
+"""The cost of a sample set: a count of its network evaluations, and the floating-point operations of one of them."""
 
 from dataclasses import dataclass, field
 
@@ -31,10 +31,10 @@ class Spent:
 
 @dataclass
 class Meter:
-    """A denoiser that counts what is evaluated for a micro-batch.
+    """A denoiser that counts the evaluations for a micro-batch.
 
-    denoiser: what a sampler is to call, which calls `model` and `gradient` in its turn. name: the sampler's, for
-    messages. adaptive: whether it says how many evaluations each image took.
+    denoiser: the one that the sampler would call without a meter; it calls `model` and `gradient`. name: the sampler's
+    name, for messages. adaptive: whether the sampler reports how many evaluations each image took.
     """
 
     denoiser: Denoiser
@@ -51,24 +51,24 @@ class Meter:
         return self.denoiser(x, level, condition)
 
     def start(self) -> None:
-        """Begin a micro-batch."""
+        """Set the counts to zero for the next micro-batch."""
         self.calls, self.said, self.before = 0, None, self._rows()
 
     def step(self, state: State) -> None:
-        """Take what an adaptive sampler says after a step of the evaluations that each image took so far."""
+        """Keep the evaluations that each image took so far, which an adaptive sampler reports after each step."""
         if self.adaptive and state.nfe is not None:
             self.said = np.asarray(state.nfe)
             if self.said.shape != (len(state.x),):
                 raise UserError(f"sampler {self.name}: State.nfe is not one number for each image")
 
     def spent(self, num_images: int, micro_batch: int) -> Spent:
-        """Return what a micro-batch of so many images cost, padded to `micro_batch`."""
+        """Return the cost of a micro-batch of `num_images` images, which was padded to `micro_batch`."""
         rows, classified = (now - then for now, then in zip(self._rows(), self.before, strict=True))
-        # Where images take as many evaluations as each needs, the batch runs until the last of them is done.
+        # With an adaptive sampler, the batch runs until its last image is done, so every image is evaluated that often.
         evaluations = rows / micro_batch
         if self.said is None:
             return Spent(rows, classified, np.full(num_images, evaluations))
-        # A call may evaluate the network more than once, as guidance without a classifier does.
+        # One call may evaluate the network twice: guidance without a classifier does.
         return Spent(rows, classified, self.said[:num_images] * (evaluations / self.calls))
 
     def _rows(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Random crops for training, cut from the pictures that a prepared data set was made from."""
+"""Random crops for training, made from the pictures that a prepared data set was made from."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -21,15 +21,15 @@ from diffbench.jobs.dataset import DatasetPart
 from diffbench.training.data import Cuts
 
 COMPARED = 32
-"""Images, spread over all, that are made again to see that the pictures are still those that were prepared."""
+"""The number of images that are made again, to check that the pictures are still those that were prepared."""
 
 
 @contextmanager
 def cutting(dataset: DatasetPart, images: Bytes, labels: np.ndarray | None, prepared: Path) -> Iterator[Cuts]:
-    """Enter with what cuts the training images of a data set at random, and makes them as small as the prepared ones.
+    """Yield a function that makes random crops of a data set's training pictures, at the size of the prepared images.
 
-    images, labels, prepared: the prepared file and what it holds.
-    Raises: UserError where the data set has no pictures, or they are not those that were prepared.
+    prepared: the prepared file. images, labels: its content.
+    Raises: UserError if the data set has no pictures, or they are not those that were prepared.
     """
     split = _opened(dataset)
     _, height, width, _ = images.shape
@@ -50,12 +50,12 @@ def cutting(dataset: DatasetPart, images: Bytes, labels: np.ndarray | None, prep
 
 
 def _cut(split: Split, k: int, draws: Sequence[float], height: int) -> Bytes:
-    # Cut at the data set's size and then shrunk, as stored images were: cut at the smaller size they would be sharper.
+    # The crop has the data set's size and is then shrunk, as stored images were. A crop at the smaller size is sharper.
     return _made(split, k, partial(at_random, size=split.shape[0], draws=draws), height)
 
 
 def _made(split: Split, k: int, crop: Any, height: int) -> Bytes:
-    """Return image k, made from its picture by a crop (None: the data set's own), at a height of so many pixels."""
+    """Return image k with the given height in pixels, made from its picture by a crop (None: the data set's own)."""
     assert split.cut is not None
     image = split.cut(k, crop)
     return image if len(image) == height else shrunk(image[None], height)[0]
@@ -73,7 +73,7 @@ def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
 
 
 def _is_of(split: Split, images: Bytes, labels: np.ndarray | None) -> bool:
-    """Return whether images are a split's, as far as number, labels, and images spread over all of them tell."""
+    """Return whether images are a split's: number and labels are equal, and so are `COMPARED` of the images."""
     if split.num_images != len(images) or not _equal(split.labels, labels):
         return False
     some = np.unique(np.linspace(0, len(images) - 1, COMPARED).round().astype(int)).tolist()

@@ -1,4 +1,4 @@
-"""What a sample set is drawn with: the model, guided as the job says, what its images are to be, and their noise."""
+"""All that a sample set is drawn with: the model with its guidance, the sampler, the conditions and the noise."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -82,7 +82,7 @@ def guided_denoiser(
     takes_labels: bool,
     applies_gradient: bool,
 ) -> Denoiser:
-    """Return what the sampler calls, in the published order: eps mixed, x_0 clipped, eps shifted or the gradient added.
+    """Return the denoiser that the sampler calls.
 
     takes_labels: whether the model does; if not, a classifier's labels stay with the classifier.
     """
@@ -103,7 +103,7 @@ def guided_denoiser(
 
 
 def _with_known_error(denoiser: Denoiser, chain: Chain, inputs: Inputs) -> Denoiser:
-    """Return a denoiser that knows the error of x_0 as the model's bound measured it."""
+    """Return a denoiser that knows the error of x_0, which the model's bound has measured."""
     terms = inputs.paths["terms"]
     if inputs.records["terms"]["inputs"].get("weights") != inputs.sha256["weights"]:
         raise UserError(f"{terms}: the bound of other weights than {inputs.paths['weights']}'s")

@@ -1,4 +1,4 @@
-"""Weights that others saved, read without running anything that a file may ask to be run."""
+"""A reader of weights that others saved. It runs no code that a file may contain."""
 
 import pickle
 import stat
@@ -16,7 +16,7 @@ from torch import Tensor
 from diffbench.base.errors import UserError
 
 WRAPPERS = ("module.", "_orig_mod.")
-"""What DistributedDataParallel and torch.compile put before every name."""
+"""Prefixes that DistributedDataParallel and torch.compile put before every name."""
 
 
 def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
@@ -25,11 +25,11 @@ def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
 
 
 def read_held(path: Path, key: str | None = None) -> tuple[str | None, dict[str, Tensor]]:
-    """Return where the tensors of a file stand, and the tensors by name.
+    """Return the key under which a file holds its tensors, and the tensors by name.
 
-    The file is safetensors, or PyTorch's format, which the restricted unpickler reads. key: where they stand in a file
-    that holds more: an entry, or what stands before a dot in their names. Without one, they are the file's only map of
-    tensors. Raises: UserError for a file that is truncated, wants code to be run, or holds no tensors by name.
+    The file is safetensors, or PyTorch's format, which the restricted unpickler reads. key: the entry that holds the
+    tensors, or the first part of their names (before a dot). Without a key, the file must hold one map of tensors only.
+    Raises: UserError for a file that is truncated, wants to run code, or holds no tensors by name.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -41,7 +41,7 @@ def read_held(path: Path, key: str | None = None) -> tuple[str | None, dict[str,
 
 
 def _under(content: Any, key: str, path: Path) -> dict[str, Tensor]:
-    """Return the tensors of an entry, or those whose names begin with it."""
+    """Return the tensors of the entry `key`, or those whose names begin with `key` and a dot."""
     if isinstance(content, Mapping) and key in content:
         if not _is_state(content[key]):
             raise UserError(f"{path}: holds no tensors by name under '{key}'; {_held(content)}")
@@ -78,10 +78,9 @@ def _is_state(value: Any) -> bool:
 
 
 def unwrapped(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
-    """Return weights under the names that a network has, where all of them have the same words before these.
+    """Return weights without the prefix that all their names share, if without it they are the network's names.
 
-    own: the network's names. What stands before names that do not become its own stays, but for what torch's wrappers
-    are known to add.
+    own: the network's names. Otherwise the names stay as they are, except that the prefixes of torch's wrappers go.
     """
     found = dict(state)
     while not any(name.startswith(WRAPPERS) for name in own):
@@ -98,7 +97,7 @@ def unwrapped(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Te
 
 
 def _held(content: Any) -> str:
-    """Return where tensors stand in a file, as the end of a message."""
+    """Return the end of a message, which says under which keys a file holds tensors."""
     if not isinstance(content, Mapping):
         return f"it holds a {type(content).__name__}"
     maps = [str(key)[:80] for key, value in content.items() if _is_state(value)]
@@ -113,7 +112,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except MemoryError:
         raise UserError(f"{path}: asks for more memory than there is") from None
-    # What the header says of types and shapes is torch's to refuse, each in its way.
+    # torch checks the types and shapes in the header, and raises different errors for different faults.
     except (SafetensorError, OSError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a whole safetensors file ({' '.join(str(error).split())[:200]})") from None
 
@@ -121,7 +120,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 def _pickled(path: Path) -> Any:
     _refuse_compression(path)
     try:
-        # An unusual pickle brings a warning besides the error.
+        # An unusual pickle causes a warning as well as the error.
         with warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -132,12 +131,12 @@ def _pickled(path: Path) -> Any:
         raise UserError(f"{path}: wants to run {found}; refused, nothing of it was executed") from None
     except MemoryError:
         raise UserError(f"{path}: asks for more memory than there is; nothing of it was executed") from None
-    except Exception:  # an unpickler that is given bytes of no pickle stumbles in every way that there is
+    except Exception:  # Given bytes that are no pickle, the unpickler may raise any error.
         raise UserError(f"{path}: not a whole PyTorch file; copy or download it again") from None
 
 
 def _refuse_compression(path: Path) -> None:
-    """Raise UserError where a zip is compressed: torch stores, and what was compressed may fill the memory."""
+    """Raise UserError if a zip is compressed: torch never compresses, and a small compressed file may fill memory."""
     if not zipfile.is_zipfile(path):
         return
     try:

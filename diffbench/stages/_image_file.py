@@ -1,4 +1,4 @@
-"""What a file of images holds, known from its headers before any work, and its images in pieces."""
+"""A reader of image files: what a file holds, by its headers alone, and its images in pieces."""
 
 import hashlib
 import math
@@ -14,23 +14,23 @@ from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.stages._mixed_sizes import is_mixed, mixed_sizes, stream_mixed
 
 CHUNK = 1024
-"""Images read at a time; a multiple of the extractors' micro-batch, so that it does not move their borders."""
+"""The most images per read. It is a multiple of the extractors' micro-batch, so micro-batches stay the same."""
 
 FEWEST = 64
-"""The same at least: a micro-batch. Images that have a size each, as photographs do, are read so many at a time."""
+"""The fewest images per read, which is one micro-batch. Images of several sizes are read in pieces of this number."""
 
 LARGEST_PIECE = 2**29
-"""Bytes read at a time, where that many are more than `FEWEST` images."""
+"""The most bytes per read, as long as they are at least `FEWEST` images."""
 
 LARGEST_FEATURE = 4096
-"""Dimensions of a stored mean, above which no extractor's features are."""
+"""The most dimensions of a stored mean. No extractor has more features."""
 
 CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A file's images: how many, and of which size; size None where each has its own."""
+    """What a file's images are. size: height and width; None if the images have several sizes."""
 
     num_images: int
     channels: int
@@ -45,7 +45,7 @@ class ImageSet:
 def image_set(path: Path) -> ImageSet:
     """Return what a file of images holds: `arr_0`, uint8 NHWC, with its labels `arr_1`, or images of several sizes.
 
-    Raises: UserError where it holds anything else.
+    Raises: UserError if it holds anything else.
     """
     held = member_names(path)
     if is_mixed(path):
@@ -65,7 +65,7 @@ def image_set(path: Path) -> ImageSet:
 
 
 def chunks(path: Path) -> Iterator[np.ndarray | list[np.ndarray]]:
-    """Yield a file's images in pieces, as lists where each has its own size. Raises: UserError as `image_set`."""
+    """Yield a file's images in pieces, as lists if the images have several sizes. Raises: UserError as `image_set`."""
     if image_set(path).size is None:
         yield from stream_mixed(path, FEWEST)
     else:
@@ -84,7 +84,7 @@ def stored_labels(path: Path) -> np.ndarray | None:
 
 
 def stored_features(path: Path) -> list[str]:
-    """Return the features whose mean and covariance a file stores. Raises: UserError where a pair is not whole."""
+    """Return the features whose mean and covariance a file stores. Raises: UserError if one of them is missing."""
     held, found = member_names(path), []
     for feature, pair in STORED_MOMENTS.items():
         there = [name for name in pair if name in held]
@@ -98,9 +98,10 @@ def stored_features(path: Path) -> list[str]:
 
 
 def stored_statistics(path: Path) -> dict[str, np.ndarray]:
-    """Return the means and covariances that a reference stores of features of a larger set, as ADM's batches do.
+    """Return the means and covariances that a file stores; a file without them gives an empty dictionary.
 
-    Each feature's pair counts by itself; of other files, none. Raises: UserError where a pair is not whole.
+    ADM's reference batches store those of a larger set than their images.
+    Raises: UserError if one of a pair is missing, or it has no such shape.
     """
     return {name: load_member(path, name) for feature in stored_features(path) for name in STORED_MOMENTS[feature]}
 
@@ -115,16 +116,16 @@ def moments_digests(stored: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 class PixelHash:
-    """The hash of images by their sizes and bytes, whatever file they are in and however they are read in pieces.
+    """The hash of the sizes and bytes of images. It does not depend on the file or on the pieces that are read.
 
-    An image of three equal channels counts as grey: that is how pictures without colour are shown in colour.
+    An image with three equal channels counts as grey, because many programs store grey pictures in this way.
     """
 
     def __init__(self) -> None:
         self._hashed, self._shape = hashlib.sha256(), None
 
     def add(self, images: np.ndarray | list[np.ndarray]) -> None:
-        """Count the next images."""
+        """Add the next images to the hash."""
         if isinstance(images, list):
             for image in images:
                 self.add(image[None])

@@ -1,4 +1,4 @@
-"""A model from what a job says of it and its weights, shared by the stages that run one."""
+"""Builders of models and classifiers from a job and a file of weights, for the stages that run them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs
 from diffbench.base.plugins import configure
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
-from diffbench.diffusion.trained_levels import OffGrid
+from diffbench.diffusion.off_grid import OffGrid
 from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.job import Options
 from diffbench.jobs.model import NetworkPart, Trained, Weights
@@ -22,7 +22,7 @@ from diffbench.networks._fit import load_fitting
 
 
 class Described(Protocol):
-    """What jobs say of a network, trained or to be trained: its architecture and its process."""
+    """The fields of a job that describe a network: its architecture and its diffusion process."""
 
     @property
     def network(self) -> NetworkPart: ...
@@ -102,9 +102,10 @@ def load_classifier(
     device: torch.device,
     off_grid: OffGrid = "refuse",
 ) -> ClassifierGradient:
-    """Return the gradient of a trained noisy classifier; facts: of the weights of the model that it guides.
+    """Return the gradient of a trained noisy classifier.
 
-    Raises: UserError where the classifier was trained on other data, or its weights do not fit the network.
+    facts: of the weights of the model that it guides.
+    Raises: UserError if the classifier was trained on other data, or its weights do not fit the network.
     """
     _require_same_data(weights.path, weights.facts, facts)
     network = weights.given(architecture.classifier(weights.facts), device)
@@ -118,7 +119,7 @@ def _require_same_data(weights: Path, own: WeightsFacts, model: WeightsFacts) ->
         "images": (own.images_sha256, model.images_sha256),
     }
     for words, (found, wanted) in compared.items():
-        # Of a released file nobody knows the images, only what they were: their shape and their classes.
+        # For a released file nobody knows the hash of the images, only their shape and their classes.
         unknown = words == "images" and None in (found, wanted)
         if found != wanted and not unknown:
             raise UserError(f"{weights}: a classifier of another data set: {words} {found}, and the model's {wanted}")

@@ -19,13 +19,13 @@ from diffbench.base.writing import replacing
 
 @contextmanager
 def run_record(path: Path | str | None, **fields: Any) -> Generator[dict[str, Any]]:
-    """Yield a dictionary for what this run cost. At the end, time, peak memory, machine and date are added and written.
+    """Yield a dictionary that becomes the run record: time, memory, machine and date are added when the run ends.
 
-    path None: nothing is written. A run record is never an input of anything that a hash covers.
+    path None: no file is written. A run record is never an input of anything that a hash covers.
     """
     record: dict[str, Any] = dict(fields)
     started = time.perf_counter()
-    # The CPU seconds that this process used before its work began: for the start of the interpreter and imports.
+    # The process has used these CPU seconds before its work, for the start of the interpreter and for imports.
     before = resource.getrusage(resource.RUSAGE_SELF)
     record["startup_cpu_seconds"] = round(before.ru_utime + before.ru_stime, 3)
     yield record

@@ -1,4 +1,4 @@
-"""Finished micro-batches of a sample set, which wait in a folder until the whole set is written."""
+"""Finished micro-batches of a sample set, which are kept in a folder until the whole set is written."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,14 @@ from diffbench.jobs.sample import SampleJob
 from diffbench.stages._costs import Spent
 
 FORMAT = 2
-"""Raised whenever what a shard holds changes, so that shards of an older format are not taken for finished work."""
+"""The number of the shards' format. A change of what a shard holds must raise it, so that old shards are ignored."""
 
 
 def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Path:
-    """Return where the shards of a set are kept: they are a function of all that its key holds."""
+    """Return the folder for the shards of one set, named by a digest of everything that determines them.
+
+    spec: the job's. The spacings of the job's other sets do not count.
+    """
     spec = job.as_json()
     key = {"spec": spec, **inputs.sha256, "device": device, "shard": FORMAT}
     # Half of a set by one version of torch and half by another would be a set of neither.

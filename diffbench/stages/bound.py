@@ -1,4 +1,4 @@
-"""bound: weights and real images in; terms of the variational bound, the rate-distortion curve, reconstructions out."""
+"""The stage bound: terms of the variational bound on real images, and optionally a rate-distortion curve."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,11 +37,13 @@ def bound(
     device: str = "auto",
     record: dict[str, Any] | None = None,
 ) -> None:
-    """Write the bound's terms of images of a split, over the full training chain, x_0 clipped, images as stored.
+    """Write the terms of the bound on images of a split.
 
+    The chain is the full training chain, x_0 is clipped, and images are not flipped.
     Members: timesteps, vlb, x_0_mse (images x strata), width (strata), prior, bits_per_dim, index (images), rate,
     distortion_rmse (strata, ascending t). With reconstructions: curve_timesteps (points), curve_rate, curve_x_0_mse,
-    curve_psnr, curve_ssim (images x points), originals and reconstructions (uint8, channels last). Raises: UserError.
+    curve_psnr, curve_ssim (images x points), originals and reconstructions (uint8, channels last).
+    Raises: UserError if the inputs do not fit each other or the job.
     """
     inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
@@ -71,7 +73,10 @@ def bound(
 
 
 def _on_grid(stored: Bytes, levels: int, device: torch.device) -> Callable[[Index], X]:
-    """Return images on equidistant grey levels: 17 levels, stored as round(k 255 / 16), become k / 8 - 1."""
+    """Return a function that gives images on equidistant grey levels.
+
+    With 17 levels, level k is stored as round(k 255 / 16) and becomes k / 8 - 1.
+    """
 
     def images(index: Index) -> X:
         x = to_float(stored[index.numpy()], device)
@@ -96,7 +101,7 @@ def _evaluated(
     index: Index,
     condition: Callable[[Index], Condition | None],
 ) -> dict[str, np.ndarray]:
-    """Return the members that hold the bound and, where reconstructions are asked for, their curve."""
+    """Return the arrays of the bound and, if the job asks for reconstructions, of their curve."""
     boundaries = strata(len(model.chain), asked.timesteps)
     curve = points(len(model.chain)) if asked.reconstructions else np.arange(0)
     batches = -(-len(index) // asked.micro_batch) * (len(boundaries) - 1 + len(curve))
@@ -113,7 +118,7 @@ def _evaluated(
 
 
 def arrays_of(terms: BoundTerms) -> dict[str, np.ndarray]:
-    """Return the members that hold the bound."""
+    """Return the arrays of the bound by name."""
     rate, rmse = rate_distortion(terms)
     own = {"timesteps": terms.timesteps, "vlb": terms.vlb, "x_0_mse": terms.x_0_mse, "width": terms.width}
     return own | {
@@ -125,7 +130,7 @@ def arrays_of(terms: BoundTerms) -> dict[str, np.ndarray]:
 
 
 def curve_arrays(terms: BoundTerms, found: Reconstructions) -> dict[str, np.ndarray]:
-    """Return the members that hold the rate-distortion curve and the reconstructions, as bytes."""
+    """Return the arrays of the rate-distortion curve, and the reconstructions as bytes."""
     num_shown, num_points, channels, height, width = found.shown.shape
     return {
         "curve_timesteps": found.timesteps,
@@ -138,7 +143,7 @@ def curve_arrays(terms: BoundTerms, found: Reconstructions) -> dict[str, np.ndar
 
 
 def spread(total: int, wanted: int | None) -> Index:
-    """Return the positions of `wanted` of `total` images, evenly spread: a split may be sorted by class."""
+    """Return the positions of `wanted` of `total` images, evenly spread because a split may be sorted by class."""
     count = min(wanted or total, total)
     return torch.arange(count) * total // count
 
@@ -147,7 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, BoundJob.read)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
-    parser.add_argument("--data", type=Path, required=True, help="prepared images of the split to code (.npz)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="prepared images of the split that the spec names (.npz)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="terms to write (.npz)")
     add_device(parser)
     given = parser.parse_args(arguments)

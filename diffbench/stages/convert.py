@@ -1,4 +1,4 @@
-"""convert: weights that others trained and what they mean in; the weights of a model, as training writes them, out."""
+"""The stage convert: weights that others trained, written as training writes its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,9 +25,10 @@ from diffbench.stages._run_record import run_record
 
 
 def convert(job: ConvertJob, checkpoint: Path, data: Path, out: Path, record: dict[str, Any] | None = None) -> None:
-    """Write the weights of a checkpoint that says nothing of itself, with their provenance; data: what it was made for.
+    """Write the weights of a checkpoint that has no record, with their provenance.
 
-    Raises: UserError where the file cannot be read, or does not fit the network that the job describes.
+    data: prepared images of the data set that the checkpoint was trained on.
+    Raises: UserError if the file cannot be read, or does not fit the network that the job describes.
     """
     upstream = upstream_of(job.upstream)
     inputs = checked({"checkpoint": checkpoint, "data": data}, foreign=("checkpoint",), upstream=upstream)
@@ -45,7 +46,8 @@ def write_weights(
 ) -> None:
     """Write `<weights>.<name>` tensors and their provenance, after a check of every name, shape and value.
 
-    facts: of the data, as training records them. source: for messages. Raises: UserError; what was at `out` then stays.
+    facts: of the data, as training records them. source: the file that messages name.
+    Raises: UserError if a tensor does not fit; the file `out` is then not changed.
     """
     with torch.device("meta"):
         network = _built(job, facts)
@@ -63,7 +65,7 @@ def write_weights(
 
 
 def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
-    """Return a tensor of a file in the type that the network has. Raises: UserError where it holds no such numbers."""
+    """Return a file's tensor in the network's number type. Raises: UserError if it has values of another kind."""
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
         raise UserError(f"{where} is no plain tensor (sparse, quantised or without values); save it as one")
     if tensor.is_complex() or tensor.is_floating_point() != own.is_floating_point():

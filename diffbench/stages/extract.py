@@ -1,4 +1,4 @@
-"""extract: a set of images in, an extractor's features of it out."""
+"""The stage extract: an extractor's features of sets of images, one file for each set."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,7 +27,9 @@ from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, mo
 from diffbench.stages._run_record import run_record
 
 FAR = 25.0
-"""Squared distance of a stored mean, in units of what chance explains, beyond which it is of other features."""
+"""The largest squared distance of a stored mean from the features' mean, in multiples of the distance by chance.
+
+Beyond it, the mean must be that of other features."""
 
 
 def extract(
@@ -41,8 +43,8 @@ def extract(
 ) -> None:
     """Write the features of a file of images (`arr_0`, uint8 NHWC), named as the extractor names them.
 
-    Samples whose provenance says that they are of a smaller copy of a data set are enlarged bilinearly to its size.
-    Raises: UserError where a file is missing, is not of uint8 images, or the weights do not fit.
+    Samples of a smaller copy of a data set, as their provenance says, are first enlarged bilinearly to its size.
+    Raises: UserError if a file is missing or does not hold uint8 images, or if the weights do not fit.
     """
     # Samples of others and published weights have no record.
     given = {"images": images, "weights": weights}
@@ -70,9 +72,9 @@ def extract(
 
 
 def full_size(images: Path) -> tuple[int, int] | None:
-    """Return the height and width of the data set of which images are a smaller copy, if their provenance says so.
+    """Return the height and width to which images of a smaller copy of a data set are enlarged.
 
-    Raises: UserError where it says something else.
+    None if their provenance names no such size, or there is none. Raises: UserError if the provenance is damaged.
     """
     if not provenance_path(images).is_file():
         return None
@@ -81,7 +83,7 @@ def full_size(images: Path) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Read:
-    """What is known of images once their features are taken. moments: as FeaturesFacts'."""
+    """What is known of images after their features are taken. moments: as in FeaturesFacts."""
 
     num_images: int
     pixels_sha256: str
@@ -97,9 +99,9 @@ def write_features(
 ) -> Read:
     """Write the features of a file's images, its labels and stored statistics, and return what is known of the images.
 
-    size: height and width to which they are enlarged before.
-    Memory does not grow with the number: an `.npz` is written array by array, so features wait in files of their own.
-    Raises: UserError where the folder of `out` cannot be written.
+    size: height and width to which the images are first enlarged. Memory does not grow with the number of images:
+    features first go to temporary files, because an `.npz` is written array by array.
+    Raises: UserError if the folder of `out` cannot be written.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +130,7 @@ def write_features(
 def _waiting_features(
     network: Extract, source: Path, folder: Path, size: tuple[int, int] | None
 ) -> tuple[Read, dict[str, int]]:
-    """Write each feature to a file of its name, and return what is known of the images, and the features' widths."""
+    """Write each feature to a file of its name. Return what is known of the images, and the features' widths."""
     widths: dict[str, int] = {}
     waiting: dict[str, BinaryIO] = {}
     count, pixels = 0, PixelHash()
@@ -147,7 +149,7 @@ def _waiting_features(
 
 
 def require_own(path: Path, values: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> None:
-    """Raise UserError where a stored mean cannot be that of the set from which these features are a sample.
+    """Raise UserError if a stored mean cannot be that of the set from which these features are a sample.
 
     n |mean - mu|^2 / tr Sigma is 1 on average for a random sample of n.
     """

@@ -1,4 +1,4 @@
-"""fit: a data set's own extractor, trained once on its training split."""
+"""The stage fit: a data set's own extractor, trained once on its training split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from diffbench.stages._run_record import run_record
 def fit(job: FitJob, data: Path, held_out: Path, out: Path) -> dict[str, Any]:
     """Write the extractor's weights and return the facts recorded with them (accuracy on the held-out split).
 
-    Raises: UserError where the data set has no labels, or the extractor is not one that is trained.
+    Raises: UserError if the data set has no labels, or the extractor is not one that is trained.
     """
     import torch
 

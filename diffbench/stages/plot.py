@@ -1,4 +1,4 @@
-r"""Plot: a table, sample sets or rate-distortion terms to a PNG that is the same bytes each time.
+r"""The stage plot: a figure (PNG) of a table, of sample sets or of a bound's terms, with the same bytes each time.
 
 python -m diffbench.stages.plot --spec '{"figure": {"name": "fid_vs_steps"}}' --table table2.csv \
     --out fid_vs_steps.png
@@ -28,7 +28,7 @@ from diffbench.stages._command import run_stage, stage_parser
 from diffbench.stages._run_record import run_record
 
 SOURCES = {"table": "table", "oracle": "table", "images": "images", "curves": "terms", "progressive": "terms"}
-"""What a figure consumes, and the argument that brings it."""
+"""The argument that gives what a figure consumes."""
 
 REAL_LABEL = "real images"
 
@@ -45,7 +45,7 @@ def plot(
     """Draw one figure and write it with its provenance.
 
     job: the figure's own, or the job of the table that it is drawn from. real: a file of real images, drawn as the
-    first row. Raises: UserError where the figure is drawn from something else than was given.
+    first row. Raises: UserError if the given files are not what the figure is drawn from.
     """
     if job.figure is None:
         raise UserError("--spec: the table's job has no 'figure'; name one, or give a figure's own job")
@@ -57,11 +57,11 @@ def plot(
         raise UserError(f"figure {name}: is drawn from --{wanted}, and from nothing else")
     expected = upstream_of(job.upstream, **{source: paths for source, paths in given.items() if paths})
     files = [path for paths in given.values() for path in paths]
-    # Pictures may be drawn of what others made, which has no record.
+    # Files by other programs may be drawn too, and have no record.
     inputs = checked({str(path): path for path in files}, foreign=list(map(str, files)), upstream=expected)
     labels = job.labels if isinstance(job, PlotJob) else ()
     data = _data(name, figure.consumes, labels, given)
-    # matplotlib is slow to import: not before the arguments are known to make sense.
+    # matplotlib is slow to import, so the arguments are checked first.
     from diffbench.figures._style import save_png
 
     with replacing(out) as temporary:
@@ -71,7 +71,7 @@ def plot(
 
 
 def _data(name: str, consumes: str, labels: Sequence[str], given: Mapping[str, Sequence[Path]]) -> Any:
-    """Return what the figure of a name is drawn from, read from the files."""
+    """Return the data of a figure, read from the given files."""
     match consumes:
         case "images":
             real = dict(zip([REAL_LABEL], given["real"], strict=False))
@@ -93,7 +93,7 @@ def _images(path: Path) -> np.ndarray:
 
 
 def _curve(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the share of the reverse process that is done at each point, the rate and the RMSE there."""
+    """Return the share of the reverse process that is done at each point, and the rate and the RMSE at each point."""
     done = 1 - read_member(path, "curve_timesteps") / read_member(path, "width").sum()
     rate, error = (read_member(path, member).mean(axis=0) for member in ("curve_rate", "curve_x_0_mse"))
     return done, rate, 127.5 * np.sqrt(error)
@@ -121,7 +121,7 @@ def _labelled(labels: Sequence[str], files: Sequence[Path]) -> dict[str, Path]:
 
 
 def read_job(spec: Mapping[str, Any]) -> PlotJob | TableJob:
-    """Return the job of a spec: a figure's own, or that of a table which has a figure. Raises: UserError."""
+    """Return the job of a spec: a figure's own, or that of a table with a figure. Raises: UserError."""
     return TableJob.read(spec) if "table" in spec else PlotJob.read(spec)
 
 
@@ -130,9 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser(__doc__, read_job)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--table", type=Path, metavar="PATH", help="a table in CSV")
-    source.add_argument("--images", type=Path, nargs="+", default=[], metavar="PATH", help="sample sets, one a row")
     source.add_argument(
-        "--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds of test images, one a model"
+        "--images", type=Path, nargs="+", default=[], metavar="PATH", help="sample sets, one for each row"
+    )
+    source.add_argument(
+        "--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds of test images, one for each model"
     )
     parser.add_argument("--real", type=Path, metavar="PATH", help="real images, for the first row")
     parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="the PNG to write")

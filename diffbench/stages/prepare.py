@@ -1,10 +1,10 @@
-r"""Prepare a data set: from wherever its images are to one memory-mappable file a split.
+r"""The stage prepare: a data set's images in one memory-mappable file for each split.
 
 python -m diffbench.stages.prepare --spec '{"dataset": {"name": "digits"}}' \
     --out-train train.npz --out-test test.npz
 
 Each file holds `arr_0`, the images as uint8 (number, height, width, channels), and `arr_1`, the labels as
-int64, where there are labels. Its provenance states under `facts` what later stages must know about the data.
+int64, if there are labels. Its provenance states under `facts` what later stages must know about the data.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ from diffbench.stages._run_record import run_record
 def prepare(job: PrepareJob, *, out_train: Path, out_test: Path, path: Path | None = None) -> dict[str, DataFacts]:
     """Write both splits and their provenance, and return the facts of each ("train", "test").
 
-    What was read is said in one line a split on stderr, the log of a run.
+    One line for each split on stderr, which a run logs, says what was read.
 
-    path: where the data set lies, which the job need not say: the same pictures elsewhere are the same data.
+    path: the data set's path. The job need not name it, because the same pictures at another path are the same data.
     Raises: UserError naming the file that is missing, corrupt or of another size; then neither split is written.
     """
     name, dataset = job.dataset.name, job.dataset.at(path).configured()
@@ -65,7 +65,7 @@ def prepare(job: PrepareJob, *, out_train: Path, out_test: Path, path: Path | No
 
 
 def _require_alike(name: str, splits: Mapping[str, Split]) -> None:
-    """Raise UserError where a split has no images, or the two have images of different shapes."""
+    """Raise UserError if a split has no images, or the two have images of different shapes."""
     for split, images in splits.items():
         if not images.num_images:
             raise UserError(f"dataset {name}: split '{split}' is empty; it needs at least one image")
@@ -75,7 +75,7 @@ def _require_alike(name: str, splits: Mapping[str, Split]) -> None:
 
 
 def _codes(places: Mapping[str, Path], levels: int) -> Codes:
-    """Return what coding the test split costs without any model, beside which the models' bits are read."""
+    """Return how many bits the test split costs without any model, for comparison with the models' bits."""
     train, test = (read_member(places[split], "arr_0") for split in ("train", "test"))
     return Codes(uniform_bits_per_dim=uniform_code(levels), histogram_bits_per_dim=histogram_code(train, test, levels))
 
@@ -86,7 +86,7 @@ def _counts(images: Split, num_classes: int | None) -> tuple[int, ...] | None:
 
 
 def _say(name: str, splits: Mapping[str, Split], class_counts: Sequence[int] | None) -> None:
-    """Print what was read, a line a split, and one where training lacks a class: `sample` would ask for it."""
+    """Print one line for each split, and one if training lacks a class, since `sample` would ask for that class."""
     lines = [f"{split}: {images.summary()}" for split, images in splits.items()]
     unseen = [str(label) for label, count in enumerate(class_counts or ()) if not count]
     if unseen:
@@ -97,7 +97,7 @@ def _say(name: str, splits: Mapping[str, Split], class_counts: Sequence[int] | N
 
 
 def _write(writer: NpzWriter, split: Split) -> str:
-    """Return the SHA-256 of the images' bytes, which does not depend on the file around them."""
+    """Write a split's images and labels. Return the SHA-256 of the images' bytes alone."""
     hashed = hashlib.sha256()
     with writer.member("arr_0", (split.num_images, *split.shape), np.uint8) as images:
         for chunk in split.chunks:
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser(__doc__, PrepareJob.read)
     parser.add_argument("--out-train", type=Path, required=True, metavar="PATH")
     parser.add_argument("--out-test", type=Path, required=True, metavar="PATH")
-    parser.add_argument("--path", type=Path, metavar="PATH", help="where the data set lies, if the spec does not say")
+    parser.add_argument("--path", type=Path, metavar="PATH", help="the data set's path, if the spec does not give it")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="prepare") as cost:
         facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test, path=given.path)

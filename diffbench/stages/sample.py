@@ -1,4 +1,4 @@
-"""sample: a model's weights in, a sample set out."""
+"""The stage sample: sample sets of a model, one for each number of steps."""
 
 import shutil
 from collections.abc import Sequence
@@ -108,7 +108,7 @@ def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> N
 
 
 def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> SampleFacts:
-    """Return what the set cost, the set that it was upsampled from included."""
+    """Return the facts of a set: its cost, with the cost of the set that it was upsampled from, and its full size."""
     meter, spent, known = drawing.meter, shards.spent(), drawing.facts
     evaluated, classified = (
         rows / (len(shards.batches) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, SampleJob.read)
     parser.add_argument("--weights", type=Path, required=True, help="a trained model (.safetensors)")
-    parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, where the guidance needs one")
+    parser.add_argument("--classifier", type=Path, help="a trained noisy classifier, if the guidance needs one")
     parser.add_argument("--low-res", type=Path, help="the images that an upsampler starts from (.npz)")
     parser.add_argument("--terms", type=Path, help="the model's bound, where the sampler needs the error of x_0 (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="the sample set to write (.npz)")

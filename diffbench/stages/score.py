@@ -1,4 +1,4 @@
-"""score: features or terms of a bound in, tidy records of numbers with their intervals out. Needs no torch."""
+"""The stage score: tidy records of metrics with their intervals, from features or a bound's terms. Needs no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +13,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, require_upstream, upstream_of
 from diffbench.base.plugins import configure, load
 from diffbench.base.provenance import write_provenance
-from diffbench.base.provenance_file import provenance_path, read_recorded
+from diffbench.base.provenance_file import read_recorded
 from diffbench.base.records import Estimate, record, write_records
 from diffbench.base.sizes import enlarged
 from diffbench.jobs.features_facts import FeaturesFacts
@@ -31,11 +31,12 @@ from diffbench.stages._run_record import run_record
 def score_features(
     job: ScoreJob, features: Path, reference: Path, out: Path, samples_provenance: Path | None = None
 ) -> None:
-    """Write the protocol's metrics of a feature file against a reference's, and the cost of the samples where known.
+    """Write the protocol's metrics of a feature file against a reference's, and the samples' cost if it is known.
 
-    A row that names num_images is scored on its first so many, as held-out real images are, at the models' number.
+    If the job's row has `num_images`, only that many first images are scored: held-out real images are scored in this
+    way at the models' number of images.
 
-    Raises: UserError where the files were made by different extractors.
+    Raises: UserError if the files were made by different extractors.
     """
     wanted = upstream_of(job.upstream)
     made = wanted.pop("samples_provenance", None)
@@ -47,12 +48,12 @@ def score_features(
     protocol.require(resize=own.facts.resize, rounding=job.rounding)
     num_images = min(job.row.num_images or own.facts.num_images, own.facts.num_images)
     metrics = _metrics(protocol)
-    identity = _identity(job, metrics, other, num_images)
+    identity = _identity(job, protocol, metrics, other, num_images)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     numbers = {name: metric(generated, real) for name, metric in metrics.items()}
     if samples_provenance is not None:
         cost = _cost_of(samples_provenance, made, own)
-        numbers |= {name: Estimate.exact(value) for name, value in costs(cost).items()}
+        numbers |= {name: Estimate.exact(value) for name, value in costs_of_image(cost).items()}
     row, name = replace(job.row, num_images=num_images), protocol_id(identity)
     write_records(out, [record(row, metric, name, number) for metric, number in numbers.items()])
     facts = {"protocol": identity, "protocol_digest": digest(identity)[:8]}
@@ -61,7 +62,7 @@ def score_features(
 
 @dataclass(frozen=True)
 class _Features:
-    """A file of features. images_sha256: of the file whose images they are of."""
+    """A file of features. images_sha256: the hash of the image file that they were extracted from."""
 
     path: Path
     facts: FeaturesFacts
@@ -70,7 +71,7 @@ class _Features:
     @classmethod
     def of(cls, inputs: Inputs, name: str) -> "_Features":
         path, recorded = inputs.paths[name], inputs.records[name]
-        return cls(path, FeaturesFacts.read(recorded["facts"], provenance_path(path)), recorded["inputs"]["images"])
+        return cls(path, FeaturesFacts.recorded(recorded), recorded["inputs"]["images"])
 
     def first(self, num_images: int) -> dict[str, np.ndarray]:
         """Return the features of the first images, and the stored means and covariances as they are."""
@@ -79,7 +80,7 @@ class _Features:
 
 
 def _require_comparable(own: _Features, other: _Features) -> None:
-    """Raise UserError where the features of two files were extracted differently."""
+    """Raise UserError if the features of two files were extracted differently."""
     kept = {
         "extractor": (own.facts.weights_sha256, other.facts.weights_sha256),
         "resize": (own.facts.resize, other.facts.resize),
@@ -89,15 +90,16 @@ def _require_comparable(own: _Features, other: _Features) -> None:
             raise UserError(f"{own.path} and {other.path} come from different extractors; not comparable: {field}")
 
 
-def _identity(job: ScoreJob, metrics: Mapping[str, Any], reference: _Features, num_images: int) -> dict[str, Any]:
-    """Return the fields of the protocol's id. reference: extracted as the features of the images."""
-    protocol: Protocol = job.protocol.configured()
+def _identity(
+    job: ScoreJob, protocol: Protocol, metrics: Mapping[str, Any], reference: _Features, num_images: int
+) -> dict[str, Any]:
+    """Return the fields of the protocol's id. reference: features by the same extractor as those of the images."""
     return protocol.identity(
         job.protocol.name,
         extractor_sha256=reference.facts.weights_sha256,
         rounding=job.rounding,
         num_images=num_images,
-        # A split's file is a function of the data set; a file of somebody's may be packed in many ways.
+        # A split's file is a function of the data set, but a file by others may pack the same images in many ways.
         reference_sha256=reference.facts.pixels_sha256 if protocol.reference_file else reference.images_sha256,
         num_reference=protocol.reference_images(reference.facts.num_images),
         options={name: asdict(metric) for name, metric in metrics.items()},
@@ -106,7 +108,7 @@ def _identity(job: ScoreJob, metrics: Mapping[str, Any], reference: _Features, n
 
 
 def _metrics(protocol: Protocol) -> dict[str, Any]:
-    """Return the metrics of a protocol by name, with its settings."""
+    """Return the metrics of a protocol by name, with the protocol's settings."""
     return {
         name: configure(load("metrics", name), protocol.metric_settings(name), f"protocol metric {name}")
         for name in protocol.metrics
@@ -120,24 +122,24 @@ def _stored_moments(metrics: Mapping[str, Any], moments: Mapping[str, str]) -> d
 
 
 def _cost_of(samples_provenance: Path, made: str | None, features: _Features) -> Cost:
-    """Return what samples cost, by their record. made: the digest of the job that they are to be made by.
+    """Return the cost of samples from their record. made: the digest of the job that must have made them.
 
-    Raises: UserError where they are not the samples whose features these are.
+    Raises: UserError if the features are not of these samples.
     """
     samples = read_recorded(samples_provenance)
     if made is not None:
         require_upstream(samples_provenance, made, samples, samples["sha256"])
     if samples["sha256"] != features.images_sha256:
         raise UserError(f"{samples_provenance}: of other samples than those whose features {features.path} holds")
-    return Cost.read(samples["facts"], samples_provenance)
+    return Cost.recorded(samples)
 
 
-def costs(cost: Cost) -> dict[str, float]:
+def costs_of_image(cost: Cost) -> dict[str, float]:
     """Return what an image of a sample set cost, all stages of a cascade together.
 
-    nfe: evaluations of denoising networks that an image needed, nfe_low_res of them before the last stage, where there
-    is one; nfe_max: of the last stage, by the image that needed most, where images differ. flops_per_image counts what
-    was evaluated, images that were done before the rest of their batch included.
+    nfe: evaluations of denoising networks that an image needed. nfe_low_res: how many of them were before the last
+    stage of a cascade. nfe_max: the evaluations in the last stage of the image that needed most; only if images differ.
+    flops_per_image: operations of all evaluations, including those of images that were done before their batch.
     """
     found = {"nfe": cost.nfe}
     if cost.nfe_max is not None:
@@ -148,7 +150,7 @@ def costs(cost: Cost) -> dict[str, float]:
         found["classifier_evaluations"] = cost.classifier_evaluations
         total += cost.classifier_evaluations * (cost.flops_per_classifier_evaluation or 0)
     if isinstance(cost.low_res, Cost):
-        below = costs(cost.low_res)
+        below = costs_of_image(cost.low_res)
         found["nfe"] += below["nfe"]
         found["nfe_low_res"] = below["nfe"]
         total += below["flops_per_image"]
@@ -158,12 +160,12 @@ def costs(cost: Cost) -> dict[str, float]:
 
 
 def score_terms(job: BoundScoreJob, terms: Sequence[Path], out: Path) -> None:
-    """Write the test split's bound with its errors and its parts, and, given the training split too, their gap.
+    """Write the test split's bound with its errors and its parts and, if the training split is given too, their gap.
 
-    Raises: UserError where there is no test split, or the files are not of one model, evaluated alike.
+    Raises: UserError if no file is of the test split, or the files are of different models or differently evaluated.
     """
     every = checked({str(path): path for path in terms}, upstream=upstream_of(job.upstream, terms=terms))
-    # In one order, whatever the one in which they were given: the records follow it.
+    # The files are sorted, so that the order of the records does not depend on the order of the arguments.
     bounds = sorted((_Bound.of(every, path) for path in terms), key=lambda bound: bound.facts.split)
     _require_one_model(bounds, terms)
     records = [
@@ -195,8 +197,8 @@ class _Bound:
     @classmethod
     def of(cls, inputs: Inputs, path: Path) -> "_Bound":
         recorded = inputs.records[str(path)]
-        facts, made_from = TermsFacts.read(recorded["facts"], provenance_path(path)), recorded["inputs"]
-        return cls(path, facts, _arrays(path), made_from["weights"], made_from["data"])
+        made_from = recorded["inputs"]
+        return cls(path, TermsFacts.recorded(recorded), _arrays(path), made_from["weights"], made_from["data"])
 
     @property
     def protocol(self) -> str:
@@ -206,7 +208,7 @@ class _Bound:
         return f"bound;{images};levels={facts.levels};strata={len(self.arrays['width'])};clip=true;version=2"
 
     def numbers(self) -> dict[str, Estimate]:
-        """Return the bound with its errors, and of test images its parts and what other codes take."""
+        """Return the bound with its errors; for the test split also its parts and the bits of the baseline codes."""
         prefix = "nll" if self.facts.split == "test" else f"nll_{self.facts.split}"
         found = {f"{prefix}_bits_per_dim": BitsPerDim()(self.arrays)}
         error = subset_error(self.arrays)
@@ -220,7 +222,7 @@ class _Bound:
 
 
 def _require_one_model(bounds: Sequence[_Bound], terms: Sequence[Path]) -> None:
-    """Raise UserError where bounds are not of one model, evaluated alike on the test split and, at most, training's."""
+    """Raise UserError if bounds are not of one model, or not evaluated alike on the test split and perhaps training."""
     given = ", ".join(map(str, terms))
     if [bound.facts.split for bound in bounds] not in (["test"], ["test", "train"]):
         raise UserError(f"--terms: {given}: give one file of the test split and, at most, one of the training split")
@@ -231,9 +233,10 @@ def _require_one_model(bounds: Sequence[_Bound], terms: Sequence[Path]) -> None:
 
 
 def score_pairs(job: PairsJob, images: Path, truth: Path, low_res: Path, out: Path) -> None:
-    """Write the PSNR of upsampled real images to the true ones, and that of the low-resolution ones, enlarged.
+    """Write two PSNRs to the true images: that of upsampled images, and that of the enlarged low-resolution images.
 
-    Image k of each file is of one picture. Raises: UserError where there are fewer true images than upsampled ones.
+    Image k of each file shows the same picture.
+    Raises: UserError if there are fewer true images than upsampled ones, or these were not made from `low_res`.
     """
     inputs = checked({"images": images, "truth": truth, "low_res": low_res}, upstream=upstream_of(job.upstream))
     upsampled = read_member(images, "arr_0")
@@ -264,11 +267,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--features", type=Path, help="features of the set to score (.npz)")
     source.add_argument(
-        "--terms", type=Path, nargs="+", help="terms of a bound (.npz): of the test split, and of train"
+        "--terms",
+        type=Path,
+        nargs="+",
+        help="terms of a bound (.npz): of the test split, and perhaps of the training split",
     )
-    source.add_argument("--images", type=Path, help="upsampled images of --truth (.npz), whose --low-res they saw")
+    source.add_argument("--images", type=Path, help="images that were upsampled from --low-res (.npz)")
     parser.add_argument("--truth", type=Path, help="the true images (.npz)")
-    parser.add_argument("--low-res", type=Path, help="the true images, smaller (.npz)")
+    parser.add_argument("--low-res", type=Path, help="the true images, made smaller (.npz)")
     parser.add_argument("--reference", type=Path, help="features of the reference (.npz)")
     parser.add_argument("--samples-provenance", type=Path, help="the sample set's .npz.json, for its cost")
     parser.add_argument("--out", type=Path, required=True, help="records to write (.json)")

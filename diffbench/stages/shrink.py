@@ -1,4 +1,4 @@
-"""shrink: a prepared split in, the same images at a lower resolution out, for models of that size."""
+"""The stage shrink: the images of a prepared split at a lower resolution, for models of that size."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,6 @@ from diffbench.base.arrays import member_names, read_member, stream_member, writ
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
-from diffbench.base.provenance_file import provenance_path
 from diffbench.base.sizes import factor, shrunk
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.shrink import ShrinkJob
@@ -18,17 +17,18 @@ from diffbench.stages._command import run_stage, stage_parser
 from diffbench.stages._run_record import run_record
 
 CHUNK = 1024
-"""Images read at a time."""
+"""Images per read."""
 
 
 def shrink(job: ShrinkJob, data: Path, out: Path) -> None:
-    """Write a split's images at the height that the job says, its labels, and the facts that a prepared split has.
+    """Write a split's images at the job's height, with their labels and the facts of a prepared split.
 
-    `full_size` among them is the height and width that samples of this size are enlarged to before they are scored.
-    Grey levels become 256: means of a few levels lie between them. Raises: UserError where the size does not divide.
+    The fact `full_size` is the height and width to which samples of this size are enlarged before they are scored.
+    The images have 256 grey levels, since a mean of pixels lies between the levels of the data set.
+    Raises: UserError if the size does not divide the images' height and width.
     """
     inputs = checked({"data": data}, upstream=upstream_of(job.upstream))
-    facts = DataFacts.read(inputs.records["data"]["facts"], provenance_path(data))
+    facts = DataFacts.recorded(inputs.records["data"])
     height, width, channels = facts.shape
     try:
         times = factor(height, width, job.size)
@@ -41,7 +41,7 @@ def shrink(job: ShrinkJob, data: Path, out: Path) -> None:
                 images.write(shrunk(chunk, job.size))
         if "arr_1" in member_names(data):
             writer.add("arr_1", np.array(read_member(data, "arr_1")))
-    # The hash of the images that these were made of tells data sets apart as well as one of their own.
+    # images_sha256 stays that of the large images: it tells data sets apart just as well.
     about = replace(facts, shape=shape, levels=256, full_size=(height, width), codes=None)
     write_provenance(out, spec=job.as_json(), inputs=inputs, facts=about.as_json())
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run the stage."""
     parser = stage_parser(__doc__, ShrinkJob.read)
     parser.add_argument("--data", type=Path, required=True, help="prepared images of a split (.npz)")
-    parser.add_argument("--out", type=Path, required=True, help="the same, smaller (.npz)")
+    parser.add_argument("--out", type=Path, required=True, help="the smaller images to write (.npz)")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="shrink", out=str(given.out)):
         shrink(given.spec, given.data, given.out)

@@ -1,4 +1,4 @@
-r"""Tabulate: tidy records to a table (CSV) and to numbers for `dvc metrics show` (JSON), or terms of bounds to a table.
+r"""The stage tabulate: a table (CSV) of score files, with numbers for `dvc metrics show` (JSON), or of bounds' terms.
 
 python -m diffbench.stages.tabulate --spec '{"benchmark": "digits", "table": {"name": "table2"}}' \
     --scores a.json b.json --out table2.csv metrics.json [--logs results/logs --cost results/cost.csv]
@@ -6,8 +6,8 @@ python -m diffbench.stages.tabulate --spec '{"benchmark": "digits", "table": {"n
     "rows": [{"benchmark": "digits", "model": "ddpm", "train_seed": 0}]}' \
     --terms results/terms/ddpm/train0/test.npz --out rate_distortion.csv
 
-The table and the numbers are functions of the scores alone. The cost differs from run to run, so it goes to a
-file of its own, which no hash covers.
+The table and the numbers depend on the scores alone. The cost differs from run to run, so it goes to a separate
+file, which no hash covers.
 """
 
 import dataclasses
@@ -23,28 +23,25 @@ import pandas
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.names import REAL
 from diffbench.base.provenance import write_provenance
 from diffbench.base.records import read_records
 from diffbench.base.writing import replacing
 from diffbench.jobs.tabulate import ModelRow, TableJob
 from diffbench.stages._command import run_stage, stage_parser
 from diffbench.stages._run_record import run_record
+from diffbench.tables.table2 import NUMBERS_OF_A_MODEL
 
 FLOAT_FORMAT = "%.6g"
-"""Six digits: more than any interval resolves, fewer than those in which two machines' last bits differ, and
-a table that can be read. The exact numbers stand in the score files."""
+"""Six digits are more than any interval resolves, and so few that the last bits of two machines do not show.
+
+The exact numbers are in the score files."""
 
 VARIANT_KEYS = ("guidance_scale", "train_seed", "sample_seed", "num_images", "protocol")
-"""Columns that may tell apart two rows of the same model, sampler and steps."""
-
-MODEL_NUMBERS = (
-    *("nll_bits_per_dim", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
-    *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
-)
-"""Numbers of a model, whatever samples it."""
+"""Columns in which two rows of the same model, sampler and steps may differ."""
 
 SOURCES = {"records": "scores", "terms": "terms"}
-"""What a table consumes, and the argument that brings it."""
+"""The argument that gives what a table consumes."""
 
 COST_COLUMNS = (
     *("stage", "run", "seconds", "cpu_seconds", "startup_cpu_seconds", "num_images", "images_per_second"),
@@ -62,8 +59,7 @@ def tabulate(
 ) -> pandas.DataFrame:
     """Write the table of score files or of terms, its provenance and its numbers as JSON, and return the table.
 
-    Raises: UserError naming the file that is missing or damaged, or where the table is made from something else than
-    was given.
+    Raises: UserError naming a file that is missing or damaged, or if the table is not made from what was given.
     """
     table = job.table.configured()
     if table.consumes != ("terms" if terms else "records"):
@@ -74,7 +70,7 @@ def tabulate(
     frame = table(_identified(job.rows, terms) if terms else _records(scores, out_table))
     with replacing(out_table) as temporary:
         frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-    # A table's rows follow the order in which it was given the files.
+    # The order of the files is recorded because the table's rows follow it.
     facts = {"given": {source: list(map(str, paths)) for source, paths in given.items()}}
     write_provenance(out_table, spec=job.as_json(), inputs=inputs, facts=facts)
     if out_metrics:
@@ -100,17 +96,17 @@ def _identified(rows: Sequence[ModelRow], terms: Sequence[Path]) -> list[tuple[d
 
 
 def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
-    """Return {model: {sampler: {steps: {"fid": ...}}}}, with the table's digits, intervals left out.
+    """Return {model: {sampler: {steps: {"fid": ...}}}}, with the table's digits and without intervals.
 
-    The row `real` has neither sampler nor steps. A model's own numbers stand beside its samplers; where seeds
-    differ, they are those of the first row. Rows that share model, sampler and steps add what tells them
-    apart to the last key.
+    The row `real` has neither sampler nor steps. A model's own numbers are beside its samplers; if there are several
+    seeds, they are those of the first row. If rows share model, sampler and steps, their last key also names the
+    columns in which they differ.
     """
     numbers = [name for name in frame.columns if f"{name}_low" in frame.columns]
     rows: list[dict[Any, Any]] = frame.to_dict("records")
     places = [[str(row[key]) for key in ("model", "sampler", "steps") if pandas.notna(row[key])] for row in rows]
     crowded = Counter(map(tuple, places))
-    sampled = [row for row in rows if row["model"] != "real"]
+    sampled = [row for row in rows if row["model"] != REAL]
     varying = [
         key for key in VARIANT_KEYS if len({row[key] for row in sampled if key in row and pandas.notna(row[key])}) > 1
     ]
@@ -122,7 +118,7 @@ def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
         for key in place:
             node = node.setdefault(key, {})
         node |= {name: _rounded(row[name]) for name in numbers if pandas.notna(row[name])}
-        for name in MODEL_NUMBERS:
+        for name in NUMBERS_OF_A_MODEL:
             if name in frame.columns and pandas.notna(row[name]):
                 result[place[0]].setdefault(name, _rounded(row[name]))
     return result
@@ -133,7 +129,7 @@ def _rounded(value: float) -> float:
 
 
 def cost_table(logs: Path) -> pandas.DataFrame:
-    """Return one row a run record (`*.run.json`) under `logs`: stage, seconds, images/s, memory, machine.
+    """Return one row for each run record (`*.run.json`) under `logs`: stage, seconds, images/s, memory, machine.
 
     Raises: UserError naming a record that is not JSON.
     """
@@ -155,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser(__doc__, TableJob.read)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--scores", type=Path, nargs="+", default=[], metavar="PATH", help="files of records")
-    source.add_argument("--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds, one a model")
+    source.add_argument("--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds, one for each model")
     parser.add_argument("--out", type=Path, nargs="+", required=True, metavar="PATH", help="TABLE.csv [METRICS.json]")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="where the run records are")
     parser.add_argument("--cost", type=Path, metavar="PATH", help="where to write what the runs cost (CSV)")

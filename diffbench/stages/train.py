@@ -1,4 +1,4 @@
-"""train: a prepared data set in, the weights of a model or of a noisy classifier out (averaged and raw)."""
+"""The stage train: the weights, averaged and raw, of a model or a noisy classifier, from a prepared data set."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -49,9 +49,9 @@ def train(
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
 
-    held_out: prepared images, of which a classifier's log then has the accuracy too. pictures: where the data set lies
-    that the job names for random crops. Resumes from `cache` where a run of the same job and data was cut off.
-    Raises: UserError.
+    held_out: prepared images; a classifier's log then has the accuracy on them too. pictures: the path of the data set
+    that the job names for random crops. If a run of the same job and data was interrupted, training goes on from its
+    last checkpoint in `cache`. Raises: UserError if the inputs do not fit each other or the job.
     """
     inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
@@ -82,16 +82,16 @@ def train(
 
 
 def _trained_on(known: DataFacts) -> TrainedOn:
-    """Return what a sample set must know to refuse a classifier that was trained on other images."""
+    """Return facts of the training images, by which sampling refuses a classifier of other images and draws labels."""
     return TrainedOn(images_sha256=known.images_sha256, class_counts=known.class_counts)
 
 
 def _key_of(job: TrainJob, inputs: Inputs, facts: WeightsFacts, device: torch.device) -> str:
     """Return the name of a run's checkpoints: the digest of everything that determines it."""
     spec = job.as_json()
-    # The facts too: levels and flip come from the data set's entry, and change no byte of its images.
+    # The facts count too, since levels and flip are in the data set's entry and change no byte of its images.
     seen = {name: inputs.sha256.get(name) for name in ("data", "held_out")} | {"facts": facts.as_json()}
-    # Half of a training by one version of torch and half by another would be a training by neither.
+    # A training must not begin with one version of torch and end with another.
     return digest({"spec": spec, **seen, "device": device.type, "versions": versions_of(spec)})[:24]
 
 
@@ -108,7 +108,7 @@ def _images_of(job: TrainJob, data: Path, labels: np.ndarray | None, *, labelled
 
 
 def _require_alike(held_out: Path, own: DataFacts, facts: WeightsFacts, task: Task) -> None:
-    """Raise UserError where the training cannot look at held-out images."""
+    """Raise UserError if the task counts nothing on held-out images, or their shape or classes are different."""
     if not task.counts:
         raise UserError("held-out images have no column in the log of a model; leave --held-out to classifiers")
     compared = {
@@ -157,7 +157,10 @@ def save_weights(trainer: Trainer, out: Path) -> None:
 
 
 def write_log(rows: list[dict[str, float | None]], path: Path) -> None:
-    """Write the training log: step, mean loss and gradient norm since the row before, learning rate, the task's own."""
+    """Write the training log.
+
+    Columns: step, mean loss and gradient norm since the row before, learning rate, and the task's own.
+    """
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -170,9 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")
-    parser.add_argument("--held-out", type=Path, help="images for a classifier's log, not trained on (.npz)")
-    parser.add_argument("--pictures", type=Path, help="where the data set lies, for random crops")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where checkpoints live")
+    parser.add_argument("--held-out", type=Path, help="images for the accuracy in a classifier's log (.npz)")
+    parser.add_argument("--pictures", type=Path, help="the data set's path, for random crops")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="the folder for checkpoints")
     parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")
     add_device(parser)
     given = parser.parse_args(arguments)

@@ -15,11 +15,14 @@ SCORES = ("fid", "kid", "inception_score", "precision", "recall")
 COSTS = ("nfe", "nfe_max", "flops_per_image")
 """Costs that are counted while sampling; nfe_max is there if the images of a set differ in their evaluations."""
 
-BOUND = (
-    *("nll_bits_per_dim", "nll_subset_se", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
+NUMBERS_OF_A_MODEL = (
+    *("nll_bits_per_dim", "nll_train_bits_per_dim", "nll_gap_bits_per_dim"),
     *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
 )
 """Metrics that are measured on the full training chain, so they are equal in all rows of a model."""
+
+BOUND = (*NUMBERS_OF_A_MODEL, "nll_subset_se")
+"""All that is recorded of a model's bound, with the error of a bound that evaluates a part of the chain."""
 
 ERRORS = {"nll_bits_per_dim": "nll_se", "nll_train_bits_per_dim": "nll_train_se", "nll_gap_bits_per_dim": "nll_gap_se"}
 """Columns for the standard errors of the bound's totals, read from their intervals."""
@@ -44,21 +47,14 @@ class Table2:
     consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-        """Return the table; records of other metrics are left out.
+        """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
 
+        Records of other metrics are left out. A sample set that is scored under two protocols has two rows.
         Raises: UserError if two records differ on the same cell.
         """
-        return table2(records)
-
-
-def table2(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
-
-    A sample set that is scored under two protocols has two rows.
-    """
-    rows = pivot(records, SCORES, Shared(COSTS), Shared(BOUND, MODEL_KEYS))
-    for row in rows:
-        for metric, error in ERRORS.items():
-            if metric in row:
-                row[error] = (row[f"{metric}_high"] - row[f"{metric}_low"]) / (2 * NORMAL_95)
-    return framed(ordered(rows), COLUMNS)
+        rows = pivot(records, SCORES, Shared(COSTS), Shared(BOUND, MODEL_KEYS))
+        for row in rows:
+            for metric, error in ERRORS.items():
+                if metric in row:
+                    row[error] = (row[f"{metric}_high"] - row[f"{metric}_low"]) / (2 * NORMAL_95)
+        return framed(ordered(rows), COLUMNS)

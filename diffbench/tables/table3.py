@@ -13,7 +13,7 @@ import pandas
 from scipy.special import stdtrit
 
 from diffbench.base.names import REAL
-from diffbench.base.records import NORMAL_95
+from diffbench.base.records import FEWEST_SEEDS, NORMAL_95
 from diffbench.tables._rows import framed, ordered
 
 SCORES = ("fid", "inception_score")
@@ -27,9 +27,6 @@ COLUMNS = (
     *("sampler", "steps", "train_seeds", "num_images", "protocol"),
     *(f"{metric}{end}" for metric in SCORES for end in ("", "_low", "_high")),
 )
-
-FEWEST_SEEDS = 3
-"""The fewest training seeds whose spread gives a useful interval: with two, Student's quantile is 12.7."""
 
 IDENTITY = ("benchmark", "model", "sampler", "steps", "num_images", "protocol")
 Records = Sequence[Mapping[str, Any]]

@@ -30,14 +30,10 @@ class Table4:
     consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-        """Return the table; records of other metrics and of models without guidance are left out.
+        """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
 
+        Records of other metrics and of models without guidance are left out.
         Raises: UserError if two records differ on the same cell.
         """
-        return table4(records)
-
-
-def table4(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values."""
-    wanted = (item for item in records if item["guidance_scale"] is not None or item["model"] == REAL)
-    return framed(ordered(pivot(wanted, SCORES, Shared(COSTS)), numbers=("steps", "guidance_scale")), COLUMNS)
+        wanted = (item for item in records if item["guidance_scale"] is not None or item["model"] == REAL)
+        return framed(ordered(pivot(wanted, SCORES, Shared(COSTS)), numbers=("steps", "guidance_scale")), COLUMNS)

@@ -36,13 +36,8 @@ class Table5:
     consumes: ClassVar[str] = "records"
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-        """Return the table; records of other metrics are left out.
+        """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
 
-        Raises: UserError if two records differ on the same cell.
+        Records of other metrics are left out. Raises: UserError if two records differ on the same cell.
         """
-        return table5(records)
-
-
-def table5(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values."""
-    return framed(ordered(pivot(records, SCORES, Shared((*COSTS, *PAIRED)))), COLUMNS)
+        return framed(ordered(pivot(records, SCORES, Shared((*COSTS, *PAIRED)))), COLUMNS)

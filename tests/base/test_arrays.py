@@ -1,4 +1,4 @@
-"""`.npz` files: mapped where stored, streamed where compressed, refused where damaged, equal bytes when written again."""
+"""`.npz` files: stored ones are mapped, compressed ones streamed, damaged ones refused; a second write gives equal bytes."""
 
 import os
 import struct

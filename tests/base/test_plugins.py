@@ -72,6 +72,7 @@ def test_every_setting_in_its_type():
         ({"size": 1, "pair": [1]}, "part.pair: [1] is not a list"),
         ({"size": 1, "limit": "x"}, "part.limit: 'x' is not a number"),
         ({"size": 1, "inner": 3}, "part.inner: 3 is not a map (Inner)"),
+        ({"size": 1, "table": 3}, "part.table: 3 is not a map"),
         ({"size": 1, "inner": {"dpth": 3}}, "part.inner: unknown key 'dpth'; did you mean 'depth'?"),
         ({"size": -1}, "part: size must not be negative, it is -1"),
     ],
@@ -109,6 +110,19 @@ def test_a_misspelt_part_gets_the_nearest_name():
     assert nearest("qqq", []) == "allowed: nothing"
 
 
+GUIDANCE = """from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Mine:
+    scale: float = 1.0
+    needs_classifier = False
+    before_clipping = True
+
+    def __call__(self, denoiser, gradient, *, applies_gradient):
+        return denoiser
+"""
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -121,13 +135,20 @@ def own(tmp_path, monkeypatch):
 
 
 def test_ones_own_class_by_its_dotted_path(own):
-    own(
-        "own_part_a",
-        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Mine:\n    scale: float = 1.0\n",
-    )
-    part = load("samplers", "own_part_a.Mine")
+    own("own_part_a", GUIDANCE)
+    part = load("guidance", "own_part_a.Mine")
     assert configure(part, {"scale": 2}, "x").scale == 2.0
-    assert module_of("samplers", "own_part_a.Mine") == "own_part_a"
+    assert module_of("guidance", "own_part_a.Mine") == "own_part_a"
+
+
+@pytest.mark.parametrize("lacking", ["scale", "needs_classifier", "before_clipping", "__call__"])
+def test_ones_own_class_without_what_the_contract_requires_is_one_line(own, lacking):
+    name = f"own_part_without_{lacking.strip('_')}"
+    own(name, GUIDANCE.replace(lacking, f"{lacking}_misspelt"))
+    with pytest.raises(UserError) as caught:
+        load("guidance", f"{name}.Mine", "models.m.guidance")
+    said = f"models.m.guidance: {name}.Mine has no '{lacking}', which guidance/_contract.py requires"
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def described(name="unet", **options):
 
 @pytest.fixture
 def record(tmp_path, monkeypatch):
-    """record(name, **changes of the record) writes a checkpoint that nobody reads here, and what stands beside it."""
+    """record(name, **changes) writes a file for a checkpoint, which no test reads, and the record beside it."""
     monkeypatch.chdir(tmp_path)
 
     def write(name="released", network=None, facts=(), **spec):
@@ -167,6 +167,16 @@ def test_a_record_of_another_stage_is_one_line(record, tmp_path):
 def own(content, **keys):
     content["models"]["mine"] = {"network": {"name": "unet", **NETWORK}, "checkpoint": "mine.pt"} | keys
     content["runs"][0]["models"] = ["mine"]
+
+
+@pytest.mark.parametrize("key", ["network", "diffusion", "objective", "training"])
+def test_a_record_whose_spec_has_another_type_is_one_line(record, tmp_path, key):
+    record(**{key: ["unet"]})
+    with pytest.raises(UserError) as caught:
+        parsed()
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.startswith(f"small.yaml: {tmp_path}/released.safetensors.json: spec.{key}: ['unet'] is not")
 
 
 def test_a_file_without_a_record_is_what_its_entry_says(record, tmp_path):

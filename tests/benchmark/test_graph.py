@@ -1,4 +1,4 @@
-"""What an artifact depends on: everything upstream, however far, and nothing else."""
+"""The dependencies of an artifact: everything upstream, and nothing else."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whatever stands in a benchmark's file: `diffbench check` accepts it or says one line, soon."""
+"""Random content of a benchmark's file: `diffbench check` soon accepts it or refuses it in one line."""
 
 import copy
 import time
@@ -56,7 +56,7 @@ ODD = st.one_of(
 
 
 def checked(content, folder):
-    """Return what `diffbench check` says against a file, None where it accepts it."""
+    """Return the message with which `diffbench check` refuses a file; None if it accepts the file."""
     path = folder / "odd.yaml"
     path.write_text(write_yaml(content))
     try:

@@ -81,7 +81,7 @@ def test_a_run_says_how_many_of_which_stage_and_why(chain):
         "     1 train: the code of stage train changed",
         "     1 sample: because what it is made from is",
         "     1 extract: because what it is made from is",
-        "  where only code changed, `diffbench adopt` keeps what comes out with the same bytes",
+        "  if only code changed, `diffbench adopt` keeps results that come out with the same bytes",
     ]
     new = [held(f"results/models/{n}", TRAIN, training={"steps": n, "rate": 0.1}) for n in (3, 4, 4, 5, 6, 6, 6)]
     first, *lines = said(new).splitlines()

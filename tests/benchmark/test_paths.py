@@ -1,4 +1,4 @@
-"""Where artifacts lie, as values and as patterns of the workflow's rules."""
+"""The paths of artifacts, with values and as patterns for the workflow's rules."""
 
 import inspect
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 
 from diffbench.benchmark import paths
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 
 ROW = SampleSet("adm_g@0.5", "ddim", 25, 0, 1, 100, ("digits",))
 

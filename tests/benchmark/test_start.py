@@ -1,4 +1,4 @@
-"""The start of the workflow: which file is the benchmark's, where its tree is, and how a start ends that cannot go on."""
+"""The start of the workflow: the benchmark's file, the place of its tree, and the errors of a start that fails."""
 
 import os
 import shutil

@@ -239,6 +239,16 @@ def test_the_seed_chooses_stage_and_artifact(adopt):
     assert chosen == {(WEIGHTS,), (SCORES,)}
 
 
+def test_one_artifact_of_each_stage_is_made_again_unless_fewer_are_asked_for(adopt):
+    report, remade, _ = adopt(again=Again(bad=["x"]))
+    assert set(remade) == {WEIGHTS, SCORES}
+    # Seed 0 takes one of both; what the other stage made is adopted on trust, which has to be said.
+    report, remade, _ = adopt(rerun=1)
+    other = "score" if remade == [WEIGHTS] else "train"
+    assert report.good and f"note: stage {other}: none of its 1 artifacts was made again" in str(report)
+    assert str(report).count("none of its") == 1
+
+
 @pytest.mark.parametrize(("results", "said"), [("nowhere", "no folder of results"), ("results/data", "no folder of")])
 def test_a_tree_that_is_none_is_one_line(home, results, said):
     with pytest.raises(UserError, match=said):

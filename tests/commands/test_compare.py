@@ -1,4 +1,4 @@
-"""Two rows of a folder of results: found, refused where they do not compare, and told."""
+"""`diffbench compare`: two rows are found, refused if they cannot be compared, and described."""
 
 import csv
 import subprocess
@@ -193,7 +193,7 @@ def test_rows_that_are_too_short_do_no_harm_and_too_long_ones_are_refused(result
 
 
 def as_spreadsheet(table, delimiter, *, point, encoding="utf-8-sig"):
-    """The table as a spreadsheet saves it: a byte order mark, CRLF, cells in quotes where they hold the delimiter."""
+    """The table as a spreadsheet saves it: a byte order mark, CRLF, and quotes around cells that hold the delimiter."""
     with open(table, newline="") as file:
         rows = list(csv.reader(file))
     rows = [[cell if "=" in cell else cell.replace(".", point) for cell in row] for row in rows]
@@ -242,7 +242,7 @@ def test_two_files_of_scores_are_compared_by_their_paths(results, tmp_path):
     # One of the two may be a row of a folder.
     said = compare(results, a, "ddpm/ancestral/25", metrics=["fid"], varies=["benchmark"])
     assert f"{a} is better than ddpm/ancestral/25" in said
-    with pytest.raises(UserError, match="--results .* has no effect where both rows are files"):
+    with pytest.raises(UserError, match="--results .* has no effect if both rows are files"):
         compare(results, a, b, metrics=["fid"])
     with pytest.raises(UserError, match="no scores of 'kid' in .*samples.classifier.json"):
         compare(None, a, b, metrics=["kid"])

@@ -117,9 +117,12 @@ class Quiet:
         (asked("json.Sampler"), "--candidate 'json.Sampler': json has no dataclass 'Sampler'"),
         (asked("ddim etta=1"), "--candidate 'ddim etta=1': unknown key 'etta'; did you mean 'eta'"),
         (asked("ddim eta=much"), "--candidate 'ddim eta=much'.eta: 'much' is not a number"),
-        (asked("quiet.Quiet"), "--candidate 'quiet.Quiet': it declares no 'applies_gradient'"),
+        (
+            asked("quiet.Quiet"),
+            "--candidate 'quiet.Quiet': quiet.Quiet has no 'startup_order', which samplers/_contract.py requires",
+        ),
         (asked("ddim", "ddim"), "--candidate and --baseline are both 'ddim'"),
-        (asked("ddim eta=0", "ddim"), "--baseline 'ddim' and --candidate 'ddim eta=0' are one sampler"),
+        (asked("ddim eta=0", "ddim"), "--baseline 'ddim' and --candidate 'ddim eta=0' are the same sampler"),
         (asked(models="dpm"), "--models: no model 'dpm'; did you mean 'ddpm'"),
         (asked(models=""), "--models: is missing"),
         (asked(models="upsampler"), "--models: upsampler is an upsampler without 'low_res'"),
@@ -193,7 +196,7 @@ ASKED = ("--candidate", "ddim", "--baseline", "ancestral", "--models", "ddpm", "
 
 
 def written(path, content, eta):
-    """A file of the benchmark whose results lie where the command is given."""
+    """A file of the benchmark whose results are in the working directory."""
     samplers = content["samplers"] | {"ddim": {"name": "ddim", "eta": eta}}
     path.write_text(yaml.safe_dump(content | {"benchmark": "digits", "samplers": samplers}))
     return path
@@ -214,7 +217,7 @@ def test_a_second_file_of_the_benchmarks_name_is_refused_before_any_work(content
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2 and done.stdout == ""
     assert f"second.yaml: benchmark: 'digits' is the name of {tmp_path}/first.yaml too" in line
-    assert f"whose results lie in {tree}; give one of them another name" in line
+    assert f"whose results are in {tree}; give one of them another name" in line
     assert files_below(tmp_path) == before
 
 

@@ -1,4 +1,4 @@
-"""Folders of diffusers: the average where there is one, and one line for a configuration that means nothing."""
+"""Folders of diffusers: the average is taken if there is one, and a wrong configuration is refused in one line."""
 
 import copy
 import json

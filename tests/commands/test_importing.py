@@ -179,7 +179,7 @@ def test_flags_that_are_wrong_are_one_line(tmp_path, own_state, changes, message
 
 
 class Payload:
-    """Runs a command where a pickle of it is loaded without care."""
+    """An object whose pickle runs a command, if it is loaded without protection."""
 
     def __reduce__(self):
         return os.system, ("touch executed",)

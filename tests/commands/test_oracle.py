@@ -153,7 +153,7 @@ def test_what_is_not_affine_keeps_its_rmse_and_is_noted(few, own):
         ("ddim eta=[", "--sampler 'ddim eta=[': '[' is not a value"),
         ("ddim etta=0.5", "unknown key 'etta'; did you mean 'eta'"),
         ("", "--sampler: an empty name"),
-        ("own.Silent", "--sampler own.Silent: it declares no 'order'"),
+        ("own.Silent", "--sampler: own.Silent has no 'order', which samplers/_contract.py requires"),
         ("own.Nan", "sampler Nan: step 0 returned values that are not finite"),
         ("own.Short", "sampler Short: it stopped before the clean level"),
         ("own.Noisy", "sampler Noisy: declares stochastic = False and asks for noise"),

@@ -18,10 +18,10 @@ from diffbench.base.provenance_file import provenance_path, read_provenance, wri
 from diffbench.base.records import Row
 from diffbench.benchmark import jobs
 from diffbench.benchmark.load import parse_benchmark
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.commands.compare_samplers.answers import write_answers
-from diffbench.commands.verify.rerun import ARGUMENTS, made_again
+from diffbench.commands.verify.rerun import ARGUMENTS, by_stage, made_again, remade
 from diffbench.commands.verify.run import verify
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.extractor import ExtractorPart
@@ -301,6 +301,16 @@ def test_made_again_in_a_scratch_folder(tree):
     assert before == {path: path.stat().st_mtime_ns for path in tree.rglob("*")}
     with pytest.raises(UserError, match="--rerun needs a folder that is called results"):
         verify(tree.rename("other"), rerun=1)
+
+
+def test_a_training_is_made_again_unless_it_cuts_pictures_that_no_record_names(tree):
+    weights = tree / KINDS["weights"]
+    recorded = read_provenance(weights)
+    again = remade(Path(), {weights: recorded})
+    assert again.bad == [] and again.notes == [f"note: {weights}: made again, the same bytes"]
+    assert by_stage(Path(), {weights: recorded}, 0) == {"train": [weights]}
+    cutting = {**recorded, "spec": recorded["spec"] | {"dataset": {"name": "folder"}}}
+    assert by_stage(Path(), {weights: cutting}, 0) == {}
 
 
 @pytest.mark.slow

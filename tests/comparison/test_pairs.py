@@ -1,6 +1,7 @@
 """Intervals of sets from the same noise: paired image by image, from the features that the scores are of."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from diffbench.base.provenance import write_provenance
 from diffbench.base.records import write_records
 from diffbench.comparison.pairs import Pairs
 from diffbench.comparison.samplers import answered
+from diffbench.jobs.tabulate import ComparedSet
 from diffbench.metrics.fid import Fid
 from diffbench.protocols.classifier import Classifier
 
@@ -42,7 +44,7 @@ def paired_sets(tmp_path, set_scores):
         records += own
         place = {"model": "ddpm", "sampler": sampler, "steps": 4, "train_seed": 0, "sample_seed": 0}
         files = {"scores": f"{sampler}.json", "features": f"{sampler}.npz", "reference": "real.npz"}
-        sets.append({**place, "protocol": "digits", **files})
+        sets.append(ComparedSet(**place, protocol="digits", **files))
     return records, Pairs({"digits": Classifier()}, tmp_path, sets)
 
 
@@ -58,7 +60,7 @@ def test_one_seed_is_paired_by_image_where_features_are_at_hand(paired_sets):
 
 def test_a_seed_that_one_side_lacks_has_no_pair(paired_sets):
     records, pairs = paired_sets
-    pairs.sets[0]["sample_seed"] = 1
+    pairs.sets[0] = replace(pairs.sets[0], sample_seed=1)
     assert pairs.differences(records, "fid", "ddpm", 4, ("ddim", "ancestral")) == {}
 
 

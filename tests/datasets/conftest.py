@@ -1,4 +1,4 @@
-"""Where the real data are, and small stand-ins for them."""
+"""The place of the real data, and small replacements for them."""
 
 import io
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from PIL import Image
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder with MNIST and CIFAR-10 as parquet, which stands beside a full checkout only."""
+    """Return the folder with MNIST and CIFAR-10 as parquet, which only a full checkout has beside it."""
     folder = Path(__file__).parents[3] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} does not exist")

@@ -1,4 +1,4 @@
-"""Any bytes in the place of a picture or an archive: pixels, or one line that names it; never another exception."""
+"""Random bytes instead of a picture or an archive: they give pixels or one line with the name, but no other exception."""
 
 import io
 import zipfile
@@ -41,7 +41,7 @@ WHOLE = {kind: encoded(kind) for kind in FORMATS}
 
 
 def one_line(call):
-    """Return what a call does, None where it ends with one line that names `x`."""
+    """Return the result of a call; None if it ends with one line that names `x`."""
     try:
         return call()
     except UserError as error:

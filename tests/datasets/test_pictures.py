@@ -1,4 +1,4 @@
-"""What lies below a folder or in an archive: read once, counted, and named where it cannot be read."""
+"""Pictures in a folder or an archive: each is read once and counted, and named if it cannot be read."""
 
 import json
 import os

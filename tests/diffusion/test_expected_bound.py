@@ -47,7 +47,7 @@ def node_images(data):
 
 
 def sampled_steps(chain):
-    """Every step of a short chain; of a long one both ends, where terms are smallest and largest, and some between."""
+    """Return every step of a short chain; of a long one both ends, with the smallest and largest terms, and some between."""
     steps = range(len(chain) - 1)
     return steps if len(steps) < 50 else sorted({*steps[:5], *steps[:: len(steps) // 20], *steps[-5:]})
 

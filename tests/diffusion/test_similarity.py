@@ -1,10 +1,12 @@
-"""SSIM against the equations, written out with loops, and against an independent implementation's numbers."""
+"""PSNR of two images, and SSIM against the equations, written out with loops, and against an independent implementation's numbers."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
 
-from diffbench.diffusion.similarity import ssim, ssim_window
+from diffbench.diffusion.similarity import psnr, ssim, ssim_window
 
 
 def images(height, width, channels=1, batch=2):
@@ -54,11 +56,18 @@ def test_structural_similarity_of_an_independent_implementation():
     assert np.allclose(ssim(*images(16, 24, channels=3)), [0.7863284732720522, 0.5748360228835865], rtol=1e-9)
 
 
+def test_signal_to_noise_is_that_of_bytes():
+    x = torch.tensor([100.0, 200.0]).reshape(1, 1, 1, 2) / 127.5 - 1
+    y = torch.tensor([103.0, 196.0]).reshape(1, 1, 1, 2) / 127.5 - 1
+    assert math.isclose(psnr(x, y)[0], 10 * math.log10(255**2 / 12.5), rel_tol=1e-5)
+    assert psnr(x, x)[0] == math.inf
+
+
 def test_equal_images_are_alike_and_noise_makes_them_less_so():
     x, y = images(32, 32)
     assert torch.allclose(ssim(x, x), torch.ones(2, dtype=torch.float64))
     nearer = x + 0.3 * (y - x)
-    assert (ssim(x, nearer) > ssim(x, y)).all()
+    assert (ssim(x, nearer) > ssim(x, y)).all() and (psnr(x, nearer) > psnr(x, y)).all()
     assert torch.equal(ssim(x, y), ssim(y, x))
 
 

@@ -1,4 +1,4 @@
-"""Inception: channels and batches, and clear words where weights are missing (its features: second_opinions)."""
+"""Inception: channels, batches, and a clear message if weights are missing. (Its features are in second_opinions.)"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Guidance where everything is known: data of two classes, each normal, whose classifier and denoisers are closed forms."""
+"""Guidance on data of two normal classes, for which classifier and denoisers are known in closed form."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Classification accuracy: counted by hand, and what it says where it cannot be counted."""
+"""Classification accuracy: a case counted by hand, and the message if it cannot be counted."""
 
 import numpy as np
 import pytest

@@ -37,7 +37,7 @@ each = pytest.mark.parametrize("part", SAMPLERS.values(), ids=SAMPLERS.keys())
 
 
 def variants(part):
-    """The sampler as it stands, and with each of its fields moved: numbers to 0.7, switches flipped, other words."""
+    """Yield the sampler unchanged, and with each field changed: numbers to 0.7, booleans negated, words to others."""
     found = [part()]
     for field in dataclasses.fields(part):
         value = getattr(part(), field.name)

@@ -1,4 +1,4 @@
-"""Our samplers and those of diffusers, side by side: where their definitions agree, to 1e-4; where not, by how much.
+"""Our samplers beside those of diffusers: equal definitions agree to 1e-4; of others, the difference is tested.
 
 `pytest tests/samplers/test_diffusers_agreement.py -s` prints every difference; docs/diffusers.md says what they come from.
 """
@@ -59,7 +59,7 @@ def draws(data, dtype):
 
 
 def apart(found, expected):
-    """Largest difference of a pixel, relative where images are larger than 1, as a random network's may be."""
+    """Return the largest difference of a pixel. It is relative if images are larger than 1, as with a random network."""
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
 
 
@@ -228,7 +228,7 @@ def test_order_of_clipping():
 
 
 def test_spacing_in_the_timesteps_themselves():
-    """Where their grids and ours are the same, and where they are not."""
+    """Some of their grids equal ours, and others do not."""
 
     def kept(spacing):
         known, alphas = Diffusion().chain().alphas[:-1], Diffusion().chain(spacing).alphas[:-1]
@@ -285,7 +285,7 @@ def test_last_step_noise_where_t_0_is_left_out():
     ],
 )
 def test_last_level_that_is_not_clean(theirs, options, ours):
-    """They end at the chain's cleanest noisy level, where the last evaluation moves nothing: its noise is left in."""
+    """They end at the chain's cleanest noisy level. The last evaluation changes nothing, so that level's noise remains."""
     found = difference(part(f"diffusers:{theirs}", **options), part(ours), "normal", "linear", "25")
     assert said(f"{theirs} {options}", found) > 2 * AGREES
 
@@ -311,7 +311,7 @@ def test_starting_noise_of_schedulers_that_scale_x():
 
 
 def test_a_first_level_skipped_where_timesteps_repeat():
-    """Karras levels rounded to timesteps repeat; a scheduler that is not told where it begins takes the second."""
+    """Karras levels that are rounded to timesteps repeat. A scheduler without a given start takes the second."""
     x_T, denoiser = draws("normal", torch.float64)[100], denoiser_of("normal", "cosine")
     made = [theirs_of("DPMSolverMultistepScheduler", 10, "cosine", use_karras_sigmas=True) for _ in range(2)]
     repeated = int((made[0].timesteps == made[0].timesteps[0]).sum())

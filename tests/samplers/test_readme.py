@@ -33,7 +33,7 @@ def test_it_is_nearer_to_gaussian_data_than_ddim(printed, schedule, steps):
 
 
 class _Nothing:
-    """Ends where it began, to read the starting noise off."""
+    """A sampler that returns its start, which gives the starting noise."""
 
     def __call__(self, denoiser, chain, x_T, noise):
         from diffbench import State

@@ -52,7 +52,7 @@ class Curve:
 
 
 def exact(f, x, start, end, pieces=20000):
-    """The exact flow where x_0 is a function of lambda alone: sigma_s (x / sigma_t + integral of e^lambda f)."""
+    """Return the exact flow if x_0 is a function of lambda alone: sigma_s (x / sigma_t + integral of e^lambda f)."""
     lam = torch.linspace(math.log(1 / start), math.log(1 / end), pieces + 1, dtype=torch.float64)
     middle = (lam[1:] + lam[:-1]) / 2
     values = middle.exp() * torch.tensor([f(float(value)) for value in middle], dtype=torch.float64)

@@ -17,7 +17,7 @@ class Agreement:
     rows: list[tuple[str, str, float, float, str]] = field(default_factory=list)
 
     def near(self, quantity: str, peer: str, ours, theirs, limit: float, *, relative: bool = True, cause: str = ""):
-        """Record the largest difference, and fail where it is above the limit."""
+        """Record the largest difference, and fail if it is above the limit."""
         ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
         assert ours.shape == theirs.shape and np.isfinite(ours).all()
         difference = float(np.abs(ours - theirs).max())

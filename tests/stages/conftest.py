@@ -24,7 +24,7 @@ def jobs(smoke):
     A change of a dataclass field or of a part is a map of what changes in it; any other replaces the field.
     """
     from diffbench.benchmark.jobs import bound_job, sample_job, train_job
-    from diffbench.benchmark.rows import SampleSet
+    from diffbench.benchmark.sample_set import SampleSet
 
     few = {"timesteps": 4, "num_images": 7, "micro_batch": 5}
 

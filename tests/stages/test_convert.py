@@ -1,4 +1,4 @@
-"""A checkpoint of one's own as an artifact, which is then sampled and bounded as if it had been trained here."""
+"""Your own checkpoint as an artifact, which is then sampled and bounded as if it had been trained here."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ LAB = Path(__file__).parents[1] / "workflow/my_lab.py"
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """A module of one's own on the path, and weights of its network as its owner saved them."""
+    """Your own module on Python's path, and weights of its network as you would save them."""
     shutil.copy(LAB, tmp_path / "my_lab.py")
     monkeypatch.syspath_prepend(tmp_path)
     import my_lab

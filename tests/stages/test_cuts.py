@@ -1,4 +1,4 @@
-"""Training on random crops: from the picture files that a data set was prepared from, and no others."""
+"""Training on random crops, which are made only from the picture files that the data set was prepared from."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Weights as others save them: wrappers taken off where that is clear, and one line for what is no file of weights."""
+"""Weights as others save them: clear wrappers are removed, and a file without weights is refused in one line."""
 
 import io
 import json

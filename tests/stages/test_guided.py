@@ -12,7 +12,7 @@ from diffbench.base.digests import sha256
 from diffbench.base.provenance_file import read_provenance, write_recorded
 from diffbench.base.seeds import Stream
 from diffbench.benchmark.jobs import sample_job, train_classifier_job
-from diffbench.benchmark.rows import SampleSet
+from diffbench.benchmark.sample_set import SampleSet
 from diffbench.diffusion.denoiser import Condition
 from diffbench.diffusion.parameterization import Prediction
 from diffbench.jobs.sample import SampleJob
@@ -160,7 +160,7 @@ def test_a_classifier_of_other_data_is_one_line(guided_spec, weights, classifier
 
 
 def test_a_classifier_whose_images_nobody_recorded_guides(guided_spec, weights, classifier, tmp_path):
-    """Of released weights, and of one's own, the shape and the classes are known and the images are not."""
+    """For released weights, and for your own, the shape and the classes are known, but not the images."""
     path = tmp_path / "released.safetensors"
     shutil.copy(classifier, path)
     provenance = json.loads((classifier.parent / f"{classifier.name}.json").read_text())

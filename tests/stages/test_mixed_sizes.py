@@ -1,4 +1,4 @@
-"""Sets of images of several sizes: read as they were written, in pieces, refused where sizes and pixels disagree."""
+"""Sets of images of several sizes: they are read in pieces as they were written, and refused if the sizes are wrong."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""From a data set to two files: bytes, labels, facts, and nothing where something is wrong."""
+"""The two files of a prepared data set: bytes, labels and facts, and no file if there is an error."""
 
 import hashlib
 import json

@@ -29,7 +29,7 @@ STAGES = {
     "extract": (EXTRACTOR, "extractor", "--images i --out o"),
     "bound": (MODEL | {"bound": BOUND, "split": "test", "threads": 1}, "threads", "--weights w --data d --out o"),
     "score": ({"row": ROW}, "row", "--terms t --out o"),
-    "tabulate": ({"benchmark": "digits", "table": {"name": "table2"}}, "benchmark", "--scores s --out o"),
+    "tabulate": ({"benchmark": "digits", "table": {"name": "table2"}}, "table", "--scores s --out o"),
     "plot": ({"figure": {"name": "samples"}}, "figure", "--table t --out o"),
 }
 """By stage: a job, one of its keys, and what the command line must say besides."""

@@ -27,7 +27,7 @@ from diffbench.stages import sample as stage
 from diffbench.stages.extract import extract
 from diffbench.stages.sample import main as sample_main
 from diffbench.stages.sample import sample_set
-from diffbench.stages.score import costs, score_pairs
+from diffbench.stages.score import costs_of_image, score_pairs
 from diffbench.stages.shrink import shrink
 from diffbench.stages.train import train
 
@@ -120,7 +120,7 @@ def test_a_cascade_keeps_the_labels_and_counts_both_stages(cascade, base, upsamp
     assert facts["low_res"] == {key: below[key] for key in ("nfe", "flops_per_evaluation")}
     assert "full_size" not in facts and below["full_size"] == [8, 8]
     total = 2 * facts["flops_per_evaluation"] + 2 * below["flops_per_evaluation"]
-    assert costs(Cost.read(facts, "")) == {"nfe": 4, "nfe_low_res": 2, "flops_per_image": total}
+    assert costs_of_image(Cost.read(facts, "")) == {"nfe": 4, "nfe_low_res": 2, "flops_per_image": total}
     # The stem sees twice the channels at 8x8: 9 weights a pixel and channel, and a multiply-add is two.
     assert facts["flops_per_evaluation"] > 3 * below["flops_per_evaluation"]
 
@@ -190,15 +190,15 @@ def test_real_images_need_no_model_below(specs, upsampler, small, tmp_path):
     call(specs("sample", "upsampled_real", spacings=["2"]), upsampler, tmp_path / "a.npz", small / "test_4.npz")
     assert np.array_equal(read_member(tmp_path / "a.npz", "arr_1"), read_member(small / "test_4.npz", "arr_1")[:7])
     facts = read_provenance(tmp_path / "a.npz")["facts"]
-    assert costs(Cost.read(facts, "")) == {"nfe": 2, "flops_per_image": 2 * facts["flops_per_evaluation"]}
+    assert costs_of_image(Cost.read(facts, "")) == {"nfe": 2, "flops_per_image": 2 * facts["flops_per_evaluation"]}
 
 
 def test_costs_of_a_guided_base_and_of_three_stages():
     guided = Cost(nfe=5, flops_per_evaluation=10, classifier_evaluations=5, flops_per_classifier_evaluation=3)
     middle = Cost(nfe=2, flops_per_evaluation=100, low_res=guided)
-    assert costs(middle) == {"nfe": 7, "nfe_low_res": 5, "classifier_evaluations": 5, "flops_per_image": 265}
+    assert costs_of_image(middle) == {"nfe": 7, "nfe_low_res": 5, "classifier_evaluations": 5, "flops_per_image": 265}
     top = Cost(nfe=1, flops_per_evaluation=1000, low_res=middle)
-    assert costs(top) == {"nfe": 8, "nfe_low_res": 7, "classifier_evaluations": 5, "flops_per_image": 1265}
+    assert costs_of_image(top) == {"nfe": 8, "nfe_low_res": 7, "classifier_evaluations": 5, "flops_per_image": 1265}
 
 
 # -- what cannot be

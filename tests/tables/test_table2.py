@@ -6,7 +6,7 @@ import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, Row, record
-from diffbench.tables.table2 import table2
+from diffbench.tables.table2 import Table2
 
 COLUMNS = """benchmark model sampler steps nfe nfe_max guidance_scale train_seed sample_seed num_images protocol
 fid fid_low fid_high kid kid_low kid_high inception_score inception_score_low inception_score_high
@@ -36,8 +36,8 @@ REAL = row("real", None, None, train_seed=None, sample_seed=None)
 
 
 def test_columns_are_the_promised_ones_also_without_rows():
-    assert list(table2([fid(row())]).columns) == COLUMNS
-    assert list(table2([]).columns) == COLUMNS
+    assert list(Table2()([fid(row())]).columns) == COLUMNS
+    assert list(Table2()([]).columns) == COLUMNS
 
 
 def test_scores_costs_and_bound_meet_in_one_row():
@@ -55,7 +55,7 @@ def test_scores_costs_and_bound_meet_in_one_row():
         record(replace(bound, num_images=99), "nll_train_bits_per_dim", "b", Estimate.normal(2.9, 0.03)),
         record(replace(bound, num_images=None), "nll_gap_bits_per_dim", "b", Estimate.normal(0.1, 0.04)),
     ]
-    (only,) = table2(records).to_dict("records")
+    (only,) = Table2()(records).to_dict("records")
     assert (only["fid"], only["fid_low"], only["fid_high"], only["recall_high"]) == (10, 9, 12, 0.6)
     assert (only["nfe"], only["flops_per_image"], only["num_images"], only["protocol"]) == (
         19,
@@ -74,13 +74,13 @@ def test_bound_belongs_to_its_own_training_seed():
     for seed in (0, 1):
         where = row(sampler=None, steps=None, train_seed=seed, sample_seed=None)
         records.append(record(where, "nll_bits_per_dim", "b", Estimate.exact(3.0 + seed)))
-    assert table2(records).set_index("train_seed")["nll_bits_per_dim"].to_dict() == {0: 3.0, 1: 4.0}
+    assert Table2()(records).set_index("train_seed")["nll_bits_per_dim"].to_dict() == {0: 3.0, 1: 4.0}
 
 
 def test_real_first_then_configured_order_then_steps_as_numbers():
     records = [fid(row("z", "ddim", steps)) for steps in (100, 25, 10)]
     records += [fid(row("a", "ddim", 10)), fid(row("z", "ancestral", 10)), fid(REAL, 3.0)]
-    rows = table2(records)[["model", "sampler", "steps"]].astype(object)
+    rows = Table2()(records)[["model", "sampler", "steps"]].astype(object)
     rows = rows.where(rows.notna(), None).values.tolist()
     assert rows == [
         ["real", None, None],
@@ -93,13 +93,13 @@ def test_real_first_then_configured_order_then_steps_as_numbers():
 
 
 def test_whole_numbers_stay_whole_beside_missing_ones():
-    frame = table2([fid(REAL), fid(row()), record(row(), "nfe", None, Estimate.exact(10.0))])
+    frame = Table2()([fid(REAL), fid(row()), record(row(), "nfe", None, Estimate.exact(10.0))])
     assert [str(frame[name].dtype) for name in ("steps", "nfe", "train_seed", "num_images")] == ["Int64"] * 4
-    adaptive = table2([fid(row()), record(row(), "nfe", None, Estimate.exact(10.5))])
+    adaptive = Table2()([fid(row()), record(row(), "nfe", None, Estimate.exact(10.5))])
     assert adaptive["nfe"].tolist() == [10.5]
 
 
 def test_two_protocols_are_two_rows_and_one_cell_holds_one_number():
-    assert table2([fid(row(), 1.0, "p"), fid(row(), 2.0, "q")])["fid"].tolist() == [1.0, 2.0]
+    assert Table2()([fid(row(), 1.0, "p"), fid(row(), 2.0, "q")])["fid"].tolist() == [1.0, 2.0]
     with pytest.raises(UserError, match="two values of fid for model ddpm, sampler ddim, steps 10, train_seed 0"):
-        table2([fid(row(), 1.0), fid(row(), 2.0)])
+        Table2()([fid(row(), 1.0), fid(row(), 2.0)])

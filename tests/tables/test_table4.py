@@ -6,7 +6,7 @@ import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, Row, record
-from diffbench.tables.table4 import COLUMNS, table4
+from diffbench.tables.table4 import COLUMNS, Table4
 
 REAL = {
     "model": "real",
@@ -42,7 +42,7 @@ def records():
 
 
 def test_guided_rows_by_ascending_scale_after_real():
-    table = table4(records())
+    table = Table4()(records())
     assert tuple(table.columns) == COLUMNS
     assert list(table["model"]) == ["real", "adm_g", "adm_g", "adm_g", "adm_g"]
     assert list(table["guidance_scale"].dropna()) == [0.0, 0.5, 8.0, 1.0] and table["steps"].iloc[-1] == 100
@@ -54,4 +54,4 @@ def test_guided_rows_by_ascending_scale_after_real():
 def test_a_cell_with_two_values_is_refused():
     twice = [*records(), record(row(scale=8.0), "fid", "p", Estimate.exact(99.0))]
     with pytest.raises(UserError, match="two values of fid for model adm_g"):
-        table4(twice)
+        Table4()(twice)

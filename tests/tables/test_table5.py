@@ -5,7 +5,7 @@ import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, Row, record
-from diffbench.tables.table5 import COLUMNS, table5
+from diffbench.tables.table5 import COLUMNS, Table5
 
 KEYS = {
     "benchmark": "b",
@@ -32,7 +32,7 @@ RECORDS = [
 
 
 def test_rows_costs_and_pairs():
-    frame = table5(RECORDS)
+    frame = Table5()(RECORDS)
     assert list(frame.columns) == list(COLUMNS) and list(frame.model) == ["real", "adm", "adm_u", "alone"]
     assert frame.nfe_low_res.dtype == "Int64" and frame.nfe_low_res[2] == 25 and frame.nfe[2] == 50
     assert pandas.isna(frame.nfe_low_res[1]) and pandas.isna(frame.psnr[2])
@@ -42,4 +42,4 @@ def test_rows_costs_and_pairs():
 
 def test_two_values_of_one_cell_are_refused():
     with pytest.raises(UserError, match="two values of psnr for model alone"):
-        table5([*RECORDS, *records("alone", {}, {"psnr": 20.0})])
+        Table5()([*RECORDS, *records("alone", {}, {"psnr": 20.0})])

@@ -31,10 +31,9 @@ class Forks:
     """Runs of Snakemake without jobs, as forks of one process that has imported torch: importing is most of their time."""
 
     def __init__(self) -> None:
-        script = Path(__file__).with_name("snakemake_forks.py")
-        self.process = subprocess.Popen(
-            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        # Nothing of diffbench is imported before the fork, since every checkout has its own.
+        program = [sys.executable, "-P", ROOT / "tests/forks.py", "snakemake", "snakemake.cli:main", "torch"]
+        self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)
 
     def run(self, *arguments: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -64,7 +63,7 @@ class Tree:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a person's shell has in the activated environment, and nothing of this test run's own."""
+        """The environment variables of a user's shell in the activated environment, without those of this test run."""
         kept = {
             key: value
             for key, value in os.environ.items()
@@ -94,8 +93,8 @@ class Tree:
         return _expected(done, expect)
 
     def nothing_to_do(self, *arguments: str) -> bool:
-        """Return whether a run, which must succeed, found nothing to do."""
-        done = self.snakemake(*arguments)
+        """Return whether a run, which must succeed, found nothing to do. It starts no job then, so that it is a fork."""
+        done = self.forked("--cores", "2", *arguments)
         return NOTHING in done.stdout + done.stderr
 
     def plan(self, *arguments: str) -> list[tuple[str, dict[str, str]]]:

@@ -1,4 +1,4 @@
-"""A network of one's own, as the documentation shows it: a dataclass of settings whose `build` returns the module."""
+"""Your own network as the documentation shows it: a dataclass of settings whose `build` returns the module."""
 
 from dataclasses import dataclass
 

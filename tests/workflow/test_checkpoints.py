@@ -1,4 +1,4 @@
-"""Checkpoints in a whole run: a released model, guided by a released classifier, and a network of one's own."""
+"""Checkpoints in a whole run: a released model, guided by a released classifier, and your own network."""
 
 import csv
 import importlib.util

@@ -210,7 +210,7 @@ def test_results_whose_snakemake_records_are_gone_or_new_do_not_pass_for_another
     tree.configure(lambda config: config["samplers"]["ddim"].update(eta=0.5))
 
     def refused(*arguments):
-        said = tree.snakemake(TABLE, *arguments, expect=2).stderr
+        said = tree.forked("--cores", "2", TABLE, *arguments, expect=2).stderr
         (line,) = [line for line in said.splitlines() if line.startswith("diffbench: ")]
         return "are of other settings, code or data than this configuration" in line
 
@@ -291,4 +291,4 @@ def test_a_finished_tree_without_what_lies_in_the_middle_has_nothing_to_do(finis
     (tree.root / "pictures").rename(tree.root / "elsewhere")
     done = tree.snakemake(TABLE)
     assert "Nothing to be done" in done.stdout + done.stderr
-    assert "is not here; what was made from it stands" in done.stderr
+    assert "is not here; results that were made from it are kept" in done.stderr

@@ -1,4 +1,4 @@
-"""A sampler of one's own: the file that the README prints, and one entry in the configuration."""
+"""Your own sampler: the file that the README prints, and one entry in the configuration."""
 
 import csv
 

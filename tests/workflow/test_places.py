@@ -84,13 +84,13 @@ def test_other_data_at_the_same_path_are_prepared_again(fresh):
     assert (fresh.root / DATA).read_bytes() != before
     # The files may be gone afterwards, as in a clone that pulled: the recorded hash stands, and one line says so.
     shutil.rmtree(fresh.root / "pictures")
-    done = fresh.snakemake(DATA)
+    done = fresh.forked("--cores", "2", DATA)
     assert "Nothing to be done" in done.stdout + done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("diffbench: ")]
-    assert "pictures is not here; what was made from it stands" in line
+    assert "pictures is not here; results that were made from it are kept" in line
     # Also where Snakemake's record is all that is left of the preparation.
     (fresh.root / f"{DATA}.json").rename(fresh.root / "kept")
-    assert "pictures is not here; what was made" in fresh.snakemake("-n", DATA).stderr
+    assert "pictures is not here; results that were made" in fresh.snakemake("-n", DATA).stderr
 
 
 def test_a_moved_project_has_nothing_to_do(fresh, tmp_path):
@@ -144,7 +144,7 @@ def test_a_second_file_of_the_same_name_is_refused_and_check_says_so(fresh):
     (fresh.root / "first.yaml").write_text(yaml.safe_dump(first))
     (fresh.root / "second.yaml").write_text(yaml.safe_dump(second))
     fresh.snakemake(DATA, "--configfile", "first.yaml")
-    done = fresh.snakemake(DATA, "--configfile", "second.yaml", expect=2)
+    done = fresh.forked("--cores", "2", DATA, "--configfile", "second.yaml", expect=2)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("diffbench: ")]
     assert "second.yaml: benchmark: 'own' is the name of" in line and "first.yaml too" in line
     said = fresh.run(sys.executable, "-m", "diffbench.cli", "check", "second.yaml").stderr

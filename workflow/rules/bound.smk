@@ -1,4 +1,4 @@
-"""The variational bound of every model, term by term, on unseen and on training images."""
+"""The terms of every model's variational bound, on unseen images and on training images."""
 
 
 rule bound:

@@ -1,7 +1,6 @@
-"""What the rules share: the names of their files, and the row that wildcards name."""
+"""Names that several rules use: the patterns of their files, and the row and model of wildcards."""
 
-from diffbench.benchmark import paths
-from diffbench.benchmark.graph import files_of, records_of, spec_text
+from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
 from diffbench.benchmark.shell_line import call, chained
 
@@ -21,17 +20,17 @@ wildcard_constraints:
     model="[^/]+",
     sampler="[^/]+",
     split="test|train",
-    tree=r"results(/compared/n\d+)?",  # a comparison may ask for another number of images than the table
+    tree=paths.TREES,
     steps=r"\d+",
     train_seed=r"-?\d+",
     sample_seed=r"-?\d+",
 
 
 def row_of(w):
-    """Return the row whose sample set wildcards name."""
+    """Return the row whose sample set the wildcards name."""
     return graph.row_at(w.tree, PLACE.format(**dict(w.items())), w.steps)
 
 
 def model_of(w):
-    """Return the weights of the model that wildcards name."""
+    """Return the weights of the model that the wildcards name."""
     return graph.model(w.model, int(w.train_seed))

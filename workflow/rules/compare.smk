@@ -1,6 +1,4 @@
-"""Samplers compared: `diffbench compare-samplers` asks for this, with runs that are in no table."""
-
-from diffbench.benchmark.protocols import measures
+"""The table and the figure of `diffbench compare-samplers`, which adds runs that are in no other table."""
 
 if summary.compared:
 
@@ -21,7 +19,7 @@ if summary.compared:
             call("tabulate", {"--scores": "input.scores", "--out": "output.table"})
 
 
-if any(measures(bench.protocols, row.protocols, "fid") for row in summary.compared):
+if bench.compares_fid:
 
     rule comparison_figure:
         input:

@@ -1,4 +1,4 @@
-"""Your own weights, trained elsewhere: an artifact beside those that were trained here."""
+"""Weights that were trained elsewhere and have no record, written like those that are trained here."""
 
 CONVERTED = bench.converted_models()
 

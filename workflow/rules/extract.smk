@@ -1,4 +1,4 @@
-"""Features of sample sets, and of the real images that they are compared with."""
+"""Features of sample sets, and of the real images with which they are compared."""
 
 
 rule extract:
@@ -24,7 +24,7 @@ rule extract:
         )
 
 
-# Of a split of the data set, or of the reference that a protocol brings itself.
+# The real images are a split of the data set, or a protocol's own reference.
 rule extract_real:
     input:
         images=lambda w: files_of(graph.real_images(w.split)),
@@ -38,7 +38,7 @@ rule extract_real:
     params:
         spec=lambda w: graph.real_features(w.extractor, w.split).params,
     wildcard_constraints:
-        split="train|test|reference_[^/]+",
+        split=f"train|test|{OWN_REFERENCE}[^/]+",
     threads: THREADS
     resources:
         gpu=GPU,

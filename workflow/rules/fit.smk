@@ -1,4 +1,4 @@
-"""A data set's own extractor, for the protocols that name one without weights."""
+"""The weights of a data set's own extractor, for protocols whose extractor is trained here."""
 
 
 rule fit:

@@ -1,4 +1,4 @@
-"""Pictures of what the numbers are about; those that are drawn from a table are made with it (tabulate.smk)."""
+"""Figures of samples and bounds. Figures that are drawn from a table are in tabulate.smk."""
 
 
 rule samples_figure:

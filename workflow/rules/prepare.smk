@@ -1,8 +1,9 @@
-"""The data set, prepared once."""
+"""The prepared data set."""
 
 
-# What the data are read from is no input, since a clone that pulled the prepared files need not have it: the hash of its
-# content is part of the spec.
+# One job makes both splits, so its spec names no split and is not that of an artifact.
+# The source of the data is not an input, because a clone that pulled the prepared files does not need it. The hash of
+# its content is part of the spec.
 rule prepare:
     output:
         train=paths.data("train"),

@@ -1,8 +1,8 @@
-"""Sample sets: one job for each model, pair of seeds, sampler and number of steps."""
+"""Sample sets, with one job for each model, pair of seeds, sampler and number of steps."""
 
 
 def source(name):
-    """Return the function that gives an input of a sample set: its weights, say, or nothing where it takes none."""
+    """Return a function of wildcards that gives the sample set's input of this name, or no file if it has none."""
     return lambda w: files_of(graph.sources_of(row_of(w)).get(name))
 
 

@@ -1,4 +1,4 @@
-"""Numbers: of sample sets under a protocol, of held-out real images under it, and of the variational bound."""
+"""Scores of sample sets and of held-out real images under a protocol, and scores of the variational bound."""
 
 
 def features_of(w):
@@ -35,7 +35,7 @@ rule score_samples:
 PAIR_SCORES = paths.pair_scores("{tree}", PLACE, "{steps}")
 
 
-# An upsampler of real images, image by image.
+# Each upsampled real image is compared with the true one.
 rule score_pairs:
     input:
         images=SAMPLES,

@@ -1,4 +1,4 @@
-"""What is settled before the rules: the environment of jobs, the benchmark, its tree of results, and what is in it."""
+"""All that is done before the rules: the environment of jobs, the benchmark, its tree of results, and their checks."""
 
 import os
 import subprocess
@@ -8,25 +8,26 @@ from pathlib import Path
 
 BEGAN = time.time()
 ROOT = Path(workflow.basedir)
-# Jobs, and the hash of their code, must see this checkout, whatever is installed and wherever they run; your own parts
-# are looked for where the command was given.
+# Jobs, and the hash of their code, must use this checkout, even if another version is installed. Your own parts are
+# found in the folder in which the command was given.
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     dict.fromkeys([str(ROOT), os.getcwd(), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
 ).strip(os.pathsep)
-# Stages that find this process gone end too, so that no orphan writes where the next run works.
+# A stage ends when this process is gone, so that it does not write to the files of the next run.
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
 from diffbench.base.devices import chosen_device
+from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Graph
-from diffbench.benchmark.guard import is_run, require_own_results
-from diffbench.benchmark.outdated import say_outdated
-from diffbench.benchmark.places import remember_configuration
+from diffbench.benchmark.guard import require_own_results
+from diffbench.benchmark.outdated import said
+from diffbench.benchmark.places import VARIABLE, remember_configuration
 from diffbench.benchmark.report import Report
-from diffbench.benchmark.start import VARIABLE, one_line_errors, say, started
+from diffbench.benchmark.start import one_line_errors, say, started
 from diffbench.benchmark.tree import forget_dead_runs, reasons_of_failure, unlink_records, write_protected
 
-# -- the benchmark: a --configfile or DIFFBENCH_CONFIG replaces the default one; a lone --config changes values of it
+# -- the benchmark: --configfile or DIFFBENCH_CONFIG replaces the default one; --config changes some of its values
 
 with one_line_errors():
     start = started(
@@ -37,13 +38,13 @@ with one_line_errors():
 bench, HOME = start.benchmark, start.home
 
 if VARIABLE in os.environ:
-    os.environ[VARIABLE] = str(start.file)  # for jobs that start elsewhere
+    os.environ[VARIABLE] = str(start.file)  # Jobs may start in another folder.
 
     envvars:
         VARIABLE,
 
 
-# The default benchmark's results are at home; any other has a tree, records and locks of its own.
+# The default benchmark's results are in the working directory. Any other has its own folder, records and locks.
 if HOME != Path.cwd():
 
     workdir: str(HOME)
@@ -52,29 +53,29 @@ if HOME != Path.cwd():
 # -- the tree
 
 with one_line_errors():
-    ALIVE = forget_dead_runs(HOME, say)  # holds its lock until this process ends
+    ALIVE = forget_dead_runs(HOME, say)  # Its lock is held until this process ends.
     unlink_records(HOME)
-if note := write_protected(HOME / "results/table2.csv"):
+if note := write_protected(HOME / paths.table("table2")):
     say(note)
 
-# -- the graph, and whether what is in the tree belongs to it
+# -- the graph, and a check that the results in the tree belong to it
 
 graph = Graph(bench, HOME, ROOT, notice=say)
 summary = Report(graph)
 with one_line_errors():
     graph.read_foreign()
     made = [*graph.everything(), *summary.everything()]
-    require_own_results(HOME, made, summary.tables(), sys.argv)
-if is_run(sys.argv):
-    say_outdated(HOME, made, sys.stderr.write)
+    made_again = require_own_results(HOME, made, summary.tables(), sys.argv)
+if made_again:
+    sys.stderr.write(f"{said(made_again)}\n")
 
-# -- what rules give to jobs beside files
+# -- arguments of jobs that are not files
 
 DEVICE = bench.execution.device
-# auto: what the jobs will find on this machine.
+# With auto, jobs use the GPU of this machine, if there is one.
 GPU = int((chosen_device("auto").type if DEVICE == "auto" else DEVICE) == "cuda")
 THREADS = bench.execution.threads
 CHECKPOINT_EVERY = bench.execution.checkpoint_every
 CACHE = ".cache"
-# Where the data set is read from; nothing for one that ships with a package.
+# The path of the data set; "" if it ships with a package.
 DATA = str(bench.data_path or "")

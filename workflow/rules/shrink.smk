@@ -1,4 +1,4 @@
-"""The data set at a lower resolution, for models of that size and for upsamplers that are shown real images."""
+"""The data set at a lower resolution, for models of that size and for upsamplers that start from real images."""
 
 
 rule shrink:

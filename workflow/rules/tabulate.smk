@@ -1,4 +1,4 @@
-"""The tables, numbers for `dvc metrics show`, and the figures that are drawn from tables."""
+"""The tables, the numbers for `dvc metrics show`, and the figures that are drawn from tables."""
 
 
 rule rate_distortion_table:
@@ -17,7 +17,8 @@ rule rate_distortion_table:
         call("tabulate", {"--terms": "input.terms", "--out": "output.table"})
 
 
-# All other tables and figures are inputs, so that who asks for this one gets them too.
+# All other tables and figures are inputs, so that they are made together with this one. `output.table` is the table and,
+# after it, its numbers for `dvc metrics show`. The spec names the table and its figure, so both stages are given it.
 rule table2:
     input:
         scores=summary.table2.files("scores"),
@@ -45,11 +46,12 @@ rule table2:
                 },
                 log="log.table",
             ),
-            call("plot", {"--table": "output[0]", "--out": "output.figure"}, log="log.figure"),
+            call("plot", {"--table": "output.table[0]", "--out": "output.figure"}, log="log.figure"),
         )
 
 
-# What each choice of a model is worth; asked for by its own name, since it is about grids (digits_grid.yaml).
+# The effect of each choice in a model. Only a run that names this table makes it, since it is for grids
+# (digits_grid.yaml).
 rule table3:
     input:
         scores=summary.table3.files("scores"),
@@ -66,7 +68,7 @@ rule table3:
         call("tabulate", {"--scores": "input.scores", "--out": "output.table"})
 
 
-# What guidance buys, over its scales; only where a model is guided.
+# The effect of guidance at each scale. The rule exists only if a model is guided.
 if summary.guided:
 
     rule table4:
@@ -93,7 +95,7 @@ if summary.guided:
             )
 
 
-# What upsampling buys, alone and on top of other models' samples; only where a model is an upsampler.
+# The results of upsampling, of real images and of other models' samples. The rule exists only if there is an upsampler.
 if summary.upsampling:
 
     rule table5:

@@ -1,4 +1,4 @@
-"""Models and classifiers of noisy images, one for each training seed."""
+"""The weights of models and of classifiers of noisy images, for each training seed."""
 
 TRAINING = {
     "--data": "input.data",
@@ -23,7 +23,7 @@ rule train:
     params:
         spec=lambda w: model_of(w).params,
     threads: THREADS
-    priority: 1  # the longest jobs first
+    priority: 1  # The longest jobs start first.
     resources:
         gpu=GPU,
     shell:
@@ -33,7 +33,7 @@ rule train:
 rule train_classifier:
     input:
         data=lambda w: graph.data("train", bench.classifiers[w.classifier].size).path,
-        # For the log alone. Both splits come from one job, so that what changes one trains the classifier again anyway.
+        # These images are only for the log. They cause no extra training, since one job makes both splits.
         held_out=lambda w: graph.data("test", bench.classifiers[w.classifier].size).path,
         provenance=lambda w: records_of(
             graph.data(split, bench.classifiers[w.classifier].size) for split in ("train", "test")

@@ -1,1 +1,1 @@
-"""`diffbench adopt`: a finished tree kept under changed code, after some of it was made again with the same bytes."""
+"""`diffbench adopt`: it keeps finished results under changed code, if a sample of them comes out with equal bytes."""

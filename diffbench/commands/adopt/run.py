@@ -1,13 +1,14 @@
-"""Whether changed code still gives the same bytes, found on some artifacts; then all are recorded as of this code."""
+"""The command: it makes some artifacts again and, if their bytes are equal, records all as made by this code."""
 
 import random
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
-from diffbench.base.provenance_file import TREE
+from diffbench.base.provenance_file import RESULTS
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import load_benchmark
@@ -24,7 +25,7 @@ CHANGED = "nothing was adopted, since these bytes changed; --stage names stages 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it, line by line, and whether all that was made again had the same bytes."""
+    """The result in lines. good: whether all artifacts that were made again had the same bytes."""
 
     lines: tuple[str, ...]
     good: bool
@@ -34,13 +35,14 @@ class Report:
 
 
 def adopt(
-    results: Path, config: Path | None, *, rerun: int = 5, seed: int = 0, stages: Collection[str] = STAGES
+    results: Path, config: Path | None, *, rerun: int | None = None, seed: int = 0, stages: Collection[str] = STAGES
 ) -> Report:
-    """Return what came of adopting a tree: nothing is written unless all that was made again had the same bytes.
+    """Return the result of adopting a tree. Nothing is written unless all remade artifacts have the same bytes.
 
-    config: the benchmark's file; None is the one that configured the tree. rerun: artifacts to make again in a scratch
-    folder; `seed` chooses which. stages: those whose artifacts may be adopted. Raises: UserError where there is no such
-    tree or stage, or nothing of it can be made again.
+    config: the benchmark's file; None for the one that configured the tree. rerun: the number of artifacts to make
+    again in a scratch folder; None for one of each stage. `seed` chooses which. stages: those whose artifacts may be
+    adopted.
+    Raises: UserError if there is no such tree or stage, or none of its artifacts can be made again.
     """
     for stage in stages:
         if stage not in STAGES:
@@ -58,45 +60,58 @@ def adopt(
             return Report((*again.bad, CHANGED), good=False)
         stamp(tree)
     kept = [*tree.current, *(item.path for item in tree.outdated)]
-    if kept:  # also where nothing was outdated: an adoption that was interrupted may have stamped it
+    if kept:  # Even if nothing is out of date, since an interrupted adoption may have stamped artifacts.
         take_for_made(config, kept)
     left = (f"left alone: {path}: {reason}" for path, reason in sorted(tree.left.items()))
     return Report((*again.notes, *left, _summary(tree)), good=True)
 
 
 def _home(results: Path) -> Path:
-    results = results / TREE if (results / TREE).is_dir() else results
-    if not results.is_dir() or results.absolute().name != TREE:
+    results = results / RESULTS if (results / RESULTS).is_dir() else results
+    if not results.is_dir() or results.absolute().name != RESULTS:
         raise UserError(f"{results}: no folder of results; name a benchmark's, such as runs/smoke/results")
     return results.parent
 
 
 def _configured(home: Path) -> Path:
-    """Return the file that configured a tree of results. Raises: UserError where the tree does not say it."""
+    """Return the file that configured a tree of results. Raises: UserError if the tree does not name it."""
     try:
         return home / (home / CONFIGURATION).read_text().strip()
     except OSError:
         raise UserError(f"{home}: does not say which file configured it; name the file by --configfile") from None
 
 
-def _made_again(tree: Tree, count: int, seed: int) -> Again:
-    """Return what came of making some of the outdated artifacts again, of as many stages as there may be."""
-    chosen = _chosen(tree, count, seed)
+def _made_again(tree: Tree, count: int | None, seed: int) -> Again:
+    """Return the result of making some of the outdated artifacts again, from as many stages as possible."""
+    chosen = [path.relative_to(tree.home).as_posix() for path in _chosen(tree, count, seed)]
     if tree.outdated and not chosen:
         raise UserError("none of the artifacts whose code changed can be made again: their inputs are not all here")
-    return remade(tree.home, {path: tree.records[path.relative_to(tree.home).as_posix()] for path in chosen})
+    again = remade(tree.home, {tree.home / path: tree.records[path] for path in chosen})
+    again.notes += _unproved(tree, chosen)
+    return again
 
 
-def _chosen(tree: Tree, count: int, seed: int) -> list[Path]:
-    """Return artifacts whose own code changed, the stages in turn and both in the seed's order.
+def _unproved(tree: Tree, chosen: Collection[str]) -> list[str]:
+    """Return a note on each stage whose code changed and of which nothing was made again, so that it is not tested."""
+    told = Counter(item.stage for item in tree.outdated if _has_other_code(item))
+    proved = {item.stage for item in tree.outdated if item.path in chosen}
+    return [
+        f"note: stage {stage}: none of its {count} artifacts was made again, so their bytes may be different"
+        for stage, count in told.items()
+        if stage not in proved
+    ]
 
-    An artifact that is outdated by its sources alone is made by the code of before, and would say nothing.
+
+def _chosen(tree: Tree, count: int | None, seed: int) -> list[Path]:
+    """Return artifacts whose own code changed. Stages take turns; `seed` decides the order of stages and in each.
+
+    An artifact that is out of date only by its sources has unchanged code, so to make it again would test nothing.
     """
     told = [item for item in tree.outdated if _has_other_code(item)]
     stages = by_stage(tree.home, {tree.home / item.path: tree.records[item.path] for item in told}, seed)
     order = sorted(stages)
     random.Random(seed).shuffle(order)
-    return in_turn(stages, order)[:count]
+    return in_turn(stages, order)[: len(order) if count is None else count]
 
 
 def _has_other_code(item: Held) -> bool:

@@ -1,4 +1,4 @@
-"""New records for artifacts whose bytes stay: each with the present spec, and a digest of its own."""
+"""New records, with the present spec, for artifacts that are adopted."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,17 +9,17 @@ from diffbench.commands.adopt.tree import Tree
 
 
 def stamp(tree: Tree) -> None:
-    """Write the new record of every outdated artifact, each whole or not at all.
+    """Write the new record of every outdated artifact. Each is written whole or not at all.
 
-    What is made last is stamped first. A digest is followed from an artifact's recorded spec to its present one, so
-    that as long as an artifact waits, the recorded specs of its sources must be the old ones.
+    Downstream artifacts come first. If this is interrupted, the sources of those that are left still have their old
+    recorded specs, which the next adoption needs to recognise them.
     """
     for path, record in reversed(stamped(tree).items()):
         write_recorded(provenance_path(tree.home / path), record)
 
 
 def stamped(tree: Tree) -> dict[str, dict[str, Any]]:
-    """Return the new records by the artifacts' paths, upstream first. A record that is an input has a new hash, too."""
+    """Return the new records by the artifacts' paths, upstream first, with new hashes of records that are inputs."""
     found: dict[str, dict[str, Any]] = {}
     hashes: dict[str, str] = {}
     for item in tree.outdated:

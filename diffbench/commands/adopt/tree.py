@@ -1,50 +1,52 @@
-"""A finished tree as `adopt` sees it: which artifacts are of the present settings, and which of another code alone."""
+"""The artifacts of a finished tree in three kinds: up to date, made by other code only, and all others."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
-from diffbench.base.provenance_file import difference, read_provenance
+from diffbench.base.provenance_file import Recorded, difference, read_provenance
 from diffbench.base.stage_names import STAGES
+from diffbench.benchmark.foreign import Spec
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
 from diffbench.benchmark.paths import training_log
 from diffbench.benchmark.report import Report
-
-Record = Mapping[str, Any]
+from diffbench.benchmark.stage_of import stage_of
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A benchmark's artifacts that are here with what they are made from, named by their paths below `home`.
+    """A benchmark's artifacts that are here, named by their paths below `home`.
 
-    records: of those that are whole. current: those whose record has the present spec. outdated: those whose code
-    alone is another, upstream first. left: the others, with the reason why they are left alone.
+    records: those of undamaged artifacts. current: artifacts whose record has the present spec and whose inputs are
+    here.
+    outdated: artifacts for which only code changed, upstream first. left: the others, with the reason why they are
+    left.
     """
 
     home: Path
-    records: Mapping[str, Record]
+    records: Mapping[str, Recorded]
     current: tuple[str, ...]
     outdated: tuple[Held, ...]
     left: Mapping[str, str]
 
 
-def specs_of(graph: Graph) -> dict[str, Mapping[str, Any]]:
+def specs_of(graph: Graph) -> dict[str, Spec]:
     """Return the present spec of every artifact of a benchmark, by its path."""
     held_out = [graph.held_out(name) for name in graph.benchmark.protocols]
-    found = {made.path: made.spec for made in (*graph.everything(), *held_out, *Report(graph).everything())}
-    logs = {training_log(path): spec for path, spec in found.items() if spec is not None and "training" in spec}
-    return {path: spec for path, spec in (found | logs).items() if spec is not None}
+    found = {item.path: item.spec for item in (*graph.everything(), *held_out, *Report(graph).everything())}
+    made = {path: spec for path, spec in found.items() if spec is not None}
+    logs = {training_log(path): spec for path, spec in made.items() if stage_of(PurePath(path), spec) == "train"}
+    return made | logs
 
 
-def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collection[str] = STAGES) -> Tree:
+def tree_of(home: Path, specs: Mapping[str, Spec], stages: Collection[str] = STAGES) -> Tree:
     """Return what is here of the artifacts with these specs, each compared with its record.
 
-    stages: those whose artifacts are not left alone.
+    stages: those whose artifacts may be adopted.
     """
     records, left = _whole(home, [path for path in specs if (home / path).is_file()])
     held = [Held(path, record["spec"], specs[path]) for path, record in records.items()]
@@ -61,9 +63,9 @@ def tree_of(home: Path, specs: Mapping[str, Mapping[str, Any]], stages: Collecti
     return Tree(home, records, whole, tuple(outdated), left)
 
 
-def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Record], dict[str, str]]:
-    """Return the records of the artifacts that are what their records say, and of others what is wrong."""
-    records: dict[str, Record] = {}
+def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Recorded], dict[str, str]]:
+    """Return the records of undamaged artifacts, and what is wrong with the others."""
+    records: dict[str, Recorded] = {}
     wrong: dict[str, str] = {}
     with progress(len(paths), "adopt", unit="artifact") as bar:
         for path in paths:
@@ -81,22 +83,22 @@ def _whole(home: Path, paths: Sequence[str]) -> tuple[dict[str, Record], dict[st
     return records, wrong
 
 
-def _missing(home: Path, record: Record) -> str | None:
-    """Return which input of an artifact is not here: without it, Snakemake would have to make it again."""
+def _missing(home: Path, record: Recorded) -> str | None:
+    """Return which input of an artifact is not here, or None. Snakemake would have to make the missing input again."""
     return next(
         (f"its {name}, {place}, is not here" for name, place in _places(record) if not (home / place).is_file()), None
     )
 
 
-def _other(home: Path, record: Record, records: Mapping[str, Record]) -> str | None:
-    """Return which input of an artifact is another than when it was made."""
+def _other(home: Path, record: Recorded, records: Mapping[str, Recorded]) -> str | None:
+    """Return which input of an artifact changed since the artifact was made, or None."""
     for name, place in _places(record):
-        of_record = place.removesuffix(".json") in records  # a record that is itself an input
+        of_record = place.removesuffix(".json") in records  # This input is itself a record.
         found = sha256(home / place) if of_record else records[place]["sha256"] if place in records else None
         if found not in (None, record["inputs"][name]):
             return f"was made from another version of its {name}, {place}"
     return None
 
 
-def _places(record: Record) -> Iterable[tuple[str, str]]:
+def _places(record: Recorded) -> Iterable[tuple[str, str]]:
     return record["places"].items()

@@ -1,1 +1,1 @@
-"""`diffbench compare A B ...`: verdicts between rows of tables."""
+"""`diffbench compare A B ...`: verdicts on two rows of tables."""

@@ -1,4 +1,4 @@
-"""`diffbench compare`: two rows, or files of one row each, and what came of their comparison as text."""
+"""The command: the comparison of two rows, or of two files with one row each, as text."""
 
 import dataclasses
 import math
@@ -18,12 +18,12 @@ def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], var
     """Return the verdicts on two rows as text.
 
     a, b: rows of `results`, or files of scores (.json, .csv) that hold one row each. results: a folder of results, a
-    file of scores or a table; None is `results`. varies: fields of the protocol, or of the row, that differ by design.
-    Raises: UserError where a row is not there, or the two do not compare.
+    file of scores or a table; None for the folder `results`. varies: fields of the protocol, or of the row, that differ
+    by design. Raises: UserError if a row does not exist, or the two cannot be compared.
     """
     files = [side for side in (a, b) if _is_file(side)]
     if results is not None and len(files) == 2:
-        raise UserError(f"--results {results}: has no effect where both rows are files; leave it out")
+        raise UserError(f"--results {results}: has no effect if both rows are files; leave it out")
     if results is None and len(files) < 2 and not Path("results").exists():
         raise UserError("no folder 'results' here; name one by --results, or give two files of scores as the rows")
     of_results = records_of(results or Path("results")) if len(files) < 2 else []
@@ -36,7 +36,7 @@ def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], var
 
 
 def _is_file(side: str) -> bool:
-    """Whether a side is a file of scores; a set that was measured has its file's name as its label, too."""
+    """Return whether a side is a file of scores. A measured set's label may look like a file's name too."""
     return Path(side).suffix.lower() in (".json", ".csv") and Path(side).is_file()
 
 
@@ -54,7 +54,7 @@ def _told(a: str, b: str, metric: str, verdict: Verdict) -> str:
 
 
 def _written(estimate: Estimate, verdict: Verdict) -> str:
-    """Return the numbers with the decimals that the difference's interval resolves."""
+    """Return a number and its interval, with as many decimals as the difference's interval resolves."""
     half_width = (verdict.difference.high - verdict.difference.low) / 2
     decimals = max(0, 2 - math.floor(math.log10(half_width))) if half_width > 0 else 4
     value, low, high = (f"{number:.{decimals}f}" for number in dataclasses.astuple(estimate)[:3])

@@ -1,1 +1,1 @@
-"""`diffbench compare-samplers`: a candidate sampler and its baselines on one model, image by image."""
+"""`diffbench compare-samplers`: candidate samplers against a baseline, on the same weights and noise."""

@@ -1,4 +1,4 @@
-"""Verdicts on samplers as text and as a table."""
+"""Verdicts on samplers, as text and as a CSV table."""
 
 import csv
 import math
@@ -21,9 +21,9 @@ COLUMNS = (
 
 
 def write_answers(folder: Path, answers: Sequence[Answer], *, spec: Mapping[str, Any], inputs: Inputs) -> Path:
-    """Return the file of the verdicts, CSV with a row each, after it was written with its record.
+    """Write the verdicts as CSV, with a record, and return the file.
 
-    spec: the question. inputs: the scores, by their places.
+    spec: the question. inputs: the files of scores, by their paths in the tree.
     """
     path = folder / FILE
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
@@ -78,7 +78,7 @@ def _cells(answer: Answer) -> tuple[str, ...]:
 
 
 def _decimals(width: float) -> int:
-    """Return the decimals that an interval of this width resolves."""
+    """Return the number of decimals that an interval of this width resolves."""
     return min(6, max(0, 2 - math.floor(math.log10(width / 2)))) if width > 0 else 4
 
 

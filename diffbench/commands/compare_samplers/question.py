@@ -1,7 +1,7 @@
-"""Which samplers are compared on which models: a question, laid over a benchmark as runs that stand in no table.
+"""A question (which samplers are compared on which models), added to a benchmark as runs that are in no table.
 
-Sets that the table has are taken from there; others lie below results/compared/n<number of images>/, one job for each,
-so that no later question makes them again.
+Sample sets that the table has are taken from there. Others are in results/compared/n<number of images>/, each made by
+its own job, so that no later question makes them again.
 """
 
 import dataclasses
@@ -15,14 +15,14 @@ from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import parse_benchmark
-from diffbench.commands.sampler_option import as_entry, require_declared
+from diffbench.commands.sampler_option import as_entry
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be compared. None: as the benchmark's first run of a model has it.
+    """The options of the command. None means the value of the benchmark's first run with the model.
 
-    candidates, baseline: as `_samplers` reads them. metrics: of the protocol.
+    candidates, baseline: texts that name samplers, as in sampler_option.py. metrics: metrics of the protocol.
     """
 
     candidates: tuple[str, ...]
@@ -38,7 +38,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Laid:
-    """A question laid over a benchmark: the YAML's content, what it parses to, and each text's entry, baseline last."""
+    """A question laid over a benchmark.
+
+    content: of the new YAML. benchmark: what it parses to. entries: the sampler's entry by its text, the baseline last.
+    """
 
     content: dict[str, Any]
     benchmark: Benchmark
@@ -46,7 +49,7 @@ class Laid:
 
     @property
     def name(self) -> str:
-        """The folder of the answer: it names the samplers, and every question has its own."""
+        """The name of the answer's folder. It names the samplers, and is different for every question."""
         *candidates, baseline = self.entries.values()
         runs = [dataclasses.asdict(run) for run in self.benchmark.runs if not run.in_table]
         first = candidates[0] if len(candidates) == 1 else f"{len(candidates)}_samplers"
@@ -81,22 +84,21 @@ def laid_over(content: Any, question: Question, source: str) -> Laid:
 def _entries(laid: Benchmark, asked: Mapping[str, str], options: Mapping[str, str]) -> dict[str, str]:
     """Return the entry of each sampler by the text that asked for it.
 
-    One sampler under two names has one set of images: the table's, where it has the sampler.
-    Raises: UserError where a sampler cannot be compared, or two are one.
+    If a sampler has two names, its images exist once: those of the table's name, if the table has the sampler.
+    Raises: UserError if a sampler cannot be compared, or two texts name the same one.
     """
     entries: dict[str, str] = {}
     for text, name in asked.items():
         where, sampler = f"{options[text]} '{text}'", laid.samplers[name]
-        require_declared(sampler.part, ("order", "stochastic", "applies_gradient"), where)
         if sampler.adaptive:
             raise UserError(
-                f"{where}: it chooses its own steps, so that there is no number of them to compare at; give it a run "
+                f"{where}: it chooses its own steps, so no number of steps is common to both; give it a run "
                 "in the YAML and compare rows: diffbench compare ddpm/flow/0 ddpm/ddim/10"
             )
         same = next(known for known, other in laid.samplers.items() if other == sampler)
         if same in entries.values():
             other = next(text for text, known in entries.items() if known == same)
-            raise UserError(f"{where} and {options[other]} '{other}' are one sampler; name two different")
+            raise UserError(f"{where} and {options[other]} '{other}' are the same sampler; name two different ones")
         entries[text] = same
     return entries
 
@@ -114,10 +116,10 @@ def _require(benchmark: Benchmark, question: Question) -> None:
 
 
 def _runs(benchmark: Benchmark, question: Question, samplers: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a run for each model, which may be scored otherwise than the others are."""
+    """Return a run for each model, since models may have different protocols and numbers of images."""
     runs = []
     for model in dict.fromkeys(question.models):
-        # A model that the table does not sample is sampled as its first one.
+        # A model that the table does not sample takes the settings of the benchmark's first run.
         like = next((run for run in benchmark.runs if run.in_table and model in run.models), benchmark.runs[0])
         protocol = question.protocol or _protocol(benchmark, like.protocols, question.metrics)
         _require_metrics(benchmark, protocol, question.metrics)
@@ -136,10 +138,10 @@ def _runs(benchmark: Benchmark, question: Question, samplers: Sequence[str]) -> 
 
 
 def _require_scored(benchmark: Benchmark) -> None:
-    """Raise UserError where the table has a set, and scores it under other protocols than the question's."""
-    held = {(row.coordinates, row.num_images): row.protocols for row in benchmark.sample_sets()}
+    """Raise UserError if the table has a set, but does not score it under the question's protocol."""
+    held = {row.key: row.protocols for row in benchmark.sample_sets()}
     for row in benchmark.compared_sets():
-        protocols = held.get((row.coordinates, row.num_images), row.protocols)
+        protocols = held.get(row.key, row.protocols)
         if not set(row.protocols) <= set(protocols):
             raise UserError(
                 f"--protocol: the benchmark scores {row.model} with {row.sampler} at {row.steps} steps under "
@@ -148,7 +150,7 @@ def _require_scored(benchmark: Benchmark) -> None:
 
 
 def _protocol(benchmark: Benchmark, names: Sequence[str], metrics: Sequence[str]) -> str:
-    """Return the first of the protocols that has all the metrics, else the first."""
+    """Return the first protocol that has all the metrics, or otherwise the first protocol."""
     return next((name for name in names if set(metrics) <= set(benchmark.protocols[name][1].metrics)), names[0])
 
 
@@ -160,7 +162,7 @@ def _require_metrics(benchmark: Benchmark, protocol: str, metrics: Sequence[str]
 
 
 def _parsed(content: Mapping[str, Any], places: Mapping[str, str]) -> Benchmark:
-    """Return the benchmark; what is wrong with it is said in terms of the command's options."""
+    """Return the benchmark. Raises: UserError in which the command's options replace the places in the YAML."""
     try:
         return parse_benchmark(content, "")
     except UserError as error:

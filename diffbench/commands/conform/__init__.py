@@ -1,1 +1,1 @@
-"""`diffbench conform`: this package's mathematics and networks beside recorded outputs of the published code."""
+"""`diffbench conform`: a comparison of this package's mathematics and networks with the published code's outputs."""

@@ -1,4 +1,4 @@
-"""An array of ours against a recorded one."""
+"""The comparison of an array with a recorded one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +12,11 @@ from diffbench.base.plugins import nearest
 
 @dataclass(frozen=True)
 class Comparison:
-    """An array against the reference's: largest absolute error, the same over the array's largest value, verdict,
-    and the largest relative error that passes."""
+    """The errors of an array against the reference's, and the verdict.
+
+    absolute: the largest absolute error. relative: the same, divided by the array's largest value. tolerance: the
+    largest relative error that passes.
+    """
 
     array: str
     absolute: float
@@ -33,28 +36,29 @@ def compare(
     tolerance: float | np.ndarray,
     rounding: float = 0.0,
 ) -> Comparison:
-    """Return the comparison of an array; tolerance: relative to its largest value, broadcast over its entries.
+    """Return the comparison of an array.
 
-    rounding: absolute, of a record that is what was left when larger numbers cancelled.
+    tolerance: relative to the reference's largest value, broadcast over its entries. rounding: an absolute error that
+    is allowed as well, for recorded numbers that are small differences of larger ones.
     """
     ours = ours.detach().numpy() if isinstance(ours, Tensor) else np.asarray(ours)
     if ours.shape != reference.shape:
         raise UserError(f"array {name} has shape {reference.shape}, ours has {ours.shape}")
     if reference.dtype.kind not in "biuf" or np.isinf(reference).any() or np.isnan(reference).all():
-        # Against infinity, as against nothing at all, whatever we compute would pass.
+        # With an infinite reference, or with none at all, any value of ours would pass.
         raise UserError(f"array {name} of the record holds no numbers to compare with; record it again")
-    # In chains of a few steps the record has entries that its float32 could not compute; there is nothing to compare.
+    # In chains of a few steps, some recorded entries are NaN, since float32 could not compute them. They are left out.
     known = ~np.isnan(reference)
     if not known.any():
         raise UserError(f"array {name} holds no number, so that nothing can be compared")
     error = np.where(known, np.abs(ours.astype(np.float64) - reference.astype(np.float64)), 0.0)
     scale = float(np.abs(reference[known]).max(initial=0.0)) or 1.0
-    # A NaN compares false, and so fails.
+    # A NaN of ours fails, because every comparison with NaN is false.
     passed = bool((error <= tolerance * scale + rounding).all())
     return Comparison(name, float(error.max()), float(error.max()) / scale, passed, float(np.max(tolerance)))
 
 
 def check_known(config: dict, key: str, allowed: Iterable[str]) -> None:
-    """Raise UserError where a value of the record's configuration is none that we know."""
+    """Raise UserError if a value in the record's configuration is not known."""
     if config[key] not in allowed:
         raise UserError(f"{key} '{config[key]}' is not known; {nearest(config[key], allowed)}")

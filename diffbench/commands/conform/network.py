@@ -1,4 +1,4 @@
-"""A small network on recorded weights and inputs, against the published code's output."""
+"""The comparison of a small network with the published code's output, on recorded weights and inputs."""
 
 import re
 from pathlib import Path
@@ -47,7 +47,7 @@ def conform_network(path: Path, config: dict) -> list[Comparison]:
 
 
 def published_network(config: dict, shape: tuple[int, int, int]) -> torch.nn.Module:
-    """Return the network that the published flags describe, for x of `shape`."""
+    """Return the network that the published flags describe, for images of `shape`."""
     _, part = published_part(config["kind"], config["flags"], shape[1])
     num_classes = config.get("num_classes")
     if config["kind"] == "classifier":

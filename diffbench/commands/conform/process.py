@@ -1,4 +1,4 @@
-"""One diffusion process, evaluated with formulas in the network's place, against the published code's record of it."""
+"""The comparison of a diffusion process with the published code's record of it. Formulas replace the network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,23 +38,23 @@ from diffbench.samplers.ddim import Ddim
 MATHEMATICS_TOLERANCE = 5e-5
 NOISY_TOLERANCE = 2e-3
 NOISY = 1000.0
-"""Above this 1 / sqrt(alpha_bar), the reference's own float32 rounding shows, and NOISY_TOLERANCE holds."""
+"""Above this 1 / sqrt(alpha_bar), the reference's own float32 rounding shows, so NOISY_TOLERANCE is used."""
 
 PARAMETERIZATION_NAMES: dict[str, Literal["eps", "x_0", "mu"]] = {"epsilon": "eps", "x_start": "x_0", "x_prev": "mu"}
 VARIANCE_NAMES = {"learned": "learned_diagonal"}
 VARIANCES = ("fixed_small", "fixed_large", "learned", "learned_range")
 TABLES = frozenset({"timestep_map", "betas", "alphas_cumprod", "posterior_variance"})
-"""Arrays of the chain itself, one entry per timestep; all others have a row per recorded image."""
+"""Arrays of the chain itself, with one entry per timestep. All others have a row per recorded image."""
 
 INPUTS = frozenset({"x_start", "noise", "step_noise", "t", "bpd_loop_noise"})
-"""Arrays that the recorded process was given, and has nothing to say about."""
+"""Arrays that were the input of the recorded process, so that they are not compared."""
 
 
 class Formulas:
-    """The recorded process with the reference's formulas in the network's place.
+    """The recorded process with the reference's formulas instead of a network.
 
-    Evaluated in float32, as the record was and as sampling is: the smallest terms of the bound are differences of
-    numbers near 1, and float64 would show the reference's rounding instead of ours.
+    It is evaluated in float32, like the record and like sampling. The smallest terms of the bound are differences of
+    numbers near 1, so float64 would show the reference's rounding as an error of ours.
     """
 
     def __init__(self, config: dict):
@@ -66,13 +66,13 @@ class Formulas:
         self.timestep_map = np.array(kept)
         alpha_bars = np.cumprod(1 - betas(config["schedule"], timesteps))[kept]
         self.chain = Chain.from_alpha_bars(alpha_bars)
-        # The published DDIM step reads alpha_bar in float32 before it forms 1 - alpha_bar, which costs up to 1e-3 of
-        # the latter where alpha_bar is near 1. On a chain of that rounding the step itself can be compared.
+        # The published DDIM step rounds alpha_bar to float32 before it computes 1 - alpha_bar, which changes the latter
+        # by up to 1e-3 if alpha_bar is near 1. On a chain that is rounded in the same way, the step can be compared.
         self.ddim_chain = Chain.from_alpha_bars(alpha_bars.astype(np.float32).astype(np.float64))
         scale = 1000.0 / timesteps if config.get("rescale_timesteps") else 1.0
         network_t = torch.tensor(kept[::-1], dtype=torch.float32) * scale
         variance = cast(Variance, VARIANCE_NAMES.get(config["variance"], config["variance"]))
-        # The published code treats a shortened chain as a chain of its own; so its levels are the training chain here.
+        # The published code treats a shortened chain as a separate chain, so here its levels are the training chain.
         self.model = ModelDenoiser(
             self._network, self.chain, network_t, PARAMETERIZATION_NAMES[config["mean"]], variance
         )
@@ -120,14 +120,14 @@ def conform_mathematics(path: Path, config: dict) -> Iterator[Comparison]:
             tolerance = by_column.max()
         elif name.startswith("bpd_loop"):
             tolerance = by_column
-        # The reference sums float32 numbers near 1 to an L_T near 1e-5; `normal_kl` here does not.
+        # The reference's L_T, near 1e-5, is a sum of float32 numbers near 1. `normal_kl` here has no such rounding.
         rounding = float(np.finfo(np.float32).eps) if name == "prior_bpd" else 0.0
         yield compare(name, ours[name], reference[name], tolerance, rounding)
 
 
 @dataclass(frozen=True)
 class _Said:
-    """A denoiser that repeats a prediction made before."""
+    """A denoiser that always returns a prediction that was made before."""
 
     prediction: Prediction
 
@@ -137,7 +137,7 @@ class _Said:
 
 @dataclass(frozen=True)
 class _Repeated:
-    """Noise that is the same at every draw, as the record's is."""
+    """Noise that is the same in every draw, like the record's."""
 
     noise: X
 
@@ -146,7 +146,7 @@ class _Repeated:
 
 
 def at_steps(formulas: Formulas, config: dict, i: Tensor, given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return our values of the arrays that belong to the recorded images, each at its own step i of the chain."""
+    """Return our values of the arrays with a row per recorded image. i: each image's step of the chain."""
     chain, model = formulas.chain, formulas.model
     clipped = ClippedDenoiser(model)
     x_0, eps, draw = given["x_start"], given["noise"], given["step_noise"]
@@ -164,7 +164,7 @@ def at_steps(formulas: Formulas, config: dict, i: Tensor, given: dict[str, Tenso
             rows.append(sampler.step(_Said(said), over_chain, step, x, _Repeated(noise)).x)
         return torch.cat(rows)
 
-    # The encoder's step goes one level up; above the noisiest level stands pure noise.
+    # The encoder's step goes to the next noisier level, which for the noisiest level is pure noise.
     rounded = formulas.ddim_chain
     above = Level(torch.where(i > 0, rounded.alphas[i - 1], 0.0), torch.where(i > 0, rounded.sigmas[i - 1], 1.0))
     form = PARAMETERIZATIONS[model.parameterization]
@@ -191,7 +191,7 @@ def at_steps(formulas: Formulas, config: dict, i: Tensor, given: dict[str, Tenso
 
 
 def published_loss(name: str, learned: bool, length: int) -> Objective:
-    """Return our objective for a published loss; "kl" is one term, ours its T-fold."""
+    """Return our objective for a published loss. The published "kl" is one term of T; ours is T times as large."""
     if name in ("kl", "rescaled_kl"):
         return Vlb()
     if name not in ("mse", "rescaled_mse"):
@@ -202,7 +202,7 @@ def published_loss(name: str, learned: bool, length: int) -> Objective:
 
 
 def bound_loop(chain: Chain, denoiser: ClippedDenoiser, x_0: X, draws: Tensor | None) -> dict[str, Tensor]:
-    """Return the bound over the whole chain, noisiest step first, with recorded noise."""
+    """Return the terms of the bound over the whole chain with recorded noise, the noisiest step first."""
     if draws is None:
         return {}
     terms, errors = [], []

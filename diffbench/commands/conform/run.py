@@ -1,7 +1,7 @@
-"""Does this code compute what the published code computes? Compares it with recorded outputs of the latter.
+"""The command: a comparison with recorded outputs of the published code.
 
-A file holds either a small network (weights, inputs and output) or one diffusion process evaluated with a formula in
-the network's place.
+A reference file holds a small network (weights, inputs and output), one diffusion process that was evaluated with a
+formula instead of a network, or (.json) lists of kept timesteps.
 """
 
 import json
@@ -20,9 +20,9 @@ from diffbench.diffusion.spacings import respaced
 
 
 def conform_all(paths: list[Path], say: Callable[[str], object]) -> int:
-    """Return the exit code: 1 where an array is off, else 2 where a file cannot be read, else 0.
+    """Return the exit code: 1 if an array differs too much, otherwise 2 if a file cannot be read, otherwise 0.
 
-    paths: files, or folders of them. say: told one line a file that can be read; of others, stderr is.
+    paths: files, or folders of them. say: called with one line for each file. Errors of reading go to stderr.
     """
     failed = unreadable = 0
     for path in reference_files(paths):
@@ -46,7 +46,7 @@ def _line(path: Path, results: list[Comparison]) -> str:
 def conform(path: Path) -> list[Comparison]:
     """Return the comparison of every array in a file.
 
-    Raises: UserError where it is not a file of the format, or holds nothing to compare: it would pass whatever we do.
+    Raises: UserError if it is not a reference file, or holds nothing to compare, since it would then always pass.
     """
     found = _comparisons(path)
     if not found:
@@ -74,7 +74,7 @@ def _comparisons(path: Path) -> list[Comparison]:
 
 
 def reference_files(paths: list[Path]) -> list[Path]:
-    """Return the files to compare: those given, and the .npz and .json files of folders given."""
+    """Return the files to compare: the given files, and the .npz and .json files in the given folders."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -93,7 +93,7 @@ def reference_files(paths: list[Path]) -> list[Path]:
 
 
 def conform_respacing(path: Path) -> list[Comparison]:
-    """Return the comparison of kept timesteps: a JSON map from "T|spacing" to a list."""
+    """Return the comparison of kept timesteps. The file is a JSON map from "T|spacing" to a list."""
     results = []
     try:
         content = dict(json.loads(path.read_text()))

@@ -1,1 +1,1 @@
-"""`diffbench import`: weights made elsewhere, with the record that the workflow needs."""
+"""`diffbench import`: weights by others, written with the record that the workflow needs."""

@@ -1,7 +1,8 @@
-"""diffusers' UNet2DModel as ours: its configuration as settings, its weights under the published names.
+"""diffusers' UNet2DModel as our U-Net: its configuration as settings, and its weights under the published names.
 
-Ho et al.'s weights are found in this layout (google/ddpm-cifar10-32 and others): sin before cos over half_dim - 1,
-padding at the right and the bottom, eps 1e-6. Definitions: diffusers, models/unets/unet_2d.py and schedulers.
+The weights of Ho et al. are available in this layout (google/ddpm-cifar10-32 and others), with sin before cos over
+half_dim - 1, padding at the right and the bottom, and eps 1e-6.
+Source: diffusers, models/unets/unet_2d.py and schedulers.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "class_embed_type": None,
     "num_class_embeds": None,
 }
-"""What a configuration means that leaves a key out, as the older ones do."""
+"""The values of keys that a configuration leaves out, as older ones do."""
 
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "center_input_sample": (False,),
@@ -53,7 +54,7 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "class_embed_type": (None,),
 }
 EMBEDDINGS: dict[tuple[bool, int], Literal["sin_cos", "cos_sin"]] = {(False, 1): "sin_cos", (True, 0): "cos_sin"}
-"""(flip_sin_to_cos, freq_shift) as our order of sinusoids and the span of their frequencies."""
+"""Our time embedding (order of the sinusoids and span of their frequencies) for (flip_sin_to_cos, freq_shift)."""
 
 ATTENTION = {
     "query": ("to_q", "query"),
@@ -61,7 +62,7 @@ ATTENTION = {
     "value": ("to_v", "value"),
     "out": ("to_out.0", "proj_attn"),
 }
-"""Names of attention's layers, of today and of the files of 2022."""
+"""Names of the layers of attention: the present ones, and those in files of 2022."""
 
 RESNET = {
     "norm1": "in_layers.0",
@@ -92,7 +93,7 @@ TYPES: dict[str, Any] = {
     "resnet_time_scale_shift": str,
     "num_class_embeds": int | None,
 }
-"""Of the keys that are used."""
+"""The types of the keys that are used."""
 
 
 def _checked(config: Mapping[str, Any], defaults: Mapping[str, Any], types: Mapping[str, Any], source: object) -> dict:
@@ -104,7 +105,7 @@ def _checked(config: Mapping[str, Any], defaults: Mapping[str, Any], types: Mapp
 def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int, int, int]]:
     """Return the settings of a UNet2DModel's configuration, and the shape of its images (height, width, channel).
 
-    Raises: UserError naming what of it our network cannot be.
+    Raises: UserError naming a setting that our network does not have.
     """
     if config.get("_class_name", "UNet2DModel") != "UNet2DModel":
         raise UserError(f"{source}: a {config['_class_name']}; only UNet2DModel can be imported")
@@ -130,7 +131,7 @@ def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int,
         raise UserError(
             f"{source}: time_embedding_dim {given['time_embedding_dim']} is not supported; only 4 x channels"
         )
-    # Under scale_shift diffusers leaves the middle attention's normalisation out unless it is asked for.
+    # With scale_shift, diffusers has no normalisation in the middle attention unless the number of groups is given.
     wanted = (given["norm_num_groups"],) if scale_shift else (None, given["norm_num_groups"])
     if given["attn_norm_num_groups"] not in wanted:
         raise UserError(
@@ -147,7 +148,7 @@ def unet_of(config: Mapping[str, Any], source: object) -> tuple[Unet, tuple[int,
             head_channels=given["attention_head_dim"],
             scale_shift=scale_shift,
             residual_resampling=False,
-            # Of all heads q, then k, then v, as `_attention_weights` lays them out; one head is the same either way.
+            # `_attention_weights` puts q of all heads first, then k, then v. For one head, both orders are equal.
             new_attention_order=given["attention_head_dim"] is not None,
             class_conditional=given["num_class_embeds"] is not None,
             dropout=given["dropout"],
@@ -166,7 +167,7 @@ def _listed(values: tuple[Any, ...]) -> str:
 
 
 def _attention(given: Mapping[str, Any], size: int, source: object) -> tuple[int, ...]:
-    """Return the sizes of the feature maps that get attention, the same on the way down and up."""
+    """Return the sizes of the feature maps with attention, which must be the same on the way down and up."""
     down, up = given["down_block_types"], given.get("up_block_types") or []
     for name in (*down, *up):
         if name not in ("DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D"):
@@ -210,7 +211,7 @@ PROCESS_TYPES: dict[str, Any] = {
 
 
 def diffusion_of(config: Mapping[str, Any], source: object) -> Diffusion:
-    """Return the process of a scheduler's configuration. Raises: UserError naming what of it is another process."""
+    """Return the process of a scheduler's configuration. Raises: UserError naming a setting that we do not have."""
     given = _checked(config, PROCESS_DEFAULTS, PROCESS_TYPES, source)
     tables: dict[str, Mapping[str, str]] = {
         "beta_schedule": SCHEDULES,
@@ -243,7 +244,7 @@ def diffusion_of(config: Mapping[str, Any], source: object) -> Diffusion:
 
 
 def published_names(weights: Mapping[str, Tensor], settings: Unet, source: object) -> dict[str, Tensor]:
-    """Return a UNet2DModel's weights under the published names. Raises: UserError for a weight it does not know."""
+    """Return a UNet2DModel's weights under the published names. Raises: UserError for an unknown weight."""
     layers = _layers(settings, weights)
     found: dict[str, Tensor] = {}
     for name, tensor in weights.items():
@@ -261,7 +262,7 @@ def published_names(weights: Mapping[str, Tensor], settings: Unet, source: objec
 
 
 def _blocks(settings: Unet) -> dict[str, str]:
-    """Return {place of a residual block in diffusers: ours}."""
+    """Return {diffusers' name of a residual block: ours}."""
     levels, blocks = len(settings.channel_multipliers), settings.residual_blocks
     found = {"mid_block.resnets.0": "middle_block.0", "mid_block.resnets.1": "middle_block.2"}
     for level in range(levels):
@@ -273,7 +274,7 @@ def _blocks(settings: Unet) -> dict[str, str]:
 
 
 def _attentions(settings: Unet) -> dict[str, str]:
-    """Return {place of an attention block in diffusers: ours}, at every resolution, whether it is there or not."""
+    """Return {diffusers' name of an attention block: ours} at every resolution, even if it has no attention."""
     found = {"mid_block.attentions.0": "middle_block.1"}
     for place, ours in _blocks(settings).items():
         if not place.startswith("mid_block"):
@@ -282,7 +283,7 @@ def _attentions(settings: Unet) -> dict[str, str]:
 
 
 def _layers(settings: Unet, weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return {layer of diffusers: ours}, of layers whose weights are the same."""
+    """Return {diffusers' name of a layer: ours} for the layers whose weights have the same form."""
     levels, blocks = len(settings.channel_multipliers), settings.residual_blocks
     found = {
         "conv_in": "input_blocks.0.0",
@@ -297,14 +298,14 @@ def _layers(settings: Unet, weights: Mapping[str, Tensor]) -> dict[str, str]:
     found |= {f"{place}.group_norm": f"{ours}.norm" for place, ours in _attentions(settings).items()}
     for level in range(levels - 1):
         found[f"down_blocks.{level}.downsamplers.0.conv"] = f"input_blocks.{(level + 1) * (blocks + 1)}.0.op"
-        # It stands behind the attention, where its resolution has that.
+        # If the resolution has attention, the upsampler is the layer after it.
         layer = 2 if f"up_blocks.{level}.attentions.0.group_norm.weight" in weights else 1
         found[f"up_blocks.{level}.upsamplers.0.conv"] = f"output_blocks.{level * (blocks + 1) + blocks}.{layer}.conv"
     return found
 
 
 def _attention_weights(weights: Mapping[str, Tensor], place: str, ours: str, source: object) -> dict[str, Tensor]:
-    """Return one attention block's weights: q, k and v in one, as 1x1 convolutions; nothing where it is not there."""
+    """Return an attention block's weights as 1x1 convolutions, with q, k and v joined; {} if there is no such block."""
     found: dict[str, Tensor] = {}
     for kind in ("weight", "bias"):
         parts = {}

@@ -1,4 +1,4 @@
-"""A file from the network, whole or not at all."""
+"""A download that writes the whole file or nothing."""
 
 import urllib.request
 from http.client import HTTPException
@@ -14,9 +14,9 @@ TIMEOUT_SECONDS = 30
 
 
 def download(url: str, path: Path, *, otherwise: str) -> None:
-    """Write what stands at a URL to `path`; otherwise: the command for who has the file from elsewhere.
+    """Write the file at a URL to `path`. otherwise: the command for a file that was fetched in another way.
 
-    Raises: UserError where it cannot be reached or ends too early; then nothing is written.
+    Raises: UserError if it cannot be reached or ends too early; then nothing is written.
     """
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, replacing(path) as temporary:

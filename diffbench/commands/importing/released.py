@@ -1,9 +1,9 @@
-"""The files that improved-diffusion and guided-diffusion released, and every flag that their weights need.
+"""The files that improved-diffusion and guided-diffusion released, with every flag that their weights need.
 
-The flags carry the published names and are complete: a file says nothing of its heads, attention order, schedule, T,
-timestep rescaling or class order, and loads without complaint when they are wrong.
-Sources: the READMEs of openai/improved-diffusion and openai/guided-diffusion, and their script_util.py for defaults;
-the classifiers' schedules, Dhariwal and Nichol 2021, table 12.
+The flags have the published names and are complete. A file does not contain its heads, attention order, schedule, T,
+timestep rescaling or class order, and with wrong ones it loads without an error.
+Sources: the READMEs of openai/improved-diffusion and openai/guided-diffusion; their script_util.py for defaults;
+Dhariwal and Nichol 2021, table 12, for the classifiers' schedules.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ IMPROVED = COMMON | {
     "rescale_timesteps": True,
     "rescale_learned_sigmas": True,
 }
-"""improved-diffusion: its defaults, and what most of its released models have in common."""
+"""improved-diffusion's defaults, and the flags that most of its released models share."""
 
 GUIDED = COMMON | {
     "attention_resolutions": "32,16,8",
@@ -56,7 +56,7 @@ GUIDED = COMMON | {
     "rescale_timesteps": False,
     "rescale_learned_sigmas": False,
 }
-"""guided-diffusion: likewise."""
+"""guided-diffusion's defaults, and the flags that most of its released models share."""
 
 CLASSIFIER: dict[str, Any] = {
     "attention_resolutions": "32,16,8",
@@ -73,7 +73,9 @@ CLASSIFIER: dict[str, Any] = {
     "noise_schedule": "linear",
     "rescale_timesteps": False,
 }
-"""guided-diffusion's noisy classifiers, in the words of the diffusion models: width is num_channels, depth blocks."""
+"""guided-diffusion's noisy classifiers with the flags' names for diffusion models.
+
+The classifiers' width is num_channels, and their depth is num_res_blocks."""
 
 UNSCALED: dict[str, Any] = {"rescale_timesteps": False, "rescale_learned_sigmas": False}
 LSUN_2021: dict[str, Any] = UNSCALED | {
@@ -91,9 +93,11 @@ VLB: dict[str, Any] = {"use_kl": True, "schedule_sampler": "loss-second-moment"}
 
 @dataclass(frozen=True)
 class Released:
-    """A published file. kind: unet, superres or classifier. size: of the images it makes or knows; low_size: is given.
+    """A published file.
 
-    num_classes: of the data, whether or not the network takes labels. sha256: of the file, by whom it is reported.
+    kind: unet, superres or classifier. size: the size of the images that it makes or classifies. low_size: the size of
+    the images that an upsampler starts from. num_classes: of the data, even if the network takes no labels. sha256: the
+    file's hash, if anybody reported it.
     """
 
     file: str
@@ -113,21 +117,21 @@ class Released:
 
     @property
     def url(self) -> str:
-        """Where the file is."""
+        """The URL of the file."""
         return f"{HOST}/{FOLDERS[self.family]}/{self.file}"
 
     @property
     def class_order(self) -> str | None:
-        """Which class a label means, None where there are no labels to give."""
+        """The meaning of the labels; None if the network takes none."""
         takes = self.kind == "classifier" or self.flags["class_cond"]
         return IMAGENET_CLASSES if takes else None
 
     @property
     def objective(self) -> dict[str, Any] | None:
-        """What a model was trained on: L_hybrid, or L_vlb with steps drawn by their loss; None for a classifier.
+        """The objective of a model: L_hybrid, or L_vlb with steps drawn by their loss; None for a classifier.
 
-        The weight of L_vlb in L_hybrid is 1/1000, but 1/T where the published code's rescaling was off: it adds one
-        term of T instead of all of them, times 1/1000.
+        The weight of L_vlb in L_hybrid is 1/1000. It is 1/T if the published code's rescaling was off, since that code
+        then adds one of the T terms, instead of the estimate of their sum times 1/1000.
         """
         if self.kind == "classifier":
             return None
@@ -201,7 +205,7 @@ ALL = (
         "ImageNet",
         256,
         1000,
-        # Not its makers': Disco Diffusion and later projects check the file against it.
+        # The makers did not publish this hash. Disco Diffusion and later projects check the file with it.
         sha256="a37c32fffd316cd494cf3f35b339936debdc1576dad13fe57c42399a5dbc78b1",
         note="guided by 256x256_classifier at scale 10",
         **HEADS_64,
@@ -233,7 +237,7 @@ def released(name: str) -> Released:
 
 
 def listing() -> str:
-    """Return the registry as text: for each file its URL, its hash and all its flags."""
+    """Return the list of released files as text, each with its URL, its hash and all its flags."""
     blocks = []
     for item in ALL:
         kinds = {

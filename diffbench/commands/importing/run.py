@@ -1,4 +1,4 @@
-"""Weights that others released, as an artifact of ours: downloaded or read, described, checked and written."""
+"""The command: it downloads or reads weights by others, checks them, and writes them as an artifact."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ from diffbench.stages._foreign import read_held, read_state
 from diffbench.stages.convert import write_weights
 
 FOLDER = Path("checkpoints")
-"""Where imported weights lie, if nothing else is asked."""
+"""The default folder of imported weights."""
 
 SAME = "is_the_published_file"
-"""In a record's source: true or false where the file's published sha256 is known."""
+"""The key in a record's source that is true or false if the file's published sha256 is known."""
 
 AVERAGE = "unet_ema"
 """The folder in which diffusers' training scripts keep the average of a network's weights."""
@@ -42,11 +42,11 @@ DIFFUSERS_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_m
 
 @dataclass(frozen=True)
 class Data:
-    """What a file of flags says beside the network and the process: of the data, and of the file.
+    """The keys of a YAML of flags that describe the data and the file of weights.
 
-    shape: height, width and channels of the images. num_classes: of the data, null without labels. low_size: what an
-    upsampler is given. weights: an average (ema) or the last weights (raw); null: what the file says. key: where the
-    tensors stand in a file that holds more.
+    shape: height, width and channels of the images. num_classes: of the data; null without labels. low_size: the height
+    of the images that an upsampler starts from. weights: an average (ema) or the last weights (raw); null means what
+    the file says. key: the entry of the file that holds the tensors, if the file holds more.
     """
 
     shape: tuple[int, int, int] | None = None
@@ -64,7 +64,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Imported(GivenWeights):
-    """What the record of imported weights says that they are. objective: of their training, where anybody says it."""
+    """The spec in the record of imported weights. objective: that of their training, if it is known."""
 
     stages: ClassVar[tuple[str, ...]] = ()
 
@@ -73,10 +73,10 @@ class Imported(GivenWeights):
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What a file's weights mean.
+    """The meaning of a file's weights.
 
-    weights: None where only the file says it. facts: of the data, as training records them. key: where the weights are
-    in the file.
+    weights: ema or raw; None if only the file can say which. facts: of the data, as training records them. key: the
+    entry of the file that holds the weights.
     """
 
     network: NetworkPart
@@ -87,7 +87,7 @@ class Meaning:
     key: str | None = None
 
     def imported(self, weights: Weights) -> Imported:
-        """Return what the record of the weights says that they are."""
+        """Return the spec for the record of the weights. weights: used if the meaning does not say ema or raw."""
         return Imported(
             network=self.network,
             diffusion=self.diffusion,
@@ -105,10 +105,11 @@ def import_checkpoint(
     spec_file: Path | None = None,
     cache: Path = Path(".cache"),
 ) -> Path:
-    """Write weights as safetensors with their provenance, and return where.
+    """Write weights as safetensors with their provenance, and return the file.
 
-    source: a name of the registry, to be downloaded, or a file, or a folder in diffusers' layout. name: the registry's
-    entry whose flags a file has. spec_file: a YAML of flags. Raises: UserError; what stood at `out` then stays.
+    source: the name of a released file, which is downloaded, or a file, or a folder in diffusers' layout. name: the
+    released file whose flags a file has. spec_file: a YAML of flags.
+    Raises: UserError; the file `out` is then not changed.
     """
     path = user_path(source)
     if name is not None and spec_file is not None:
@@ -137,13 +138,13 @@ def import_checkpoint(
 def _write(meaning: Meaning, file: Path, out: Path) -> Path:
     key, state = read_held(file, meaning.key)
     inputs = checked({"checkpoint": file}, foreign=["checkpoint"])
-    # What nobody says is an average is not recorded as one.
+    # Weights are recorded as an average only if somebody says so.
     write_weights(meaning.imported(weights_under(key)), state, file, out, inputs=inputs, facts=meaning.facts)
     return out
 
 
 def meaning_of_released(entry: Released) -> Meaning:
-    """Return what the weights of a published file mean."""
+    """Return the meaning of a published file's weights."""
     network_name, network = published_part(entry.kind, entry.flags, entry.size)
     source = {
         "name": entry.name,
@@ -156,7 +157,7 @@ def meaning_of_released(entry: Released) -> Meaning:
     return Meaning(
         network=NetworkPart.of(network, network_name),
         diffusion=dataclasses.asdict(published_diffusion(entry.kind, entry.flags)),
-        # Averages, except for the classifiers, of which none was kept.
+        # Averages were published, except for classifiers, which have none.
         weights="raw" if entry.kind == "classifier" else "ema",
         objective=None if entry.objective is None else _objective(entry.objective, entry.name),
         facts=WeightsFacts(
@@ -175,7 +176,7 @@ def _objective(entry: Any, where: str) -> ObjectivePart:
 
 
 def _of_file(entry: Released, file: Path) -> Meaning:
-    """Return what a file of published flags means, and whether it is known to be the published one."""
+    """Return the meaning of a file with published flags. Its source says whether it is the published file."""
     meaning = meaning_of_released(entry)
     same = "unknown sha256" if entry.sha256 is None else sha256(file) == entry.sha256
     source = {**(meaning.facts.source or {}), SAME: same}
@@ -208,7 +209,7 @@ def _data_of(content: Mapping[str, Any], where: str) -> Data:
 
 
 def meaning_of_yaml(path: Path) -> Meaning:
-    """Return what a YAML of flags says: a model's or classifier's entry, and the `shape` and `num_classes` of its data.
+    """Return the meaning in a YAML of flags: a model's or classifier's entry, and the kind of its data.
 
     Raises: UserError naming file, key and what is allowed.
     """
@@ -231,7 +232,7 @@ def meaning_of_yaml(path: Path) -> Meaning:
 
 
 def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
-    """Write the weights of a UNet2DModel: config.json, its weights and, at hand, the scheduler's configuration."""
+    """Write the weights of a folder with a UNet2DModel's config.json and weights, and perhaps its scheduler's file."""
     given = {} if spec_file is None else _read_yaml(spec_file)
     data = _data_of(given, str(spec_file))
     own = _network_folder(folder, data.weights)
@@ -272,11 +273,11 @@ def _import_folder(folder: Path, spec_file: Path | None, out: Path) -> Path:
 
 
 def _network_folder(folder: Path, weights: str | None) -> Path:
-    """Return where the network is in a folder of diffusers: the average's place where there is one, unless not asked.
+    """Return the folder of the network in a folder of diffusers: the average's, unless raw weights are asked for.
 
-    weights: as Data's. Raises: UserError where an average is asked for beside last weights, and is not there.
+    weights: as in Data. Raises: UserError if the folder does not have the weights that are asked for.
     """
-    # A pipeline keeps network and scheduler in folders of their own; its training scripts keep the average beside.
+    # A pipeline has folders for network and scheduler. Training scripts add one for the average.
     raw, average = folder / "unet", folder / AVERAGE
     if average.is_dir() and (weights != "raw" or not raw.is_dir()):
         if weights == "raw":
@@ -291,6 +292,6 @@ def _network_folder(folder: Path, weights: str | None) -> Path:
 
 
 def _weights_in(own: Path) -> Weights:
-    """Return which weights a network's folder holds, as far as names tell: diffusers marks what is no average."""
+    """Return which weights a network's folder holds, by file names: diffusers marks weights that are no average."""
     marked = any(own.glob("diffusion_pytorch_model.non_ema.*"))
     return "ema" if marked or own.resolve().name == AVERAGE else "raw"

@@ -1,1 +1,1 @@
-"""`diffbench measure`: the scores of images or features from anywhere."""
+"""`diffbench measure`: scores of any images, without a benchmark."""

@@ -1,4 +1,4 @@
-"""`diffbench measure` from its options to its text: what is wrong is refused first, then the images are scored."""
+"""The command from its options to its text: it checks the options, and then scores the images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from diffbench.commands.measure.run import extractor_of, measure, protocol_of, r
 
 @dataclass(frozen=True)
 class Asked:
-    """The command's options, under their names; None where one is not given."""
+    """The command's options by their names; None if one is not given."""
 
     samples: Path
     reference: str
@@ -36,7 +36,7 @@ class Asked:
 
 
 def answer(asked: Asked) -> str:
-    """Return the scores as text, after they were written. Raises: UserError, before any work where it can."""
+    """Write the scores and return them as text. Raises: UserError; if possible, before any work."""
     if not asked.samples.exists():
         raise UserError(f"{asked.samples}: no such file")
     settings = before.settings_of(asked.settings)

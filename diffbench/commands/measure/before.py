@@ -1,4 +1,4 @@
-"""What `measure` refuses before any work: options that mean nothing, places that cannot be written, too few images."""
+"""Checks of `measure` before any work: of options, of places that must be writable, and of the number of images."""
 
 import dataclasses
 import errno
@@ -21,11 +21,11 @@ from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import CHANNELS, ImageSet
 
 PROBE = 2**16
-"""Bytes written to see whether a place can be written: more than the records of a measurement."""
+"""The bytes of a test file, which are more than the records of a measurement."""
 
 
 def settings_of(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the settings of metrics that texts such as `kid.subset_size=50` give. Raises: UserError."""
+    """Return the settings of metrics from texts such as `kid.subset_size=50`. Raises: UserError."""
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
         place, equals, value = text.partition("=")
@@ -39,7 +39,7 @@ def settings_of(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def label_of(samples: Path, asked: str | None) -> str:
-    """Return what stands in the place of a model's name: as asked, else the samples' own.
+    """Return the label that replaces a model's name: the given one, or otherwise the samples' own name.
 
     Raises: UserError for a label that `diffbench compare` could not take.
     """
@@ -47,17 +47,17 @@ def label_of(samples: Path, asked: str | None) -> str:
         return printable(samples.resolve().name)
     odd = sorted(set(asked) & set("/=@"))
     if odd or not asked.strip() or asked != printable(asked):
-        raise UserError(f"--label '{printable(asked)}': must be a word without /, = and @, by which rows are named")
+        raise UserError(f"--label '{printable(asked)}': must be a word without /, = and @, which are used to name rows")
     return asked
 
 
 def printable(text: str) -> str:
-    """Return a text with the bytes of file names that are not UTF-8 written out, as \\xdf."""
+    """Return a text in which bytes of file names that are not UTF-8 are written as \\xdf."""
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def require_writable(place: Path, option: str, *, is_folder: bool) -> None:
-    """Raise UserError, naming the option that chooses another place, where a file cannot be written there."""
+    """Raise UserError if a file cannot be written at a place. It names the option that chooses another place."""
     folder = place if is_folder else place.parent
     try:
         if not is_folder and place.is_dir():
@@ -72,9 +72,9 @@ def require_writable(place: Path, option: str, *, is_folder: bool) -> None:
 
 
 def rounding_of(samples: Path, asked: str | None) -> Rounding:
-    """Return how floats became bytes: as asked, else as the record beside samples of ours says, else unknown.
+    """Return how floats became bytes: as asked, otherwise as in the record beside our own samples, otherwise unknown.
 
-    Raises: UserError where the two contradict each other.
+    Raises: UserError if the two contradict each other.
     """
     if asked not in (None, "truncate", "round", "unknown"):
         raise UserError(f"--rounding {asked}: is not allowed; allowed: truncate, round, unknown")
@@ -94,7 +94,7 @@ def _inner(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def require_apart(out: Path, *kept: Path) -> None:
-    """Raise UserError where the records, or the provenance beside them, would replace an input or its provenance."""
+    """Raise UserError if the records or their provenance would replace an input or its provenance."""
     held = {place.resolve() for path in kept for place in (path, provenance_path(path))}
     for place in (out, provenance_path(out)):
         if place.resolve() in held:
@@ -103,7 +103,7 @@ def require_apart(out: Path, *kept: Path) -> None:
 
 @contextmanager
 def naming_cache(cache: Path) -> Iterator[None]:
-    """Name --cache in the message where what goes wrong is that its disk is full or may not be written."""
+    """Add --cache to the message of an error if the cache's disk is full or cannot be written."""
     try:
         yield
     except UserError as error:
@@ -116,7 +116,7 @@ def naming_cache(cache: Path) -> Iterator[None]:
 def require_enough(
     protocol: Protocol, name: str, samples: ImageSet, reference: ImageSet, stored: Collection[str] = ()
 ) -> None:
-    """Raise UserError where metrics cannot be had from so many images, with the options that leave them out.
+    """Raise UserError if metrics need more images; the message has the options that leave them out.
 
     stored: features whose mean and covariance the reference stores.
     """
@@ -139,7 +139,7 @@ def require_enough(
 
 
 def _refusal(part: Any, samples: ImageSet, num_reference: int, stored: Collection[str]) -> str | None:
-    """Return why a metric cannot be had from so many images, or None."""
+    """Return why a metric cannot be computed from these images; None if it can."""
     by_images = part.needs_reference and not (part.takes_moments and part.features in stored)
     if samples.num_images < part.fewest or by_images and num_reference < part.fewest:
         return f"needs at least {part.fewest}{' of each' if by_images else ' samples'}"
@@ -153,7 +153,7 @@ def _refusal(part: Any, samples: ImageSet, num_reference: int, stored: Collectio
 
 
 def _lowering(part: Any) -> list[str]:
-    """Return the settings of a metric whose lower value lowers the number of images that it needs."""
+    """Return the settings of a metric that make it need fewer images when they are lower."""
     found = []
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
@@ -168,7 +168,7 @@ def _lowering(part: Any) -> list[str]:
 
 
 def require_fitting(path: Path, images: ImageSet, wanted: Wanted) -> None:
-    """Raise UserError where an extractor does not take images of such channels or sizes."""
+    """Raise UserError if an extractor does not take images with these channels or sizes."""
     allowed = (wanted.channels,) if wanted.channels else CHANNELS
     channels = channels_of(path)
     if channels not in allowed:

@@ -1,4 +1,4 @@
-"""Files that wait in a cache: taken only where they are whole."""
+"""A check that a file in the cache is undamaged."""
 
 import sys
 from pathlib import Path
@@ -10,10 +10,10 @@ from diffbench.base.provenance_file import provenance_path
 
 
 def whole(path: Path) -> dict[str, Any] | None:
-    """Return the record of a file in a cache, or None where it must be made (again).
+    """Return the record of a file in a cache; None if the file must be made (again).
 
-    The record is written last, so a file without one was cut off. A file that is not what its record says is damaged,
-    which is said on stderr.
+    The record is written last, so a file without one is not finished. A file that differs from its record is damaged,
+    and stderr gets a note.
     """
     if not (path.is_file() and provenance_path(path).is_file()):
         return None

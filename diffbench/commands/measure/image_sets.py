@@ -1,4 +1,4 @@
-"""Sets of images as people have them, as the `.npz` files that stages read: pictures in a folder, data sets by name."""
+"""Sets of images (pictures in a folder or archive, data sets by name) as the `.npz` files that stages read."""
 
 import hashlib
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from diffbench.stages.prepare import prepare
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an extractor takes. channels: 1 or 3 where it takes only those; any_size: whether sizes may differ."""
+    """The images that an extractor takes. channels: 1 or 3 if only those. any_size: whether sizes may differ."""
 
     channels: int | None = None
     any_size: bool = False
@@ -37,7 +37,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Images:
-    """A file of images, and what was read to make it, in words."""
+    """A file of images. read: a description of what was read to make it."""
 
     file: Path
     read: str
@@ -45,7 +45,7 @@ class Images:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the headers of pictures say. digest: of their names and bytes; coloured: how many have colours."""
+    """What is known of pictures. digest: of their names and bytes. coloured: the number that have colours."""
 
     digest: str
     sizes: tuple[tuple[int, int], ...]
@@ -53,10 +53,10 @@ class _Seen:
 
 
 def image_file(path: Path, cache: Path, wanted: Wanted) -> Images:
-    """Return an `.npz` of the images at a path: itself where it is one, else its pictures, in the order of their names.
+    """Return an `.npz` of the images at a path: the file itself, or one made of pictures in the order of their names.
 
-    path: an `.npz` or `.npy`, or a folder or zip archive of pictures. Grey pictures count as colour where one of them
-    has colours; colour is reduced to its luma only for an extractor that takes nothing else.
+    path: an `.npz` or `.npy`, or a folder or zip archive of pictures. If one picture has colours, grey ones become
+    colour images too. Colours are reduced to their luma only for an extractor that takes only grey images.
     Raises: UserError naming the picture that does not fit.
     """
     suffix = path.suffix.lower()
@@ -69,7 +69,7 @@ def image_file(path: Path, cache: Path, wanted: Wanted) -> Images:
 
 
 def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Images:
-    """Return the pictures of a tree in a file of the cache, under the hash of their names and bytes."""
+    """Return a file of the cache with the pictures of a tree, named by the hash of their names and bytes."""
     names = tree.pictures
     if not names:
         raise UserError(f"{path}: no pictures below it (looked for {', '.join(SUFFIXES)})")
@@ -110,7 +110,7 @@ def _seen(tree: PictureTree, names: list[str], wanted: Wanted) -> _Seen:
         if not wanted.any_size:
             _require_one_size((*sizes[-1], 3), (*sizes[0], 3), tree.where(name), tree.where(names[0]))
         coloured += not header.grey
-        # Names are bytes on disk, of any encoding.
+        # On disk a name consists of bytes in any encoding.
         total.update(name.encode(errors="surrogateescape") + f"\0{len(content)}\0".encode() + content)
     return _Seen(total.hexdigest(), tuple(sizes), coloured)
 
@@ -123,11 +123,11 @@ def _require_one_size(found: tuple[int, ...], first: tuple[int, ...], where: str
 
 
 def reference_file(text: str, data: Path | None, split: str | None, cache: Path, wanted: Wanted) -> tuple[Images, str]:
-    """Return an `.npz` of the reference that a text names, and how a protocol calls it: its path, train or test.
+    """Return an `.npz` of the reference that a text names, and its name in a protocol: its path, train or test.
 
     text: a path as for `image_file`, or a data set with its options: `digits`, `mnist:data/mnist`,
-    `folder:photos size=64`. data: the data set's path, where the text does not say it. split: of a data set, train
-    where None. Raises: UserError.
+    `folder:photos size=64`. data: the data set's path, if the text does not have it. split: the data set's split; None
+    means train. Raises: UserError.
     """
     known = plugins.names("datasets")
     word = (text.split() or [""])[0].partition(":")[0]
@@ -147,7 +147,7 @@ def reference_file(text: str, data: Path | None, split: str | None, cache: Path,
         raise UserError(f"--split {split}: is not allowed; allowed: train, test")
     job = PrepareJob(dataset=DatasetPart.read(_data_set(text, data), "--reference"))
     folder = cache / "references" / digest(job.as_json())[:24]
-    # Written each time: what lies at a path may have changed, and reading it is little beside extracting features.
+    # The file is written each time, since the data may have changed. This takes little time beside the extraction.
     prepare(job, out_train=folder / "train.npz", out_test=folder / "test.npz")
     return Images(folder / f"{split}.npz", f"split {split} of {text}"), split
 
@@ -170,5 +170,5 @@ def _data_set(text: str, data: Path | None) -> dict[str, Any]:
 
 
 def channels_of(images: Path) -> int:
-    """Return the channels of a file of images. Raises: UserError where it holds none."""
+    """Return the number of channels of a file's images. Raises: UserError if it has no images."""
     return image_set(images).channels

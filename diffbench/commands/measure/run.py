@@ -1,4 +1,4 @@
-"""Scores of somebody's sample file against somebody's reference, under a published protocol, without a benchmark."""
+"""Scores of any sample file against any reference file under a published protocol, without a benchmark."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from diffbench.stages._image_file import ImageSet, image_set, stored_features
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
 from diffbench.stages.tabulate import FLOAT_FORMAT
-from diffbench.tables.table2 import SCORES, table2
+from diffbench.tables.table2 import SCORES, Table2
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Scores, the sets of images that they are of, and what a person should know of how they came about."""
+    """Scores, the two sets of images, and notes for the user on how the scores were computed."""
 
     records: Sequence[Mapping[str, Any]]
     samples: ImageSet
@@ -56,10 +56,10 @@ def measure(
 ) -> Measured:
     """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
 
-    label: in the place of a model's name. rounding: of the samples; None takes it from their record, where they have
-    one. Features wait in `cache` under the hash of images, extractor, weights, device and code, so that one reference
+    label: it replaces a model's name. rounding: of the samples; None takes it from their record, if they have one.
+    Features are kept in `cache` by the hash of images, extractor, weights, device and code, so that one reference
     serves many samples.
-    Raises: UserError; whatever the headers of both files tell, before the long work.
+    Raises: UserError; mistakes that the headers of both files show are found before the long work.
     """
     extractor_name, extractor = extractor_of(protocol, name)
     wanted = wanted_of(extractor, weights)
@@ -71,7 +71,7 @@ def measure(
     stored = stored_features(reference) if extractor.stored_statistics else ()
     require_enough(protocol, name, own, other, stored)
     job = ExtractJob(extractor=ExtractorPart.of(extractor, extractor_name), threads=threads)
-    # All that the features depend on: the code and packages too, since a cache outlives the versions that filled it.
+    # The key has everything on which features depend. Code and packages are part of it, since they change over time.
     key = {
         "spec": job.as_json(),
         "weights": sha256(weights) if weights else None,
@@ -91,7 +91,7 @@ def measure(
 
 
 def extractor_of(protocol: Protocol, name: str) -> tuple[str, Any]:
-    """Return name and instance of the extractor that a protocol means. Raises: UserError where they disagree."""
+    """Return the name and the part of a protocol's extractor. Raises: UserError if they do not fit each other."""
     entry = dict(protocol.extractor_entry)
     extractor_name = entry.pop("name")
     extractor = configure(load("extractors", extractor_name), entry, "extractor")
@@ -100,7 +100,7 @@ def extractor_of(protocol: Protocol, name: str) -> tuple[str, Any]:
 
 
 def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
-    """Return which images an extractor takes. Raises: UserError where its weights are missing or not its own."""
+    """Return which images an extractor takes. Raises: UserError if its weights are missing or not its own."""
     if weights is not None:
         require_files([weights])
     return Wanted(extractor.channels(weights), extractor.any_size)
@@ -109,10 +109,10 @@ def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
 def _features_of(
     images: Path, cache: Path, key: Mapping[str, Any], job: ExtractJob, weights: Path | None, device: str
 ) -> Path:
-    """Return the features of a file's images in the cache, extracted where they are not there.
+    """Return the cache's file of the features of a file's images, which are extracted if they are not there yet.
 
-    key: all that they depend on beside the images. Raises: UserError where a file changed while it was read, so that
-    nobody knows what these features are of.
+    key: everything else on which features depend.
+    Raises: UserError if a file changed while it was read, so that the features may be of either version.
     """
     inputs = {"images": sha256(images)} | ({"weights": key["weights"]} if weights else {})
     path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
@@ -130,13 +130,13 @@ def _features_of(
 
 
 def _stands(features: Path, inputs: Mapping[str, str], extractor: Any, weights: Path | None) -> bool:
-    """Return whether features in the cache are whole, of these inputs, and of weights that the extractor has now."""
+    """Return whether features in the cache are undamaged, of these inputs, and by the extractor's present weights."""
     found = whole(features)
     if found is None or found["inputs"] != inputs:
         return False
     try:
         return found["facts"]["weights_sha256"] == extractor.weights_sha256(weights)
-    except UserError:  # the weights are elsewhere now; the record says which ones they were
+    except UserError:  # The weights are not here now, and the record says which ones were used.
         return True
 
 
@@ -151,7 +151,7 @@ def _notes_of_sizes(samples: ImageSet, reference: ImageSet, enlarged: Sequence[i
 
 
 def _notes_of_moments(protocol: Protocol, reference: Path, images: ImageSet, stored: Collection[str]) -> list[str]:
-    """Return what came from a reference's stored means and covariances, and what although some are stored did not."""
+    """Return, if a reference stores means and covariances, which metrics used them and which did not."""
     held = stored_features(reference)
     if not held:
         return []
@@ -176,7 +176,7 @@ def _notes_of_twins(samples: Path, reference: Path) -> list[str]:
 
 
 def report(measured: Measured, protocol: Protocol) -> str:
-    """Return scores as text: a line a metric with its 95 % interval, the protocol's id, and what to beware of."""
+    """Return scores as text: a line for each metric with its 95 % interval, the protocol's id, and notes."""
     records = measured.records
     lines = [f"{'metric':<20}{'value':>12}   95 % interval"]
     for item in records:
@@ -191,18 +191,18 @@ def report(measured: Measured, protocol: Protocol) -> str:
 
 
 def table_row(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the line of table2.csv that the records make, below the line of its columns; "" where they make none."""
+    """Return the line of the records in table2.csv, below the names of its columns; "" if they are in no column."""
     if not any(item["metric"] in SCORES for item in records):
         return ""
-    return table2(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+    return Table2()(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
 
 
 def protocol_of(
     name: str, reference: str, metrics: Sequence[str] = (), settings: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Protocol:
-    """Return a protocol by its name; reference: train, test, or the path of a file.
+    """Return a protocol by its name. reference: train, test, or the path of a file.
 
-    metrics: what is computed, of the protocol's own where none are named. settings: of metrics, laid over its own.
+    metrics: those of the protocol to compute; if empty, all. settings: settings of metrics, laid over the protocol's.
     Raises: UserError for a name that does not exist.
     """
     options: dict[str, Any] = {"reference": reference}

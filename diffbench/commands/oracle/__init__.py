@@ -1,1 +1,1 @@
-"""`diffbench oracle`: samplers and bounds on data whose answers are closed forms."""
+"""`diffbench oracle`: tests of samplers and bounds on data for which the exact results are known."""

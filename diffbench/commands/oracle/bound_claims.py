@@ -1,7 +1,7 @@
-"""Claims about the bound that are arithmetic: closed forms, but for the decoder term (quadrature).
+"""Claims about the bound. They are computed in closed form, except for the decoder term (by quadrature).
 
-Images of 28 x 28 with a data variance of 0.25 and the exact denoiser. A claim is expected to fail where its conditions
-are not met: a benchmark that says that all hold would be wrong.
+Images are 28 x 28, with a data variance of 0.25 and the exact denoiser. A claim is expected to fail if its conditions
+are not met: a benchmark in which all claims hold would be wrong.
 """
 
 import math
@@ -27,7 +27,7 @@ from diffbench.diffusion.gaussians import Gaussian
 from diffbench.diffusion.process import Chain, respaced_chain, training_chain
 
 BYTES = math.log2(127.5)
-"""Bits/dim between a density on the [-1, 1] scale and a codelength of 256 grey levels."""
+"""The difference in bits/dim between a density on the [-1, 1] scale and a code length of 256 grey levels."""
 
 
 def prior() -> Iterator[Claim]:
@@ -45,7 +45,7 @@ def prior() -> Iterator[Claim]:
 
 
 def decoder_share() -> Iterator[Claim]:
-    """Yield DDPM-5: more than half of the codelength is imperceptible. It depends on the data and on the schedule."""
+    """Yield DDPM-5: more than half of the code length is imperceptible. It depends on the data and the schedule."""
     for schedule, name, expected in (
         ("linear", "1/f^2", False),
         ("linear", "1/f^4", False),
@@ -61,7 +61,7 @@ def decoder_share() -> Iterator[Claim]:
 
 
 def low_noise_share() -> Iterator[Claim]:
-    """Yield DDPM-8 and IDDPM-6: most of the rate is spent at the end, where the noise is low."""
+    """Yield DDPM-8 and IDDPM-6: most of the rate is spent at the end of sampling, at low noise."""
     first = TRAINING_STEPS - TRAINING_STEPS // 10
     for schedule in SCHEDULES:
         chain = training_chain(schedule, TRAINING_STEPS)
@@ -88,7 +88,7 @@ def low_noise_share() -> Iterator[Claim]:
 
 
 def reverse_variances() -> Iterator[Claim]:
-    """Yield IDDPM-11: the reverse variance dominates the codelength at few steps."""
+    """Yield IDDPM-11: with few steps, the reverse variance dominates the code length."""
     for name in ("1/f^2", "low rank"):
         best, ordered, shown = True, True, ""
         for steps in (10, 25, 50, 100, 250, TRAINING_STEPS):
@@ -110,7 +110,7 @@ def reverse_variances() -> Iterator[Claim]:
             best and ordered,
             True,
         )
-    # On low-rank data the order turns from K = 100 on: large variances are not better at every K.
+    # On low-rank data the order is reversed for K >= 100, so large variances are not better at every K.
     chain, error = respaced_chain("linear", TRAINING_STEPS, "100"), _error("linear", 100, "low rank")
     large, small = (
         float(_terms(chain, error, kind).sum()) + expected_prior_term(chain, VARIANCE) + BYTES
@@ -129,12 +129,12 @@ def _error(schedule: str, steps: int, name: str) -> PerStep:
 
 
 def _terms(chain: Chain, error: PerStep, kind: str) -> Float64[Tensor, " steps"]:
-    """Return the terms with one variance for a whole image: beta, beta_tilde or the best one."""
+    """Return the terms with one reverse variance for a whole image: beta, beta_tilde or the best one."""
     return expected_terms(chain, error, LOG_VARIANCES[kind](chain, error))
 
 
 def _large(chain: Chain, error: PerStep) -> PerStep:
-    # The last step's is beta_tilde_2, as in both published codes.
+    # The variance of the last step is beta_tilde_2, as in both published codes.
     return torch.cat([chain.beta[:-1].log(), chain.log_beta_tilde[-1:]]).reshape(-1, 1, 1, 1)
 
 

@@ -1,4 +1,4 @@
-"""A statement of a paper, decided on data whose answers are known."""
+"""A statement of a paper that is tested on data for which the exact results are known."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ ALL = f"{len(spectra(2))} spectra"
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement: what was measured, the threshold, and whether it holds and should.
+    """One statement, what was measured, the threshold, whether it holds, and whether it is expected to hold.
 
-    data: spectrum, schedule and whatever else the statement was tried on.
+    data: the spectrum, the schedule and other conditions of the test.
     """
 
     claim: str

@@ -1,4 +1,4 @@
-"""The data and the chains that the oracle runs on."""
+"""The data and the chains of the oracle."""
 
 import math
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ Entries = Float64[Tensor, "1 1 entries"]
 LOG_SNR = "log_snr"
 TRAINING_STEPS = 1000
 NOISIEST, CLEANEST = 1e3, 1e-4
-"""Ends of the log-SNR chain in sigma / alpha: what the last step and the prior leave is below 1e-6 of the data."""
+"""The ends of the log-SNR chain in sigma / alpha. Their errors, of the prior and the last step, are below 1e-6."""
 
 
 def spectra(size: int) -> dict[str, Tensor]:
-    """Return the variances of the oracle's Gaussian data by name, each with a mean of 0.25 over size x size entries."""
+    """Return the variances of the oracle's Gaussian data by name. Their mean over size x size entries is 0.25."""
     return {
         "white": power_spectrum(size, 0),
         "1/f^2": power_spectrum(size, 2),
@@ -31,9 +31,9 @@ def spectra(size: int) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Stack:
-    """Several spectra as one image of their distinct variances, so that one run of a sampler serves them all.
+    """Several spectra as one image of their distinct variances, so that one run of a sampler covers them all.
 
-    places: each spectrum's entries of the image. counts: how many directions of the spectrum an entry stands for.
+    places: the entries of each spectrum in the image. counts: the number of directions that have an entry's variance.
     """
 
     data: Gaussian
@@ -62,7 +62,7 @@ class Stack:
     def frechet(self, mean: Entries, variance: Entries) -> dict[str, float]:
         """Return the squared Frechet distance of each spectrum's data from normals with these moments of the entries.
 
-        A sum over directions: an entry counts as often as it stands for one.
+        It is a sum over directions, so each entry counts as often as `counts` says.
         """
         zero, own = torch.zeros_like(mean), torch.as_tensor(self.data.variance)
         distances = {}
@@ -74,9 +74,10 @@ class Stack:
 
 
 def mixture() -> Mixture:
-    """Return three normals in two dimensions: the data on which a sampler is not linear.
+    """Return a mixture of three normals in two dimensions, on which the flow is not linear.
 
-    They overlap: between components far apart, neighbouring starts part, and an order shows only at many more steps.
+    The components overlap. If they were far apart, neighbouring starting points would go to different components, and
+    a sampler's order would show only with many more steps.
     """
     means = [[-0.6, 0.2], [0.5, 0.4], [0.2, -0.7]]
     variances = [[0.1, 0.06], [0.06, 0.12], [0.08, 0.08]]
@@ -87,7 +88,7 @@ def mixture() -> Mixture:
 def oracle_chain(schedule: str, steps: int) -> Chain:
     """Return `steps` levels of a training schedule with T = 1000, or of equal steps in log sigma / alpha.
 
-    The second has no finest chain, so that errors can be followed down to their order.
+    The second kind can be as fine as needed, so that errors show the sampler's order.
     """
     if schedule != LOG_SNR:
         return respaced_chain(schedule, TRAINING_STEPS, str(steps))

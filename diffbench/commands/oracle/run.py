@@ -1,4 +1,4 @@
-"""Are the numbers right? Samplers and the papers' arithmetic on data whose answers are known, without any network."""
+"""The command: tests of samplers and of the papers' claims on data with known results, without any network."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from diffbench.commands.oracle.runs import run_samplers
 from diffbench.commands.sampler_option import entry_of
 
 NEAR = 0.3
-"""How far a measured order may be from the declared one: orders are whole numbers, fitted at finite steps."""
+"""The largest difference of a measured order from the declared one. Orders are fitted at finite steps."""
 
 FAMILIES = (
     bound.prior,
@@ -37,11 +37,10 @@ FILES = ("oracle.csv", "oracle_claims.csv", "oracle.png")
 
 
 def oracle(samplers: Sequence[str], out: Path) -> tuple[str, bool]:
-    """Write oracle.csv, oracle_claims.csv and oracle.png to a folder; return what to print, and whether all is as
-    expected.
+    """Write oracle.csv, oracle_claims.csv and oracle.png; return a report, and whether all verdicts are as expected.
 
-    samplers: names, dotted paths, with options behind (`ddim eta=0.5`); none: every sampler of the package.
-    Raises: UserError for a sampler that is not there or fails.
+    samplers: names or dotted paths, with options after them (`ddim eta=0.5`); if empty, all samplers of the package.
+    Raises: UserError for a sampler that does not exist or fails.
     """
     entries = [entry_of(text) for text in samplers or plugins.names("samplers")]
     with one_thread():
@@ -55,7 +54,7 @@ def oracle(samplers: Sequence[str], out: Path) -> tuple[str, bool]:
     for name, content in zip(FILES[:2], (table, frame.rename(columns={"holds": "verdict"})), strict=True):
         with replacing(out / name) as temporary:
             content.to_csv(temporary, index=False)
-    # matplotlib is slow to import: not before there is something to draw.
+    # matplotlib is slow to import, so it is imported only here.
     from diffbench.figures._style import save_png
     from diffbench.figures.error_vs_nfe import ErrorVsNfe
 
@@ -69,7 +68,7 @@ def oracle(samplers: Sequence[str], out: Path) -> tuple[str, bool]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread: tensors here are so small that to share them costs several times what it saves."""
+    """Compute with one thread in this block, since tensors here are so small that more threads make it slower."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -79,21 +78,20 @@ def one_thread() -> Iterator[None]:
 
 
 def order_claims(table: pandas.DataFrame) -> list[Claim]:
-    """Return, for each sampler, whether its errors fall as its declared order says: on the data where they fall least.
+    """Return a claim for each sampler: its errors fall with the number of steps as its declared order says.
 
-    For a stochastic one, on the data where they are largest.
-
-    A solver may do better on some data (normal data's flow is linear), never worse.
+    It is tested on the data with the smallest measured order; for a stochastic sampler, on the data with the largest
+    errors. A solver may have a higher order on some data (the flow of normal data is linear), but never a lower one.
     """
     found = []
     fitted = table.loc[(table["schedule"] == LOG_SNR) & table["measured_order"].notna()]
     for key, rows in fitted.groupby(["sampler", "reverse_variance"], sort=False):
         sampler, variance = cast(tuple[str, str], key)
-        # Errors of a variance may change their sign on the way: of a stochastic sampler, the largest are followed.
+        # Errors of a variance may change their sign with more steps, so the largest are used for a stochastic sampler.
         errors, orders = cast(pandas.Series, rows["error"]), cast(pandas.Series, rows["measured_order"])
         least = rows.loc[errors.idxmax() if rows.iloc[0]["stochastic"] else orders.idxmin()]
         order, declared = float(least["measured_order"]), int(least["order"])
-        # A start of lower order costs the rest, but where x_0 hardly moves yet, it may not show.
+        # First steps of a lower order limit the order of the whole, but their effect may be too small to show.
         lowest = min(declared, int(least["startup_order"]) + 1)
         found.append(
             Claim(
@@ -110,7 +108,7 @@ def order_claims(table: pandas.DataFrame) -> list[Claim]:
 
 
 def printed(verdicts: Sequence[Claim]) -> str:
-    """Return the claims as a table, those with an unexpected verdict marked."""
+    """Return the claims as a table, in which unexpected verdicts are marked."""
     rows = [("claim", "on", "statement", "measured", "threshold", "verdict", "expected", "")]
     for claim in verdicts:
         verdict, expected = VERDICTS[claim.holds], VERDICTS[claim.expected]

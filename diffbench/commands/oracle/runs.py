@@ -1,4 +1,4 @@
-"""Samplers on data whose answers are known: how far off they end, and how that falls with the number of steps."""
+"""Errors of samplers on data with known results, and how they fall with the number of steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,15 +25,15 @@ STEPS = {
     LOG_SNR: (8, 16, 32, 64, 128, 256),
 }
 FITTED = 64
-"""Fewest steps of the log-SNR chain whose errors are taken for the order's power law."""
+"""The fewest steps of the log-SNR chain whose errors are used to fit the order."""
 
 NUM_STARTS = 64
 FLOW = 1e-10
-"""Tolerance of the mixture's flow map, far below any error measured against it."""
+"""The tolerance of the mixture's exact flow, far below all errors that are measured against it."""
 
 SIZE = 8
 VARIANCES = {"fixed_small": 0.0, "fixed_large": 1.0}
-"""Reverse variances by the share between beta_tilde and beta in log; a sampler that uses none runs once."""
+"""Reverse variances, as shares of the way from log beta_tilde to log beta. A sampler that uses none runs once."""
 
 MIXTURE = "mixture"
 COLUMNS = (
@@ -44,13 +44,13 @@ COLUMNS = (
 
 @dataclass
 class Runs:
-    """Rows of the table, and what could not be measured."""
+    """Rows of the table, and notes on what could not be measured."""
 
     rows: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def table(self) -> pandas.DataFrame:
-        """Return the rows with the order that each sampler's errors show on the log-SNR chain."""
+        """Return the rows as a table, with the order that each sampler's errors have on the log-SNR chain."""
         table = pandas.DataFrame(self.rows, columns=pandas.Index(COLUMNS))
         keys = ["data", "sampler", "reverse_variance"]
         for _, rows in table[(table["schedule"] == LOG_SNR) & (table["steps"] >= FITTED)].groupby(keys):
@@ -59,7 +59,7 @@ class Runs:
 
 
 def measured_order(steps: Sequence[float], errors: Sequence[float]) -> float:
-    """Return the exponent p of error = c steps^-p, by least squares in logarithms; NaN where an error is 0."""
+    """Return the exponent p of error = c steps^-p, by least squares in logarithms; NaN if an error is 0."""
     x, y = np.asarray(steps, np.float64), np.asarray(errors, np.float64)
     if not (y > 0).all():
         return float("nan")
@@ -67,7 +67,7 @@ def measured_order(steps: Sequence[float], errors: Sequence[float]) -> float:
 
 
 def run_samplers(entries: Sequence[Entry]) -> Runs:
-    """Return every sampler's errors on every data set and chain."""
+    """Return the errors of every sampler on all data and chains."""
     runs, stack = Runs(), Stack.of(spectra(SIZE))
     exact = _Exact(stack)
     for entry in entries:
@@ -89,13 +89,13 @@ def run_samplers(entries: Sequence[Entry]) -> Runs:
 
 @dataclass
 class _Exact:
-    """Where the flow carries the starting noise, for chains that begin at the same level once only."""
+    """The exact end points of the flow, which are computed once for all chains that begin at the same level."""
 
     stack: Stack
     _ends: dict[tuple[float, str], tuple[X, X]] = field(default_factory=dict)
 
     def ends(self, chain: Chain, data: str) -> tuple[X, X]:
-        """Return x_T of the drawn starts, and the exact end points."""
+        """Return the starting points x_T, and the exact end points."""
         key = (float(chain.sigmas[0]), data)
         if key not in self._ends:
             shape = (1, 1, 2) if data == MIXTURE else self.stack.shape
@@ -107,7 +107,7 @@ class _Exact:
 
 
 def _fractions(entry: Entry, stack: Stack) -> tuple[dict[str, float], str]:
-    """Return the reverse variances to run a sampler with, and why its moments are not exact, or nothing."""
+    """Return the reverse variances for a sampler, and the reason if its exact moments cannot be computed, or ""."""
     chain = oracle_chain("linear", 10)
     outcomes = []
     for fraction in VARIANCES.values():

@@ -1,7 +1,7 @@
-"""Claims about sampling that are arithmetic: recursions of moments; precision and recall alone are drawn.
+"""Claims about sampling. They are computed by recursions of moments; only precision and recall use random draws.
 
-Images of 28 x 28 with a data variance of 0.25 and the exact denoiser. A claim is expected to fail where its conditions
-are not met: a benchmark that says that all hold would be wrong.
+Images are 28 x 28, with a data variance of 0.25 and the exact denoiser. A claim is expected to fail if its conditions
+are not met: a benchmark in which all claims hold would be wrong.
 """
 
 import math
@@ -33,11 +33,11 @@ ETAS = (0.0, 0.2, 0.5, 1.0)
 
 
 def skipping() -> Iterator[Claim]:
-    """Yield IDDPM-7: a fifth of the linear chain can be skipped, of the cosine chain not."""
+    """Yield IDDPM-7: a fifth of the linear chain can be skipped, but not of the cosine chain."""
     for name, schedule, expected in (
         ("1/f^2", "linear", True),
         ("1/f^2", "cosine", False),
-        # Smooth data shows what the noisiest steps do: the linear schedule's free fifth is not free here.
+        # Smooth data need the noisiest steps, so here a fifth of the linear chain cannot be skipped.
         ("1/f^4", "linear", False),
     ):
         chain, stack = training_chain(schedule, TRAINING_STEPS), Stack.of({name: spectra(SIZE)[name]})
@@ -53,7 +53,7 @@ def skipping() -> Iterator[Claim]:
 
 
 def encoding() -> Iterator[Claim]:
-    """Yield DDIM-4: encoding and decoding errs less with more steps."""
+    """Yield DDIM-4: the error of encoding and decoding falls with more steps."""
     counts = (10, 20, 50, 100, 200, 500, TRAINING_STEPS)
     stack = Stack.of(spectra(SIZE))
     for schedule in SCHEDULES:
@@ -74,7 +74,7 @@ def encoding() -> Iterator[Claim]:
 
 
 def noise_share() -> Iterator[Claim]:
-    """Yield DDIM-1: the less noise, the better, at every number of steps. Smooth data under cosine is the exception."""
+    """Yield DDIM-1: less noise is better at every number of steps, except on smooth data with the cosine schedule."""
     for schedule, names, expected in (
         ("linear", ("white", "1/f^2", "1/f^4", "low rank"), True),
         ("cosine", ("white", "1/f^2", "low rank"), True),
@@ -104,7 +104,7 @@ def noise_share() -> Iterator[Claim]:
 
 
 def temperature() -> Iterator[Claim]:
-    """Yield ADM-9: a low temperature by scaled noise or by scaled eps; and that it buys no precision."""
+    """Yield ADM-9: low temperatures by scaled noise and by scaled eps are alike, and neither raises precision."""
     stack = Stack.of(spectra(SIZE))
     for schedule in SCHEDULES:
         chain, variance = training_chain(schedule, TRAINING_STEPS), torch.as_tensor(stack.data.variance)
@@ -134,14 +134,14 @@ def temperature() -> Iterator[Claim]:
         "precision and recall fall together",
         f"precision, recall {means}; precision {low:+.3f} to {high:+.3f}",
         "both fall",
-        # Only a rise beyond its interval counts against the claim.
+        # Only a significant rise (by the interval) counts against the claim.
         low <= 0 and recall_falls,
         expected=False,
     )
 
 
 def _temperature_of_ddim() -> Claim:
-    """Return the same for DDIM, whose every step passes a scaled eps on: there the two are not alike."""
+    """Return the same claim for DDIM, in which the two are not alike, since every step passes the scaled eps on."""
     stack, chain = Stack.of({"1/f^2": spectra(SIZE)["1/f^2"]}), respaced_chain("linear", TRAINING_STEPS, "250")
     denoiser = stack.data.denoiser()
 
@@ -162,10 +162,11 @@ def _temperature_of_ddim() -> Claim:
 def ancestral_variance(
     chain: Chain, variance: Tensor, *, noise_scale: float = 1.0, eps_scale: float = 1.0
 ) -> Float64[Tensor, "..."]:
-    """Return the variance of each entry that ancestral sampling ends with, by the recursion of the second moment.
+    """Return the variance of each entry at the end of ancestral sampling, by the recursion of the second moment.
 
-    Data of mean 0 and this variance; large reverse variance, last step noiseless. noise_scale: of x_T and every draw;
-    eps_scale: of the predicted eps (the two temperatures of Dhariwal and Nichol 2021, appendix G).
+    The data have mean 0 and the given variance. The reverse variance is the large one, and the last step adds no noise.
+    noise_scale: a factor of x_T and of every draw. eps_scale: a factor of the predicted eps. (These are the two
+    temperatures of Dhariwal and Nichol 2021, appendix G.)
     """
     found = torch.full_like(variance, noise_scale**2 * float(chain.alphas[0] ** 2 + chain.sigmas[0] ** 2))
     for i in range(len(chain)):
@@ -178,13 +179,14 @@ def ancestral_variance(
 
 
 def encode_decode_error(chain: Chain, data: Gaussian) -> Float64[Tensor, "..."]:
-    """Return each entry's mean squared error of DDIM up a chain and down again, on its noisy levels.
+    """Return each entry's mean squared error after DDIM up the noisy levels of a chain and down again.
 
-    It starts and ends at the least noisy level, where the data has its marginal variance: the clean level has no eps.
+    It starts and ends at the least noisy level, with the data's marginal variance there, because the clean level has no
+    eps.
     Source: Song et al. 2021, "Denoising diffusion implicit models", section 5.4.
     """
     variance, denoiser = torch.as_tensor(data.variance), data.denoiser()
-    # The map is linear in each entry, so that its gain is where 1 ends.
+    # The map is linear in each entry, so its gain is the value to which it maps 1.
     x = torch.ones(1, *variance.shape, dtype=torch.float64)
     last = len(chain) - 1
     for here, there in [(i, i - 1) for i in range(last, 0, -1)] + [(i, i + 1) for i in range(last)]:
@@ -193,9 +195,9 @@ def encode_decode_error(chain: Chain, data: Gaussian) -> Float64[Tensor, "..."]:
 
 
 def precision_gain(num_points: int = 2000, seeds: int = 4) -> tuple[list[tuple[float, float]], float, float]:
-    """Return mean precision and recall at variance 1 and 0.961, and the 95 % interval of precision's paired change.
+    """Return mean precision and recall at variances 1 and 0.961, and the 95 % interval of the change in precision.
 
-    White data in 16 dimensions; both sets of a pair are the same draws, scaled.
+    The data are white, in 16 dimensions. Changes are paired, since both variances use the same draws.
     """
     found: list[list[float]] = []
     for seed in range(seeds):

@@ -1,1 +1,1 @@
-"""`diffbench verify`: results beside their records, and some of them made again."""
+"""`diffbench verify`: a comparison of results with their records, for which some can be made again."""

@@ -1,4 +1,4 @@
-"""Artifacts made a second time, from the spec and the inputs that their records name, in a scratch folder."""
+"""Artifacts that are made again in a scratch folder, from the spec and the inputs in their records."""
 
 import os
 import random
@@ -22,16 +22,19 @@ Recorded = Mapping[str, Any]
 
 @dataclass
 class Again:
-    """A line for each artifact that came out otherwise, and notes on those that did not or could not be made."""
+    """The result of making artifacts again.
+
+    bad: a line for each that is different or fails. notes: lines on those that are equal or cannot be made here.
+    """
 
     bad: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def made_again(home: Path, good: Mapping[Path, Recorded], count: int, seed: int) -> Again:
-    """Return what came of making `count` artifacts again, each stage in turn, a stage's own in the seed's order.
+    """Return the result of making `count` artifacts again. Stages take turns; `seed` decides the order in each.
 
-    home: the folder below which records name inputs. good: whole artifacts and their records.
+    home: the folder at which the paths in records start. good: undamaged artifacts and their records.
     """
     # Verdicts are given by a command, not made by a stage.
     made = {path: recorded for path, recorded in good.items() if path.name != verdicts.FILE}
@@ -44,7 +47,7 @@ def made_again(home: Path, good: Mapping[Path, Recorded], count: int, seed: int)
 
 
 def by_stage(home: Path, good: Mapping[Path, Recorded], seed: int) -> dict[str, list[Path]]:
-    """Return the artifacts whose inputs are all here, by their stage, each stage's in the seed's order."""
+    """Return the artifacts whose inputs are all here, by stage. `seed` decides the order in a stage."""
     stages: dict[str, list[Path]] = {}
     for path, recorded in good.items():
         if _is_at_hand(home, recorded):
@@ -55,13 +58,13 @@ def by_stage(home: Path, good: Mapping[Path, Recorded], seed: int) -> dict[str, 
 
 
 def in_turn(stages: Mapping[str, Sequence[Path]], order: Sequence[str]) -> list[Path]:
-    """Return all artifacts: the first of each stage in an order of stages, then the second of each."""
+    """Return all artifacts: the first of each stage in the given order, then the second of each, and so on."""
     turns = range(max(map(len, stages.values()), default=0))
     return [stages[stage][turn] for turn in turns for stage in order if turn < len(stages[stage])]
 
 
 def remade(home: Path, good: Mapping[Path, Recorded]) -> Again:
-    """Return what came of making artifacts again."""
+    """Return the result of making artifacts again."""
     again = Again()
     for path, recorded in good.items():
         shown = path.relative_to(home)
@@ -75,20 +78,22 @@ def remade(home: Path, good: Mapping[Path, Recorded]) -> Again:
 
 
 def _is_at_hand(home: Path, recorded: Recorded) -> bool:
+    # A training that cuts pictures at random reads them from a place that no record names.
+    if "training" in recorded["spec"] and "dataset" in recorded["spec"]:
+        return False
     places = recorded["places"]
     return set(places) == set(recorded["inputs"]) and all((home / place).is_file() for place in places.values())
 
 
 def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
-    """Return what differs between an artifact and itself made again, None where nothing does."""
+    """Return how an artifact differs when it is made again; None if it does not."""
     with TemporaryDirectory() as scratch:
         stage = stage_of(path, recorded["spec"])
         out = Path(scratch, "train" if stage == "prepare" else "out", path.name)
         out.parent.mkdir()
         command = [sys.executable, "-m", f"diffbench.stages.{stage}", "--spec", str(provenance_path(path).resolve())]
-        arguments = ARGUMENTS[stage](recorded, out)
         done = subprocess.run(
-            [*command, *arguments, *(["--root", str(project_of(home))] if stage == "train" else [])],
+            [*command, *ARGUMENTS[stage](recorded, out)],
             cwd=project_of(home) if stage == "prepare" else home,
             env=_environment(recorded["threads"]),
             capture_output=True,
@@ -109,7 +114,7 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def _why(out: Path, recorded: Recorded) -> str:
-    """Return in what the two records differ, as the end of a line: versions of packages, threads or the processor."""
+    """Return the end of a message that says in which versions and facts the two records differ."""
     new = read_provenance(out)
     found = [
         f"{part}.{key}"
@@ -121,7 +126,7 @@ def _why(out: Path, recorded: Recorded) -> str:
 
 
 def _options(recorded: Recorded, *names: str) -> list[str]:
-    """Return those inputs as options, under their own names."""
+    """Return options, named like the inputs, with the paths of those inputs."""
     places = recorded["places"]
     return [part for name in names if name in places for part in (f"--{name.replace('_', '-')}", places[name])]
 
@@ -178,4 +183,4 @@ ARGUMENTS: dict[str, Callable[[Recorded, Path], list[str]]] = {
     "tabulate": lambda recorded, out: [*_given(recorded), "--out", str(out)],
     "plot": lambda recorded, out: [*_given(recorded), "--out", str(out)],
 }  # fmt: skip
-"""What each stage is called with, beside the spec, to make an artifact again."""
+"""The arguments of each stage, other than the spec, that make an artifact again."""

@@ -1,4 +1,4 @@
-"""A tree of results against its records: artifacts, the records themselves, what was made from what, tables."""
+"""The command: it compares artifacts, inputs and tables of a results tree with the records."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,22 +10,22 @@ from typing import Any
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
-from diffbench.base.provenance_file import TREE, difference, provenance_path, read_provenance, way_out
+from diffbench.base.provenance_file import RESULTS, difference, provenance_path, read_provenance, way_out
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
 from diffbench.jobs.tabulate import TableJob
 from diffbench.stages.tabulate import tabulate
 
 KINDS = (".npz", ".safetensors", ".csv", ".json", ".png")
-"""Endings of artifacts."""
+"""The endings of artifacts' names."""
 
 UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml")
-"""Files of a tree that have no record: what differs from run to run, and the question that `compare` was given."""
+"""Files that have no record: costs, which differ from run to run, and the file of a comparison's question."""
 
 
 @dataclass
 class Report:
-    """What a tree was found to be: a line for each thing that is bad, notes, and how many artifacts were compared."""
+    """The result of the command: a line for each mistake, notes, and the number of compared artifacts."""
 
     compared: int = 0
     bad: list[str] = field(default_factory=list)
@@ -36,16 +36,16 @@ class Report:
 
 
 def verify(results: Path, *, rerun: int = 0, seed: int = 0) -> Report:
-    """Return what is bad in a tree of results, which may be there in part.
+    """Return what is wrong in a tree of results, of which parts may be missing.
 
-    rerun: artifacts to make again in a scratch folder; `seed` chooses which, each stage in turn.
-    Raises: UserError where there is no tree.
+    rerun: the number of artifacts to make again in a scratch folder. Stages take turns, and `seed` chooses artifacts.
+    Raises: UserError if there is no tree.
     """
-    results = results / TREE if (results / TREE).is_dir() else results
+    results = results / RESULTS if (results / RESULTS).is_dir() else results
     if not results.is_dir():
         raise UserError(f"{results}: no such folder of results")
-    if rerun and results.name != TREE:
-        raise UserError(f"{results}: --rerun needs a folder that is called {TREE}, as records name their inputs")
+    if rerun and results.name != RESULTS:
+        raise UserError(f"{results}: --rerun needs a folder that is called {RESULTS}, as records name their inputs")
     tree = Tree(results)
     if not tree.artifacts and not tree.records:
         raise UserError(f"{results}: no artifacts below it; name a benchmark's folder of results")
@@ -62,7 +62,7 @@ def verify(results: Path, *, rerun: int = 0, seed: int = 0) -> Report:
 
 
 class Tree:
-    """The files of a folder of results: artifacts, records by the artifact that each is of, and others."""
+    """The files of a folder of results: artifacts, records (by the paths of their artifacts), and others."""
 
     def __init__(self, results: Path):
         self.results, self.home = results, results.parent
@@ -79,17 +79,17 @@ class Tree:
                 self.artifacts.append(path)
 
     def shown(self, path: Path) -> str:
-        """Return a file's place below the folder in which the jobs ran."""
+        """Return a file's path relative to the folder in which the jobs ran."""
         return path.relative_to(self.home).as_posix()
 
     def at(self, place: str) -> Path:
-        """Return where a file is that a record names, in a tree that may have been copied under another name."""
+        """Return the path of a file that a record names. The tree may have been copied to another name."""
         parts = Path(place).parts
-        return self.results.joinpath(*parts[1:]) if parts[:1] == (TREE,) else self.home / place
+        return self.results.joinpath(*parts[1:]) if parts[:1] == (RESULTS,) else self.home / place
 
 
 def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]:
-    """Report artifacts and records that were changed; return the records of those that are whole, by artifact."""
+    """Report changed artifacts and records, and return the records of the undamaged artifacts."""
     good, absent = {}, []
     held = set(tree.artifacts)
     with progress(len(tree.records), "verify", unit="artifact") as bar:
@@ -119,7 +119,7 @@ def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]
 
 
 def _again(tree: Tree, path: Path) -> str:
-    """Return how an artifact is made again: verdicts by the command that gave them, all else by the workflow."""
+    """Return how to make an artifact again: verdicts by `compare-samplers`, all others by the workflow."""
     if path.name == verdicts.FILE:
         return "ask `diffbench compare-samplers` again, or remove it and its record"
     return way_out(tree.shown(path))
@@ -136,7 +136,7 @@ def _compare_inputs(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: 
             if not source.is_file():
                 absent.add(place)
                 continue
-            # A damaged input is a finding of its own, and not that of all that was made from it before.
+            # A damaged input is reported once, and not again for everything that was made from it.
             if wanted not in (_recorded_hash(source), hashed(source)):
                 report.bad.append(
                     f"{tree.shown(path)}: was made from another version of its {name}, {place}; {_again(tree, path)}"
@@ -154,7 +154,7 @@ def _recorded_hash(path: Path) -> str | None:
 
 
 def _compare_tables(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: Report) -> None:
-    """Report tables, and the numbers beside table 2, that are not what their scores or terms give."""
+    """Report tables, and the numbers beside table 2, that differ from those computed from their scores or terms."""
     for path, recorded in good.items():
         if path.suffix != ".csv" or "table" not in recorded["spec"]:
             continue
@@ -189,7 +189,7 @@ def _note_the_rest(tree: Tree, report: Report) -> None:
 
 
 def _note(report: Report, words: str, places: list[str]) -> None:
-    """Add one line that counts places and names the first three."""
+    """Add a note with the number of paths and the first three of them."""
     if places:
         more = ", ..." if len(places) > 3 else ""
         report.notes.append(f"note: {len(places)} {words}: {', '.join(places[:3])}{more}")
