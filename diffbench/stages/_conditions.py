@@ -68,7 +68,7 @@ def _as_in_data(stream: Stream, counts: tuple[int, ...] | None) -> Labels:
 
 
 def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, labelled: bool) -> Wanted:
-    """Return the low-resolution image that image k starts from, and its label where it has one: the k-th of a file.
+    """Return the low-resolution images that samples start from, with their labels if the file has any.
 
     Sample k starts from the k-th image of the file. labelled: whether labels are needed.
     Raises: UserError if the images are too few, have another size than in the upsampler's training, or lack labels.
@@ -89,7 +89,7 @@ def upsampled_from(low_res: Path, facts: WeightsFacts, num_images: int, *, label
 
 
 def own_labels(data: Path) -> Labels:
-    """Return the labels of real images. Raises: UserError where they have none."""
+    """Return the labels of real images. Raises: UserError if they have none."""
     labels = _looked_up(stored_labels(data))
     if labels is None:
         raise UserError(f"{data}: a class-conditional network needs labels, and this split has none")

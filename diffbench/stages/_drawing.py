@@ -41,7 +41,7 @@ class Drawing:
 
 
 def drawing_of(job: SampleJob, inputs: Inputs, device: torch.device) -> Drawing:
-    """Return what a set is drawn with. Raises: UserError where the inputs do not fit each other or the job."""
+    """Return all that a set is drawn with. Raises: UserError if the inputs do not fit each other or the job."""
     architecture, weights, sampler = Architecture.of(job), Held.of(job, inputs), job.sampler.configured()
     facts, takes_labels = weights.facts, architecture.takes_labels
     _require_inputs(sampler, facts, inputs)
@@ -60,7 +60,7 @@ def drawing_of(job: SampleJob, inputs: Inputs, device: torch.device) -> Drawing:
     meter = Meter(denoiser, model, gradient, job.sampler.name, sampler.adaptive)
     labelled = takes_labels or job.classifier is not None
     wanted = wanted_of(job, facts, inputs.paths.get("low_res"), labelled=labelled)
-    # Other noise than that of the image it starts from, whose pixels would else begin with equal draws.
+    # An upsampled image needs other noise than its low-resolution image: with one seed their first draws are equal.
     seed = job.seed if facts.low_size is None else f"{job.seed}, upsampled from {facts.low_size}"
     return Drawing(sampler, chain, meter, facts, takes_labels, wanted, seed, device)
 

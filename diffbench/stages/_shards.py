@@ -19,10 +19,7 @@ FORMAT = 2
 
 
 def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Path:
-    """Return the folder for the shards of one set, named by a digest of everything that determines them.
-
-    spec: the job's. The spacings of the job's other sets do not count.
-    """
+    """Return the folder for the shards of one set, named by a digest of everything that determines them."""
     spec = job.as_json()
     key = {"spec": spec, **inputs.sha256, "device": device, "shard": FORMAT}
     # Half of a set by one version of torch and half by another would be a set of neither.
@@ -40,11 +37,11 @@ class Shards:
     batches: Sequence[tuple[slice, Index]]
 
     def is_finished(self, place: slice) -> bool:
-        """Return whether a micro-batch has its whole file."""
+        """Return whether a micro-batch's file exists and is undamaged."""
         return is_whole(self._path(place))
 
     def save(self, place: slice, images: Bytes, spent: Spent) -> None:
-        """Keep a finished micro-batch."""
+        """Write a finished micro-batch and its cost to its file."""
         rows = np.array([spent.rows, spent.classified])
         save_npz(self._path(place), {"arr_0": images, "rows": rows, "nfe": spent.nfe})
 

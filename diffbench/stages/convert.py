@@ -80,7 +80,7 @@ def _as_own(tensor: Tensor, own: Tensor, where: str) -> Tensor:
 
 
 def _built(job: GivenWeights, facts: WeightsFacts) -> nn.Module:
-    """Return the network of a job, a model's or a classifier's."""
+    """Return the network of a job, which is a model or a classifier."""
     architecture = Architecture.of(job)
     return architecture.classifier(facts) if architecture.network.classifies else architecture.model(facts)
 

@@ -1,4 +1,4 @@
-"""The stage sample: sample sets of a model, one for each number of steps."""
+"""The stage sample: a sample set of a model."""
 
 import shutil
 from collections.abc import Sequence
@@ -97,7 +97,7 @@ def _draw(drawing: Drawing, shards: Shards, job: SampleJob) -> None:
 
 
 def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> None:
-    """Write the images of all micro-batches as one set, and their labels where they have any."""
+    """Write the images of all micro-batches as one set, with their labels if they have any."""
     labels = None if drawing.wanted is None else drawing.wanted.labels
     with writing_npz(out) as writer:
         with writer.member("arr_0", (job.num_images, *drawing.facts.shape), np.uint8) as images:

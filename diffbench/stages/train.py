@@ -96,7 +96,7 @@ def _key_of(job: TrainJob, inputs: Inputs, facts: WeightsFacts, device: torch.de
 
 
 def _images_of(job: TrainJob, data: Path, labels: np.ndarray | None, *, labelled: bool, flip: bool) -> TrainingData:
-    """Return a prepared split, its labels only where they are used. Raises: UserError where it has none then."""
+    """Return a prepared split, with its labels if they are used. Raises: UserError if it lacks labels that are used."""
     if labelled and labels is None:
         raise UserError(f"{data}: a classifier or a class-conditional network needs labels, and the data set has none")
     return TrainingData(
@@ -127,7 +127,10 @@ def _require_alike(held_out: Path, own: DataFacts, facts: WeightsFacts, task: Ta
 def _crops(
     job: TrainJob, data: Path, images: Bytes, labels: np.ndarray | None, pictures: Path | None
 ) -> Iterator[Cuts | None]:
-    """Enter with what cuts images at random, None where they are trained on as they are stored. Raises: UserError."""
+    """Yield a function that makes random crops; None if the job uses images as they are stored.
+
+    Raises: UserError if the job names no data set, or its pictures do not fit.
+    """
     if not job.training.random_crop:
         yield None
         return
@@ -138,7 +141,7 @@ def _crops(
 
 
 def task_of(job: TrainJob, architecture: Architecture, facts: WeightsFacts) -> Task:
-    """Return what a job trains: a model, or, where it names no objective, a classifier of noised images."""
+    """Return what a job trains: a model, or, if it names no objective, a classifier of noised images."""
     if job.objective is None:
         return Classification(architecture.classifier(facts), architecture.diffusion)
     objective = job.objective.configured()
