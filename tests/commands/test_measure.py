@@ -303,7 +303,7 @@ def test_metrics_may_be_left_out_and_set_and_the_id_says_so(digits, monkeypatch,
     [
         (("--metrics", "fdi"), "no metric 'fdi'; did you mean 'fid'"),
         (("--metrics", "sfid"), "sfid needs features 'spatial', the extractor has pool, logits"),
-        (("--metrics", "fid", "--set", "kid.subset_size=20"), "of 'kid', which is not among the metrics fid"),
+        (("--metrics", "fid", "--set", "kid.subset_size=20"), "'kid' is not among the metrics fid"),
         (("--set", "kid.subset=20"), "unknown key 'subset'; did you mean 'subset"),
         (("--set", "kid.subset_size=many"), "'many' is not a whole number"),
         (("--set", "kid.subset_size=50"), "has no effect with subsets = 0"),
