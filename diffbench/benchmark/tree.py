@@ -19,9 +19,8 @@ def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:
     Every live run has a shared lock on the file, so a run that gets an exclusive lock is the only one. If two runs
     start at once, one removes the old locks while the other waits. say: called if the file system cannot lock files.
     """
-    folder = home / ".snakemake"
-    folder.mkdir(parents=True, exist_ok=True)
-    alive = open(folder / "alive", "w")
+    alive = _alive(home)
+    folder = Path(alive.name).parent
     try:
         # If another run is alive, there is no exclusive lock for us, and Snakemake's locks must stay.
         with suppress(BlockingIOError):
@@ -45,9 +44,7 @@ def alone_in(home: Path) -> Iterator[None]:
 
     Raises: UserError if a run is alive in it.
     """
-    folder = home / ".snakemake"
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "alive", "w") as alive:
+    with _alive(home) as alive:
         try:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -55,6 +52,13 @@ def alone_in(home: Path) -> Iterator[None]:
         except OSError:
             pass  # The file system has no locks. The workflow warns of this at its start.
         yield
+
+
+def _alive(home: Path) -> TextIO:
+    """Return the open file on which the live runs of a tree have their locks."""
+    folder = home / ".snakemake"
+    folder.mkdir(parents=True, exist_ok=True)
+    return open(folder / "alive", "w")
 
 
 def unlink_records(home: Path) -> None:

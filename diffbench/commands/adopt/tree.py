@@ -50,16 +50,18 @@ def tree_of(home: Path, specs: Mapping[str, Spec], stages: Collection[str] = STA
     """
     records, left = _whole(home, [path for path in specs if (home / path).is_file()])
     held = [Held(path, record["spec"], specs[path]) for path, record in records.items()]
-    current = [item.path for item in held if item.recorded == item.present]
-    for item in held:
-        reason = _missing(home, records[item.path]) or _other(home, records[item.path], records)
-        reason = reason if item.stage in stages else f"stage {item.stage} is not among those to adopt"
-        if item.path not in current and reason is not None:
-            left[item.path] = reason
-    outdated = of_changed_code(item for item in held if item.path not in left)
-    known = {*current, *left, *(item.path for item in outdated)}
-    left |= {item.path: str(change_of(item.recorded, item.present)) for item in held if item.path not in known}
+    current = (item.path for item in held if item.recorded == item.present)
     whole = tuple(path for path in current if _missing(home, records[path]) is None)
+    changed = [item for item in held if item.recorded != item.present]
+    for item in changed:
+        reason = f"stage {item.stage} is not among those to adopt"
+        if item.stage in stages:
+            reason = _missing(home, records[item.path]) or _other(home, records[item.path], records)
+        if reason is not None:
+            left[item.path] = reason
+    outdated = of_changed_code(item for item in changed if item.path not in left)
+    known = {*left, *(item.path for item in outdated)}
+    left |= {item.path: str(change_of(item.recorded, item.present)) for item in changed if item.path not in known}
     return Tree(home, records, whole, tuple(outdated), left)
 
 
