@@ -26,7 +26,7 @@ from diffbench.base.devices import chosen_device
 from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.guard import require_own_results
-from diffbench.benchmark.outdated import said
+from diffbench.benchmark.outdated import rows_without_place, said
 from diffbench.benchmark.places import VARIABLE, remember_configuration
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.start import one_line_errors, say, started
@@ -74,7 +74,8 @@ with one_line_errors():
     made = [*graph.everything(), *summary.everything()]
     made_again = require_own_results(HOME, made, summary.tables(), sys.argv)
 if made_again:
-    sys.stderr.write(f"{said(made_again)}\n")
+    left_out = rows_without_place(HOME, summary.table2, summary.table2.files("scores"))
+    sys.stderr.write(f"{said(made_again, left_out)}\n")
 
 
 def result():
