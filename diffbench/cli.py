@@ -55,12 +55,22 @@ def check(
 @app.command()
 def plan(
     config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
-    workers: Annotated[int, typer.Option(min=1, help="jobs that run at the same time")] = os.cpu_count() or 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores; 1 on a GPU]"),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="here, cpu or cuda, which are measured; by published figures: v100 a100 h100 h200 rtx3090 rtx4090",
+        ),
+    ] = "here",
 ) -> None:
     """Print the jobs, network evaluations, FLOPs, disk space and expected time of a benchmark."""
-    from diffbench.commands.plan import plan_of_file
+    from diffbench.commands.plan.run import plan_of_file
 
-    typer.echo(plan_of_file(config, workers))
+    typer.echo(plan_of_file(config, workers, device))
 
 
 @app.command()
