@@ -14,7 +14,7 @@ samplers: {ddim: {}}
 protocols:
   digits: {name: classifier, extractor: digits_features, metrics: [fid]}
 runs:
-  - {models: [cond], samplers: [ddim], steps: [4], num_images: 20, protocols: [digits]}
+  - {models: [cond], samplers: [ddim], steps: [4], num_images: 70, protocols: [digits]}
 """
 
 
