@@ -18,9 +18,9 @@ CHUNK = 1024
 class Pictures:
     """A look at a split's picture files before they are prepared.
 
-    across: the pixels to which pictures are cropped; None if they stay as they are. where: the name of picture k. size: reads the header of picture k, and returns the picture's height and width before
-    any crop. decode: reads picture k as `chunks` would, which notices the same things. The last two raise UserError for
-    a bad picture.
+    across: the pixels to which pictures are cropped; None if they stay as they are. where: the name of picture k.
+    size: reads the header of picture k, and returns the picture's height and width before any crop. decode: reads
+    picture k as `chunks` would, which notices the same things. The last two raise UserError for a bad picture.
     """
 
     across: int | None
