@@ -47,7 +47,7 @@ def check(
     ] = False,
 ) -> None:
     """Check every name, type and number of a benchmark before any work."""
-    from diffbench.commands.check import check as checked
+    from diffbench.commands.check.run import check as checked
 
     typer.echo(checked(config, resolved=resolved))
 
