@@ -192,7 +192,7 @@ def compare(
     """
     from diffbench.commands.compare.run import compare as verdicts
 
-    typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+    typer.echo(verdicts(results, a, b, metrics=_listed(metric), varies=varies))
 
 
 @app.command(name="compare-samplers", context_settings={"allow_extra_args": True})
@@ -229,7 +229,7 @@ def compare_samplers(
         baseline=baseline,
         models=tuple(_listed(models)),
         steps=_numbers("--steps", steps) or (),
-        metrics=tuple(dict.fromkeys(metric)),
+        metrics=tuple(_listed(metric)),
         train_seeds=_numbers("--train-seeds", train_seeds),
         sample_seeds=_numbers("--sample-seeds", sample_seeds),
         num_images=num_images,
