@@ -83,7 +83,7 @@ def _require_once(found: Sequence[Mapping[str, Any]], selector: str, metric: str
         files = [str(item.source) for item in items if isinstance(item, Sourced) and item.source]
         said = f"two scores of {metric} for '{selector}', train and sample seed {seeds}"
         if len(set(files)) > 1:
-            raise UserError(f"{said}: in {files[0]} and {files[1]}; name the files themselves, or measure with --label")
+            raise UserError(f"{said}: in {files[0]} and {files[1]}; name the files themselves, or measure with --name")
         raise UserError(f"{said}; remove one")
 
 

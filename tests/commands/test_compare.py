@@ -258,7 +258,7 @@ def test_a_folder_of_measured_sets_is_compared_by_labels(tmp_path):
     with pytest.raises(UserError) as caught:
         compare(tmp_path, "samples", "samples", metrics=["fid"])
     said = str(caught.value)
-    assert "runA/samples.classifier.json and" in said and "runB/samples.classifier.json" in said and "--label" in said
+    assert "runA/samples.classifier.json and" in said and "runB/samples.classifier.json" in said and "--name" in said
     measured(tmp_path / "runA/samples.classifier.json", "cfg=1.5@2.npz", 3)
     assert "cfg=1.5@2.npz is better than samples" in compare(tmp_path, "cfg=1.5@2.npz", "samples", metrics=["fid"])
     (tmp_path / "cut.json").write_text('{"records": [')
