@@ -1,15 +1,12 @@
 """`diffbench costs`: the time and memory that each stage of a finished run took."""
 
 import json
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
 from diffbench.commands.missing import way_to
-from diffbench.stages._command import run_stage
 
 
 @dataclass(frozen=True)
@@ -62,13 +59,3 @@ def _line(name: str, cost: StageCost) -> str:
 
 def _position(stage: str) -> int:
     return STAGES.index(stage) if stage in STAGES else len(STAGES)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the costs of a run. The argument is the folder of its run records."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.stderr.write(costs(Path(given[0] if given else "results/logs")) + "\n")
-
-
-if __name__ == "__main__":
-    run_stage(main)
