@@ -35,6 +35,8 @@ class Extractor(Protocol):
     """How bytes become what the network sees; it is part of a protocol's id."""
     stored_statistics: ClassVar[bool] = False
     """Whether the means and covariances that ADM's reference batches store are of these features."""
+    micro_batch: int | None = None
+    """How many images its network takes at once, as a field; progress is then shown after each of these."""
     any_size: ClassVar[bool] = False
     """Whether it resizes each image separately; then it also takes a list of images of several sizes."""
 

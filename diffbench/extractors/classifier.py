@@ -118,9 +118,9 @@ class Classifier:
 
     def _needed(self, weights: Path | None) -> Path:
         if weights is None:
-            raise UserError("extractor 'classifier' needs the weights that the fit stage writes (--weights)")
+            raise UserError("extractor 'classifier' needs --weights, a file that the stage fit writes (diffbench fit)")
         if not Path(weights).is_file():
-            raise UserError(f"{weights}: no such file of classifier weights; run the fit stage")
+            raise UserError(f"{weights}: no such file of classifier weights; the stage fit writes one (diffbench fit)")
         return Path(weights)
 
 

@@ -77,7 +77,10 @@ class DigitsFeatures:
 
     def _refuse(self, weights: Path | None) -> None:
         if weights is not None:
-            raise UserError(f"digits_features has its own weights; leave out {weights} or choose 'classifier'")
+            raise UserError(
+                f"digits_features has its own weights; leave out --weights {weights}, or give a classifier that a "
+                "benchmark trained by diffbench measure --extractor"
+            )
 
 
 def _digits() -> tuple[Split, Split]:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.digests import sha256
-from diffbench.base.errors import UserError
+from diffbench.base.errors import DownloadError, UserError
 from diffbench.extractors._contract import Extract
 from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
@@ -57,7 +57,7 @@ class Dinov2:
             network = FeatureExtractorDinoV2(f"dinov2-vit-{SHORT[self.size]}-14", list(self.features)).to(device)
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
+            raise DownloadError(
                 f"DINOv2 cannot be loaded ({reason}); on a machine with a network, run "
                 f"torch.hub.load('facebookresearch/dinov2', '{self._hub_name()}') and copy its folder "
                 f"to {torch.hub.get_dir()}"
@@ -93,4 +93,6 @@ class Dinov2:
 
     def _refuse(self, weights: Path | None) -> None:
         if weights is not None:
-            raise UserError(f"extractor 'dinov2' takes its weights from torch's hub folder; leave out {weights}")
+            raise UserError(
+                f"extractor 'dinov2' takes its weights from torch's hub folder; leave out --weights {weights}"
+            )
