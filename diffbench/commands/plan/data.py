@@ -33,12 +33,15 @@ def known_data(benchmark: Benchmark) -> Known:
     data set has no published size.
     """
     dataset = benchmark.dataset
+    published = dataset.published_images
+    if dataset.path is None and published is not None and dataset.shape is not None:
+        # The data ship with a package, so they are what the data set declares, and opening them takes a second.
+        return Known(_channels_first(dataset.shape), dataset.num_classes, dict(published))
     if getattr(dataset, "download", False):
         dataset = dataclasses.replace(dataset, download=False)
     try:
         splits = {split: dataset.open(split) for split in SPLITS}
     except MissingDataError as error:
-        published = dataset.published_images
         if published is None or dataset.shape is None:
             raise UserError(f"dataset: {error}; a plan must count the images") from None
         return Known(_channels_first(dataset.shape), dataset.num_classes, dict(published), assumed=True)
