@@ -75,6 +75,7 @@ class Imagenet:
             labels=labels,
             chunks=tree.chunks(chosen, 3, crop, noticed),
             cut=lambda k, other: tree.picture(chosen[k], 3, other or crop),
+            pictures=tree.look(chosen, 3, crop, noticed, across=self.size),
             notes=lambda: [*self._notes(split), *noticed.notes()],
         )
 
