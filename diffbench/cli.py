@@ -47,7 +47,7 @@ def check(
     ] = False,
 ) -> None:
     """Check every name, type and number of a benchmark before any work."""
-    from diffbench.commands.check import check as checked
+    from diffbench.commands.check.run import check as checked
 
     typer.echo(checked(config, resolved=resolved))
 
@@ -55,12 +55,22 @@ def check(
 @app.command()
 def plan(
     config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
-    workers: Annotated[int, typer.Option(min=1, help="jobs that run at the same time")] = os.cpu_count() or 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores; 1 on a GPU]"),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="here, cpu or cuda, which are measured; by published figures: v100 a100 h100 h200 rtx3090 rtx4090",
+        ),
+    ] = "here",
 ) -> None:
     """Print the jobs, network evaluations, FLOPs, disk space and expected time of a benchmark."""
-    from diffbench.commands.plan import plan_of_file
+    from diffbench.commands.plan.run import plan_of_file
 
-    typer.echo(plan_of_file(config, workers))
+    typer.echo(plan_of_file(config, workers, device))
 
 
 @app.command()
@@ -83,27 +93,51 @@ def protocols(
     typer.echo(protocols_text(names or []))
 
 
-@app.command()
+class _OfNamedSamples(TyperCommand):
+    """The command `measure`, which names the option that replaced one of an earlier version."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Return the arguments that remain. Raises: UserError for the option of an earlier version."""
+        if any(word.partition("=")[0] == "--label" for word in args):
+            raise UserError("measure: --label is now called --name")
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_OfNamedSamples)
 def measure(
     samples: Annotated[
         Path,
         typer.Argument(help="an .npz of uint8 images, as the code of ADM and EDM writes, or a folder of pictures"),
     ],
     reference: Annotated[
-        str,
-        typer.Option(help="an .npz (ADM's reference batch), a folder of pictures, or a data set: digits, mnist:PATH"),
-    ],
+        str | None,
+        typer.Option(
+            help="an .npz (ADM's reference batch), a folder of pictures, or a data set: digits, mnist:PATH  "
+            "[default: that of a benchmark's protocol]"
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="the path of the data set's files")] = None,
     split: Annotated[
-        str | None, typer.Option(help="the split of the data set: train or test  [default: train]")
+        str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="the protocol; `diffbench protocols` lists all")] = "adm",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="a protocol (`diffbench protocols` lists them), or FILE.yaml:NAME, one of a benchmark  [default: adm, "
+            "or classifier with --extractor]"
+        ),
+    ] = None,
+    extractor: Annotated[
+        Path | None, typer.Option(help="a classifier that a benchmark trained: results/extractors/NAME.safetensors")
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="the extractor's weights  [default: its own or a download]")
+        Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="the file for the scores  [default: SAMPLES.<protocol>.json]")
     ] = None,
+    csv: Annotated[Path | None, typer.Option(help="a CSV file for the scores too, as one row")] = None,
+    append: Annotated[bool, typer.Option("--append", help="add the row to the --csv file if it exists")] = False,
     rounding: Annotated[
         str | None,
         typer.Option(
@@ -114,13 +148,18 @@ def measure(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="METRIC.KEY=VALUE", help="a metric's setting: kid.subset_size=50")
     ] = [],  # noqa: B006
-    label: Annotated[str | None, typer.Option(help="the samples' name in the scores  [default: their file's]")] = None,
+    name: Annotated[str | None, typer.Option(help="the samples' name in the scores  [default: their file's]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     cache: Annotated[Path, typer.Option(help="the folder in which features are kept")] = Path(".cache"),
     threads: Annotated[int, typer.Option(min=1, help="threads of numeric libraries")] = os.cpu_count() or 1,
 ) -> None:
-    """Score samples from anywhere against reference images, under a published protocol."""
+    """Score samples from anywhere against reference images, under a published protocol or a benchmark's own.
+
+    For example: diffbench measure samples/ --reference real/ --extractor results/extractors/classifier.safetensors, or
+    diffbench measure samples.npz --protocol benchmark.yaml:NAME --name step_5000 --csv scores.csv --append.
+    """
     from diffbench.commands.measure.asked import Asked, answer
+    from diffbench.commands.measure.before import settings_of
 
     asked = Asked(
         samples=samples,
@@ -128,12 +167,15 @@ def measure(
         data=data,
         split=split,
         protocol=protocol,
+        extractor=extractor,
         weights=weights,
         out=out,
+        csv=csv,
+        append=append,
         rounding=rounding,
         metrics=tuple(_listed(metrics)),
-        settings=tuple(settings),
-        label=label,
+        settings=settings_of(settings),
+        name=name,
         device=device,
         cache=cache,
         threads=threads,
@@ -192,7 +234,7 @@ def compare(
     """
     from diffbench.commands.compare.run import compare as verdicts
 
-    typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+    typer.echo(verdicts(results, a, b, metrics=_listed(metric), varies=varies))
 
 
 @app.command(name="compare-samplers", context_settings={"allow_extra_args": True})
@@ -229,7 +271,7 @@ def compare_samplers(
         baseline=baseline,
         models=tuple(_listed(models)),
         steps=_numbers("--steps", steps) or (),
-        metrics=tuple(dict.fromkeys(metric)),
+        metrics=tuple(_listed(metric)),
         train_seeds=_numbers("--train-seeds", train_seeds),
         sample_seeds=_numbers("--sample-seeds", sample_seeds),
         num_images=num_images,

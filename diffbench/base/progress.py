@@ -11,10 +11,15 @@ LINE = re.compile(r"[^\r\n|]*:\s+\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[^\r\n]*")
 """A line of progress in a log: "train:  46%|████▋     | 742/1600 [01:31<01:45,  8.12step/s]"."""
 
 
-def progress(total: int, description: str, initial: int = 0, unit: str = "step") -> "tqdm[Any]":
-    """Return a progress bar on stderr. If stderr is not a terminal, it writes a line about every ten seconds."""
+def progress(total: int, description: str, initial: int = 0, unit: str = "step", *, delay: float = 0) -> "tqdm[Any]":
+    """Return a progress bar on stderr. If stderr is not a terminal, it writes a line about every ten seconds.
+
+    delay: the seconds of work before which nothing is written.
+    """
     interval = 0.1 if sys.stderr.isatty() else 10.0
-    return tqdm(total=total, desc=description, initial=initial, unit=unit, mininterval=interval, dynamic_ncols=True)
+    return tqdm(
+        total=total, desc=description, initial=initial, unit=unit, mininterval=interval, dynamic_ncols=True, delay=delay
+    )
 
 
 @dataclass(frozen=True)

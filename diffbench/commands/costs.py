@@ -6,6 +6,7 @@ from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
+from diffbench.commands.missing import way_to
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def costs(logs: Path) -> str:
         stage, cost = _of_job(path)
         stages[stage] = stages.get(stage, StageCost()) + cost
     if not stages:
-        raise UserError(f"{logs}: no run records below it; name a folder of results' logs, such as results/logs")
+        raise UserError(f"{logs}: no run records below it; name a folder of results' logs, or {way_to(logs)}")
     lines = [f"{'stage':<10}{'jobs':>6}{'work s':>10}{'start-up s':>12}{'peak MiB':>10}"]
     lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=_position)]
     return "\n".join([*lines, _line("all", sum(stages.values(), StageCost()))])
