@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import SplitName
-from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.sizes import spoken_shape
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.foreign import glanced
 from diffbench.benchmark.graph import Graph
 from diffbench.datasets._split import MissingDataError, Split
 from diffbench.jobs.data_facts import DataFacts
@@ -67,14 +67,12 @@ def data_at_start(graph: Graph) -> KnownData | None:
 
 
 def _recorded(graph: Graph) -> KnownData | None:
-    """Return what the records of both prepared splits tell; None if they are missing or of other data."""
+    """Return what the records of both prepared splits tell; None if they are missing, damaged or of other data."""
     facts: dict[str, DataFacts] = {}
     for split in SPLITS:
         made = graph.data(split)
-        if not provenance_path(graph.home / made.path).is_file():
-            return None
-        record = read_provenance(graph.home / made.path)
-        if record["spec"] != made.spec:
+        record = glanced(graph.home / made.record)
+        if record.get("spec") != made.spec:
             return None
         facts[split] = DataFacts.recorded(record)
     counts = {split: known.num_images for split, known in facts.items()}
