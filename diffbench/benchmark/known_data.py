@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import SplitName
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.sizes import spoken_shape
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.foreign import glanced
 from diffbench.benchmark.graph import Graph
 from diffbench.datasets._split import MissingDataError, Split
 from diffbench.jobs.data_facts import DataFacts
@@ -71,9 +71,12 @@ def _recorded(graph: Graph) -> KnownData | None:
     facts: dict[str, DataFacts] = {}
     for split in SPLITS:
         made = graph.data(split)
-        record = glanced(graph.home / made.record)
-        if record.get("spec") != made.spec:
+        try:
+            record = read_provenance(graph.home / made.path)
+            if record["spec"] != made.spec:
+                return None
+            facts[split] = DataFacts.recorded(record)
+        except UserError:
             return None
-        facts[split] = DataFacts.recorded(record)
     counts = {split: known.num_images for split, known in facts.items()}
     return KnownData(facts["train"].shape, facts["train"].num_classes, counts)
