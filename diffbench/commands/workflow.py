@@ -11,10 +11,20 @@ from diffbench.base.errors import UserError
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import VARIABLE
 
+SNAKEFILE = PACKAGE_ROOT / "Snakefile"
 PROGRESS = re.compile(r"\d+ of \d+ steps \(\d+%\) done")
 OURS = "diffbench: "
 """The beginning of the line in which a stage reports a user's mistake."""
 NOTE = f"{OURS}note: "
+
+
+def require_workflow() -> None:
+    """Raise UserError if this package has no workflow, as one that was installed from a wheel."""
+    if not SNAKEFILE.is_file():
+        raise UserError(
+            "this command runs the workflow, which is not in the installed package; clone the project and run the "
+            "command in the clone"
+        )
 
 
 def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None:
@@ -62,10 +72,8 @@ def take_for_made(config: Path, targets: Sequence[str]) -> None:
 
 
 def _command(config: Path, targets: Sequence[str], *options: str) -> list[str]:
-    snakefile = PACKAGE_ROOT / "Snakefile"
-    if not snakefile.is_file():
-        raise UserError(f"{snakefile}: no such file; the workflow is in a clone of the project, not in the package")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), *options]
+    require_workflow()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), *options]
     return [*command, "--configfile", os.path.relpath(config), "--", *targets]
 
 
