@@ -31,14 +31,19 @@ rule all:
 
 onstart:
     if not start.of_comparison:
-        remember_configuration(HOME, start.file)
+        remember_configuration(HOME, start.named_by)
+    if workflow.touch:
+        speaker.silence()
+    else:
+        todo = jobs_of(workflow.dag, HOME)
+        speaker.begins(todo, beginning(bench.name, stages_of(todo), workflow.resource_settings.cores))
 
 
 onsuccess:
-    if Path(LOGS).is_dir():
-        subprocess.run([sys.executable, "-m", "diffbench.commands.costs", LOGS], check=False)
+    speaker.succeeds([] if start.of_comparison else time_line(speaker.progress, nearby(HOME / LOGS, HERE)))
 
 
 onerror:
-    for line in reasons_of_failure(HOME, since=BEGAN):
-        say(line)
+    speaker.fails()
+    if note := full_disk(HOME):
+        say(note)

@@ -34,6 +34,7 @@ PUBLIC = {
     "sample": "diffbench.samplers._batches",
     "State": "diffbench.samplers._contract",
     "load_benchmark": "diffbench.benchmark.load",
+    "measure": "diffbench.commands.measure.asked",
 }
 
 __all__ = sorted(PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0605  (names are those of PUBLIC)

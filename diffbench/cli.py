@@ -52,7 +52,7 @@ def check(
 
     Every name, type and number is checked, and the networks and protocols are compared with the data.
     """
-    from diffbench.commands.check import check as checked
+    from diffbench.commands.check.run import check as checked
 
     typer.echo(checked(config, resolved=resolved))
 
@@ -61,13 +61,21 @@ def check(
 def plan(
     config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
     workers: Annotated[
-        int, typer.Option(min=1, help="jobs that run at the same time", show_default="one for each processor")
-    ] = os.cpu_count() or 1,
+        int | None,
+        typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores; 1 on a GPU]"),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="here, cpu or cuda, which are measured; by published figures: v100 a100 h100 h200 rtx3090 rtx4090",
+        ),
+    ] = "here",
 ) -> None:
     """Print what a benchmark will cost: jobs, FLOPs, disk, time."""
-    from diffbench.commands.plan import plan_of_file
+    from diffbench.commands.plan.run import plan_of_file
 
-    typer.echo(plan_of_file(config, workers))
+    typer.echo(plan_of_file(config, workers, device))
 
 
 @app.command()
@@ -101,7 +109,17 @@ def protocols(
     typer.echo(protocols_text(names or []))
 
 
-@app.command()
+class _OfNamedSamples(TyperCommand):
+    """The command `measure`, which names the option that replaced one of an earlier version."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Return the arguments that remain. Raises: UserError for the option of an earlier version."""
+        if any(word.partition("=")[0] == "--label" for word in args):
+            raise UserError("measure: --label is now called --name")
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_OfNamedSamples)
 def measure(
     samples: Annotated[
         Path,
@@ -111,23 +129,35 @@ def measure(
         ),
     ],
     reference: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="IMAGES",
-            help="an .npz (ADM's reference batch), a folder of pictures, or a data set: digits, mnist:PATH",
+            help="an .npz (ADM's reference batch), a folder of pictures, or a data set: digits, mnist:PATH  "
+            "[default: that of a benchmark's protocol]",
         ),
-    ],
+    ] = None,
     data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
     split: Annotated[
-        str | None, typer.Option(help="the split of the data set: train or test", show_default="train")
+        str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="the protocol; `diffbench protocols` lists all")] = "adm",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="a protocol (`diffbench protocols` lists them), or FILE.yaml:NAME, one of a benchmark  [default: adm, "
+            "or classifier with --extractor]"
+        ),
+    ] = None,
+    extractor: Annotated[
+        Path | None, typer.Option(help="a classifier that a benchmark trained: results/extractors/NAME.safetensors")
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="the extractor's weights", show_default="its own or a download")
+        Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="the file for the scores", show_default="SAMPLES.<protocol>.json")
     ] = None,
+    csv: Annotated[Path | None, typer.Option(help="a CSV file for the scores too, as one row")] = None,
+    append: Annotated[bool, typer.Option("--append", help="add the row to the --csv file if it exists")] = False,
     rounding: Annotated[
         str | None,
         typer.Option(
@@ -140,9 +170,7 @@ def measure(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="METRIC.KEY=VALUE", help="a metric's setting: kid.subset_size=50")
     ] = [],  # noqa: B006
-    label: Annotated[
-        str | None, typer.Option(help="the samples' name in the scores", show_default="their file's")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="the samples' name in the scores  [default: their file's]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     cache: Annotated[Path, typer.Option(metavar="FOLDER", help="the folder in which features are kept")] = Path(
         ".cache"
@@ -153,9 +181,13 @@ def measure(
 ) -> None:
     """Score samples from anywhere under a published protocol.
 
-    For example: diffbench measure samples/ --reference cifar10:data/cifar10 --protocol torch_fidelity.
+    A benchmark's own protocol, or a classifier that it trained, can be the measure too.
+
+    For example: diffbench measure samples/ --reference real/ --extractor results/extractors/classifier.safetensors, or
+    diffbench measure samples.npz --protocol benchmark.yaml:NAME --name step_5000 --csv scores.csv --append.
     """
     from diffbench.commands.measure.asked import Asked, answer
+    from diffbench.commands.measure.before import settings_of
 
     asked = Asked(
         samples=samples,
@@ -163,12 +195,15 @@ def measure(
         data=data,
         split=split,
         protocol=protocol,
+        extractor=extractor,
         weights=weights,
         out=out,
+        csv=csv,
+        append=append,
         rounding=rounding,
         metrics=tuple(_listed(metrics)),
-        settings=tuple(settings),
-        label=label,
+        settings=settings_of(settings),
+        name=name,
         device=device,
         cache=cache,
         threads=threads,
@@ -235,7 +270,7 @@ def compare(
     """
     from diffbench.commands.compare.run import compare as verdicts
 
-    typer.echo(verdicts(results, a, b, metrics=metric, varies=varies))
+    typer.echo(verdicts(results, a, b, metrics=_listed(metric), varies=varies))
 
 
 @app.command(name="compare-samplers", context_settings={"allow_extra_args": True})
@@ -278,7 +313,7 @@ def compare_samplers(
         baseline=baseline,
         models=tuple(_listed(models)),
         steps=_numbers("--steps", steps) or (),
-        metrics=tuple(dict.fromkeys(metric)),
+        metrics=tuple(_listed(metric)),
         train_seeds=_numbers("--train-seeds", train_seeds),
         sample_seeds=_numbers("--sample-seeds", sample_seeds),
         num_images=num_images,

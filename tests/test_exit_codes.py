@@ -63,7 +63,7 @@ def test_a_mistake_is_2_and_one_line(diffbench, tmp_path, arguments, said):
         (["check", "--nothing"], "check [OPTIONS] [FILE]", "No such option: --nothing"),
         (["conform"], "conform [OPTIONS] {PATH}...", "Missing argument 'PATH'."),
         (["compare", "a/b/1"], "compare [OPTIONS] {A} {B}", "Missing argument 'B'."),
-        (["measure", "a.npz"], "measure --reference IMAGES [OPTIONS] {SAMPLES}", "Missing option '--reference'."),
+        (["compare-samplers"], "compare-samplers --candidate NAME --baseline NAME", "Missing option '--candidate'."),
         (["plan", "--workers", "x"], "plan [OPTIONS] [FILE]", "Invalid value for '--workers'"),
         (["import"], "import [OPTIONS] [SOURCE]", "import: say what"),
         (["train"], "train [-h] --spec FILE", "the following arguments are required: --spec, --data, --out, --log-csv"),

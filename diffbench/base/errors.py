@@ -14,3 +14,7 @@ class UserError(ValueError):
         # A quoted value may contain line breaks.
         text, half = " ".join(str(message).split()), LONGEST // 2
         super().__init__(text if len(text) <= LONGEST else f"{text[:half]} [...] {text[-half:]}")
+
+
+class DownloadError(UserError):
+    """A file that must be downloaded, and cannot be."""

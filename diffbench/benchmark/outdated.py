@@ -15,6 +15,7 @@ from diffbench.base.digests import spec_digest
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.foreign import Spec, glanced
 from diffbench.benchmark.graph import Artifact
+from diffbench.benchmark.paths import row_of, subject_of
 from diffbench.benchmark.stage_of import stage_of
 
 OWN = ("code", "upstream")
@@ -120,22 +121,60 @@ def outdated(home: Path, artifacts: Iterable[Artifact]) -> list[Held]:
     return found
 
 
-def said(found: Sequence[Held]) -> str:
-    """Return a short paragraph on outdated artifacts: how many of each stage, and why. Without any it is empty."""
+def rows_without_place(home: Path, table: Artifact, present: Iterable[str]) -> list[str]:
+    """Return the rows of a finished table that its present job would leave out.
+
+    present: the paths of the scores that the table is made from now.
+    """
+    facts = glanced(home / table.record).get("facts") or {}
+    given = facts.get("given", {}).get("scores", [])
+    kept = {row_of(path) for path in present}
+    return list(dict.fromkeys(row for path in given if (row := row_of(path)) not in kept))
+
+
+def said(found: Sequence[Held], left_out: Sequence[str] = ()) -> str:
+    """Return a short paragraph on outdated artifacts: how many of each stage, of what and why; empty without any.
+
+    left_out: the rows that the table has, and that it will not have when it is made again.
+    """
     if not found:
         return ""
     lines = [f"diffbench: note: {len(found)} artifacts are out of date, and are made again if a run needs them:"]
     for stage in sorted({item.stage for item in found}, key=STAGES.index):
-        own = [item for item in found if item.stage == stage]
-        reasons = Counter(_reason(stage, item) for item in own)
-        lines += [f"  {count:>4} {stage}: {reason}" for reason, count in reasons.most_common(REASONS)]
-        if len(reasons) > REASONS:
-            others = sum(count for _, count in reasons.most_common()[REASONS:])
-            lines.append(f"  {others:>4} {stage}: for other reasons of this kind")
+        lines += _said_of_stage(stage, [item for item in found if item.stage == stage])
+    if left_out:
+        lines.append(f"  {len(left_out):>4} rows will no longer be in the table: {_listed(left_out)}")
     if of_changed_code(found):
         lines.append("  if only code changed, `diffbench adopt` keeps results that come out with the same bytes")
+    if any(item.stage == "tabulate" for item in found):
+        lines.append(
+            "  finished tables will be replaced: to keep them, stop this run and copy the folder of results first"
+        )
     return "\n".join(lines)
 
+
+def _said_of_stage(stage: str, own: Sequence[Held]) -> list[str]:
+    """Return a line for each of the most frequent reasons, with the artifacts that it concerns."""
+    reasons = Counter(_reason(stage, item) for item in own)
+    shown = [reason for reason, _ in reasons.most_common(REASONS)]
+    groups = [(reason, [item for item in own if _reason(stage, item) == reason]) for reason in shown]
+    others = [item for item in own if _reason(stage, item) not in shown]
+    groups += [("for other reasons of this kind", others)] if others else []
+    return [
+        f"  {len(items):>4} {stage} ({_listed(dict.fromkeys(subject_of(item.path) for item in items))}): {reason}"
+        for reason, items in groups
+    ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names with commas; the last ones of a long list are only counted."""
+    every = list(names)
+    more = [f"and {len(every) - NAMES} more"] if len(every) > NAMES else []
+    return ", ".join([*every[:NAMES], *more])
+
+
+NAMES = 24
+"""The most names in a line."""
 
 REASONS = 3
 """The most reasons of one stage that are shown."""

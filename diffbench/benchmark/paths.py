@@ -6,6 +6,7 @@ Every path is built here. Rules of the workflow give names of wildcards instead 
 
 import re
 from collections.abc import Iterable
+from pathlib import PurePath
 
 from diffbench.base.provenance_file import RESULTS, provenance_path
 from diffbench.benchmark.sample_set import SampleSet
@@ -37,6 +38,22 @@ def one_of(names: Iterable[str]) -> str:
 def place_of(row: SampleSet) -> str:
     """Return the folder of a sample set, by the pattern PLACE."""
     return PLACE.format(model=row.model, train_seed=row.train_seed, sampler=row.sampler, sample_seed=row.sample_seed)
+
+
+def subject_of(path: str) -> str:
+    """Return the model or classifier of an artifact; if its path names none, the file's name without its endings."""
+    found = re.search(r"/([^/]+)/train\d+\b", path)
+    return found[1] if found else PurePath(path).name.partition(".")[0]
+
+
+def row_of(scores: str) -> str:
+    """Return the row of a table that a file of scores is for: model/sampler/steps, and the seeds that are not 0."""
+    groups = {name: rf"(?P<{name}>[^/]+)" for name in ("model", "train_seed", "sampler", "sample_seed")}
+    found = re.search(rf"/{PLACE.format(**groups)}/(?P<steps>[^/.]+)\.", scores)
+    if found is None:
+        return subject_of(scores)
+    seeds = [f"/{name}={found[name]}" for name in ("train_seed", "sample_seed") if found[name] != "0"]
+    return f"{found['model']}/{found['sampler']}/{found['steps']}{''.join(seeds)}"
 
 
 def compared_tree(num_images: Number) -> str:

@@ -1,4 +1,4 @@
-"""The care of a results tree around a run: old locks, records that are links, and why jobs failed."""
+"""The care of a results tree around a run: old locks, records that are links, and full disks."""
 
 import fcntl
 import os
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TextIO
 
 from diffbench.base.errors import UserError
-from diffbench.base.provenance_file import RESULTS
-from diffbench.benchmark.paths import COMPARED
 
 
 def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:
@@ -80,15 +78,8 @@ def write_protected(table: Path) -> str | None:
     )
 
 
-def reasons_of_failure(home: Path, since: float) -> Iterator[str]:
-    """Yield the error line of each job that failed in a run. since: when the run began.
-
-    A full disk is reported too, because logs then have no room for the reason.
-    """
-    logs = [*(home / RESULTS / "logs").rglob("*.log"), *(home / COMPARED).glob("n*/logs/**/*.log")]
-    for log in sorted(logs):
-        if log.stat().st_mtime >= since - 1:
-            lines = log.read_text(errors="replace").splitlines()
-            yield from (line.removeprefix("diffbench: ") for line in lines if line.startswith("diffbench: "))
+def full_disk(home: Path) -> str | None:
+    """Return a line if a tree's disk is full; None if it is not. A failed job's log then has no room for the reason."""
     if shutil.disk_usage(home).free < 2**20:
-        yield f"{home}: the disk is full; free space, and the same command goes on"
+        return f"{home}: the disk is full; free space, and the same command goes on"
+    return None

@@ -1,14 +1,12 @@
 """`diffbench costs`: the time and memory that each stage of a finished run took."""
 
 import json
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
-from diffbench.stages._command import run_stage
+from diffbench.commands.missing import way_to
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def costs(logs: Path) -> str:
         stage, cost = _of_job(path)
         stages[stage] = stages.get(stage, StageCost()) + cost
     if not stages:
-        raise UserError(f"{logs}: no run records below it; name a folder of results' logs, such as results/logs")
+        raise UserError(f"{logs}: no run records below it; name a folder of results' logs, or {way_to(logs)}")
     lines = [f"{'stage':<10}{'jobs':>6}{'work s':>10}{'start-up s':>12}{'peak MiB':>10}"]
     lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=_position)]
     return "\n".join([*lines, _line("all", sum(stages.values(), StageCost()))])
@@ -61,13 +59,3 @@ def _line(name: str, cost: StageCost) -> str:
 
 def _position(stage: str) -> int:
     return STAGES.index(stage) if stage in STAGES else len(STAGES)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the costs of a run. The argument is the folder of its run records."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.stderr.write(costs(Path(given[0] if given else "results/logs")) + "\n")
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,5 +1,6 @@
 """What help and usage lines show: commands by purpose, the kinds of values in words, and what each stage makes."""
 
+import re
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -30,6 +31,9 @@ MAKES = {
     "plot": "Draw a figure of a table, of samples or of bounds.",
 }
 """What each stage makes."""
+
+DEFAULT_IN_WORDS = re.compile(r"  \[default: (.*)\]$")
+"""The end of a help text that says a default in words."""
 
 KINDS: dict[type, str] = {bool: "", Path: "FILE", int: "NUMBER", float: "NUMBER"}
 """The kind of a value by its annotation, for options that do not name theirs; a text is a NAME."""
@@ -77,6 +81,9 @@ def _in_words(parameters: list[Any]) -> list[Any]:
             one.metavar = _kind(one.type_descriptor.annotation)
         if "--help" in one.opts:
             one.help = "show this message and exit"
+        # Text in brackets would be taken for markup, and left out.
+        if found := DEFAULT_IN_WORDS.search(one.help or ""):
+            one.help, one.show_default = one.help[: found.start()], found[1]
     return parameters
 
 

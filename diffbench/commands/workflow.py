@@ -1,21 +1,23 @@
 """Runs of the workflow by a command: Snakemake in a separate process, with short messages."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from diffbench.base.errors import UserError
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import VARIABLE
+from diffbench.commands.reporting.failures import FAILED, OURS
 
 SNAKEFILE = PACKAGE_ROOT / "Snakefile"
-PROGRESS = re.compile(r"\d+ of \d+ steps \(\d+%\) done")
-OURS = "diffbench: "
-"""The beginning of the line in which a stage reports a user's mistake."""
 NOTE = f"{OURS}note: "
+
+SNAKEMAKES = "Using workflow specific profile"
+"""The beginning of what Snakemake says before the workflow can keep it from saying more."""
 
 
 def require_workflow() -> None:
@@ -30,32 +32,48 @@ def require_workflow() -> None:
 def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None:
     """Make files through the workflow, with everything they need that is missing or out of date.
 
-    config: the benchmark's YAML. log: the file for Snakemake's whole output; progress goes to stderr.
-    Raises: UserError with the line of the stage that failed.
+    config: the benchmark's YAML. log: the file for all that the workflow says; what a user wants to see of it goes to
+    stderr too. Raises: UserError with the line of the stage that failed.
     """
     command = _command(config, targets, "--cores", cores)
-    reasons: list[str] = []
-    locked = False
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w") as file, _started(command) as process:
-        for line in process.stdout or ():
-            file.write(line)
-            if PROGRESS.search(line):
-                # In a terminal, each line of progress is written over the one before.
-                sys.stderr.write(f"\r{line.rstrip()}" if sys.stderr.isatty() else line)
-                sys.stderr.flush()
-            elif line.startswith(OURS) and not line.startswith(NOTE):
-                reasons.append(line.removeprefix(OURS).strip())
-            locked = locked or "Directory cannot be locked" in line
+        heard = _Heard(file)
+        try:
+            heard.listen(process)
+        except KeyboardInterrupt:
+            # The same signal ends the workflow, whose last words say how to go on.
+            heard.listen(process)
+            raise
         code = process.wait()
-    if sys.stderr.isatty():
-        sys.stderr.write("\n")
     if code == 0:
         return
-    if locked:
+    if heard.locked:
         raise UserError("another run is at work on this benchmark; wait for it or end it")
-    reason = reasons[-1] if reasons else "the workflow failed"
-    raise UserError(f"{reason} (the whole output: {log})")
+    raise UserError(f"{heard.reason} (the whole output: {log})")
+
+
+@dataclass
+class _Heard:
+    """What a run of the workflow said. file: where all of it is written. reason: why it failed, if it did."""
+
+    file: TextIO
+    reason: str = "the workflow failed"
+    locked: bool = False
+
+    def listen(self, process: subprocess.Popen[str]) -> None:
+        """Write all lines to the file, and those for a user to stderr, until the process says no more."""
+        for line in process.stdout or ():
+            self.file.write(line)
+            self.locked = self.locked or "Directory cannot be locked" in line
+            if line.startswith(OURS) and not line.startswith(NOTE):
+                # It is the command's own last line.
+                self.reason = line.removeprefix(OURS).strip()
+            elif not line.startswith(SNAKEMAKES):
+                sys.stderr.write(line)
+                sys.stderr.flush()
+            if line.startswith(FAILED):
+                self.reason = line.removeprefix(FAILED).strip()
 
 
 def take_for_made(config: Path, targets: Sequence[str]) -> None:

@@ -11,6 +11,9 @@ from diffbench.comparison.rows import row_named
 from diffbench.comparison.sources import Sourced, require_vouched
 from diffbench.comparison.verdicts import Verdict, paired
 
+MEASURED = "measure"
+"""The benchmark in the records of `diffbench measure`, which belong to none: their protocol's id says what they are."""
+
 
 def compared(
     records: Sequence[Mapping[str, Any]],
@@ -56,7 +59,10 @@ def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
 
 def _require_one_protocol(a: Mapping[str, Any], b: Mapping[str, Any], metric: str, varies: Iterable[str]) -> None:
     """Raise UserError naming a field in which two protocols differ, unless it is one that varies by design."""
-    one, other = ({"benchmark": item["benchmark"], **protocol_fields(item["protocol"], metric)} for item in (a, b))
+    one, other = (protocol_fields(item["protocol"], metric) for item in (a, b))
+    benchmarks = a["benchmark"], b["benchmark"]
+    if MEASURED not in benchmarks:
+        one, other = ({"benchmark": name, **held} for name, held in zip(benchmarks, (one, other), strict=True))
     fields = [*one, *(key for key in other if key not in one)]
     for field in varies:
         if field not in fields:

@@ -14,7 +14,7 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
 from diffbench.base.records import NAMING_KEYS, ROW_KEYS, SEEDS
-from diffbench.comparison.metrics import OF_A_MODEL, higher_is_better
+from diffbench.comparison.metrics import OF_A_MODEL, higher_is_better, nearest_metric
 from diffbench.comparison.sources import Sourced
 from diffbench.comparison.table_file import value_of
 
@@ -32,7 +32,7 @@ def row_named(
     measured = [item for item in records if item["metric"] == metric]
     if not measured:
         of = f" in {selector}" if whole else ""
-        raise UserError(f"no scores of '{metric}'{of}; {nearest(metric, {item['metric'] for item in records})}")
+        raise UserError(f"no scores of '{metric}'{of}; {nearest_metric(metric, {item['metric'] for item in records})}")
     # A set that is scored under two entries with the same protocol id has each score twice; the two are equal.
     alike = list({tuple(sorted(item.items(), key=itemgetter(0))): item for item in measured}.values())
     found = alike if whole else _selected(alike, selector, metric)
@@ -83,7 +83,7 @@ def _require_once(found: Sequence[Mapping[str, Any]], selector: str, metric: str
         files = [str(item.source) for item in items if isinstance(item, Sourced) and item.source]
         said = f"two scores of {metric} for '{selector}', train and sample seed {seeds}"
         if len(set(files)) > 1:
-            raise UserError(f"{said}: in {files[0]} and {files[1]}; name the files themselves, or measure with --label")
+            raise UserError(f"{said}: in {files[0]} and {files[1]}; name the files themselves, or measure with --name")
         raise UserError(f"{said}; remove one")
 
 

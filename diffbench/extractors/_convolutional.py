@@ -204,10 +204,12 @@ def load_classifier(path: Path | str) -> ConvolutionalClassifier:
             network = ConvolutionalClassifier(**json.loads((file.metadata() or {})["shape"]))
             network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file of classifier weights; run the fit stage") from None
+        raise UserError(
+            f"{path}: no such file of classifier weights; the stage fit writes one (diffbench fit)"
+        ) from None
     except (SafetensorError, KeyError, RuntimeError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: not a classifier's weights ({reason}); run the fit stage again") from None
+        raise UserError(f"{path}: not a classifier's weights ({reason}); diffbench fit writes them") from None
     return network.eval()
 
 

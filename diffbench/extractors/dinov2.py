@@ -7,6 +7,7 @@ Source: Oquab et al. 2023, "DINOv2: learning robust visual features without supe
 distance is Stein et al. 2023, "Exposing flaws of generative model evaluation metrics".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -18,11 +19,14 @@ from torch import Tensor
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.digests import sha256
-from diffbench.base.errors import UserError
+from diffbench.base.errors import DownloadError, UserError
 from diffbench.extractors._contract import Extract
 from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 SHORT = {"small": "s", "base": "b", "large": "l", "giant": "g"}
+
+WIDTHS = {"small": 384, "base": 768, "large": 1024, "giant": 1536}
+"""The dimensions of the class token of each size."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Dinov2:
             network = FeatureExtractorDinoV2(f"dinov2-vit-{SHORT[self.size]}-14", list(self.features)).to(device)
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
+            raise DownloadError(
                 f"DINOv2 cannot be loaded ({reason}); on a machine with a network, run "
                 f"torch.hub.load('facebookresearch/dinov2', '{self._hub_name()}') and copy its folder "
                 f"to {torch.hub.get_dir()}"
@@ -68,14 +72,27 @@ class Dinov2:
     def weights_sha256(self, weights: Path | None = None) -> str:
         """Return the hash of the file of weights in torch's hub folder. Raises: UserError if there is none yet."""
         self._refuse(weights)
-        file = Path(torch.hub.get_dir()) / "checkpoints" / f"{self._hub_name()}_pretrain.pth"
+        file = self._hub_file()
         if not file.is_file():
             raise UserError(f"{file}: no such file; extractor 'dinov2' puts it there at its first use")
         return sha256(file)
+
+    def widths(self) -> Mapping[str, int]:
+        """Return how many dimensions its features have."""
+        return {"dinov2": WIDTHS[self.size]}
+
+    def absent(self) -> Path | None:
+        """Return the file of weights in torch's hub folder, if it is not there yet."""
+        return None if (file := self._hub_file()).is_file() else file
+
+    def _hub_file(self) -> Path:
+        return Path(torch.hub.get_dir()) / "checkpoints" / f"{self._hub_name()}_pretrain.pth"
 
     def _hub_name(self) -> str:
         return f"dinov2_vit{SHORT[self.size]}14"
 
     def _refuse(self, weights: Path | None) -> None:
         if weights is not None:
-            raise UserError(f"extractor 'dinov2' takes its weights from torch's hub folder; leave out {weights}")
+            raise UserError(
+                f"extractor 'dinov2' takes its weights from torch's hub folder; leave out --weights {weights}"
+            )

@@ -14,6 +14,7 @@ Source: Szegedy et al. 2016; Dhariwal and Nichol 2021, section 2.2 and their eva
 
 import io
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -28,12 +29,15 @@ from torch.nn import functional
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.digests import sha256
-from diffbench.base.errors import UserError
+from diffbench.base.errors import DownloadError, UserError
 from diffbench.extractors._contract import Extract, Images
 from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """sha256 of torch-fidelity's file. The name of the file has the first eight digits; others who pin it give all."""
+
+GIVEN = "give their file by --weights (in a benchmark, by 'path' of extractor 'inception')"
+"""How the weights are given, for messages."""
 
 SIDE = 299
 """The width in pixels of what the network sees."""
@@ -86,13 +90,27 @@ class Inception:
         """Return the hash of the file of weights that `network` would read."""
         return sha256(self._file(weights))
 
+    def widths(self) -> Mapping[str, int]:
+        """Return how many dimensions its features have."""
+        return {"pool": 2048, "spatial": 17 * 17 * SPATIAL_CHANNELS, "logits": 1008}
+
+    def absent(self) -> Path | None:
+        """Return torch-fidelity's file in torch's hub folder, if it is needed and not there yet."""
+        return None if self.path is not None or (file := _hub_file()).is_file() else file
+
     def _file(self, weights: Path | None) -> Path:
         chosen = weights or self.path
         if chosen is None:
             return _downloaded()
         if not Path(chosen).is_file():
-            raise UserError(f"{chosen}: no such file of Inception weights; set 'path' of extractor 'inception'")
+            raise UserError(f"{chosen}: no such file of Inception weights; {GIVEN}")
         return Path(chosen)
+
+
+def _hub_file() -> Path:
+    """Return the file in torch's hub folder in which torch-fidelity keeps its weights."""
+    # torch-fidelity has the name in its URL, but takes seconds to import.
+    return Path(torch.hub.get_dir()) / "checkpoints" / f"weights-inception-2015-12-05-{PUBLISHED[:8]}.pth"
 
 
 def _downloaded() -> Path:
@@ -102,7 +120,7 @@ def _downloaded() -> Path:
     """
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
-    target = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
+    target = _hub_file()
     if not target.is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -110,14 +128,14 @@ def _downloaded() -> Path:
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(target), hash_prefix=PUBLISHED, progress=False)
         except (OSError, RuntimeError, HTTPException) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
-                f"Inception weights cannot be downloaded ({reason}); fetch {target.name} elsewhere and set "
-                "'path' of extractor 'inception'"
+            raise DownloadError(
+                f"Inception weights cannot be downloaded ({reason}); fetch {URL_INCEPTION_V3} where there is a network "
+                f"and {GIVEN}, or copy it to {target.parent}"
             ) from error
     if (found := sha256(target)) != PUBLISHED:
         raise UserError(
             f"{target}: not the published Inception weights (sha256 {found[:8]}..., not {PUBLISHED[:8]}...); remove it "
-            "to download it again, or set 'path' of extractor 'inception' to use other weights"
+            f"to download it again, or, to use other weights, {GIVEN}"
         )
     return target
 
@@ -134,9 +152,7 @@ def _network(file: Path) -> nn.Module:
         network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=copy)
     except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, AttributeError, EOFError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"{file}: not torch-fidelity's Inception weights ({reason[:120]}); set 'path' to them"
-        ) from error
+        raise UserError(f"{file}: not torch-fidelity's Inception weights ({reason[:120]}); {GIVEN}") from error
     return network.eval()
 
 

@@ -1,6 +1,6 @@
 """The stage extract: an extractor's features of sets of images, one file for each set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,15 @@ from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.features_facts import FeaturesFacts, ImagesFacts
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.stages._command import add_device, run_stage, stage_parser
-from diffbench.stages._image_file import CHUNK, PixelHash, chunks, labels_of, moments_digests, stored_statistics
+from diffbench.stages._image_file import (
+    CHUNK,
+    PixelHash,
+    chunks,
+    image_set,
+    labels_of,
+    moments_digests,
+    stored_statistics,
+)
 from diffbench.stages._run_record import run_record
 
 FAR = 25.0
@@ -54,9 +62,9 @@ def extract(
     extractor = job.extractor.configured()
     network = extractor.network(weights, chosen)
     weights_sha256, size = extractor.weights_sha256(weights), full_size(images)
-    with progress(1, f"extract {job.extractor.name}", unit="set") as bar:
+    with progress(image_set(images).num_images, f"extract {job.extractor.name}, {images.name}", unit="image") as bar:
         stored = stored_statistics(images) if extractor.stored_statistics else {}
-        found = write_features(network, images, out, stored, size)
+        found = write_features(network, images, out, stored, size, piece=extractor.micro_batch, done=bar.update)
         facts = FeaturesFacts(
             weights_sha256=weights_sha256,
             resize=extractor.resize,
@@ -66,7 +74,6 @@ def extract(
             enlarged_to=size,
         )
         write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
-        bar.update()
     if record is not None:
         record |= {"num_images": found.num_images, "device": chosen.type}
 
@@ -96,17 +103,22 @@ def write_features(
     out: Path,
     stored: dict[str, np.ndarray],
     size: tuple[int, int] | None = None,
+    *,
+    piece: int | None = None,
+    done: Callable[[int], object] = lambda count: None,
 ) -> Read:
     """Write the features of a file's images, its labels and stored statistics, and return what is known of the images.
 
     size: height and width to which the images are first enlarged. Memory does not grow with the number of images:
     features first go to temporary files, because an `.npz` is written array by array.
+    piece: the number of images that the network takes at once, if it says so. done: called with the number of images
+    after each piece.
     Raises: UserError if the folder of `out` cannot be written.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-            found, widths = _waiting_features(network, source, Path(folder), size)
+            found, widths = _waiting_features(network, source, Path(folder), size, piece, done)
             with writing_npz(out) as writer:
                 for name, width in widths.items():
                     values = np.memmap(Path(folder, name), np.float32, "r", shape=(found.num_images, width))
@@ -128,7 +140,12 @@ def write_features(
 
 
 def _waiting_features(
-    network: Extract, source: Path, folder: Path, size: tuple[int, int] | None
+    network: Extract,
+    source: Path,
+    folder: Path,
+    size: tuple[int, int] | None,
+    piece: int | None,
+    done: Callable[[int], object],
 ) -> tuple[Read, dict[str, int]]:
     """Write each feature to a file of its name. Return what is known of the images, and the features' widths."""
     widths: dict[str, int] = {}
@@ -140,11 +157,15 @@ def _waiting_features(
             pixels.add(batch)
             if size and isinstance(batch, np.ndarray):
                 batch = enlarged(batch, *size)
-            for name, values in network(batch).items():
-                if name not in waiting:
-                    waiting[name] = files.enter_context(open(folder / name, "wb"))
-                    widths[name] = values.shape[1]
-                waiting[name].write(np.ascontiguousarray(values, np.float32).data)
+            # Pieces of one micro-batch each are what the network would make of the batch itself.
+            for start in range(0, len(batch), piece or len(batch)):
+                part = batch[start : start + (piece or len(batch))]
+                for name, values in network(part).items():
+                    if name not in waiting:
+                        waiting[name] = files.enter_context(open(folder / name, "wb"))
+                        widths[name] = values.shape[1]
+                    waiting[name].write(np.ascontiguousarray(values, np.float32).data)
+                done(len(part))
     return Read(count, pixels.hexdigest()), widths
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from diffbench.base.digests import spec_digest
 from diffbench.benchmark.graph import Artifact
-from diffbench.benchmark.outdated import Held, change_of, of_changed_code, outdated, said
+from diffbench.benchmark.outdated import Held, change_of, of_changed_code, outdated, rows_without_place, said
 
 TRAIN = {"code": "1", "training": {"steps": 2, "rate": 0.1}, "upstream": {"data": "d"}}
 
@@ -78,17 +78,48 @@ def test_artifacts_that_are_here_and_outdated_are_found(tmp_path, chain):
 def test_a_run_says_how_many_of_which_stage_and_why(chain):
     assert said([]) == ""
     assert said(of_changed_code(chain)).splitlines()[1:] == [
-        "     1 train: the code of stage train changed",
-        "     1 sample: because what it is made from is",
-        "     1 extract: because what it is made from is",
+        "     1 train (w): the code of stage train changed",
+        "     1 sample (1): because what it is made from is",
+        "     1 extract (1): because what it is made from is",
         "  if only code changed, `diffbench adopt` keeps results that come out with the same bytes",
     ]
-    new = [held(f"results/models/{n}", TRAIN, training={"steps": n, "rate": 0.1}) for n in (3, 4, 4, 5, 6, 6, 6)]
-    first, *lines = said(new).splitlines()
-    assert first.startswith("diffbench: note: 7 artifacts are out of date")
-    assert lines == [
-        "     3 train: settings: training.steps 6 -> 2",
-        "     2 train: settings: training.steps 4 -> 2",
-        "     1 train: settings: training.steps 3 -> 2",
-        "     1 train: for other reasons of this kind",
+    steps = {"ddpm": 6, "iddpm": 6, "adm": 6, "vlb": 4, "low": 4, "high": 3, "noisy": 5}
+    new = [
+        held(f"results/models/{name}/train{seed}/weights.safetensors", TRAIN, training={"steps": n, "rate": 0.1})
+        for name, n in steps.items()
+        for seed in (0, 1)
     ]
+    first, *lines = said(new).splitlines()
+    assert first.startswith("diffbench: note: 14 artifacts are out of date")
+    assert lines == [
+        "     6 train (ddpm, iddpm, adm): settings: training.steps 6 -> 2",
+        "     4 train (vlb, low): settings: training.steps 4 -> 2",
+        "     2 train (high): settings: training.steps 3 -> 2",
+        "     2 train (noisy): for other reasons of this kind",
+    ]
+
+
+def test_a_table_that_is_replaced_says_which_rows_it_loses(tmp_path):
+    """The rows are those that the table's own record names, and each is named once, whatever measured it."""
+    given = [
+        "results/scores/digits/real.json",
+        *(f"results/scores/{protocol}/ddpm/train0/ddim/sample0/100.json" for protocol in ("digits", "labelled")),
+        "results/scores/digits/ddpm/train2/ancestral/sample1/10.json",
+        "results/scores/digits/adm_g@0.5/train0/ancestral/sample0/25.json",
+        "results/scores/pairs/up/train0/ddim/sample0/10.psnr.json",
+        "results/scores/bound/vlb/train0.json",
+    ]
+    spec = {"table": {"name": "table2"}, "upstream": {"scores": ["a"]}}
+    table = Artifact("results/table2.csv", spec_digest(spec), spec)
+    assert rows_without_place(tmp_path, table, []) == [], "no table yet"
+    (tmp_path / "results").mkdir()
+    (tmp_path / table.record).write_text(json.dumps({"spec": spec, "facts": {"given": {"scores": given}}}))
+    assert rows_without_place(tmp_path, table, given) == []
+    lost = rows_without_place(tmp_path, table, [given[0], given[-2]])
+    assert lost == ["ddpm/ddim/100", "ddpm/ancestral/10/train_seed=2/sample_seed=1", "adm_g@0.5/ancestral/25", "vlb"]
+    *_, rows, keep = said([held(table.path, spec, upstream={"scores": ["b"]})], lost).splitlines()
+    assert rows == f"     4 rows will no longer be in the table: {', '.join(lost)}"
+    assert keep.startswith("  finished tables will be replaced: to keep them")
+    assert said([], lost) == ""
+    many = [f"ddpm/ddim/{steps}" for steps in range(1000)]
+    assert "ddpm/ddim/23, and 976 more" in said([held(table.path, spec, upstream={})], many)

@@ -3,13 +3,14 @@
 import errno
 import fcntl
 import os
+import shutil
 import threading
 import time
 from contextlib import ExitStack
 
 import pytest
 
-from diffbench.benchmark.tree import forget_dead_runs, reasons_of_failure, unlink_records, write_protected
+from diffbench.benchmark.tree import forget_dead_runs, full_disk, unlink_records, write_protected
 
 
 @pytest.fixture
@@ -97,14 +98,7 @@ def test_a_write_protected_table_is_told_apart(tmp_path, monkeypatch):
     assert "dvc config cache.type" in (write_protected(table) or "")
 
 
-def test_the_reasons_are_those_of_this_run_in_the_tables_tree_and_comparisons(tmp_path):
-    for name, text in {
-        "results/logs/train/a.log": "diffbench: no data\nmore",
-        "results/compared/n60/logs/sample/b.log": "warning\ndiffbench: no weights",
-        "results/logs/train/old.log": "diffbench: of another run",
-        "results/compared/x/tabulate.log": "diffbench: not looked at",
-    }.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    os.utime(tmp_path / "results/logs/train/old.log", (0, 0))
-    assert list(reasons_of_failure(tmp_path, since=time.time())) == ["no weights", "no data"]
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    assert full_disk(tmp_path) is None
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(2**40, 2**40 - 4096, 4096))
+    assert "the disk is full" in (full_disk(tmp_path) or "")

@@ -258,7 +258,7 @@ def test_a_folder_of_measured_sets_is_compared_by_labels(tmp_path):
     with pytest.raises(UserError) as caught:
         compare(tmp_path, "samples", "samples", metrics=["fid"])
     said = str(caught.value)
-    assert "runA/samples.classifier.json and" in said and "runB/samples.classifier.json" in said and "--label" in said
+    assert "runA/samples.classifier.json and" in said and "runB/samples.classifier.json" in said and "--name" in said
     measured(tmp_path / "runA/samples.classifier.json", "cfg=1.5@2.npz", 3)
     assert "cfg=1.5@2.npz is better than samples" in compare(tmp_path, "cfg=1.5@2.npz", "samples", metrics=["fid"])
     (tmp_path / "cut.json").write_text('{"records": [')
@@ -440,3 +440,12 @@ def test_a_guidance_scale_may_be_written_without_its_point(results):
     assert text.startswith("fid (lower is better): adm_g@1/ancestral/25 is better than adm_g@2/ancestral/25")
     with pytest.raises(UserError, match="there is adm_g/ancestral/25, but not with these keys"):
         compare(results, "adm_g@3/ancestral/25", "adm_g@2/ancestral/25", metrics=["fid"])
+
+
+def test_a_metric_may_be_written_as_papers_do_and_several_with_commas(results):
+    done = asked("iddpm/ancestral/25", "ddpm/ancestral/25", "--metric", "FID", "--results", results)
+    assert done.returncode == 0 and done.stdout.startswith("fid (lower is better): iddpm/ancestral/25 is ")
+    done = asked("iddpm/ancestral/25", "ddpm/ancestral/25", "--metric", "Fid,fid", "--results", results)
+    assert done.returncode == 0 and done.stdout.count("is better)") == 1
+    done = asked("iddpm/ancestral/25", "ddpm/ancestral/25", "--metric", "IS", "--results", results)
+    assert done.returncode == 2 and "no metric 'IS'; did you mean 'inception_score'?" in done.stderr

@@ -52,6 +52,7 @@ def test_an_option_shows_its_kind_in_words_and_a_flag_none(helped, name):
 
 def test_kinds_are_files_folders_numbers_and_names(helped):
     text = helped("measure")
+    assert "[default: (its own or a download)]" in " ".join(text.replace("│", " ").split())
     for option, kind in {"weights": "FILE", "cache": "FOLDER", "threads": "NUMBER", "protocol": "NAME"}.items():
         assert re.search(rf"--{option} +{kind}\b", text), option
     assert "[default: (one for each processor)]" in " ".join(text.replace("│", " ").split())

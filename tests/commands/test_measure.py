@@ -310,8 +310,8 @@ def test_metrics_may_be_left_out_and_set_and_the_id_says_so(digits, monkeypatch,
         (("--set", "subset_size=50"), "write METRIC.KEY=VALUE"),
         (("--set", "kid.subsets"), "write METRIC.KEY=VALUE"),
         (("--set", "kid.subsets=2", "--set", "kid.subsets=3"), "is given twice"),
-        (("--label", "a/b"), "--label 'a/b': must be a word"),
-        (("--label", ""), "must be a word"),
+        (("--name", "a/b"), "--name 'a/b': must be a word"),
+        (("--name", ""), "must be a word"),
     ],
 )
 def test_options_that_mean_nothing_are_one_line(digits, monkeypatch, capsys, no_extraction, options, said):
@@ -324,9 +324,9 @@ def test_options_that_mean_nothing_are_one_line(digits, monkeypatch, capsys, no_
 def test_a_label_stands_in_the_place_of_a_models_name(digits, monkeypatch, capsys):
     monkeypatch.chdir(digits)
     given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid", "--threads", 1)
-    run(monkeypatch, capsys, "measure", "samples.npz", *given, "--label", "first", "--out", "a.json")
+    run(monkeypatch, capsys, "measure", "samples.npz", *given, "--name", "first", "--out", "a.json")
     save_npz("other.npz", {"arr_0": read_member("reference.npz", "arr_0")[:90]})
-    run(monkeypatch, capsys, "measure", "other.npz", *given, "--label", "second", "--out", "b.json")
+    run(monkeypatch, capsys, "measure", "other.npz", *given, "--name", "second", "--out", "b.json")
     assert "first is worse than second" in run(monkeypatch, capsys, "compare", "first", "second", "--results", ".")
     assert "a.json is worse than b.json" in run(monkeypatch, capsys, "compare", "a.json", "b.json")
 
@@ -628,3 +628,238 @@ def test_a_disk_that_fills_up_during_the_work_names_the_file_and_the_option(digi
     given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier")
     said = run(monkeypatch, capsys, *given, expect=2)
     assert ".cache/features/" in said and "(No space left on device)" in said and "by --cache" in said
+
+
+# -- a classifier that a benchmark trained, and a benchmark's own protocol
+
+PHOTOS = """
+benchmark: photos
+dataset: {name: folder, path: photos}
+models:
+  ddpm: {network: {channels: 8, channel_multipliers: [1, 2], residual_blocks: 1, attention_resolutions: [4], heads: 2, norm_groups: 4}, timesteps: 20, training: {steps: 2, batch_size: 16}}
+samplers: {ancestral: {}, ddim: {}}
+bound: {timesteps: 2, num_images: 8}
+extractors: {strokes: {name: classifier, width: 8, dimensions: 8, steps: 20, batch: 16}}
+protocols:
+  own: {extractor: strokes, metrics: [fid, kid, inception_score, precision, recall, classified], settings: {kid: {subsets: 3, subset_size: 10}}}
+runs: [{models: [ddpm], samplers: [ancestral], steps: [2], num_images: 30, protocols: [own]}]
+execution: {threads: 1}
+"""  # noqa: E501
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A benchmark of class folders, whose tree lies beside it, with samples as the workflow makes them and scores them."""
+    from diffbench.base.records import Row
+    from diffbench.benchmark import jobs, paths
+    from diffbench.benchmark.load import load_benchmark
+    from diffbench.stages.extract import extract
+    from diffbench.stages.fit import fit
+    from diffbench.stages.score import score_features
+
+    draws = np.random.default_rng(0)
+    for split, n in (("train", 40), ("test", 20)):
+        for name in ("a", "b"):
+            low, high = (0, 150) if name == "a" else (100, 256)
+            images = draws.integers(low, high, (n, 8, 8, 1), dtype=np.uint8)
+            write_pictures(tmp_path / "photos" / split / name, images)
+    (tmp_path / "photos.yaml").write_text(PHOTOS)
+    monkeypatch.chdir(tmp_path)
+    for module in ("ruler", "image_sets"):
+        monkeypatch.setattr(f"diffbench.commands.measure.{module}.home_of", lambda name: tmp_path / "runs" / name)
+    home = tmp_path / "runs/photos"
+    benchmark = load_benchmark("photos.yaml")
+    at = {name: home / paths.data(name) for name in ("train", "test")}
+    prepare(jobs.prepare_job(benchmark), out_train=at["train"], out_test=at["test"], path=tmp_path / "photos")
+    weights = home / paths.extractor("strokes")
+    fit(jobs.fit_job(benchmark, "strokes"), at["train"], at["test"], weights)
+    samples = home / paths.samples("results", "ddpm/train0/ancestral/sample0", 2)
+    samples.parent.mkdir(parents=True)
+    save_npz(samples, {"arr_0": draws.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8)})
+    write_provenance(samples, spec={"sampling": {"rounding": "truncate"}})
+    features = [home / paths.features("results", "strokes", "ddpm", 2), home / paths.real_features("strokes", "train")]
+    job = jobs.extract_job(benchmark, "strokes")
+    for images, out in zip((samples, at["train"]), features, strict=True):
+        extract(job, images, out, weights=weights, device="cpu")
+    row = Row("photos", "ddpm", "ancestral", 2, train_seed=0, sample_seed=0)
+    score_features(jobs.score_job(benchmark, "own", row), *features, home / "results/scores/own/ddpm/2.json")
+    return home
+
+
+def numbers_of(path):
+    return {
+        item["metric"]: tuple(item[key] for key in ("protocol", "value", "low", "high"))
+        for item in read_records([path])
+    }
+
+
+def test_a_benchmarks_own_protocol_gives_its_scores_and_ids(photos, monkeypatch, capsys):
+    samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
+    given = ("measure", samples, "--protocol", "photos.yaml:own", "--threads", 1, "--device", "cpu", "--out", "a.json")
+    said = run(monkeypatch, capsys, *given)
+    expected = numbers_of(photos / "results/scores/own/ddpm/2.json")
+    assert numbers_of("a.json") == expected and f"split train of photos ({photos}/results/data/train.npz)" in said
+    assert all("extractor=strokes@" in identity for identity, *_ in expected.values())
+    # Without the tree's data, the pictures themselves are prepared, which gives the same id.
+    for path in (photos / "results/data").iterdir():
+        path.unlink()
+    run(monkeypatch, capsys, *given)
+    assert numbers_of("a.json") == expected
+    # A row of the tree and the measured file are comparable, and equal.
+    told = run(monkeypatch, capsys, "compare", "ddpm", "a.json", "--results", photos / "results", "--metric", "FID,kid")
+    assert told.count("is not resolved") == 2
+    run(monkeypatch, capsys, *given[:-1], "b.json", "--split", "test")
+    said = run(monkeypatch, capsys, "compare", "a.json", "b.json", expect=2)
+    assert "not comparable: reference (train:80@" in said
+    # Python has the same.
+    import diffbench
+
+    found = diffbench.measure(samples, protocol="photos.yaml:own", metrics=["FID"], device="cpu")
+    assert [(item["metric"], item["value"]) for item in found] == [("fid", expected["fid"][1])]
+
+
+def test_a_trained_classifier_is_an_extractor(photos, monkeypatch, capsys):
+    samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
+    weights = photos / "results/extractors/strokes.safetensors"
+    given = ("--threads", 1, "--device", "cpu", "--set", "KID.subsets=3", "--set", "kid.subset_size=10")
+    named = ("--reference", "folder:photos", "--extractor", weights, "--out", "a.json")
+    run(monkeypatch, capsys, "measure", samples, *named, *given)
+    assert numbers_of("a.json") == numbers_of(photos / "results/scores/own/ddpm/2.json")
+    # A copy without its record, and pictures against pictures.
+    shutil.copy(weights, "strokes.safetensors")
+    named = ("--reference", "photos/test", "--extractor", "strokes.safetensors", "--out", "b.json")
+    said = run(monkeypatch, capsys, "measure", "photos/train/a", *named, *given)
+    assert "extractor=strokes@" in said and "reference=file:40@" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--extractor", "none.safetensors"), "none.safetensors: no such file; the run of a benchmark whose protocol"),
+        (("--extractor", "samples.npz"), "not a classifier that a benchmark trained"),
+        (("--extractor", "samples.npz", "--weights", "w.pth"), "--extractor brings its own; give one"),
+        (
+            ("--extractor", "none.safetensors", "--protocol", "adm"),
+            "is for its own extractor, inception; with --extractor",
+        ),
+        (("--protocol", "none.yaml:own"), "none.yaml: cannot be read"),
+        (("--protocol", "photos.yaml"), "write photos.yaml:NAME with the name of one of its protocols"),
+        (("--protocol", "photos.yaml:onw"), "no such protocol in photos.yaml; did you mean 'own'? allowed: own"),
+        (
+            ("--protocol", "photos.yaml:own"),
+            "results/extractors/strokes.safetensors: missing, the weights of extractor 'strokes'; make them by: snakemake "
+            "--cores all results/extractors/strokes.safetensors --configfile photos.yaml",
+        ),
+        (("--protocol", "photos.yaml:own", "--extractor", "x.safetensors"), "has an extractor of its own; leave"),
+        (
+            ("--protocol", "classifier", "--weights", "samples.npz"),
+            "leave out --weights samples.npz, or give a classifier",
+        ),
+        (("--protocol", "adm", "--weights", "none.pth"), "--weights none.pth: no such file"),
+        (("--protocol", "classifier", "--append"), "--append: adds a row to the file of --csv"),
+        (("--protocol", "classifier", "--label", "x"), "--label is now called --name"),
+        (("--protocol", "classifier", "--metrics", "IS"), "no metric 'IS'; did you mean 'inception_score'?"),
+    ],
+)
+def test_rulers_that_do_not_exist_are_one_line(digits, monkeypatch, capsys, no_extraction, options, said):
+    monkeypatch.chdir(digits)
+    (digits / "photos.yaml").write_text(PHOTOS)
+    line = run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "reference.npz", *options, expect=2)
+    assert said in line and line.count("\n") == 1
+
+
+def test_without_a_reference_the_message_says_what_may_be_one(digits, monkeypatch, capsys, no_extraction):
+    monkeypatch.chdir(digits)
+    line = run(monkeypatch, capsys, "measure", "samples.npz", "--protocol", "classifier", expect=2)
+    assert "--reference: say what the samples are compared with" in line and line.count("\n") == 1
+
+
+def test_an_extractor_of_other_settings_than_the_benchmarks_is_not_taken(photos, monkeypatch, capsys):
+    Path("photos.yaml").write_text(PHOTOS.replace("steps: 20, batch: 16}}", "steps: 30, batch: 16}}"))
+    samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
+    line = run(monkeypatch, capsys, "measure", samples, "--protocol", "photos.yaml:own", expect=2)
+    assert "was trained with other settings than photos.yaml has; make it again by: snakemake" in line
+
+
+def test_images_of_another_shape_than_the_classifiers_are_named(photos, monkeypatch, capsys):
+    np.savez("large.npz", arr_0=np.zeros((30, 9, 9, 1), np.uint8))
+    given = ("--protocol", "photos.yaml:own", "--device", "cpu", "--threads", 1)
+    said = run(monkeypatch, capsys, "measure", "large.npz", *given, expect=2).splitlines()[-1]
+    assert "large.npz: images of shape (9, 9, 1), but the classifier was trained on (8, 8, 1)" in said
+    np.savez("colour.npz", arr_0=np.zeros((30, 8, 8, 3), np.uint8))
+    said = run(monkeypatch, capsys, "measure", "colour.npz", *given, expect=2).splitlines()[-1]
+    assert "images of 3 channels, and the protocol's extractor takes 1; give a folder of pictures" in said
+
+
+def test_without_a_network_the_message_says_what_works(digits, monkeypatch, capsys):
+    import torch
+
+    def offline(*arguments, **options):
+        raise OSError("Name or service not known")
+
+    monkeypatch.chdir(digits)
+    monkeypatch.setenv("TORCH_HOME", str(digits / "torch"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    said = run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "reference.npz", expect=2).splitlines()[-1]
+    for word in ("weights-inception-2015-12-05-6726825d.pth", "--weights", "--extractor FILE", "--protocol classifier"):
+        assert word in said
+    # What the message names works.
+    assert "fid" in run(monkeypatch, capsys, "measure", "samples.npz", "--reference", "reference.npz", "--protocol",
+                        "classifier", "--threads", 1)  # fmt: skip
+
+
+# -- a file of rows
+
+
+def test_checkpoints_in_a_loop_fill_one_file(digits, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    images = np.array(read_member("samples.npz", "arr_0"))
+    given = ("--reference", "reference.npz", "--protocol", "classifier", "--metrics", "fid,kid", "--threads", 1)
+    rows = ("--csv", "all.csv", "--append")
+    for number in range(3):
+        (digits / f"step{number}").mkdir()
+        save_npz(digits / f"step{number}/samples.npz", {"arr_0": images // (number + 1)})
+        said = run(
+            monkeypatch, capsys, "measure", f"step{number}/samples.npz", *given, *rows, "--name", f"step{number}"
+        )
+        assert said.endswith(f"and as row {number + 1} of all.csv\n")
+    content = Path("all.csv").read_text()
+    table = list(csv.DictReader(content.splitlines()))
+    assert [row["model"] for row in table] == ["step0", "step1", "step2"] and content.count("model") == 1
+    for number, row in enumerate(table):
+        scores = numbers_of(f"step{number}/samples.npz.classifier.json")
+        assert tuple(float(row[f"kid{end}"]) for end in ("", "_low", "_high")) == scores["kid"][1:]
+        assert row["protocol"] == scores["fid"][0] and row["num_images"] == "90"
+    # The file is a table for `compare`, and a loop that runs again adds nothing.
+    assert "step2 is worse than step0" in run(monkeypatch, capsys, "compare", "step2", "step0", "--results", "all.csv")
+    said = run(monkeypatch, capsys, "measure", "step1/samples.npz", *given, *rows, "--name", "step1")
+    assert said.endswith("and not again to all.csv, which has this row\n") and Path("all.csv").read_text() == content
+    for options, word in (
+        (
+            ("step1/samples.npz", *rows, "--name", "step0"),
+            "has a row 'step0' with other scores; give these another --name",
+        ),
+        (("step1/samples.npz", "--csv", "all.csv"), "all.csv: exists; add a row to it by --append"),
+        (
+            ("step1/samples.npz", *rows, "--metrics", "recall"),
+            "its rows have the metrics fid,kid; give these by --metrics",
+        ),
+        (("few.npz", *rows), "its rows have another protocol, n (90, and 80 here); write these scores to another file"),
+    ):
+        save_npz(digits / "few.npz", {"arr_0": images[:80]})
+        said = run(monkeypatch, capsys, "measure", options[0], *given, *options[1:], expect=2).splitlines()[-1]
+        assert word in said and Path("all.csv").read_text() == content
+    # The line of an editor that leaves out the last line break is not glued to the next.
+    Path("all.csv").write_text(content.rstrip("\n"))
+    run(monkeypatch, capsys, "measure", "step1/samples.npz", *given, *rows, "--name", "again")
+    assert Path("all.csv").read_text().startswith(content) and len(Path("all.csv").read_text().splitlines()) == 5
+
+
+def test_a_file_that_measure_did_not_write_is_not_added_to(digits, monkeypatch, capsys, no_extraction):
+    monkeypatch.chdir(digits)
+    given = ("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "classifier", "--append", "--csv")
+    for name, content in (("mine.csv", b"name,fid\na,1\n"), ("bytes.csv", b"\xff\xfe\x00"), ("blank.csv", b"\n\n")):
+        (digits / name).write_bytes(content)
+        line = run(monkeypatch, capsys, *given, name, expect=2)
+        assert f"--csv {name}: " in line and "to another file by --csv" in line and line.count("\n") == 1
+        assert (digits / name).read_bytes() == content

@@ -40,7 +40,7 @@ def test_a_failed_download_and_missing_weights_name_the_way_out(tmp_path, monkey
         Dinov2().network()
     with pytest.raises(UserError, match="dinov2_vits14_pretrain.pth: no such file"):
         Dinov2(size="small").weights_sha256()
-    with pytest.raises(UserError, match="leave out w.pth"):
+    with pytest.raises(UserError, match="leave out --weights w.pth"):
         Dinov2().network(tmp_path.joinpath("w.pth").relative_to(tmp_path))
     weights = tmp_path / "hub" / "checkpoints" / "dinov2_vitl14_pretrain.pth"
     weights.parent.mkdir(parents=True)

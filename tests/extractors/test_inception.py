@@ -32,7 +32,7 @@ def test_the_hash_is_the_files(inception_weights):
 
 
 def test_missing_or_foreign_weights_are_one_line(tmp_path):
-    with pytest.raises(UserError, match="no such file of Inception weights; set 'path'"):
+    with pytest.raises(UserError, match="no such file of Inception weights; give their file by --weights"):
         Inception(path=str(tmp_path / "none.pth")).network()
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
     (tmp_path / "text.pth").write_text("hello")
@@ -47,7 +47,9 @@ def test_a_failed_download_names_the_way_out(tmp_path, monkeypatch):
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(UserError, match=r"cannot be downloaded \(Name or service not known\); .* set 'path'[^\n]*$"):
+    with pytest.raises(
+        UserError, match=r"cannot be downloaded \(Name or service not known\); .* by --weights [^\n]*'path'[^\n]*$"
+    ):
         Inception().network()
 
 

@@ -225,7 +225,7 @@ def test_a_second_file_is_one_line_of_argparse(data, tmp_path, capsys):
 def test_missing_weights(data, tmp_path, failing):
     spec = json.dumps({"extractor": {"name": "classifier"}, "threads": 1})
     call = ["--spec", spec, "--images", data / "test.npz", "--out", tmp_path / "f.npz", "--device", "cpu"]
-    assert "needs the weights that the fit stage writes" in failing(main, call)
+    assert "needs --weights, a file that the stage fit writes" in failing(main, call)
     assert "no.safetensors: no such file" in failing(main, [*call, "--weights", tmp_path / "no.safetensors"])
     (tmp_path / "w.safetensors").write_bytes(b"not weights")
     assert "w.safetensors" in failing(main, [*call, "--weights", tmp_path / "w.safetensors"])

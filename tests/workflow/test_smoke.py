@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from diffbench.base.provenance import write_provenance
+from diffbench.benchmark.foreign import snakemake_specs
+
 CONFIG = "workflow/config/digits.yaml"
 CURVES = {"rate_distortion_figure": 1, "progressive_figure": 2, "rate_distortion_table": 1}
 
@@ -81,6 +84,43 @@ def test_one_run_makes_everything_and_a_second_nothing(finished):
 
 
 # -- what a change runs again
+
+
+def records_of(tree) -> None:
+    """Write the records of a tree of empty files, as far as the check at a run's start reads them.
+
+    One job prepares both splits, so that Snakemake's parameter is not the spec of either; they are left out.
+    """
+    given = [str(path.relative_to(tree.root)) for path in sorted(tree.root.glob("results/scores/**/*.json"))]
+    given = [path for path in given if not path.endswith(".json.json")]
+    for record in tree.root.glob("results/**/*.json"):
+        path = str(record.relative_to(tree.root)).removesuffix(".json")
+        made = (tree.root / path).is_file() and not path.startswith("results/data/")
+        if made and (specs := snakemake_specs(tree.root, path)):
+            facts = {"given": {"scores": given}} if path == "results/table2.csv" else {}
+            write_provenance(tree.root / path, spec=specs[0], facts=facts)
+
+
+def test_a_changed_benchmark_names_what_of_a_finished_tree_it_replaces_before_it_does(recorded, tmp_path):
+    tree = recorded.copy(tmp_path / "diffbench")
+    records_of(tree)
+    assert "out of date" not in tree.snakemake("-n", "table2").stderr
+
+    def other(config):
+        config["models"]["ddpm"]["training"]["steps"] = 5
+        config["runs"][0]["steps"] = [3]
+
+    tree.configure(other)
+    said = tree.snakemake("-n", "table2").stderr.splitlines()
+    start = next(number for number, line in enumerate(said) if "artifacts are out of date" in line)
+    (trained,) = (line for line in said[start:] if " train (" in line)
+    models = trained.partition("(")[2].partition(")")[0].split(", ")
+    assert {"ddpm", "iddpm", "adm"} <= set(models) and "noisy" not in models
+    assert "settings: training.steps 2 -> 5" in trained
+    assert any(line.split()[1:3] == ["tabulate", "(table2,"] for line in said[start:])
+    (rows,) = (line for line in said[start:] if "rows will no longer be in the table" in line)
+    lost = set(rows.partition(": ")[2].split(", "))
+    assert {"ddpm/ancestral/2", "iddpm/ddim/2"} <= lost and all(row.endswith("/2") for row in lost)
 
 
 def test_nothing_changed(recorded):

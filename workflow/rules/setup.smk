@@ -1,12 +1,12 @@
 """All that is done before the rules: the environment of jobs, the benchmark, its tree of results, and their checks."""
 
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-BEGAN = time.time()
+from snakemake.logging import logger
+
+HERE = Path.cwd()
 ROOT = Path(workflow.basedir)
 # Jobs, and the hash of their code, must use this checkout, even if another version is installed. Your own parts are
 # found in the folder in which the command was given.
@@ -17,15 +17,22 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # A stage ends when this process is gone, so that it does not write to the files of the next run.
 os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
 
+# The report comes before all slow imports, so that it can say that the run is alive.
+from diffbench.commands.reporting.run import jobs_of, reporting, stages_of
+
+speaker = reporting(workflow, logger, HERE)
+
 from diffbench.base.devices import chosen_device
 from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.guard import require_own_results
-from diffbench.benchmark.outdated import said
+from diffbench.benchmark.outdated import rows_without_place, said
 from diffbench.benchmark.places import VARIABLE, remember_configuration
 from diffbench.benchmark.report import Report
-from diffbench.benchmark.start import one_line_errors, say, started
-from diffbench.benchmark.tree import forget_dead_runs, reasons_of_failure, unlink_records, write_protected
+from diffbench.benchmark.start import check_data, one_line_errors, say, started
+from diffbench.benchmark.tree import forget_dead_runs, full_disk, unlink_records, write_protected
+from diffbench.commands.reporting.failures import nearby
+from diffbench.commands.reporting.outcome import Outcome, beginning, said as said_at_end, time_line
 
 # -- the benchmark: --configfile or DIFFBENCH_CONFIG replaces the default one; --config changes some of its values
 
@@ -64,10 +71,24 @@ graph = Graph(bench, HOME, ROOT, notice=say)
 summary = Report(graph)
 with one_line_errors():
     graph.read_foreign()
+    check_data(start, graph, sys.argv)
     made = [*graph.everything(), *summary.everything()]
     made_again = require_own_results(HOME, made, summary.tables(), sys.argv)
 if made_again:
-    sys.stderr.write(f"{said(made_again)}\n")
+    left_out = rows_without_place(HOME, summary.table2, summary.table2.files("scores"))
+    sys.stderr.write(f"{said(made_again, left_out)}\n")
+
+
+def result():
+    """Return the lines on the result of this run; a comparison's command says its own."""
+    if start.of_comparison:
+        return []
+    dag = workflow.dag
+    asked = [str(path) for job in dag.targetjobs for path in (job.output or job.input)]
+    return said_at_end(Outcome(HOME, HERE, asked, [str(path) for job in dag.jobs for path in job.output]))
+
+
+speaker.reads("building the graph of jobs", result)
 
 # -- arguments of jobs that are not files
 

@@ -17,6 +17,7 @@ from diffbench.benchmark.places import CONFIGURATION, home_of, require_own_tree
 from diffbench.benchmark.tree import alone_in
 from diffbench.commands.adopt.stamp import stamp
 from diffbench.commands.adopt.tree import Tree, specs_of, tree_of
+from diffbench.commands.missing import way_to
 from diffbench.commands.verify.rerun import Again, by_stage, in_turn, remade
 from diffbench.commands.workflow import require_workflow, take_for_made
 
@@ -70,7 +71,9 @@ def adopt(
 def _home(results: Path) -> Path:
     results = results / RESULTS if (results / RESULTS).is_dir() else results
     if not results.is_dir() or results.absolute().name != RESULTS:
-        raise UserError(f"{results}: no folder of results; name a benchmark's, such as runs/smoke/results")
+        raise UserError(
+            f"{results}: no folder of results; name a benchmark's, such as runs/smoke/results, or {way_to(results)}"
+        )
     return results.parent
 
 

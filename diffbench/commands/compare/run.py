@@ -2,13 +2,16 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import RESULTS
 from diffbench.base.records import Estimate
+from diffbench.commands.missing import way_to
 from diffbench.comparison.judged import judged
-from diffbench.comparison.metrics import higher_is_better
+from diffbench.comparison.metrics import higher_is_better, metric_named
 from diffbench.comparison.rows import row_named
 from diffbench.comparison.sources import records_of
 from diffbench.comparison.verdicts import Verdict
@@ -24,15 +27,29 @@ def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], var
     files = [side for side in (a, b) if _is_file(side)]
     if results is not None and len(files) == 2:
         raise UserError(f"--results {results}: has no effect if both rows are files; leave it out")
-    if results is None and len(files) < 2 and not Path("results").exists():
-        raise UserError("no folder 'results' here; name one by --results, or give two files of scores as the rows")
-    of_results = records_of(results or Path("results")) if len(files) < 2 else []
+    names = list(dict.fromkeys(map(metric_named, metrics)))
+    of_results = _of_results(results) if len(files) < 2 else []
     sides = [(side, records_of(Path(side)) if side in files else of_results) for side in (a, b)]
     told = []
-    for metric in metrics:
+    for metric in names:
         one, other = (row_named(records, side, metric, whole=side in files) for side, records in sides)
         told.append(_told(a, b, metric, judged(one, other, metric, varies)))
     return "\n".join(told)
+
+
+def _of_results(results: Path | None) -> Sequence[Mapping[str, Any]]:
+    """Return the records of the results that were named. Raises: UserError with the command that makes missing ones."""
+    place = results or Path(RESULTS)
+    if not place.exists() and results is None:
+        ways = "name one by --results, give two files of scores as the rows, or"
+        raise UserError(f"no folder '{RESULTS}' here; {ways} {way_to(place)}")
+    if not place.exists() or not (place.is_file() or _holds_scores(place)):
+        raise UserError(f"{place}: no scores there; {way_to(place)}")
+    return records_of(place)
+
+
+def _holds_scores(folder: Path) -> bool:
+    return any(path.suffix == ".json" for path in folder.rglob("*.json"))
 
 
 def _is_file(side: str) -> bool:

@@ -16,6 +16,7 @@ from diffbench.base.plugins import nearest
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.commands.sampler_option import as_entry
+from diffbench.comparison.metrics import nearest_metric
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _require_metrics(benchmark: Benchmark, protocol: str, metrics: Sequence[str]
     held = benchmark.protocols[protocol][1].metrics
     for metric in metrics:
         if metric not in held:
-            raise UserError(f"--metric: protocol {protocol} has no '{metric}'; {nearest(metric, held)}")
+            raise UserError(f"--metric: protocol {protocol} has no '{metric}'; {nearest_metric(metric, held)}")
 
 
 def _parsed(content: Mapping[str, Any], places: Mapping[str, str]) -> Benchmark:

@@ -25,6 +25,7 @@ from diffbench.benchmark.yaml_file import read_yaml, write_yaml
 from diffbench.commands.compare_samplers.answers import report, write_answers
 from diffbench.commands.compare_samplers.question import Laid, Question, laid_over
 from diffbench.commands.workflow import make, require_workflow
+from diffbench.comparison.metrics import written_name
 from diffbench.comparison.pairs import Pairs
 from diffbench.comparison.samplers import Answer, answered
 from diffbench.jobs.tabulate import TableJob
@@ -39,6 +40,7 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
         raise UserError(f"--cores {cores}: is neither a number of processes nor all")
     require_workflow()
     require_default(config)
+    question = dataclasses.replace(question, metrics=tuple(dict.fromkeys(map(written_name, question.metrics))))
     laid = laid_over(located(read_yaml(config), folder_of(config)), question, str(config))
     home = home_of(laid.benchmark.name)
     file, log = (home / paths.comparison(laid.name, name) for name in ("benchmark.yaml", "snakemake.log"))

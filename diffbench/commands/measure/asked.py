@@ -1,70 +1,144 @@
-"""The command from its options to its text: it checks the options, and then scores the images."""
+"""The command from its options to its text, and the same for Python: options are checked, and then images scored."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.commands.measure import before
-from diffbench.commands.measure.image_sets import image_file, reference_file
-from diffbench.commands.measure.run import extractor_of, measure, protocol_of, report, table_row, wanted_of
+from diffbench.commands.measure import before, rows_file
+from diffbench.commands.measure.image_sets import Images, image_file, reference_file, reference_of_benchmark
+from diffbench.commands.measure.ruler import Ruler, Settings, ruler_of
+from diffbench.commands.measure.run import Measured, report, scored, table_row, wanted_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The command's options by their names; None if one is not given.
+
+    settings: of metrics, by the metric's name. csv: the file to which a row is written; append: whether it may exist.
+    """
+
+    samples: Path
+    reference: str | None = None
+    data: Path | None = None
+    split: str | None = None
+    protocol: str | None = None
+    extractor: Path | None = None
+    weights: Path | None = None
+    out: Path | None = None
+    csv: Path | None = None
+    append: bool = False
+    rounding: str | None = None
+    metrics: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=dict)
+    name: str | None = None
+    device: str = "auto"
+    cache: Path = Path(".cache")
+    threads: int = 1
+
+    def target(self, protocol: str) -> Path:
+        """Return the file of the records. protocol: the name that the user gave it."""
+        unnamed = self.samples.name in ("", "..")
+        return self.out or Path(f"{self.samples.resolve() if unnamed else self.samples}.{protocol}.json")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The command's options by their names; None if one is not given."""
+class _Answered:
+    """What was measured, and with what."""
 
-    samples: Path
-    reference: str
-    data: Path | None
-    split: str | None
-    protocol: str
-    weights: Path | None
-    out: Path | None
-    rounding: str | None
-    metrics: tuple[str, ...]
-    settings: tuple[str, ...]
-    label: str | None
-    device: str
-    cache: Path
-    threads: int
+    own: Images
+    against: Images
+    ruler: Ruler
+    measured: Measured
+    target: Path
 
-    @property
-    def target(self) -> Path:
-        """The file of the records."""
-        unnamed = self.samples.name in ("", "..")
-        return self.out or Path(f"{self.samples.resolve() if unnamed else self.samples}.{self.protocol}.json")
+
+def measure(
+    samples: Path | str,
+    reference: Path | str | None = None,
+    *,
+    protocol: str | None = None,
+    extractor: Path | str | None = None,
+    weights: Path | str | None = None,
+    split: str | None = None,
+    metrics: Sequence[str] = (),
+    settings: Settings | None = None,
+    name: str | None = None,
+    rounding: str | None = None,
+    device: str = "auto",
+    cache: Path | str = ".cache",
+    threads: int = 1,
+) -> list[Mapping[str, Any]]:
+    """Return the scores of samples against reference images, as `diffbench measure` writes them: a record per metric.
+
+    The arguments are the command's options, and settings are such as {"kid": {"subset_size": 50}}. Nothing but the
+    cache of features is written. Raises: UserError.
+    """
+    with TemporaryDirectory() as folder:
+        asked = Asked(
+            samples=Path(samples),
+            reference=None if reference is None else str(reference),
+            split=split,
+            protocol=protocol,
+            extractor=None if extractor is None else Path(extractor),
+            weights=None if weights is None else Path(weights),
+            out=Path(folder, "scores.json"),
+            rounding=rounding,
+            metrics=tuple(metrics),
+            settings=settings or {},
+            name=name,
+            device=device,
+            cache=Path(cache),
+            threads=threads,
+        )
+        return list(_answered(asked).measured.records)
 
 
 def answer(asked: Asked) -> str:
     """Write the scores and return them as text. Raises: UserError; if possible, before any work."""
+    done = _answered(asked)
+    own, against, measured = done.own, done.against, done.measured
+    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
+    said += [report(measured, done.ruler.protocol), ""]
+    row = table_row(measured.records)
+    said += ["as a row of table2.csv:", row, ""] if row else []
+    said.append(f"written to {done.target}")
+    if asked.csv is not None:
+        said.append(rows_file.add_row(asked.csv, measured.records, kept=done.target))
+    return before.printable("\n".join(said))
+
+
+def _answered(asked: Asked) -> _Answered:
+    """Check the options, and write the records. Raises: UserError; if possible, before any work."""
     if not asked.samples.exists():
         raise UserError(f"{asked.samples}: no such file")
-    settings = before.settings_of(asked.settings)
-    label = before.label_of(asked.samples, asked.label)
-    _, extractor = extractor_of(protocol_of(asked.protocol, "train", asked.metrics, settings), asked.protocol)
-    wanted = wanted_of(extractor, asked.weights)
-    before.require_apart(asked.target, asked.samples, Path(asked.reference))
-    before.require_writable(asked.target, "--out", is_folder=False)
+    name = before.name_of(asked.samples, asked.name)
+    ruler = ruler_of(asked.protocol, asked.extractor, asked.weights, asked.metrics, asked.settings)
+    wanted = wanted_of(ruler)
+    target = asked.target(ruler.called)
+    given = [asked.samples, *([Path(asked.reference)] if asked.reference else [])]
+    before.require_apart(target, *given)
+    before.require_writable(target, "--out", is_folder=False)
     before.require_writable(asked.cache, "--cache", is_folder=True)
-    with before.naming_cache(asked.cache):
+    rows_file.require_open(asked.csv, append=asked.append, metrics=ruler.protocol.metrics)
+    with before.naming_cache(asked.cache), before.telling_what_needs_no_download():
         own = image_file(asked.samples, asked.cache, wanted)
-        against, place = reference_file(asked.reference, asked.data, asked.split, asked.cache, wanted)
-        part = protocol_of(asked.protocol, place, asked.metrics, settings)
-        measured = measure(
+        if asked.reference is not None:
+            against, place = reference_file(asked.reference, asked.data, asked.split, asked.cache, wanted)
+        else:
+            against, place = reference_of_benchmark(ruler, asked.data, asked.split, asked.cache, wanted)
+        ruler = ruler.against(place)
+        measured = scored(
             own.file,
             against.file,
-            part,
-            asked.protocol,
-            label=label,
-            out=asked.target,
+            ruler,
+            name=name,
+            out=target,
             cache=asked.cache,
-            weights=asked.weights,
             rounding=asked.rounding,
             device=asked.device,
             threads=asked.threads,
         )
-    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
-    said += [report(measured, part), ""]
-    row = table_row(measured.records)
-    said += ["as a row of table2.csv:", row, ""] if row else []
-    return before.printable("\n".join([*said, f"written to {asked.target}"]))
+    return _Answered(own, against, ruler, measured, target)

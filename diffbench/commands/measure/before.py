@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from diffbench.base.digests import sha256
-from diffbench.base.errors import UserError
+from diffbench.base.errors import DownloadError, UserError
 from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.writing import UNWRITABLE
 from diffbench.benchmark.protocols import metric_of
 from diffbench.commands.measure.image_sets import Wanted, channels_of
+from diffbench.commands.measure.ruler import Ruler
 from diffbench.commands.sampler_option import parsed
+from diffbench.comparison.metrics import written_name
 from diffbench.jobs.score import Rounding
-from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import CHANNELS, ImageSet
 
 PROBE = 2**16
@@ -32,22 +33,23 @@ def settings_of(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         metric, dot, key = place.strip().partition(".")
         if not (equals and dot and metric and key and value.strip()):
             raise UserError(f"--set {text}: write METRIC.KEY=VALUE, such as kid.subset_size=50")
-        if key in found.get(metric, {}):
+        if key in found.get(written_name(metric), {}):
             raise UserError(f"--set {text}: {place} is given twice")
+        metric = written_name(metric)
         found.setdefault(metric, {}).update(parsed(f"{metric} {key}={value.strip()}", "--set")[1])
     return found
 
 
-def label_of(samples: Path, asked: str | None) -> str:
-    """Return the label that replaces a model's name: the given one, or otherwise the samples' own name.
+def name_of(samples: Path, asked: str | None) -> str:
+    """Return the name that replaces a model's name: the given one, or otherwise the samples' own name.
 
-    Raises: UserError for a label that `diffbench compare` could not take.
+    Raises: UserError for a name that `diffbench compare` could not take.
     """
     if asked is None:
         return printable(samples.resolve().name)
     odd = sorted(set(asked) & set("/=@"))
     if odd or not asked.strip() or asked != printable(asked):
-        raise UserError(f"--label '{printable(asked)}': must be a word without /, = and @, which are used to name rows")
+        raise UserError(f"--name '{printable(asked)}': must be a word without /, = and @, which are used to name rows")
     return asked
 
 
@@ -113,13 +115,24 @@ def naming_cache(cache: Path) -> Iterator[None]:
         raise
 
 
-def require_enough(
-    protocol: Protocol, name: str, samples: ImageSet, reference: ImageSet, stored: Collection[str] = ()
-) -> None:
+@contextmanager
+def telling_what_needs_no_download() -> Iterator[None]:
+    """Add to the message of a failed download which measurements need none."""
+    try:
+        yield
+    except DownloadError as error:
+        raise UserError(
+            f"{error}; without any download: --extractor FILE, a classifier that a benchmark trained on such images "
+            "(results/extractors), or for 8x8 digits --protocol classifier"
+        ) from error
+
+
+def require_enough(ruler: Ruler, samples: ImageSet, reference: ImageSet, stored: Collection[str] = ()) -> None:
     """Raise UserError if metrics need more images; the message has the options that leave them out.
 
     stored: features whose mean and covariance the reference stores.
     """
+    protocol, name = ruler.protocol, ruler.called
     num_reference = protocol.reference_images(reference.num_images)
     refused, lower = [], []
     for metric in protocol.metrics:
@@ -173,6 +186,21 @@ def require_fitting(path: Path, images: ImageSet, wanted: Wanted) -> None:
     channels = channels_of(path)
     if channels not in allowed:
         words = " or ".join(map(str, allowed))
-        raise UserError(f"{path}: images of {channels} channels, and the protocol's extractor takes {words}")
+        raise UserError(
+            f"{path}: {_of_channels(channels)}, and the protocol's extractor takes {words}{_way(channels, allowed)}"
+        )
     if images.size is None and not wanted.any_size:
         raise UserError(f"{path}: images of several sizes, which this protocol does not resize one by one")
+
+
+def _of_channels(channels: int) -> str:
+    return f"images of {channels} channel{'' if channels == 1 else 's'}"
+
+
+def _way(channels: int, allowed: Sequence[int]) -> str:
+    """Return how images can be given the channels that an extractor takes; "" if that is not clear."""
+    if channels == 1 and allowed == (3,):
+        return "; save images.repeat(3, axis=3)"
+    if channels == 3 and allowed == (1,):
+        return "; give a folder of pictures, whose colours are reduced, or a classifier of such images by --extractor"
+    return "; save images[..., :3]" if channels == 4 and 3 in allowed else ""

@@ -1,6 +1,7 @@
 """Sets of images (pictures in a folder or archive, data sets by name) as the `.npz` files that stages read."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ from diffbench.base import plugins
 from diffbench.base.arrays import writing_npz
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
-from diffbench.base.inputs import require_files
+from diffbench.base.inputs import checked, require_files
 from diffbench.base.plugins import nearest
+from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
+from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.codehash import code_hash
+from diffbench.benchmark.places import home_of
 from diffbench.commands.measure.cached import whole
+from diffbench.commands.measure.ruler import Ruler
 from diffbench.commands.sampler_option import parsed
 from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import SUFFIXES, PictureTree
@@ -25,6 +30,9 @@ from diffbench.protocols._contract import ARRAYS
 from diffbench.stages._image_file import image_set
 from diffbench.stages._mixed_sizes import write_mixed
 from diffbench.stages.prepare import prepare
+
+PATIENCE = 3.0
+"""The seconds after which work on pictures shows its progress."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,10 @@ def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Image
                 writing_npz(packed) as writer,
                 writer.member("arr_0", (len(names), *seen.sizes[0], channels), np.uint8) as images,
             ):
-                for chunk in tree.chunks(names, channels, None):
-                    images.write(chunk)
+                with progress(len(names), f"pack {path.name}", unit="picture", delay=PATIENCE) as bar:
+                    for chunk in tree.chunks(names, channels, None):
+                        images.write(chunk)
+                        bar.update(len(chunk))
         if _seen(tree, names, wanted).digest != seen.digest:
             packed.unlink()
             raise UserError(
@@ -104,7 +114,7 @@ def _packed(tree: PictureTree, path: Path, cache: Path, wanted: Wanted) -> Image
 
 def _seen(tree: PictureTree, names: list[str], wanted: Wanted) -> _Seen:
     total, sizes, coloured = hashlib.sha256(), [], 0
-    for name in names:
+    for name in _watched(names, f"read {tree.root}"):
         content, header = tree.header(name)
         sizes.append((header.height, header.width))
         if not wanted.any_size:
@@ -113,6 +123,14 @@ def _seen(tree: PictureTree, names: list[str], wanted: Wanted) -> _Seen:
         # On disk a name consists of bytes in any encoding.
         total.update(name.encode(errors="surrogateescape") + f"\0{len(content)}\0".encode() + content)
     return _Seen(total.hexdigest(), tuple(sizes), coloured)
+
+
+def _watched(names: list[str], what: str) -> Iterator[str]:
+    """Yield the names, and show on stderr how many are done if that takes long."""
+    with progress(len(names), what, unit="picture", delay=PATIENCE) as bar:
+        for name in names:
+            yield name
+            bar.update()
 
 
 def _require_one_size(found: tuple[int, ...], first: tuple[int, ...], where: str, first_where: str) -> None:
@@ -143,13 +161,59 @@ def reference_file(text: str, data: Path | None, split: str | None, cache: Path,
         found = image_file(path, cache, wanted)
         return found, str(found.file)
     split = split or "train"
+    _require_split(split)
+    folder = _prepared(DatasetPart.read(_data_set(text, data), "--reference"), cache)
+    return Images(folder / f"{split}.npz", f"split {split} of {text}"), split
+
+
+def reference_of_benchmark(
+    ruler: Ruler, data: Path | None, split: str | None, cache: Path, wanted: Wanted
+) -> tuple[Images, str]:
+    """Return the reference of a benchmark's own protocol, and its name in the protocol, as `reference_file`.
+
+    split: another split than the protocol's. Raises: UserError if the protocol is not a benchmark's.
+    """
+    benchmark, own = ruler.benchmark, ruler.protocol
+    if benchmark is None:
+        raise UserError(
+            "--reference: say what the samples are compared with: an .npz or a folder of images, or a data set such as "
+            "digits, mnist:PATH, cifar10:PATH (only --protocol FILE.yaml:NAME has a reference of its own)"
+        )
+    if own.reference_file is not None:
+        if data is not None or split is not None:
+            raise UserError(f"--split, --data: the reference of {ruler.called} is the file {own.reference}")
+        return image_file(own.reference_file, cache, wanted), own.reference
+    split = split or own.reference
+    _require_split(split)
+    part = jobs.prepare_job(benchmark).dataset
+    file = home_of(benchmark.name) / paths.data(split)
+    if data is None and _is_of(file, part):
+        return Images(file, f"split {split} of {benchmark.name} ({file})"), split
+    found = DatasetPart.of(benchmark.dataset, benchmark.dataset_name)
+    prepared = _prepared(found if data is None else found.at(data), cache)
+    return Images(prepared / f"{split}.npz", f"split {split} of {benchmark.name}"), split
+
+
+def _is_of(file: Path, part: DatasetPart) -> bool:
+    """Return whether a file is a benchmark's undamaged data, prepared from the data set that its YAML names."""
+    try:
+        return checked({"data": file}).records["data"]["spec"].get("dataset") == part.plain()
+    except UserError:
+        return False
+
+
+def _require_split(split: str) -> None:
     if split not in ("train", "test"):
         raise UserError(f"--split {split}: is not allowed; allowed: train, test")
-    job = PrepareJob(dataset=DatasetPart.read(_data_set(text, data), "--reference"))
+
+
+def _prepared(part: DatasetPart, cache: Path) -> Path:
+    """Return a folder with both splits of a data set, prepared as the workflow prepares it."""
+    job = PrepareJob(dataset=part)
     folder = cache / "references" / digest(job.as_json())[:24]
-    # The file is written each time, since the data may have changed. This takes little time beside the extraction.
+    # The files are written each time, since the data may have changed. This takes little time beside the extraction.
     prepare(job, out_train=folder / "train.npz", out_test=folder / "test.npz")
-    return Images(folder / f"{split}.npz", f"split {split} of {text}"), split
+    return folder
 
 
 def _data_set(text: str, data: Path | None) -> dict[str, Any]:

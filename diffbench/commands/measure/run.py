@@ -1,5 +1,6 @@
 """Scores of any sample file against any reference file under a published protocol, without a benchmark."""
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +9,17 @@ from typing import Any
 from diffbench.base.devices import chosen_device
 from diffbench.base.digests import digest, sha256
 from diffbench.base.errors import UserError
-from diffbench.base.inputs import require_files
-from diffbench.base.plugins import configure, load
 from diffbench.base.provenance import versions_of
 from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.records import Row, read_records
 from diffbench.benchmark.codehash import code_hash
-from diffbench.benchmark.protocols import check_protocol, metric_of
+from diffbench.benchmark.protocols import metric_of
 from diffbench.commands.measure.before import require_enough, require_fitting, rounding_of
 from diffbench.commands.measure.cached import whole
 from diffbench.commands.measure.image_sets import Wanted
+from diffbench.commands.measure.ruler import Ruler
+from diffbench.comparison.judged import MEASURED
 from diffbench.jobs.extract import ExtractJob
-from diffbench.jobs.extractor import ExtractorPart
 from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
@@ -28,6 +28,12 @@ from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
 from diffbench.stages.tabulate import FLOAT_FORMAT
 from diffbench.tables.table2 import SCORES, Table2
+
+MANY = 10_000
+"""The number of images from which the metrics take so long that a line says what goes on."""
+
+OTHERS = "give a classifier of such images by --extractor, or a protocol that resizes, such as --protocol clean_fid"
+"""What measures images of another shape than the extractor's."""
 
 
 @dataclass(frozen=True)
@@ -40,37 +46,35 @@ class Measured:
     notes: Sequence[str]
 
 
-def measure(
+def scored(
     samples: Path,
     reference: Path,
-    protocol: Protocol,
-    name: str,
+    ruler: Ruler,
     *,
-    label: str,
+    name: str,
     out: Path,
     cache: Path,
-    weights: Path | None = None,
     rounding: str | None = None,
     device: str = "auto",
     threads: int = 1,
 ) -> Measured:
     """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
 
-    label: it replaces a model's name. rounding: of the samples; None takes it from their record, if they have one.
+    name: it replaces a model's name. rounding: of the samples; None takes it from their record, if they have one.
     Features are kept in `cache` by the hash of images, extractor, weights, device and code, so that one reference
     serves many samples.
     Raises: UserError; mistakes that the headers of both files show are found before the long work.
     """
-    extractor_name, extractor = extractor_of(protocol, name)
-    wanted = wanted_of(extractor, weights)
+    protocol, extractor, weights = ruler.protocol, ruler.extractor, ruler.weights
+    wanted = wanted_of(ruler)
     rule = rounding_of(samples, rounding)
     protocol.require(resize=extractor.resize, rounding=rule)
     own, other = image_set(samples), image_set(reference)
     require_fitting(samples, own, wanted)
     require_fitting(reference, other, wanted)
     stored = stored_features(reference) if extractor.stored_statistics else ()
-    require_enough(protocol, name, own, other, stored)
-    job = ExtractJob(extractor=ExtractorPart.of(extractor, extractor_name), threads=threads)
+    require_enough(ruler, own, other, stored)
+    job = ExtractJob(extractor=ruler.chosen, threads=threads)
     # The key has everything on which features depend. Code and packages are part of it, since they change over time.
     key = {
         "spec": job.as_json(),
@@ -80,7 +84,9 @@ def measure(
         "versions": versions_of(job.as_json()),
     }
     features = [_features_of(images, cache, key, job, weights, device) for images in (samples, reference)]
-    asked = ScoreJob(protocol=ProtocolPart.of(protocol, name), rounding=rule, row=Row("measure", label))
+    asked = ScoreJob(protocol=ProtocolPart.of(protocol, ruler.name), rounding=rule, row=Row(MEASURED, name))
+    if max(own.num_images, other.num_images) >= MANY:
+        sys.stderr.write(f"diffbench: computing {', '.join(protocol.metrics)} of the features\n")
     score_features(asked, features[0], features[1], out)
     notes = [
         *_notes_of_sizes(own, other, full_size(samples)),
@@ -90,20 +96,9 @@ def measure(
     return Measured(read_records([out]), own, other, notes)
 
 
-def extractor_of(protocol: Protocol, name: str) -> tuple[str, Any]:
-    """Return the name and the part of a protocol's extractor. Raises: UserError if they do not fit each other."""
-    entry = dict(protocol.extractor_entry)
-    extractor_name = entry.pop("name")
-    extractor = configure(load("extractors", extractor_name), entry, "extractor")
-    check_protocol(f"--protocol {name}", protocol, extractor)
-    return extractor_name, extractor
-
-
-def wanted_of(extractor: Any, weights: Path | None) -> Wanted:
-    """Return which images an extractor takes. Raises: UserError if its weights are missing or not its own."""
-    if weights is not None:
-        require_files([weights])
-    return Wanted(extractor.channels(weights), extractor.any_size)
+def wanted_of(ruler: Ruler) -> Wanted:
+    """Return which images an extractor takes. Raises: UserError if its weights are not its own."""
+    return Wanted(ruler.extractor.channels(ruler.weights), ruler.extractor.any_size)
 
 
 def _features_of(
@@ -118,7 +113,12 @@ def _features_of(
     path = cache / "features" / f"{digest({**key, 'images': inputs['images'], 'size': full_size(images)})[:24]}.npz"
     if _stands(path, inputs, job.extractor.configured(), weights):
         return path
-    extract(job, images, path, weights=weights, device=device)
+    try:
+        extract(job, images, path, weights=weights, device=device)
+    except UserError as error:
+        # A network knows the images that it is given, and not their file.
+        of_images = str(error).startswith("images")
+        raise UserError(f"{images}: {error}; {OTHERS}") if of_images else error from error.__cause__
     # The extraction hashed the files itself and then opened them once more.
     read = {"images": images} | ({"weights": weights} if weights else {})
     for name, file in read.items():
@@ -195,17 +195,3 @@ def table_row(records: Sequence[Mapping[str, Any]]) -> str:
     if not any(item["metric"] in SCORES for item in records):
         return ""
     return Table2()(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
-
-
-def protocol_of(
-    name: str, reference: str, metrics: Sequence[str] = (), settings: Mapping[str, Mapping[str, Any]] | None = None
-) -> Protocol:
-    """Return a protocol by its name. reference: train, test, or the path of a file.
-
-    metrics: those of the protocol to compute; if empty, all. settings: settings of metrics, laid over the protocol's.
-    Raises: UserError for a name that does not exist.
-    """
-    options: dict[str, Any] = {"reference": reference}
-    options |= {"metrics": list(metrics)} if metrics else {}
-    options |= {"settings": settings} if settings else {}
-    return configure(load("protocols", name, "--protocol"), options, f"protocol {name}")

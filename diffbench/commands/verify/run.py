@@ -11,6 +11,7 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
 from diffbench.base.provenance_file import RESULTS, difference, provenance_path, read_provenance, way_out
+from diffbench.commands.missing import way_to
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
 from diffbench.jobs.tabulate import TableJob
@@ -43,12 +44,12 @@ def verify(results: Path, *, rerun: int = 0, seed: int = 0) -> Report:
     """
     results = results / RESULTS if (results / RESULTS).is_dir() else results
     if not results.is_dir():
-        raise UserError(f"{results}: no such folder of results")
+        raise UserError(f"{results}: no such folder of results; {way_to(results)}")
     if rerun and results.name != RESULTS:
         raise UserError(f"{results}: --rerun needs a folder that is called {RESULTS}, as records name their inputs")
     tree = Tree(results)
     if not tree.artifacts and not tree.records:
-        raise UserError(f"{results}: no artifacts below it; name a benchmark's folder of results")
+        raise UserError(f"{results}: no artifacts below it; name a benchmark's folder of results, or {way_to(results)}")
     report = Report()
     good = _compare_artifacts(tree, report)
     _compare_inputs(tree, good, report)
