@@ -117,7 +117,7 @@ def fitting(facts: Facts, budget: float, prices: Prices) -> Sizes:
         least = prices.seconds(chosen)
         if least > budget:
             raise UserError(
-                f"--minutes {budget / 60:g}: too short; the smallest benchmark takes about {least / 60:.1f} here"
+                f"--minutes {budget / 60:g}: too short; the smallest benchmark takes {least / 60:.1f} minutes here"
             )
     return _filled(chosen, budget, prices, most=_most_steps(facts))
 
@@ -137,7 +137,11 @@ def _richest(facts: Facts, budget: float, prices: Prices) -> Sizes | None:
         narrowest = 0 if side == min(facts.sides) else NARROWEST.get(side, 0)
         # From narrow to wide, because counting the operations of a wide network that will not fit takes time.
         widest = WIDEST if facts.num_train < FEW else max(LEAST_STEPS)
-        widths = sorted(channels for channels in LEAST_STEPS if narrowest <= channels <= widest)
+        widths = sorted(
+            channels
+            for channels, steps in LEAST_STEPS.items()
+            if narrowest <= channels <= widest and steps <= _most_steps(facts)
+        )
         tried = (_sizes(facts, rows, side, channels) for channels in widths)
         fit = list(takewhile(lambda sizes: prices.seconds(sizes) <= budget, tried))
         if fit:
