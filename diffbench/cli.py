@@ -42,6 +42,35 @@ def program(
 
 
 @app.command()
+def new(
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="a folder of pictures, or a zip archive of one")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="a data set instead: digits, mnist:PATH or cifar10:PATH")] = None,
+    minutes: Annotated[float, typer.Option(help="how long the benchmark may take on this machine")] = 15,
+    out: Annotated[Path | None, typer.Option(help="the file to write; it must not exist  [default: NAME.yaml]")] = None,
+    name: Annotated[str | None, typer.Option(help="the benchmark's name  [default: made from the folder's]")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="pixels across: 8, 16, 32 or 64  [default: what pictures and minutes allow]")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Inception's weights, if you have them")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores]"),
+    ] = None,
+) -> None:
+    """Write a benchmark for your own pictures, sized for a time.
+
+    Each number has a comment that says why. No file is overwritten.
+    """
+    from diffbench.commands.new.run import Asked
+    from diffbench.commands.new.run import new as written
+
+    asked = Asked(folder, data, minutes, workers or os.cpu_count() or 1, out=out, name=name, size=size, weights=weights)
+    typer.echo(written(asked))
+
+
+@app.command()
 def check(
     config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
     resolved: Annotated[
