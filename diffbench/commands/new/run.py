@@ -1,6 +1,7 @@
 """`diffbench new`: a commented benchmark file for a data set, sized for a stated time on this machine."""
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,17 @@ from pathlib import Path
 from diffbench.base.errors import UserError
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import folder_of, located
 from diffbench.benchmark.yaml_file import parse_yaml
+from diffbench.commands.missing import TABLE, making
 from diffbench.commands.new.facts import Facts, facts_of
 from diffbench.commands.new.place import place_of, written_path
 from diffbench.commands.new.price import Prices
 from diffbench.commands.new.scoring import Scoring, scoring_of
 from diffbench.commands.new.sizes import Sizes, fitting
-from diffbench.commands.new.text import Head, command_of, yaml_text
+from diffbench.commands.new.text import Head, yaml_text
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,14 @@ def _summary(draft: _Draft, sizes: Sizes, seconds: float) -> str:
             f"expected: about {seconds / 60:.1f} min on this machine, with {draft.asked.workers} jobs side by side",
             f"for more: raise training.steps, then channels, dataset.size or the steps of runs in {draft.out}",
             "next:",
-            f"  {command_of(str(draft.out))}",
+            f"  {_command(draft.out)}",
         ]
     )
+
+
+def _command(out: Path) -> str:
+    """Return the command that makes the table, from the working directory."""
+    workflow = PACKAGE_ROOT / "Snakefile"
+    if Path("Snakefile").is_file() or not workflow.is_file():
+        return making(TABLE, out)
+    return f"{making(TABLE, out)} --snakefile {shlex.quote(str(workflow))}"
