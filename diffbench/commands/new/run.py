@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def new(asked: Asked) -> str:
 
     Raises: UserError if the file exists, the data cannot be used, or the time is too short.
     """
+    # All imports are done, and nothing else yet: a job of a stage has the same start.
+    start_up = time.process_time()
     if not asked.minutes > 0:
         raise UserError(f"--minutes {asked.minutes:g}: must be above 0")
     facts = facts_of(asked.folder, asked.data, asked.size)
@@ -48,7 +51,7 @@ def new(asked: Asked) -> str:
     scoring = scoring_of(facts, asked.weights)
     draft = _Draft(asked, facts, scoring, name, out)
     sys.stderr.write("timing networks on this machine, for some seconds\n")
-    prices = Prices(draft.benchmark, facts, asked.workers)
+    prices = Prices(draft.benchmark, facts, asked.workers, start_up)
     sizes = fitting(facts, 60 * asked.minutes, prices)
     _write(out, draft.text(sizes))
     return _summary(draft, sizes, prices.seconds(sizes))
