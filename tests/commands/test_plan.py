@@ -22,6 +22,7 @@ from diffbench.commands.plan.models import plan_models
 from diffbench.commands.plan.run import job_counts, plan
 from diffbench.commands.plan.schedule import makespan
 from diffbench.commands.plan.speed import Rates, Speed
+from diffbench.commands.plan.words import spoken
 from diffbench.commands.plan.work import Work, works_of
 
 CONFIG = "tests/commands/frozen_digits.yaml"
@@ -139,10 +140,10 @@ def test_seconds_of_a_job_are_its_operations_over_the_rate_and_its_start(benchma
     seconds = expected_seconds(benchmark_of_digits, DIGITS, SLOW)
     first = plan_models(benchmark_of_digits, DIGITS)[0]
     trained = 3 * first.flops * first.train_evaluations / 2e9
-    assert 0 < seconds["results/models/ddpm/train0/weights.safetensors"] - trained < 2 * SLOW.start_up
+    assert 0 < seconds["results/models/ddpm/train0/weights.safetensors"] - trained < 3 * SLOW.start_up
     sampled = first.flops * 500 * 100 / 1e9
     path = "results/samples/ddpm/train0/ddim/sample0/100.npz"
-    assert 0 < seconds[path] - sampled < 2 * SLOW.start_up
+    assert 0 < seconds[path] - sampled < 3 * SLOW.start_up
     # A network that was timed itself has its own rate.
     key = next(work for work in works_of(benchmark_of_digits, DIGITS) if work.path == path).evaluations[0].network
     own = dataclasses.replace(SLOW, own={key: Rates(2e9, 2e9)})
@@ -172,7 +173,7 @@ def test_the_key_that_dominates_is_named_with_what_a_smaller_value_gives(benchma
     assert re.match(r"bound takes \d\d% of the work; `bound: \{timesteps: 40\}` makes it .* in all", line)
     smaller = dataclasses.replace(benchmark, bound=dataclasses.replace(whole, timesteps=40))
     expected = seconds_in_all(smaller, DIGITS, SLOW, 2)
-    assert f"{expected / 60:.0f} min in all" in line
+    assert f"makes it {spoken(expected)} in all" in line
 
 
 def test_a_training_that_dominates_is_named(benchmark_of_digits):
@@ -201,6 +202,13 @@ def test_a_small_network_waits_for_the_host_on_a_fast_device(benchmark_of_digits
 
 
 MISSING = {"mnist": (60_000, 10_000), "cifar10": (50_000, 10_000), "imagenet": (1_281_167, 50_000)}
+
+
+def test_what_ships_with_a_package_is_counted_without_opening_it(benchmark_of_digits):
+    known = known_data(benchmark_of_digits)
+    splits = {split: benchmark_of_digits.dataset.open(split) for split in ("train", "test")}
+    assert known == Known((1, 8, 8), 10, {name: images.num_images for name, images in splits.items()})
+    assert {images.shape for images in splits.values()} == {(8, 8, 1)}
 
 
 @pytest.mark.parametrize("name", MISSING)

@@ -6,7 +6,6 @@ from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.commands.plan.counts import bound_images
 from diffbench.commands.plan.data import Known
-from diffbench.commands.plan.extractors import values_of
 from diffbench.commands.plan.networks import classifier_network, model_network
 from diffbench.diffusion.bound import strata
 from diffbench.training.checkpoints import KEPT
@@ -61,7 +60,7 @@ def _features(benchmark: Benchmark, known: Known) -> int:
             for row in benchmark.sample_sets()
             if any(benchmark.extractor_of(name) == extractor for name in row.protocols)
         ]
-        values += values_of(benchmark, extractor, known) * (real + sum(scored))
+        values += sum(benchmark.extractors[extractor][1].widths().values()) * (real + sum(scored))
     return 4 * values
 
 

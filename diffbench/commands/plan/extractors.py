@@ -1,4 +1,4 @@
-"""What the shipped extractors cost: floating-point operations of an image, and values of its features."""
+"""What the shipped extractors cost: the floating-point operations of an image."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,11 +15,8 @@ from diffbench.extractors.inception import Inception
 INCEPTION = 11_420_000_000
 """Operations of an image of 299 x 299. Source: torchvision's documentation of inception_v3, 5.71 G multiply-adds."""
 
-INCEPTION_VALUES = 2048 + 2023 + 1008
-"""The values of pool, spatial and logits."""
-
-DINOV2 = {"small": (21, 384), "base": (86, 768), "large": (300, 1024), "giant": (1100, 1536)}
-"""Millions of parameters, and values of the class token. Source: Oquab et al. 2023, table 17, and their model card."""
+DINOV2 = {"small": 21, "base": 86, "large": 300, "giant": 1100}
+"""Millions of parameters. Source: the model card of DINOv2."""
 
 TOKENS = 257
 """Tokens of 224 x 224 pixels in patches of 14 x 14, and the class token."""
@@ -33,7 +30,7 @@ def extractor_network(benchmark: Benchmark, name: str, known: Known) -> Counted:
     part = benchmark.extractors[name][1]
     flops = {Inception: INCEPTION}.get(type(part), 0)
     if isinstance(part, Dinov2):
-        flops = 2 * DINOV2[part.size][0] * 1_000_000 * TOKENS
+        flops = 2 * DINOV2[part.size] * 1_000_000 * TOKENS
     elif isinstance(part, DigitsFeatures):
         flops = _convolutional(8, 1, 10, 32, 64)
     elif isinstance(part, Classifier):
@@ -46,16 +43,6 @@ def fitted_steps(benchmark: Benchmark, name: str) -> tuple[int, int]:
     """Return the steps and the images of a step with which an extractor is trained; 0 if it does not say so."""
     part = benchmark.extractors[name][1]
     return (part.steps, part.batch) if isinstance(part, Classifier) else (0, 0)
-
-
-def values_of(benchmark: Benchmark, name: str, known: Known) -> int:
-    """Return how many values the features of an image have; 0 if that is not known."""
-    part = benchmark.extractors[name][1]
-    if isinstance(part, Dinov2):
-        return DINOV2[part.size][1]
-    if isinstance(part, Classifier):
-        return part.dimensions + (known.num_classes or 0)
-    return {Inception: INCEPTION_VALUES, DigitsFeatures: 74}.get(type(part), 0)
 
 
 _CONVOLUTIONAL: dict[tuple[int, int, int, int, int], int] = {}

@@ -47,6 +47,9 @@ ALL_SECONDS = 1.5
 
 MOST_PROCESSES = 8
 
+ALONE = 0.8
+"""With less than that share of the time, a process did not have a core of its own."""
+
 
 @dataclass(frozen=True)
 class _Candidate:
@@ -56,6 +59,14 @@ class _Candidate:
     name: str
     classifies: bool
     flops: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The speeds that a process found by network, and the share of the time in which it had a core."""
+
+    rates: dict[str, Rates]
+    share: float
 
 
 def measured_speed(
@@ -70,14 +81,17 @@ def measured_speed(
     candidates = _candidates(benchmark, known)
     count = min(workers, max(1, (os.cpu_count() or 1) // threads), MOST_PROCESSES)
 
-    def task() -> dict[str, Rates]:
+    def task() -> _Found:
         make_deterministic(threads)
-        return _timed_all(benchmark, known, candidates, chosen)
+        began, used = time.perf_counter(), time.process_time()
+        rates = _timed_all(benchmark, known, candidates, chosen)
+        return _Found(rates, (time.process_time() - used) / (time.perf_counter() - began))
 
     # A fork has neither this process's CUDA nor its pool of threads, so those are timed here.
     forked = chosen.type == "cpu" and threads == 1 and hasattr(os, "fork")
     found = _side_by_side(task, count) if forked else [task()]
-    own = {key: _mean([rates[key] for rates in found if key in rates]) for rates in found for key in rates}
+    timed = dict.fromkeys(key for one in found for key in one.rates)
+    own = {key: _mean([one.rates[key] for one in found if key in one.rates]) for key in timed}
     where = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "this CPU"
     names = [candidate.name for candidate in candidates if candidate.network.key in own]
     if not own:
@@ -89,6 +103,9 @@ def measured_speed(
     )
     beside = f", {len(found)} processes side by side" if len(found) > 1 else ""
     source = f"measured on {where} with {', '.join(names)}{beside}"
+    share = sum(one.share for one in found) / len(found)
+    if forked and share < ALONE:
+        source += f"; other work took {1 - share:.0%} of the time meanwhile, so an idle machine is faster"
     return Speed(source, general, own, start_up=start_up)
 
 
@@ -108,7 +125,7 @@ def _candidates(benchmark: Benchmark, known: Known) -> list[_Candidate]:
     return sorted(found.values(), key=lambda candidate: -candidate.flops)
 
 
-def _side_by_side(task: Callable[[], dict[str, Rates]], count: int) -> list[dict[str, Rates]]:
+def _side_by_side(task: Callable[[], _Found], count: int) -> list[_Found]:
     """Return what a task returns in each of several forks of this process at the same time."""
     context = multiprocessing.get_context("fork")
 
@@ -129,7 +146,7 @@ def _side_by_side(task: Callable[[], dict[str, Rates]], count: int) -> list[dict
         except EOFError:  # It was killed, for want of memory as a rule.
             pass
         process.join()
-    return found or [{}]
+    return found or [_Found({}, 1.0)]
 
 
 def _timed_all(

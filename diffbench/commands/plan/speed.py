@@ -13,7 +13,7 @@ BESIDE = {
     "prepare": 0.9,
     "shrink": 0.3,
     "fit": 1.8,
-    "train": 1.8,
+    "train": 2.2,
     "convert": 1.5,
     "sample": 1.8,
     "bound": 1.8,
@@ -26,8 +26,8 @@ BESIDE = {
 
 They are CPU seconds of run records on 2 cores, over those of a training's start. Scores and tables import no torch."""
 
-SNAKEMAKE = 3.0
-"""What Snakemake takes before the first job and after the last, in start-ups."""
+SNAKEMAKE, SNAKEMAKE_JOB = 3.0, 0.08
+"""What Snakemake takes before the first job and after the last, and beside each job, in start-ups."""
 
 SECONDS_OF_PICTURE = 0.004
 """Seconds in which a picture of about 500 x 375 pixels is decoded and cropped."""
@@ -62,7 +62,7 @@ class Speed:
 
     def seconds(self, work: Work) -> float:
         """Return how long a job takes, the start of its process included."""
-        beside = self.start_up * sum(BESIDE[stage] for stage in work.stages)
+        beside = self.start_up * (SNAKEMAKE_JOB + sum(BESIDE[stage] for stage in work.stages))
         return beside + work.pictures * SECONDS_OF_PICTURE + sum(map(self.seconds_of_calls, work.evaluations))
 
     def seconds_of_calls(self, evaluations: Evaluations) -> float:

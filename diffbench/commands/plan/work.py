@@ -11,13 +11,15 @@ from diffbench.benchmark import paths
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.graph import OWN_REFERENCE
+from diffbench.benchmark.known_data import SPLITS
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.plan.counts import bound_calls, sample_calls
-from diffbench.commands.plan.data import SPLITS, Known
+from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.extractors import extractor_network, fitted_steps
 from diffbench.commands.plan.models import BACKWARD
 from diffbench.commands.plan.networks import Counted, classifier_network, model_network
+from diffbench.extractors._microbatches import MICRO_BATCH
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ class _Made:
     def _extract(self, path: str, extractor: str, num_images: int, images: str) -> Work:
         fitted = (paths.extractor(extractor),) if self.benchmark.needs_weights(extractor) else ()
         network = extractor_network(self.benchmark, extractor, self.known)
-        evaluated = (_forward(network, -(-num_images // EXTRACTED), EXTRACTED),)
+        batch = self.benchmark.extractors[extractor][1].micro_batch or MICRO_BATCH
+        evaluated = (_forward(network, -(-num_images // batch), batch),)
         return Work(path, ("extract",), (images, *fitted), evaluated, extractor)
 
     def _real_splits(self, protocol: str) -> tuple[str, str]:
@@ -217,10 +220,6 @@ class _Made:
 
     def _shown(self, entry: str) -> list[SampleSet]:
         return [row for row in self.rows if row.entry == entry]
-
-
-EXTRACTED = 50
-"""Images that an extractor is given at once."""
 
 
 def _data(split: str, size: int | None = None) -> str:
