@@ -95,7 +95,11 @@ class RandomFeatures:
         self.require_training(len(images), None)
         network = FilterStatistics(images.shape[3], self.dimensions)
         network.draw(self.seed)
-        network.turn_towards(in_micro_batches(lambda batch: {"all": network.statistics(batch)})(images)["all"])
+
+        def statistics(batch: Bytes) -> dict[str, Float[Tensor, "batch statistics"]]:
+            return {"all": network.statistics(batch)}
+
+        network.turn_towards(in_micro_batches(statistics)(images)["all"])
         with replacing(out) as temporary:
             temporary.write_bytes(save(dict(network.state_dict())))
 

@@ -223,7 +223,7 @@ def test_a_classifier_needs_enough_labelled_images():
     assert scoring_of(known(), None).extractor == {"name": "random_features", "dimensions": 16}
     few = known(num_classes=10, smallest_class=12)
     assert scoring_of(few, None).extractor["name"] == "random_features"
-    assert "learns them by heart" in scoring_of(few, None).why[0]
+    assert "learns them by heart" in scoring_of(few, None).why
     many = known(num_classes=10, num_train=1500, smallest_class=130)
     assert scoring_of(many, None).extractor["name"] == "classifier"
 
@@ -274,10 +274,11 @@ def test_the_command_writes_a_file_that_check_takes_without_a_warning(tmp_path, 
     pictures(tmp_path / "my pics", classes=CLASSES)
     made = diffbench("new", "--folder", "my pics", "--minutes", 1000, "--size", 8, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    command = made.stdout.splitlines()[-1].strip()
-    assert command == "snakemake --cores all results/table2.csv --configfile my_pics.yaml"
+    command = "snakemake --cores all results/table2.csv --configfile my_pics.yaml"
+    last = made.stdout.splitlines()[-1].strip()
+    assert last == f"{command} --snakefile {PACKAGE_ROOT}/Snakefile", "this is not the project's folder"
     text = (tmp_path / "my_pics.yaml").read_text()
-    assert command in text and "diffbench new --folder 'my pics' --minutes 1000" in text
+    assert command in text and "diffbench new --folder 'my pics' --size 8 --minutes 1000" in text
     checked = diffbench("check", "my_pics.yaml", cwd=tmp_path)
     assert checked.returncode == 0 and "note" not in checked.stderr and "warning" not in checked.stderr
     again = diffbench("new", "--folder", "my pics", "--minutes", 1000, cwd=tmp_path)
