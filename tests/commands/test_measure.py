@@ -636,7 +636,7 @@ PHOTOS = """
 benchmark: photos
 dataset: {name: folder, path: photos}
 models:
-  ddpm: {network: {channels: 8, channel_multipliers: [1, 2], residual_blocks: 1, attention_resolutions: [4], heads: 2, norm_groups: 4}, timesteps: 20, training: {steps: 2, batch_size: 16}}
+  ddpm: {network: {channels: 8, channel_multipliers: [1, 2], residual_blocks: 1, attention_resolutions: [4], heads: 2, norm_groups: 4}, timesteps: 1000, training: {steps: 2, batch_size: 16}}
 samplers: {ancestral: {}, ddim: {}}
 bound: {timesteps: 2, num_images: 8}
 extractors: {strokes: {name: classifier, width: 8, dimensions: 8, steps: 20, batch: 16}}
