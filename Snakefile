@@ -31,7 +31,7 @@ rule all:
 
 onstart:
     if not start.of_comparison:
-        remember_configuration(HOME, start.file)
+        remember_configuration(HOME, start.named_by)
     if workflow.touch:
         speaker.silence()
     else:
@@ -44,6 +44,6 @@ onsuccess:
 
 
 onerror:
-    speaker.fails()
+    speaker.fails(workflow.scheduler.finished_jobs)
     if note := full_disk(HOME):
         say(note)

@@ -74,7 +74,7 @@ def code_block() -> Callable[..., str]:
 HEAVY = (
     "torch",
     "pandas",
-    "diffbench.commands.check",
+    "diffbench.commands.check.run",
     "diffbench.commands.conform.run",
     "diffbench.commands.oracle.run",
 )

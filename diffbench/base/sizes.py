@@ -27,6 +27,12 @@ def sized(size: int | None) -> str:
     return "the data set's own size" if size is None else f"{size} pixels"
 
 
+def spoken_shape(shape: tuple[int, int, int]) -> str:
+    """Return the shape (height, width, channels) of images in words, such as "32x32 in colour"."""
+    height, width, channels = shape
+    return f"{width}x{height} {({1: 'in grey', 3: 'in colour'}).get(channels, f'with {channels} channels')}"
+
+
 def shrunk_shape(shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
     """Return the shape (channel, height, width) of images that are shrunk to a height of `size`.
 

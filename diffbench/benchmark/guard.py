@@ -28,6 +28,11 @@ def is_run(words: Sequence[str]) -> bool:
     return not _has(words, *FORCED, *NO_RUN)
 
 
+def makes_nothing(words: Sequence[str]) -> bool:
+    """Return whether a command is a job that an executor started, or makes nothing. words: the command's."""
+    return _has(words, *NO_RUN)
+
+
 def require_own_results(
     home: Path, artifacts: Iterable[Artifact], tables: Iterable[Artifact], words: Sequence[str]
 ) -> list[Held]:

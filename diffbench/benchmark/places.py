@@ -1,11 +1,12 @@
 """The folders of a benchmark: the start of its relative paths, its results, and which file configured these."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import RESULTS
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.yaml_file import read_yaml
@@ -26,6 +27,15 @@ VARIABLE = "DIFFBENCH_CONFIG"
 
 CONFIGURATION = ".snakemake/configuration"
 """The file in a benchmark's home that names the file which configured it."""
+
+
+def require_default(file: Path | str) -> None:
+    """Raise UserError if a file is that of the default benchmark, and the working directory is not a clone."""
+    if Path(file) == DEFAULT and not DEFAULT.is_file():
+        raise UserError(
+            f"{DEFAULT}: is not here; the default benchmark is in a clone of the project: go to the clone's folder, "
+            "or name a YAML of your own"
+        )
 
 
 def folder_of(file: Path | str) -> Path:
@@ -52,22 +62,77 @@ def remember_configuration(home: Path, file: Path) -> None:
     note.write_text(f"{os.path.relpath(file, home)}\n")
 
 
+def naming_file(files: Sequence[Path | str]) -> Path:
+    """Return the absolute path of the file that names the benchmark: of several layers, the last with that key."""
+    return next((Path(file) for file in reversed(files) if _benchmark_in(Path(file))), Path(files[-1])).absolute()
+
+
+def configured_by(home: Path, name: str) -> Path | None:
+    """Return the file that configured a tree of results, whether or not it still exists; None if nothing tells.
+
+    A tree that was pulled or copied may lack the note. If a benchmark of its name ships, its results are of that one.
+    """
+    try:
+        noted = (home / CONFIGURATION).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        noted = ""
+    if noted:
+        return Path(os.path.normpath(home / noted))
+    shipped = project_of(home) / SHIPPED / f"{name}.yaml"
+    return shipped if shipped.is_file() and _has_results(home) else None
+
+
 def other_configuration(home: Path, file: Path, name: str) -> Path | None:
     """Return the other file that configured a tree of results, if it still names the same benchmark; otherwise None.
 
-    Two such files would replace each other's results. A file that is gone, or has the same content, does not count.
+    Two such files would replace each other's results. A file that is gone, or means the same, does not count. One that
+    cannot be read does, because it may be that benchmark in the middle of a change.
     """
+    other = configured_by(home, name)
     try:
-        other = home / (home / CONFIGURATION).read_text().strip()
-        same = other.samefile(file) or other.read_bytes() == file.read_bytes()
-    except (OSError, UnicodeDecodeError):
+        if other is None or not other.exists() or other.samefile(file):
+            return None
+    except OSError:
         return None
     try:
         held = read_yaml(other)
     except UserError:
+        return other
+    if not (isinstance(held, Mapping) and held.get("benchmark") == name):
         return None
-    claims = isinstance(held, Mapping) and held.get("benchmark") == name
-    return Path(os.path.normpath(other)) if claims and not same else None
+    return None if _meaning(file) == located(held, folder_of(other)) else other
+
+
+def moved_configuration(home: Path, file: Path, name: str) -> Path | None:
+    """Return where the file that configured a tree of results was, if it is not there any more; otherwise None.
+
+    The present file is then taken for it, since a file may be moved or renamed.
+    """
+    other = configured_by(home, name)
+    gone = other is not None and not os.path.lexists(other) and other != Path(os.path.normpath(file.absolute()))
+    return other if gone and _has_results(home) else None
+
+
+def _benchmark_in(file: Path) -> Any:
+    """Return the name of the benchmark in a file; None if it has none or cannot be read, which the loader reports."""
+    try:
+        held = read_yaml(file)
+    except UserError:
+        return None
+    return held.get("benchmark") if isinstance(held, Mapping) else None
+
+
+def _meaning(file: Path) -> Any:
+    """Return a file's content with absolute paths: the same text in another folder may name other data."""
+    try:
+        return located(read_yaml(file), folder_of(file))
+    except UserError:
+        return None
+
+
+def _has_results(home: Path) -> bool:
+    """Return whether a tree holds an artifact with its record."""
+    return next((home / RESULTS).rglob("*.json"), None) is not None
 
 
 def require_own_tree(home: Path, file: Path, name: str) -> None:
@@ -76,7 +141,7 @@ def require_own_tree(home: Path, file: Path, name: str) -> None:
     if other is not None:
         raise UserError(
             f"{file.absolute()}: benchmark: '{name}' is the name of {other} too, whose results are in {home}; "
-            "give one of them another name"
+            "give one of them another name, since each would replace the other's tables"
         )
 
 

@@ -7,6 +7,9 @@ from diffbench.base.errors import UserError
 from diffbench.base.names import require_names
 from diffbench.base.plugins import chosen, configure, load, stated
 
+FEWEST = 3
+"""The fewest images of a sample set that is scored; a metric may need more."""
+
 
 def extractors_of(content: Mapping[str, Any], protocols: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
     """Return the extractors that the protocols name: an entry of `extractors`, or otherwise a part of that name."""
@@ -49,3 +52,9 @@ def metric_of(protocol: Any, metric: str, where: str) -> Any:
     if part.consumes != "features":
         return part
     return configure(part, protocol.metric_settings(metric), f"{where}: {metric}")
+
+
+def fewest_generated(metric: Any, extractor: Any) -> int:
+    """Return how many images a sample set must have, so that a metric can be computed from an extractor's features."""
+    width = extractor.widths().get(metric.features)
+    return max(FEWEST, metric.fewest, metric.fewest if width is None else metric.fewest_of(width))

@@ -13,6 +13,9 @@ from diffbench.jobs.job import Job
 from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.jobs.tabulate import ComparedSet, ModelRow, TableJob, TablePart
 
+UPSAMPLING = "What each upsampler was given, the same enlarged, and what it made"
+"""The title of the figure of upsamplers."""
+
 Sources = Mapping[str, Artifact | Sequence[Artifact]]
 
 
@@ -100,7 +103,8 @@ class Report:
             "real": self.graph.data("test", self.benchmark.models[model].size),
             "images": [self.graph.samples(row) for row in shown],
         }
-        return self._figure("samples", sources, labels=[self._label(row) for row in shown], file=f"samples_{model}")
+        labels, title = [self._label(row) for row in shown], f"Samples of {model}, by sampler and steps"
+        return self._figure("samples", sources, labels=labels, title=title, file=f"samples_{model}")
 
     def progressive_figure(self, model: str) -> Reported:
         """Return the figure of a model's progressive reconstructions."""
@@ -118,7 +122,7 @@ class Report:
     def upsampling_figure(self) -> Reported:
         """The figure of each upsampler's low-resolution images, its samples and, for real images, the true ones."""
         shown = self._before_and_after()
-        return self._figure("upsampling", {"images": list(shown.values())}, labels=list(shown))
+        return self._figure("upsampling", {"images": list(shown.values())}, labels=list(shown), title=UPSAMPLING)
 
     # -- a comparison, whose name is a wildcard
 
@@ -198,7 +202,10 @@ class Report:
 
     def _label(self, row: SampleSet) -> str:
         scale = self._scale(row)
+        below = self.benchmark.low_res_set(row)
         steps = f"{row.steps} steps" if row.steps else "adaptive"
+        if below is not None:
+            steps = f"{below.steps or 'adaptive'} + {steps}"
         return f"{row.sampler}, {steps}" + ("" if scale is None else f", scale {scale:g}")
 
     def _scale(self, row: SampleSet) -> float | None:

@@ -11,13 +11,10 @@ from diffbench.base.plugins import configure, nearest
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Run
 from diffbench.benchmark.guidance import check_labels, check_scales
-from diffbench.benchmark.protocols import metric_of
+from diffbench.benchmark.protocols import fewest_generated, metric_of
 
 MOST_ROWS = 5_000
 """The most rows of all runs together."""
-
-FEWEST = 3
-"""The fewest images of a sample set that is scored; a metric may need more."""
 
 
 def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
@@ -60,7 +57,8 @@ def check_runs(benchmark: Benchmark) -> None:
                 _check_steps(benchmark, f"{where}.steps", model, sampler, steps)
         for protocol in run.protocols:
             part = benchmark.protocols[protocol][1]
-            _check_num_images(f"{where}.num_images", run.num_images, part)
+            extractor = benchmark.extractors[part.extractor][1]
+            _check_num_images(f"{where}.num_images", run.num_images, part, extractor)
             try:
                 part.require(resize=part.resize, rounding=benchmark.sampling.rounding)
             except UserError as error:
@@ -77,12 +75,18 @@ def _rows(run: Run) -> int:
     return math.prod(map(len, lists))
 
 
-def _check_num_images(where: str, num_images: int, protocol: Any) -> None:
-    """Raise UserError if sample sets are too small for a metric, before they are made."""
-    needs = {name: max(FEWEST, metric_of(protocol, name, where).fewest) for name in protocol.metrics}
+def _check_num_images(where: str, num_images: int, protocol: Any, extractor: Any) -> None:
+    """Raise UserError if a metric refuses sample sets of this size, before they are made."""
+    metrics = {name: metric_of(protocol, name, where) for name in protocol.metrics}
+    needs = {name: fewest_generated(metric, extractor) for name, metric in metrics.items()}
     most = max(needs, key=needs.__getitem__)
     if num_images < needs[most]:
         raise UserError(f"{where}: {num_images} is too few; this protocol's metric {most} needs at least {needs[most]}")
+    for name, metric in metrics.items():
+        try:
+            metric.require(num_images)
+        except UserError as error:
+            raise UserError(f"{where}: metric {name}: {error}") from None
 
 
 def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, steps: int) -> None:
@@ -91,6 +95,11 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
         raise UserError(
             f"{where}: {model} with {sampler}: mu-prediction and a learned diagonal variance mean nothing between the "
             "training chain's levels; leave this sampler out, or train eps, x_0 or v with another variance"
+        )
+    if entry.part.needs_variance and diffusion.variance != "learned_range":
+        raise UserError(
+            f"{where}: {sampler} takes the variance that a model learned, and {model} has variance "
+            f"{diffusion.variance}; set variance_type: fixed_small, or give that model a run with another sampler"
         )
     own = benchmark.models[benchmark.models[model].of]
     if entry.needs_error and (own.size is not None or own.low_size is not None):

@@ -11,18 +11,33 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT
+from diffbench.benchmark.graph import Graph
+from diffbench.benchmark.guard import makes_nothing
+from diffbench.benchmark.known_data import data_at_start
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.paths import COMPARED
-from diffbench.benchmark.places import DEFAULT, VARIABLE, home_of, require_own_tree
+from diffbench.benchmark.places import (
+    DEFAULT,
+    VARIABLE,
+    home_of,
+    moved_configuration,
+    naming_file,
+    require_own_tree,
+)
+from diffbench.benchmark.suited import require_suited
 
 
 @dataclass(frozen=True)
 class Started:
-    """The benchmark of a run. home: the folder that holds its `results`. file: the last of its configuration files."""
+    """The benchmark of a run. home: the folder that holds its `results`. file: the last of its configuration files.
+
+    named_by: the file among them that names the benchmark, to which the tree of results belongs.
+    """
 
     benchmark: Benchmark
     home: Path
     file: Path
+    named_by: Path
 
     @property
     def of_comparison(self) -> bool:
@@ -37,12 +52,30 @@ def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_
     """
     files = files_of_config(given, root)
     benchmark = load_benchmark(*map(os.path.relpath, files), settings=settings)
-    found = Started(benchmark, home_of(benchmark.name, root), Path(files[-1]).absolute())
+    home = home_of(benchmark.name, root)
+    found = Started(benchmark, home, Path(files[-1]).absolute(), naming_file(files))
     for folder in (found.home, found.home / RESULTS, found.home / ".snakemake"):
         require_writable(folder)
     if not found.of_comparison:
-        require_own_tree(found.home, found.file, benchmark.name)
+        require_own_tree(home, found.named_by, benchmark.name)
+        if (moved := moved_configuration(home, found.named_by, benchmark.name)) is not None:
+            say(f"note: {home} was made by {moved}, which is gone; {os.path.relpath(found.named_by)} goes on with it")
     return found
+
+
+def check_data(start: Started, graph: Graph, words: Sequence[str]) -> None:
+    """Raise UserError if a run's data set does not suit its benchmark, so that a job would fail. words: the command's.
+
+    A job that an executor starts apart is not asked again.
+    """
+    if makes_nothing(words):
+        return
+    try:
+        data = data_at_start(graph)
+        if data is not None:
+            require_suited(start.benchmark, data)
+    except UserError as error:
+        raise UserError(f"{os.path.relpath(start.file)}: {error}") from None
 
 
 def files_of_config(

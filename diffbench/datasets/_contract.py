@@ -1,6 +1,7 @@
 """What a data set must have, and what it may declare."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -26,6 +27,8 @@ class Dataset(Protocol):
     """The user's own file or folder, as a field; None for data that ship with a package."""
     shape: tuple[int, int, int] | None = None
     """Height, width and channels, if they are known without the data."""
+    published_images: ClassVar[Mapping[SplitName, int] | None] = None
+    """How many images each split has as it was published; None if that depends on the user's files."""
     has_pictures: ClassVar[bool] = False
     """Whether its splits have a `cut`, so that training may take random crops."""
 

@@ -21,7 +21,7 @@ from diffbench.datasets._decode import Header, decoded
 from diffbench.datasets._edm_labels import LABELS, labels_in
 from diffbench.datasets._listing import SUFFIXES, Listing, in_archive, members_of, on_disk
 from diffbench.datasets._noticed import Noticed
-from diffbench.datasets._split import CHUNK, MissingDataError
+from diffbench.datasets._split import CHUNK, MissingDataError, Pictures
 
 __all__ = ["LABELS", "SUFFIXES", "PictureTree", "class_of"]
 
@@ -143,12 +143,26 @@ class PictureTree:
         """
         counting = noticed or self.noticed
         for start in range(0, len(names), CHUNK):
-            pixels = []
-            for name in names[start : start + CHUNK]:
-                content, where = self.read(name), self.where(name)
-                counting.content(content, where)
-                pixels.append(decoded(content, channels, where, crop, counting))
-            yield np.stack(pixels)
+            yield np.stack([self._counted(name, channels, crop, counting) for name in names[start : start + CHUNK]])
+
+    def look(
+        self, names: Sequence[str], channels: int, crop: Crop | None, noticed: Noticed, *, across: int | None
+    ) -> Pictures:
+        """Return a look at single pictures, which are counted in `noticed` when they are decoded."""
+        return Pictures(
+            across=across,
+            where=lambda k: self.where(names[k]),
+            size=lambda k: self.header_shape(names[k], channels)[:2],
+            decode=lambda k: self._counted(names[k], channels, crop, noticed),
+        )
+
+    def _counted(
+        self, name: str, channels: int, crop: Crop | None, noticed: Noticed
+    ) -> UInt8[np.ndarray, "height width channel"]:
+        """Return a picture, and count what must be known of it. Raises: UserError, as `picture`."""
+        content, where = self.read(name), self.where(name)
+        noticed.content(content, where)
+        return decoded(content, channels, where, crop, noticed)
 
     def picture(self, name: str, channels: int, crop: Crop | None) -> UInt8[np.ndarray, "height width channel"]:
         """Return a picture, decoded and cropped. Raises: UserError if that is not possible."""

@@ -14,6 +14,21 @@ CHUNK = 1024
 """Images in a piece: 12 MB at 64x64 in colour."""
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """A look at a split's picture files before they are prepared.
+
+    across: the pixels to which pictures are cropped; None if they stay as they are. where: the name of picture k.
+    size: reads the header of picture k, and returns the picture's height and width before any crop. decode: reads
+    picture k as `chunks` would, which notices the same things. The last two raise UserError for a bad picture.
+    """
+
+    across: int | None
+    where: Callable[[int], str]
+    size: Callable[[int], tuple[int, int]]
+    decode: Callable[[int], object]
+
+
 class MissingDataError(UserError):
     """The data are not where the configuration says: they are not fetched yet, or the path is wrong."""
 
@@ -30,6 +45,8 @@ class Split:
     cut: Callable[[int, Crop | None], UInt8[np.ndarray, "height width channel"]] | None = None
     """Image k, made again from its picture by another crop, or by the data set's own (None). Several threads call it at
     once. None if there are no pictures, because the images are stored as they are."""
+    pictures: Pictures | None = None
+    """A look at single pictures, if the images come from picture files."""
     notes: Callable[[], Sequence[str]] = tuple
     """What a person must know of how the images were read, as clauses. Complete once `chunks` have been read."""
 

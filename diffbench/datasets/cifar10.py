@@ -7,6 +7,7 @@ to save space) are a different data set. Results on them are not comparable with
 must say so.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +28,7 @@ class Cifar10:
     """Ho et al. 2020, appendix B, train with random horizontal flips."""
 
     levels: ClassVar[int] = 256
+    published_images: ClassVar[Mapping[SplitName, int]] = {"train": 50_000, "test": 10_000}
     num_classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
 

@@ -4,6 +4,7 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 images); it comes with scikit-learn.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -22,6 +23,8 @@ class Digits:
     """1,297 training and 500 test images of 8x8 pixels in 17 grey levels, stored as round(v 255/16)."""
 
     levels: ClassVar[int] = 17
+    shape: ClassVar[tuple[int, int, int]] = (8, 8, 1)
+    published_images: ClassVar[Mapping[SplitName, int]] = {"train": 1297, "test": NUM_TEST}
     flip: ClassVar[bool] = False
     num_classes: ClassVar[int] = 10
 

@@ -79,6 +79,7 @@ class Folder:
             labels=self._labels_of(split, names),
             chunks=self._tree.chunks(names, self.channels, crop, noticed),
             cut=lambda k, other: self._tree.picture(names[k], self.channels, other or crop),
+            pictures=self._tree.look(names, self.channels, crop, noticed, across=self.size),
             notes=lambda: [*self._notes(split), *noticed.notes()],
         )
 

@@ -6,6 +6,7 @@ Source: Russakovsky et al. 2015; the crop is Dhariwal and Nichol 2021's. The off
 unconditional codelengths are published, is a different data set.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -37,6 +38,7 @@ class Imagenet:
     num_classes: int = 1000
 
     levels: ClassVar[int] = 256
+    published_images: ClassVar[Mapping[SplitName, int]] = {"train": 1_281_167, "test": 50_000}
     has_pictures: ClassVar[bool] = True
     """Random crops are cut from the pictures that the images were made from."""
 
@@ -73,6 +75,7 @@ class Imagenet:
             labels=labels,
             chunks=tree.chunks(chosen, 3, crop, noticed),
             cut=lambda k, other: tree.picture(chosen[k], 3, other or crop),
+            pictures=tree.look(chosen, 3, crop, noticed, across=self.size),
             notes=lambda: [*self._notes(split), *noticed.notes()],
         )
 

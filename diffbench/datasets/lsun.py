@@ -5,7 +5,7 @@ guided-diffusion's datasets/lsun_bedroom.py does. There are no labels.
 Source: Yu et al. 2015, "LSUN: construction of a large-scale image dataset using deep learning with humans in the loop".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,9 @@ from diffbench.datasets._decode import decoded
 from diffbench.datasets._lmdb import Database
 from diffbench.datasets._noticed import Noticed
 from diffbench.datasets._split import CHUNK, MissingDataError, Split
+
+TRAINING_IMAGES = {"bedroom": 3_033_042, "church_outdoor": 126_227}
+"""Source: the list of LSUN's own download page."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ class Lsun:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"size: {self.size} is not allowed; 1 or more")
+
+    @property
+    def published_images(self) -> Mapping[SplitName, int] | None:
+        """How many images each split has as it was published; None for a category that is not listed here."""
+        train = TRAINING_IMAGES.get(self.category)
+        return None if train is None else {"train": train, "test": 300}
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ class Mnist:
     """Whether torchvision may fetch the archive into `path` if there is nothing yet."""
 
     levels: ClassVar[int] = 256
+    published_images: ClassVar[Mapping[SplitName, int]] = {"train": 60_000, "test": 10_000}
     flip: ClassVar[bool] = False
     num_classes: ClassVar[int] = 10
     shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)

@@ -1,7 +1,7 @@
 """What an extractor must have, and what it may declare."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -39,6 +39,23 @@ class Extractor(Protocol):
     """How many images its network takes at once, as a field; progress is then shown after each of these."""
     any_size: ClassVar[bool] = False
     """Whether it resizes each image separately; then it also takes a list of images of several sizes."""
+
+    def widths(self) -> Mapping[str, int]:
+        """Return how many dimensions its features have, by name, as far as that is known without weights."""
+        return {}
+
+    def require_shape(self, shape: tuple[int, int, int], /) -> None:
+        """Raise UserError for images of a shape (height, width, channels) that it does not take."""
+
+    def require_training(self, num_images: int, num_classes: int | None, /) -> None:
+        """Raise UserError if it cannot be trained on so many images of so many classes (None: without labels).
+
+        This is called only for an extractor that needs weights.
+        """
+
+    def absent(self) -> Path | None:
+        """Return the file of weights that its first use downloads; None if there is nothing to download."""
+        return None
 
     def channels(self, weights: Path | None = None, /) -> int | None:
         """Return how many channels it takes; None if it takes both grey and colour."""

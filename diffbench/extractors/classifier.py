@@ -15,6 +15,7 @@ from torch import Tensor
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.sizes import spoken_shape
 from diffbench.extractors._contract import Extract
 from diffbench.extractors._convolutional import (
     ConvolutionalClassifier,
@@ -25,6 +26,9 @@ from diffbench.extractors._convolutional import (
 )
 
 State = dict[str, Tensor]
+
+SMALLEST, LARGEST = 8, 64
+"""The fewest and most pixels across of images that it takes."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,34 @@ class Classifier:
         predicted = self.network(out)(held_out[0])["logits"].argmax(axis=1)
         return float(np.mean(predicted == held_out[1]))
 
+    def widths(self) -> Mapping[str, int]:
+        """Return how many dimensions its features have."""
+        return {"pool": self.dimensions}
+
+    def require_shape(self, shape: tuple[int, int, int]) -> None:
+        """Raise UserError for images that are not square or not 8 to 64 pixels wide."""
+        height, width, _ = shape
+        if height != width or not SMALLEST <= height <= LARGEST:
+            raise UserError(
+                f"classifier takes square images of {SMALLEST} to {LARGEST} pixels, and these are "
+                f"{spoken_shape(shape)}; choose a protocol of Inception features, such as torch_fidelity"
+            )
+
+    def require_training(self, num_images: int, num_classes: int | None) -> None:
+        """Raise UserError for images without labels, of one class, or fewer than a batch."""
+        if num_classes is None:
+            raise UserError(
+                "classifier is trained on labels, and the data set has none; sort its pictures into a folder for each "
+                "class, or choose a protocol of Inception features, such as torch_fidelity"
+            )
+        if num_classes < 2:
+            raise UserError("classifier tells classes apart, and the data set has only one; add a second one")
+        if num_images < self.batch:
+            raise UserError(
+                f"classifier is trained on batches of {self.batch}, and there are {num_images} training images; set "
+                "'batch' of the extractor to at most that"
+            )
+
     def _needed(self, weights: Path | None) -> Path:
         if weights is None:
             raise UserError("extractor 'classifier' needs --weights, a file that the stage fit writes (diffbench fit)")
@@ -106,7 +138,7 @@ def train_classifier(
     c = configuration or Classifier()
     if labels is None:
         raise UserError("extractor 'classifier': the data set has no labels; choose extractor 'inception'")
-    square = images.ndim == 4 and images.shape[1] == images.shape[2] and 8 <= images.shape[1] <= 64
+    square = images.ndim == 4 and images.shape[1] == images.shape[2] and SMALLEST <= images.shape[1] <= LARGEST
     if images.dtype != np.uint8 or not square:
         found = f"{images.dtype}{images.shape}"
         raise UserError(f"extractor 'classifier': images {found}, wanted uint8, square, 8 to 64 pixels")

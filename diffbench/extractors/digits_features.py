@@ -11,7 +11,7 @@ another training.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -21,6 +21,7 @@ import torch
 
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.sizes import spoken_shape
 from diffbench.extractors._contract import Extract
 from diffbench.extractors._convolutional import (
     ConvolutionalClassifier,
@@ -31,6 +32,9 @@ from diffbench.extractors._convolutional import (
 )
 
 WEIGHTS = Path(__file__).with_name("digits_features.safetensors")
+
+SHAPE = (8, 8, 1)
+"""Height, width and channels of the images that it takes."""
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -58,6 +62,18 @@ class DigitsFeatures:
         """Return the number of channels that it takes: digits are grey."""
         self._refuse(weights)
         return 1
+
+    def widths(self) -> Mapping[str, int]:
+        """Return how many dimensions its features have."""
+        return {"pool": 64, "logits": 10}
+
+    def require_shape(self, shape: tuple[int, int, int]) -> None:
+        """Raise UserError for images of another shape than the digits'."""
+        if shape != SHAPE:
+            raise UserError(
+                f"digits_features takes grey images of 8x8, and these are {spoken_shape(shape)}; choose extractor "
+                "classifier (images of 8 to 64 pixels, with labels) or a protocol of Inception features"
+            )
 
     def _refuse(self, weights: Path | None) -> None:
         if weights is not None:

@@ -7,6 +7,7 @@ Source: Oquab et al. 2023, "DINOv2: learning robust visual features without supe
 distance is Stein et al. 2023, "Exposing flaws of generative model evaluation metrics".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -23,6 +24,9 @@ from diffbench.extractors._contract import Extract
 from diffbench.extractors._microbatches import MICRO_BATCH, in_micro_batches, rgb
 
 SHORT = {"small": "s", "base": "b", "large": "l", "giant": "g"}
+
+WIDTHS = {"small": 384, "base": 768, "large": 1024, "giant": 1536}
+"""The dimensions of the class token of each size."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,21 @@ class Dinov2:
     def weights_sha256(self, weights: Path | None = None) -> str:
         """Return the hash of the file of weights in torch's hub folder. Raises: UserError if there is none yet."""
         self._refuse(weights)
-        file = Path(torch.hub.get_dir()) / "checkpoints" / f"{self._hub_name()}_pretrain.pth"
+        file = self._hub_file()
         if not file.is_file():
             raise UserError(f"{file}: no such file; extractor 'dinov2' puts it there at its first use")
         return sha256(file)
+
+    def widths(self) -> Mapping[str, int]:
+        """Return how many dimensions its features have."""
+        return {"dinov2": WIDTHS[self.size]}
+
+    def absent(self) -> Path | None:
+        """Return the file of weights in torch's hub folder, if it is not there yet."""
+        return None if (file := self._hub_file()).is_file() else file
+
+    def _hub_file(self) -> Path:
+        return Path(torch.hub.get_dir()) / "checkpoints" / f"{self._hub_name()}_pretrain.pth"
 
     def _hub_name(self) -> str:
         return f"dinov2_vit{SHORT[self.size]}14"

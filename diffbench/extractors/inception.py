@@ -14,6 +14,7 @@ Source: Szegedy et al. 2016; Dhariwal and Nichol 2021, section 2.2 and their eva
 
 import io
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -89,6 +90,14 @@ class Inception:
         """Return the hash of the file of weights that `network` would read."""
         return sha256(self._file(weights))
 
+    def widths(self) -> Mapping[str, int]:
+        """Return how many dimensions its features have."""
+        return {"pool": 2048, "spatial": 17 * 17 * SPATIAL_CHANNELS, "logits": 1008}
+
+    def absent(self) -> Path | None:
+        """Return torch-fidelity's file in torch's hub folder, if it is needed and not there yet."""
+        return None if self.path is not None or (file := _hub_file()).is_file() else file
+
     def _file(self, weights: Path | None) -> Path:
         chosen = weights or self.path
         if chosen is None:
@@ -98,6 +107,12 @@ class Inception:
         return Path(chosen)
 
 
+def _hub_file() -> Path:
+    """Return the file in torch's hub folder in which torch-fidelity keeps its weights."""
+    # torch-fidelity has the name in its URL, but takes seconds to import.
+    return Path(torch.hub.get_dir()) / "checkpoints" / f"weights-inception-2015-12-05-{PUBLISHED[:8]}.pth"
+
+
 def _downloaded() -> Path:
     """Return the file in torch's hub folder in which torch-fidelity keeps its weights, downloaded if it is missing.
 
@@ -105,7 +120,7 @@ def _downloaded() -> Path:
     """
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
-    target = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
+    target = _hub_file()
     if not target.is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

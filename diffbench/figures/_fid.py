@@ -1,17 +1,24 @@
 """What all figures of FIDs use: which rows are drawn, the floor of real images, their axes, the small print."""
 
-from collections.abc import Sequence
+import math
+from typing import Any
 
 import pandas
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
 from diffbench.figures._protocols import main_protocol
-from diffbench.figures._style import QUIET, plain_log_ticks
+from diffbench.figures._style import BETWEEN, FLOOR, QUIET, plain_log_ticks
 
-NEAREST_TICKS = 1.05
-"""Ratio of neighbouring labels on the logarithmic axis, for an axis of one point; longer axes need more."""
+LOG_FROM = 3
+"""The ratio of the greatest and the least FID from which on the axis is logarithmic."""
+
+ALWAYS_NEAR, LEAST_SHARE = 6, 0.35
+"""The floor is drawn if it is within this ratio of all samples, or if they keep this share of the axis' height."""
 
 TINY = 1e-6
 """The value that stands for 0 on a logarithmic axis."""
@@ -43,46 +50,65 @@ def has_fid(table: pandas.DataFrame) -> bool:
     return bool(((table["fid"] > 0) & (table["model"] != REAL)).any())
 
 
-def draw_floor(axes: Axes, real: pandas.DataFrame, *, name: bool) -> None:
-    """Draw the FID of held-out real images with its interval, if there is one; name: write beside it what it is."""
+def near(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the row of held-out real images, or no row if samples are so far above it that it would flatten them."""
+    samples, real = rows.loc[rows["model"] != REAL], rows.loc[rows["model"] == REAL].head(1)
     if real.empty:
-        return
-    row = real.iloc[0]
-    axes.axhspan(max(row["fid_low"], TINY), row["fid_high"], color=QUIET, alpha=0.13, linewidth=0)
-    axes.axhline(row["fid"], color=QUIET, linestyle=(0, (6, 3)), linewidth=1.6)
-    if name:
-        axes.annotate(
-            f"real images, held out: {row['fid']:.3g}",
-            (0.008, row["fid"]),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, -4),
-            textcoords="offset points",
-            va="top",
-            fontsize=9.5,
-            color="#333333",
-        )
+        return real
+    (low, high), (floor, top) = _span(samples), _span(real)
+    joined = math.log(max(high, top) / min(low, floor))
+    return real if joined <= max(math.log(ALWAYS_NEAR), math.log(high / low) / LEAST_SHARE) else real.iloc[:0]
 
 
-def show_fids(axes: Axes, rows: pandas.DataFrame) -> None:
-    """Limit and label a logarithmic y axis of FIDs.
+def floor_entry(rows: pandas.DataFrame) -> dict[str, Any]:
+    """Return the legend's entry for held-out real images: their FID with its interval, in words."""
+    real = rows.loc[rows["model"] == REAL].head(1)
+    if real.empty:
+        return {}
+    fid, low, high = (float(real[name].iloc[0]) for name in ("fid", "fid_low", "fid_high"))
+    interval = f" ({max(low, 0):.3g} to {high:.3g})" if low == low and high == high else ""
+    if near(rows).empty:
+        return {f"real images, held out: {fid:.3g}{interval}, far below": Line2D([], [], linestyle="none")}
+    handle = (Patch(color=QUIET, alpha=0.15, linewidth=0), Line2D([], [], **FLOOR))
+    return {f"real images, held out: {fid:.3g}{interval}": handle}
 
-    An interval may reach 0, which a logarithmic axis cannot show. Then it goes beyond the edge of the picture.
+
+def draw_fids(axes: Axes, rows: pandas.DataFrame) -> None:
+    """Draw the floor of held-out real images if it is near, and limit and label the y axis to what is drawn.
+
+    The axis is logarithmic if its ends differ by more than a factor of LOG_FROM. An interval may reach 0, which a
+    logarithmic axis cannot show. Then it goes beyond the edge of the picture.
     """
-    low, high = axes.get_ylim()
-    low = max(low, 0.4 * rows["fid"].min())
-    axes.set_ylim(low, high)
-    plain_log_ticks(axes, low, high)
+    floor = near(rows)
+    for row in floor.to_dict("records"):
+        if row["fid_low"] == row["fid_low"]:
+            axes.axhspan(max(row["fid_low"], TINY), row["fid_high"], color=QUIET, alpha=0.15, linewidth=0)
+        axes.axhline(row["fid"], zorder=1.5, **FLOOR)
+    spans = [_span(rows.loc[rows["model"] != REAL]), *([] if floor.empty else [_span(floor)])]
+    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
+    if high / low > LOG_FROM:
+        beside = (high / low) ** 0.04
+        axes.set_yscale("log")
+        axes.set_ylim(low / beside, high * beside)
+        plain_log_ticks(axes, low / beside, high * beside)
+    else:
+        beside = 0.06 * (high - low)
+        axes.set_ylim(low - beside, high + beside)
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def log_ticks_at(axes: Axes, values: Sequence[float]) -> None:
-    """Label a logarithmic x axis with the ascending values themselves, except those too close to the one before."""
-    ticks: list[float] = []
-    for value in map(float, values):
-        # Numbers that are too close would be printed over one another. The first of them is kept.
-        if not ticks or value / ticks[-1] > NEAREST_TICKS * (values[-1] / values[0]) ** 0.05:
-            ticks.append(value)
-    axes.set_xticks(ticks, [f"{value:.3g}" for value in ticks])
-    axes.minorticks_off()
+def fid_label(axes: Axes) -> str:
+    """Return the text of an axis of FIDs."""
+    return "FID (log scale, lower is better)" if axes.get_yscale() == "log" else "FID (lower is better)"
+
+
+def _span(rows: pandas.DataFrame) -> tuple[float, float]:
+    """Return the least and the greatest FID that rows show with their intervals; of one FID, a little on each side."""
+    fid = rows["fid"].astype(float)
+    low, high = (rows[f"fid_{end}"].astype(float).fillna(fid) for end in ("low", "high"))
+    least, greatest = max(low.min(), 0.4 * fid.min()), max(high.max(), fid.max())
+    return (least, greatest) if greatest > 1.02 * least else (0.9 * least, 1.1 * greatest)
 
 
 def _measured(protocol: str) -> str:
@@ -94,8 +120,8 @@ def _measured(protocol: str) -> str:
     return f"protocol {protocol}"
 
 
-def small_print(rows: pandas.DataFrame) -> str:
-    """Return what was measured on how many images and seeds, and what the bands cover."""
+def small_print(rows: pandas.DataFrame, *more: str) -> str:
+    """Return what was measured on how many images and seeds, and what the bars cover. more: further parts."""
     samples = rows.loc[rows["model"] != REAL]
     counts = sorted(int(count) for count in samples["num_images"].dropna().unique())
     seeds = samples[["train_seed", "sample_seed"]].drop_duplicates()
@@ -104,7 +130,9 @@ def small_print(rows: pandas.DataFrame) -> str:
         f"{' or '.join(f'{count:,}' for count in counts)} images a point",
     ]
     parts += [_measured(protocol) for protocol in samples["protocol"].dropna().unique()]
-    parts.append("bands: 95 % intervals" + (f", over {len(seeds)} seeds" if len(seeds) > 1 else ""))
+    known = bool(samples[["fid_low", "fid_high"]].notna().all(axis=1).any())
+    parts.append("bars: 95 % intervals" if known else "no intervals")
+    parts[-1] += f", over {len(seeds)} seeds" if len(seeds) > 1 else ""
     if rows.attrs.get(HIDDEN):
         parts.append(f"without {rows.attrs[HIDDEN]} rows of FID 0 or less")
-    return "   ·   ".join(parts)
+    return BETWEEN.join([*parts, *more])

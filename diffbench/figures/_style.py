@@ -25,6 +25,9 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 QUIET = "#555555"
 """The colour of what is read last: notes, and the floor that lines are compared with. Its contrast on white is 7:1."""
 
+FLOOR: dict[str, Any] = {"color": QUIET, "linestyle": (0, (6, 3)), "linewidth": 1.6}
+"""The line of what all others are compared with."""
+
 SETTINGS = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#888888",
@@ -70,19 +73,61 @@ LONGEST_SIDE = 2**15
 LONGEST_NOTE = 128
 """Characters of small print that fit into the width of a figure."""
 
+NOTE_SIZE, NOTE_LINE, NOTE_MARGIN = 8.5, 32, 18
+"""The size of small print in points, and the height of its lines and of the space around it in pixels."""
+
+BETWEEN = "   ·   "
+"""What separates the parts of small print."""
+
+
+def look(place: int) -> dict[str, Any]:
+    """Return the colour and the marker of the model or sampler at a place; no two of the first 49 places are alike."""
+    again = place // len(COLOURS)
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[(place + again) % len(MARKERS)]}
+
+
+def fill(place: int, colour: str) -> dict[str, Any]:
+    """Return how a marker is filled, which tells the kinds of one colour apart where no line can show its dashes."""
+    fills = ("full", "full", "left", "bottom", "right", "top")
+    inside = "white" if place % len(fills) == 1 else colour
+    edge = {"markeredgecolor": colour, "markeredgewidth": 1.5, "markerfacecoloralt": "white"}
+    return {"fillstyle": fills[place % len(fills)], "markerfacecolor": inside, **edge}
+
+
+def note_height(text: str) -> int:
+    """Return how many pixels the small print takes at the bottom of a figure."""
+    return NOTE_LINE * len(_wrapped(text)) + 2 * NOTE_MARGIN
+
 
 def note(figure: Figure, text: str) -> None:
-    """Put a line of small print under the axes: what was measured, and what the bands cover."""
-    # A long note gets a smaller font, so that it ends inside the picture.
-    size = min(8.5, 8.5 * LONGEST_NOTE / max(map(len, text.splitlines())))
-    figure.text(0.012, 0.015, text, fontsize=size, color=QUIET, ha="left", va="bottom")
+    """Put small print under the axes: what was measured, and what the bars cover. Long text gets further lines."""
+    lines = _wrapped(text)
+    # If one part alone is too long for a line, the font is smaller, so that it ends inside the picture.
+    size = min(NOTE_SIZE, NOTE_SIZE * LONGEST_NOTE / max(map(len, lines)))
+    width, height = (side * DOTS_PER_INCH for side in figure.get_size_inches())
+    place = {"ha": "left", "va": "bottom", "linespacing": 1.3}
+    figure.text(NOTE_MARGIN / width, NOTE_MARGIN / height, "\n".join(lines), fontsize=size, color=QUIET, **place)
+
+
+def _wrapped(text: str) -> list[str]:
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        line = ""
+        for part in paragraph.split(BETWEEN):
+            longer = f"{line}{BETWEEN}{part}" if line else part
+            if line and len(longer) > LONGEST_NOTE:
+                lines.append(line)
+                longer = part
+            line = longer
+        lines.append(line)
+    return lines
 
 
 def plain_log_ticks(axes: Axes, low: float, high: float) -> None:
     """Label a logarithmic y axis with plain numbers; the shorter the axis, the more of them."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-    steps = (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    steps = (1,) if high / low > 1e5 else (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     ticks = [step * 10.0**power for power in range(-6, 7) for step in steps]
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axes.yaxis.set_minor_locator(NullLocator())

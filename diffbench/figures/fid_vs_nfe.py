@@ -1,8 +1,9 @@
 """FID against network evaluations, by sampler, on the same weights: what an evaluation is worth."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas
 from matplotlib.axes import Axes
@@ -11,16 +12,14 @@ from matplotlib.lines import Line2D
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
-from diffbench.figures._fid import TINY, draw_floor, log_ticks_at, rows_with_fid, show_fids, small_print
-from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
+from diffbench.figures import _style as style
+from diffbench.figures._fid import draw_fids, fid_label, floor_entry, rows_with_fid, small_print
+from diffbench.figures._legend import Legend
+from diffbench.figures._points import draw_points, label_ticks, log_x_axis, moves
+from diffbench.figures._style import WIDTH, empty_figure, note, note_height, styled
 
 PANELS_ABREAST = 2
 """More would leave too little of the width to tell neighbouring numbers of evaluations apart."""
-
-APART, SPREAD = 1.012, 1.07
-"""The ratio by which neighbouring lines are moved apart, so that equal points and their intervals can both be seen; and
-the largest ratio between the first and the last."""
-
 
 CLOSE = 1.3
 """If two numbers of evaluations have a smaller ratio than this, one label is enough."""
@@ -50,72 +49,55 @@ class FidVsNfe:
 
 
 def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
-    samples, real = rows.loc[rows["model"] != REAL], rows.loc[rows["model"] == REAL]
+    samples = rows.loc[rows["model"] != REAL]
     models, samplers = list(samples["model"].unique()), list(samples["sampler"].unique())
     abreast = min(PANELS_ABREAST, len(models))
     down = math.ceil(len(models) / abreast)
-    columns = 1 if max(map(len, samplers)) > 40 else 2 if max(map(len, samplers)) > 22 else 3
-    # The legend is in its own place, under the axes. In pixels:
-    head, body, foot = 150, 560 if abreast == 1 else 520, 190 + 46 * math.ceil(len(samplers) / columns)
-    height = head + down * body + (down - 1) * 120 + foot
+    values, ticks = sorted(samples["nfe"].astype(float).unique()), _ticks(samples["nfe"])
+    shown = {"linestyle": "none"} if len(values) == 1 else {}
+    looks = {sampler: _look(place) for place, sampler in enumerate(samplers)}
+    handles = {sampler: Line2D([], [], **(look | shown)) for sampler, look in looks.items()}
+    legend, words = Legend(handles | floor_entry(rows)), small_print(rows)
+    # In pixels. Where many lines overlap, the panels are higher.
+    head, body, foot = 150, 520 if len(samplers) <= 6 else 700, 145 + legend.height + note_height(words)
+    between = 165
+    height = head + down * body + (down - 1) * between + foot
     figure = empty_figure(height=height)
     grid = figure.subplots(down, abreast, sharex=True, sharey=True, squeeze=False)
     figure.subplots_adjust(
-        left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06, hspace=120 / body + 0.08
+        left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06, hspace=between / body
     )
     panels = list(grid.flat)
     for axes, model in zip(panels, models, strict=False):
-        own = samples.loc[samples["model"] == model]
-        _lines(axes, own, samplers)
+        _lines(axes, samples.loc[samples["model"] == model], looks, values)
         axes.xaxis.set_tick_params(labelbottom=True)
-        draw_floor(axes, real, name=axes is panels[0])
         axes.set_title(model, fontsize=11)
+        log_x_axis(axes, values, len(samplers))
+        label_ticks(axes, ticks)
+        draw_fids(axes, rows)
     for axes in panels[len(models) :]:
         axes.remove()
     for axes in grid[:, 0]:
-        axes.set_ylabel("FID (log scale, lower is better)")
+        axes.set_ylabel(fid_label(axes))
     # The panels of the last row, and those above an empty place, have a label.
     for axes in panels[max(0, len(models) - abreast) : len(models)]:
         axes.set_xlabel("network evaluations an image")
-    log_ticks_at(panels[0], _ticks(samples["nfe"]))
-    show_fids(panels[0], rows)
     figure.text(0.095, 1 - 62 / height, title, fontsize=12, fontweight="bold", ha="left", va="bottom")
-    figure.legend(
-        handles=[_handle(place, sampler) for place, sampler in enumerate(samplers)],
-        loc="lower center",
-        ncols=min(columns, len(samplers)),
-        bbox_to_anchor=(0.53, 50 / height),
-        handlelength=3.4,
-    )
-    note(figure, small_print(rows).replace("bands:", "bars:"))
+    legend.draw(figure, middle=0.53 * WIDTH, bottom=note_height(words))
+    note(figure, words)
     return figure
 
 
-def _lines(axes: Axes, rows: pandas.DataFrame, samplers: list[str]) -> None:
-    axes.set(xscale="log", yscale="log")
-    middle = (len(samplers) - 1) / 2
-    ratio = min(APART, SPREAD ** (1 / max(1, len(samplers) - 1)))
-    for place, sampler in enumerate(samplers):
+def _lines(axes: Axes, rows: pandas.DataFrame, looks: dict[str, dict[str, Any]], values: Sequence[float]) -> None:
+    offsets = moves([math.log(value) for value in values], len(looks))
+    for (sampler, look), offset in zip(looks.items(), offsets, strict=True):
         line = rows.loc[rows["sampler"] == sampler]
         if line.empty:
             continue
         # Grouped by steps and not by evaluations, because an adaptive solver has another number of these for each seed.
         means = {"nfe": "mean", "fid": "mean", "fid_low": "min", "fid_high": "max"}
-        points = line.groupby(["steps", "guidance_scale"], dropna=False, as_index=False).agg(means).astype(float)
-        points = points.sort_values("nfe")
-        low = (points["fid"] - points["fid_low"].clip(lower=TINY)).clip(lower=0)
-        high = (points["fid_high"] - points["fid"]).clip(lower=0)
-        style = _style(place)
-        axes.errorbar(
-            points["nfe"] * ratio ** (place - middle),
-            points["fid"],
-            yerr=(low, high),
-            elinewidth=1.3,
-            capsize=2.5,
-            markeredgewidth=1.4,
-            markersize=5.5,
-            **style,
-        )
+        points = line.groupby(["steps", "guidance_scale"], dropna=False, as_index=False).agg(means).sort_values("nfe")
+        draw_points(axes, points["nfe"].astype(float) * math.exp(offset), points, "fid", markersize=5.5, **look)
 
 
 def _ticks(nfe: pandas.Series) -> list[float]:
@@ -127,18 +109,8 @@ def _ticks(nfe: pandas.Series) -> list[float]:
     return sorted(chosen)
 
 
-def _style(place: int) -> dict:
-    colour = COLOURS[place % len(COLOURS)]
-    again = place // len(COLOURS)
-    return {
-        "color": colour,
-        "marker": MARKERS[(place + again) % len(MARKERS)],
-        # After the last colour the first one comes again; dashes and hollow markers then tell the two rounds apart.
-        "markerfacecolor": "white" if again % 2 else colour,
-        "markeredgecolor": colour,
-        "linestyle": DASHES[again % len(DASHES)],
-    }
-
-
-def _handle(place: int, sampler: str) -> Line2D:
-    return Line2D([], [], label=sampler, markeredgewidth=1.6, **_style(place))
+def _look(place: int) -> dict[str, Any]:
+    look = style.look(place)
+    # After the last colour the first one comes again; dashes and hollow markers then tell the two rounds apart.
+    again = place // len(style.COLOURS)
+    return look | {"linestyle": style.DASHES[again % len(style.DASHES)]} | style.fill(again, look["color"])

@@ -1,25 +1,31 @@
 """FID against the number of sampling steps, as in figure 8 of Nichol and Dhariwal 2021."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import pandas
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from diffbench.base.names import REAL
-from diffbench.figures._fid import TINY, draw_floor, has_fid, log_ticks_at, rows_with_fid, show_fids, small_print
-from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
+from diffbench.figures import _style as style
+from diffbench.figures._fid import draw_fids, fid_label, floor_entry, has_fid, rows_with_fid, small_print
+from diffbench.figures._legend import Legend
+from diffbench.figures._points import draw_points, log_x_axis, moves
+from diffbench.figures._style import WIDTH, empty_figure, note, note_height, styled
 
 LINE_KEYS = ("model", "sampler", "guidance_scale")
+
+EVALUATIONS = "network evaluations"
 
 
 @dataclass(frozen=True)
 class FidVsSteps:
-    """One line for each model and sampler, with its interval as a band, over held-out real images as the floor."""
+    """One line for each model and sampler, with bars for the intervals, over held-out real images as the floor."""
 
     title: str = "FID against sampling steps"
     protocol: str | None = None
@@ -28,7 +34,7 @@ class FidVsSteps:
     consumes: ClassVar[str] = "table"
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
-        """Return the figure of a table with table2's columns. Seeds are averaged, and bands span all of them.
+        """Return the figure of a table with table2's columns. Seeds are averaged, and bars span all of them.
 
         If a table without FIDs was made from other scores, the figure says so. Raises: UserError if the protocol has no
         FIDs.
@@ -36,9 +42,10 @@ class FidVsSteps:
         if self.protocol is None and not has_fid(table):
             with styled():
                 return _without(self.title)
-        rows = _with_lines(rows_with_fid(table, self.protocol, "fid_vs_steps"))
+        rows = rows_with_fid(table, self.protocol, "fid_vs_steps")
+        drawn = _with_lines(rows)
         with styled():
-            return _drawn(rows, self.title)
+            return _drawn(drawn, self.title, left_out=len(rows) - len(drawn))
 
 
 def _without(title: str) -> Figure:
@@ -56,81 +63,70 @@ def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:
     return rows.loc[kept] if (counts > 1).any() else rows
 
 
-def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
-    samples, real = rows.loc[rows["model"] != REAL], rows.loc[rows["model"] == REAL]
-    # Solvers that call the network more than once a step must not look cheaper than they are.
-    both = bool((samples["nfe"].notna() & (samples["nfe"] != samples["steps"])).any())
-    panels = ["steps", "nfe"] if both else ["steps"]
-    if not (samples["steps"] > 0).any():
-        panels = ["nfe"]
-    words = {
-        "steps": "sampling steps" if both else "sampling steps = network evaluations",
-        "nfe": "network evaluations",
-    }
-    if samples["nfe"].isna().all():
-        words["steps"] = "sampling steps"
-
-    num_lines = len(samples[list(LINE_KEYS)].drop_duplicates())
-    longest = max(
-        len(model) + len(sampler) for model, sampler in zip(samples["model"], samples["sampler"], strict=True)
-    )
-    columns = 1 if longest > 44 else 2 if longest > 24 or num_lines in (2, 4) else 3
-    # The legend is in its own place, under the axes, because in them it would hide lines. In pixels:
-    head, body, foot = 90, 620, 200 + 46 * math.ceil(num_lines / columns)
+def _drawn(rows: pandas.DataFrame, title: str, left_out: int) -> Figure:
+    samples = rows.loc[rows["model"] != REAL]
+    panels = _panels(samples)
+    lines = list(_lines_of(samples))
+    legend = Legend({label: Line2D([], [], **_shown(look, samples)) for label, look, _ in lines} | floor_entry(rows))
+    words = small_print(rows, *([f"rows of one step count: see the table ({left_out})"] if left_out else []))
+    # In pixels. Where many lines overlap, the panels are higher.
+    head, body, foot = 90, 620 if len(lines) <= 4 else 780, 145 + legend.height + note_height(words)
     height = head + body + foot
     figure = empty_figure(height=height)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
-    for axes, x in zip(grid, panels, strict=True):
-        # The number of steps of an adaptive solver is 0, which an axis of steps cannot show.
-        _lines(axes, samples.loc[samples[x] > 0] if x == "steps" else samples, x)
-        draw_floor(axes, real, name=axes is grid[0])
-        axes.set_xlabel(words[x])
-    grid[0].set_ylabel("FID (log scale, lower is better)")
+    for axes, (x, label) in zip(grid, panels.items(), strict=True):
+        _draw_lines(axes, [(look, line.loc[line[x] > 0]) for _, look, line in lines], x)
+        axes.set_xlabel(label)
+    for axes in grid:
+        draw_fids(axes, rows)
+    grid[0].set_ylabel(fid_label(grid[0]))
     grid[0].set_title(title)
-    show_fids(grid[0], rows)
-    handles, labels = grid[0].get_legend_handles_labels()
-    anchor = (0.53, 50 / height)
-    figure.legend(handles, labels, loc="lower center", ncols=columns, bbox_to_anchor=anchor, handlelength=3.4)
-    note(figure, small_print(rows))
+    legend.draw(figure, middle=0.53 * WIDTH, bottom=note_height(words))
+    note(figure, words)
     return figure
 
 
-def _lines(axes: Axes, samples: pandas.DataFrame, x: str) -> None:
+def _panels(samples: pandas.DataFrame) -> dict[str, str]:
+    """Return the text of the x axis for each column that has a panel."""
+    if not (samples["steps"] > 0).any():
+        return {"nfe": EVALUATIONS}
+    # Solvers that call the network more than once a step must not look cheaper than they are.
+    if (samples["nfe"].notna() & (samples["nfe"] != samples["steps"])).any():
+        return {"steps": "sampling steps", "nfe": EVALUATIONS}
+    equal = "" if samples["nfe"].isna().all() else " = network evaluations"
+    return {"steps": f"sampling steps{equal}"}
+
+
+def _lines_of(samples: pandas.DataFrame) -> Iterator[tuple[str, dict[str, Any], pandas.DataFrame]]:
+    """Yield the label, the look and the rows of every line: a colour a model, dashes and filling for the rest."""
     models, samplers = list(samples["model"].unique()), list(samples["sampler"].unique())
     scales = [None, *samples["guidance_scale"].dropna().unique()]
-    axes.set(xscale="log", yscale="log")
-    for model, (place, (sampler, scale)) in product(models, enumerate(product(samplers, scales))):
-        guided = samples["guidance_scale"].isna() if scale is None else samples["guidance_scale"] == scale
-        line = samples.loc[(samples["model"] == model) & (samples["sampler"] == sampler) & guided]
-        if line.empty:
-            continue
-        look = models.index(model)
-        points = line.groupby(x, as_index=False).agg({"fid": "mean", "fid_low": "min", "fid_high": "max"}).astype(float)
-        colour = COLOURS[look % len(COLOURS)]
-        seaborn.lineplot(
-            points,
-            x=x,
-            y="fid",
-            ax=axes,
-            color=colour,
-            marker=MARKERS[look % len(MARKERS)],
-            # Dashes alone cannot be seen within bands, so a sampler shows in filled or hollow markers too.
-            markerfacecolor="white" if place % 2 else colour,
-            markeredgecolor=colour,
-            markeredgewidth=1.6,
-            linestyle=DASHES[place % len(DASHES)],
-            label=f"{model}, {sampler}" + ("" if scale is None else f", guidance {scale:g}"),
-            legend=False,
-            errorbar=None,
-        )
-        axes.fill_between(
-            points[x],
-            points["fid_low"].clip(lower=TINY),
-            points["fid_high"],
-            color=colour,
-            alpha=0.16,
-            linewidth=0,
-        )
-    log_ticks_at(axes, sorted(samples[x].dropna().unique()))
-    axes.set_ylabel("")
+    kinds = [kind for kind in product(samplers, scales) if _any_of(samples, *kind).any()]
+    for (number, model), (place, (sampler, scale)) in product(enumerate(models), enumerate(kinds)):
+        line = samples.loc[(samples["model"] == model) & _any_of(samples, sampler, scale)]
+        if not line.empty:
+            properties = style.look(number)
+            properties |= {"linestyle": style.DASHES[place % len(style.DASHES)]}
+            properties |= style.fill(place, properties["color"])
+            yield f"{model}, {sampler}" + ("" if scale is None else f", guidance {scale:g}"), properties, line
+
+
+def _any_of(samples: pandas.DataFrame, sampler: str, scale: float | None) -> pandas.Series:
+    guided = samples["guidance_scale"].isna() if scale is None else samples["guidance_scale"] == scale
+    return (samples["sampler"] == sampler) & guided
+
+
+def _shown(look: dict[str, Any], samples: pandas.DataFrame) -> dict[str, Any]:
+    """Return the look of a line in the legend, which shows no line where the panels have single points."""
+    alone = samples["steps"].nunique() == 1
+    return look | ({"linestyle": "none"} if alone else {})
+
+
+def _draw_lines(axes: Axes, lines: Sequence[tuple[dict[str, Any], pandas.DataFrame]], x: str) -> None:
+    values = sorted({float(value) for _, line in lines for value in line[x].dropna()})
+    offsets = moves([math.log(value) for value in values], len(lines))
+    for (look, line), offset in zip(lines, offsets, strict=True):
+        points = line.groupby(x, as_index=False).agg({"fid": "mean", "fid_low": "min", "fid_high": "max"})
+        draw_points(axes, points[x].astype(float) * math.exp(offset), points, "fid", **look)
+    log_x_axis(axes, values, len(lines))

@@ -1,18 +1,23 @@
 """What guidance gains and costs: scores against its scale, as in figure 4 of Dhariwal and Nichol 2021."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
+from diffbench.figures import _style as style
+from diffbench.figures._legend import Legend
+from diffbench.figures._points import draw_points, moves
 from diffbench.figures._protocols import main_protocol
-from diffbench.figures._style import COLOURS, DASHES, MARKERS, QUIET, empty_figure, note, styled
+from diffbench.figures._style import BETWEEN, FLOOR, QUIET, WIDTH, empty_figure, note, note_height, styled
 
 PANELS = {
     "fid": "FID (lower is better)",
@@ -24,6 +29,12 @@ PANELS = {
 """Columns, and the texts of their axes. A column that the table lacks, or that has no number, gets no panel."""
 
 LINE_KEYS = ["model", "sampler", "steps"]
+
+Line = tuple[str, dict[str, Any], pandas.DataFrame]
+"""The label, the look and the rows of a line."""
+
+SMALLEST = 8.0
+"""The least size in points of a legend that is beside the panels."""
 
 NEAREST_TICKS = 0.07
 """The least distance of two labels, as a share of the axis."""
@@ -38,7 +49,7 @@ class GuidanceTradeoff:
     consumes: ClassVar[str] = "table"
 
     def __call__(self, table: pandas.DataFrame) -> Figure:
-        """Return the figure of a table with table4's columns. Seeds are averaged, and bands span all of them.
+        """Return the figure of a table with table4's columns. Seeds are averaged, and bars span all of them.
 
         It draws the rows of the protocol that most guided rows have. Raises: UserError if no row is guided.
         """
@@ -58,63 +69,81 @@ def _drawn(guided: pandas.DataFrame, real: pandas.DataFrame, title: str) -> Figu
     if not panels:
         raise UserError(f"guidance_tradeoff: the table has none of the scores {', '.join(PANELS)}")
     columns = min(2, len(panels))
-    cells = -(-(len(panels) + 1) // columns)
-    # In pixels. The last cell holds the legend.
-    head, row, foot = 90, 450, 170
-    height = head + cells * row + foot
+    down = -(-len(panels) // columns)
+    lines = _lines_of(guided)
+    handles: dict[str, Any] = {label: Line2D([], [], **look) for label, look, _ in lines}
+    handles |= {} if real.empty else {"real images, held out": Line2D([], [], **FLOOR)}
+    words = _small_print(guided)
+    # In pixels. If the last row has an empty place, and the legend fits into it, it is there; otherwise it is below.
+    head, row, between = 100, 330, 150
+    beside = Legend(handles, width=WIDTH // 2 - 160)
+    inside = columns * down > len(panels) and beside.height <= row + 60 and beside.size >= SMALLEST
+    legend = beside if inside else Legend(handles)
+    foot = 125 + note_height(words) + (0 if inside else legend.height + 10)
+    height = head + down * row + (down - 1) * between + foot
     figure = empty_figure(height=height)
-    grid = figure.subplots(cells, columns, squeeze=False).ravel()
-    figure.subplots_adjust(left=0.11, right=0.98, top=1 - head / height, bottom=foot / height, wspace=0.3, hspace=0.42)
-    scales = sorted(guided["guidance_scale"].unique())
+    grid = figure.subplots(down, columns, squeeze=False).ravel()
+    figure.subplots_adjust(
+        left=0.11, right=0.98, top=1 - head / height, bottom=foot / height, wspace=0.3, hspace=between / row
+    )
     for axes, name in zip(grid, panels, strict=False):
-        _panel(axes, guided, real, name)
-        _scale_axis(axes, scales)
+        _panel(axes, lines, real, name)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    handles, labels = grid[0].get_legend_handles_labels()
-    grid[len(panels)].legend(handles, labels, loc="center left", handlelength=3.4, borderaxespad=0)
-    figure.suptitle(title, x=0.11, y=1 - 30 / height, ha="left", va="center", fontsize=12, fontweight="bold")
-    note(figure, _small_print(guided))
+    figure.align_ylabels(grid[: len(panels)])
+    if inside:
+        legend.draw(figure, middle=0.78 * WIDTH, bottom=foot + (row - legend.height) / 2)
+    else:
+        legend.draw(figure, middle=0.53 * WIDTH, bottom=note_height(words))
+    figure.suptitle(title, x=0.11, y=1 - 35 / height, ha="left", va="center", fontsize=12, fontweight="bold")
+    note(figure, words)
     return figure
 
 
-def _panel(axes: Axes, guided: pandas.DataFrame, real: pandas.DataFrame, name: str) -> None:
+def _lines_of(guided: pandas.DataFrame) -> list[Line]:
+    """Return the label, the look and the rows of every line."""
+    found = []
     for place, (key, line) in enumerate(guided.groupby(LINE_KEYS, sort=False)):
+        model, sampler, steps = cast(tuple[str, str, float], key)
+        look = style.look(place) | {"linestyle": style.DASHES[place % len(style.DASHES)]}
+        look |= style.fill(place % 2, look["color"])
+        found.append((f"{model}, {sampler}, {int(steps)} steps", look, line))
+    return found
+
+
+def _panel(axes: Axes, lines: Sequence[Line], real: pandas.DataFrame, name: str) -> None:
+    scales = sorted({float(scale) for _, _, line in lines for scale in line["guidance_scale"]})
+    offsets = moves([float(np.log1p(scale)) for scale in scales], len(lines))
+    for (label, look, line), offset in zip(lines, offsets, strict=True):
         columns = {name: "mean", f"{name}_low": "min", f"{name}_high": "max"}
         points = line.groupby("guidance_scale").agg(columns).astype(float)
-        model, sampler, steps = cast(tuple[str, str, float], key)
-        colour, filled = COLOURS[place % len(COLOURS)], place % 2 == 0
-        axes.plot(
-            points.index,
-            points[name],
-            color=colour,
-            marker=MARKERS[place % len(MARKERS)],
-            markerfacecolor=colour if filled else "white",
-            markeredgewidth=1.6,
-            linestyle=DASHES[place % len(DASHES)],
-            label=f"{model}, {sampler}, {int(steps)} steps",
-        )
-        axes.fill_between(
-            points.index, points[f"{name}_low"], points[f"{name}_high"], color=colour, alpha=0.16, linewidth=0
-        )
-    floor = list(real[name].dropna()) if name in real else []
-    if floor:
-        axes.axhline(floor[0], color=QUIET, linestyle=(0, (6, 3)), linewidth=1.6, label="real images, held out")
+        draw_points(axes, np.expm1(np.log1p(points.index) + offset), points, name, label=label, **look)
+    for row in real.head(1).to_dict("records"):
+        if name in row and row[name] == row[name]:
+            low, high = (row.get(f"{name}_{end}", np.nan) for end in ("low", "high"))
+            if low == low and high == high:
+                axes.axhspan(low, high, color=QUIET, alpha=0.15, linewidth=0)
+            axes.axhline(row[name], zorder=1.5, **FLOOR)
     axes.set_ylabel(PANELS[name])
     axes.set_xlabel("guidance scale")
     axes.margins(y=0.08)
     axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    _scale_axis(axes, scales, max(offsets))
 
 
-def _scale_axis(axes: Axes, scales: list[float]) -> None:
-    """Space scales like log(1 + scale), which can show 0, and label those that were sampled."""
+def _scale_axis(axes: Axes, scales: list[float], beyond: float) -> None:
+    """Space scales like log(1 + scale), which can show 0, and label those that were sampled.
+
+    beyond: how far lines are moved beyond the last scale.
+    """
     axes.set_xscale("function", functions=(np.log1p, np.expm1))
     span = np.log1p(scales[-1]) - np.log1p(scales[0])
     ticks: list[float] = []
     for scale in scales:
         if not ticks or np.log1p(scale) - np.log1p(ticks[-1]) > NEAREST_TICKS * span:
             ticks.append(scale)
-    beside = 0.05 * (span or 1.0)
+    beside = 0.05 * (span or 1.0) + beyond
     axes.set_xlim(np.expm1(np.log1p(scales[0]) - beside), np.expm1(np.log1p(scales[-1]) + beside))
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
@@ -124,4 +153,4 @@ def _small_print(guided: pandas.DataFrame) -> str:
     counts = " or ".join(f"{int(count):,}" for count in sorted(guided["num_images"].dropna().unique()))
     seeds = len(guided[["train_seed", "sample_seed"]].drop_duplicates())
     words = [str(guided["benchmark"].iloc[0]), f"{counts} images a point", "scale 0: no guidance"]
-    return "   ·   ".join([*words, "bands: 95 % intervals" + (f", over {seeds} seeds" if seeds > 1 else "")])
+    return BETWEEN.join([*words, "bars: 95 % intervals" + (f", over {seeds} seeds" if seeds > 1 else "")])

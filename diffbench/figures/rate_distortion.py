@@ -2,17 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from diffbench.base.errors import UserError
-from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
+from diffbench.figures import _style as style
+from diffbench.figures._legend import Legend
+from diffbench.figures._style import BETWEEN, WIDTH, empty_figure, note, note_height, styled
 
 Curve = tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"], Float[np.ndarray, " _"]]
 """The share of the reverse process that is done, the rate so far in bits/dim, and the RMSE (0-255 scale) then left."""
+
+
+LABELS = (
+    ("reverse process done", "distortion (RMSE)"),
+    ("reverse process done", "rate (bits/dim)"),
+    ("rate (bits/dim)", "distortion (RMSE)"),
+)
+"""The texts of the x and y axis of each panel."""
+
+NOTE = BETWEEN.join(
+    (
+        "test images, full training chain",
+        "RMSE of the predicted x_0 on the 0-255 scale",
+        "means over the images; see rate_distortion.csv",
+    )
+)
+
+MARKERS_A_LINE = 12
+"""About how many points of a line have a marker."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +61,39 @@ class RateDistortion:
 
 
 def _drawn(curves: Mapping[str, Curve], title: str) -> Figure:
-    figure = empty_figure(height=840)
+    looks = {_ends(model, curve): _look(place) for place, (model, curve) in enumerate(curves.items())}
+    legend = Legend({label: Line2D([], [], **look) for label, look in looks.items()})
+    # In pixels. The legend is in its own place, under the panels.
+    head, body, foot = 100, 520, 145 + legend.height + note_height(NOTE)
+    height = head + body + foot
+    figure = empty_figure(height=height)
     panels = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.085, right=0.985, top=0.74, bottom=0.235, wspace=0.42)
-    for place, (model, (done, rate, distortion)) in enumerate(curves.items()):
+    figure.subplots_adjust(left=0.085, right=0.985, top=1 - head / height, bottom=foot / height, wspace=0.42)
+    for (label, look), (done, rate, distortion) in zip(looks.items(), curves.values(), strict=True):
         order = np.argsort(rate, kind="stable")
-        look = {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)], "markersize": 5}
-        ends = f"{model}: {rate[order[-1]]:.2f} bits/dim leave an RMSE of {distortion[order[-1]]:.2f}"
+        # A marker at each point would hide the dashes.
+        some = slice(None, None, max(1, round(len(rate) / MARKERS_A_LINE)))
         for axes, across, up in zip(panels, (done, done, rate), (distortion, rate, distortion), strict=True):
-            axes.plot(across[order], up[order], label=ends, marker=MARKERS[place % len(MARKERS)], clip_on=False, **look)
-    labels = (
-        ("reverse process done", "distortion (RMSE)"),
-        ("reverse process done", "rate (bits/dim)"),
-        ("rate (bits/dim)", "distortion (RMSE)"),
-    )
-    for axes, (across, up) in zip(panels, labels, strict=True):
+            axes.plot(across[order], up[order], label=label, markevery=some, clip_on=False, **look)
+    for axes, (across, up) in zip(panels, LABELS, strict=True):
         axes.set(xlabel=across, ylabel=up)
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
     for axes in panels[:2]:
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.5, 1], ["0", "half", "all"])
-    figure.text(0.03, 0.955, title, fontsize=12, fontweight="bold", va="center")
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="upper left", bbox_to_anchor=(0.02, 0.93), handlelength=3.4)
-    note(
-        figure,
-        "test images, full training chain; RMSE of the predicted x_0 on the 0-255 scale; see rate_distortion.csv",
-    )
+    figure.text(0.03, 1 - 50 / height, title, fontsize=12, fontweight="bold", va="center")
+    legend.draw(figure, middle=WIDTH / 2, bottom=note_height(NOTE))
+    note(figure, NOTE)
     return figure
+
+
+def _ends(model: str, curve: Curve) -> str:
+    _, rate, distortion = curve
+    last = int(np.argsort(rate, kind="stable")[-1])
+    return f"{model}: {rate[last]:.2f} bits/dim leave an RMSE of {distortion[last]:.2f}"
+
+
+def _look(place: int) -> dict[str, Any]:
+    look = style.look(place) | {"linestyle": style.DASHES[place % len(style.DASHES)], "markersize": 5}
+    return look | style.fill(place // len(style.COLOURS), look["color"]) | {"markeredgewidth": 1.2}

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from diffbench.base.sizes import enlarged
-from diffbench.figures.samples import ImageSet, Samples
+from diffbench.figures._pictures import ImageSet, Pictures, classes_shown, first_of
+from diffbench.figures.samples import Samples, columns_of
 
 
 @dataclass(frozen=True)
 class Upsampling:
-    """The first images of every set, in their own order. A set of smaller images is shown a second time, enlarged.
+    """Images of every set, by class if all sets have classes. A set of smaller images is shown a second time, enlarged.
 
     A label has a family and, after a comma, says what the set is: "adm_u, given".
     """
@@ -23,16 +25,29 @@ class Upsampling:
 
     consumes: ClassVar[str] = "images"
 
-    def __call__(self, images: Mapping[str, ImageSet]) -> Figure:
+    def __call__(self, images: Mapping[str, Pictures]) -> Figure:
         """Return a figure with one row for each set, and two for a set of small images. Small pixels are drawn large.
 
         Raises: UserError if the size of a set's images does not divide the largest size.
         """
-        height, width = max(batch.shape[1:3] for batch in images.values())
-        rows: dict[str, ImageSet] = {}
-        for label, batch in images.items():
-            first, times = batch[: self.columns], height // batch.shape[1]
-            rows[label] = first.repeat(times, axis=1).repeat(times, axis=2)
+        columns = columns_of(images, self.columns)
+        height, width = max(found.images.shape[1:3] for found in images.values())
+        rows: dict[str, Pictures] = {}
+        for label, (shown, labels) in _shown(images, columns).items():
+            times = height // shown.shape[1]
+            rows[label] = Pictures(shown.repeat(times, axis=1).repeat(times, axis=2), labels)
             if times > 1:
-                rows[f"{label.split(',')[0]}, enlarged"] = enlarged(first, height, width)
-        return Samples(self.columns, self.title)(rows)
+                rows[f"{label.split(',')[0]}, enlarged"] = Pictures(enlarged(shown, height, width), labels)
+        return Samples(columns, self.title)(rows)
+
+
+def _shown(images: Mapping[str, Pictures], columns: int) -> dict[str, tuple[ImageSet, np.ndarray | None]]:
+    """Return the images of each set that are shown, with their labels.
+
+    The sets of an upsampler show the same pictures, so classes count only if every set has them.
+    """
+    if any(found.labels is None for found in images.values()):
+        return {label: (found.images[:columns], None) for label, found in images.items()}
+    classes = classes_shown(images, columns)
+    chosen = {label: first_of(found, classes, columns) for label, found in images.items()}
+    return {label: (shown, np.array(classes)[places]) for label, (shown, places) in chosen.items()}

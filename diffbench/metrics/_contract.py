@@ -33,6 +33,10 @@ class Metric(Protocol):
     takes_moments: ClassVar[bool] = False
     """Whether a reference's stored mean and covariance may replace its images."""
 
+    def fewest_of(self, width: int, /) -> int:
+        """Return how many generated images it needs if its features have so many dimensions."""
+        return self.fewest
+
     def require(self, num_images: int, /) -> None:
         """Raise UserError for a number of generated images that it refuses."""
 

@@ -52,6 +52,10 @@ class FidInfinity:
         if self.points < 2:
             raise UserError(f"points = {self.points}, at least 2 are allowed: a line needs two")
 
+    def fewest_of(self, width: int) -> int:
+        """Return how many generated images it needs, so that each block has more images than features."""
+        return self.points * (width + 2)
+
     def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
         """Return the intercept with an interval for its expectation over generated images, given the reference.
 
@@ -60,7 +64,7 @@ class FidInfinity:
         x = feature(generated, self.features, side="generated")
         normal = reference_normal(reference, self.features)
         same_width(self.features, x.shape[1], len(normal.mean))
-        needed = self.points * (x.shape[1] + 2)
+        needed = self.fewest_of(x.shape[1])
         if len(x) < needed:
             raise UserError(
                 f"generated features '{self.features}': {len(x)} images, but {needed} are needed for "

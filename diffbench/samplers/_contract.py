@@ -53,6 +53,8 @@ class Sampler(Protocol):
     """Whether it chooses its own steps between the chain's ends; its rows then have 0 as their number of steps."""
     needs_error: ClassVar[bool] = False
     """Whether it reads Prediction.x_0_variance, which the model's bound on training images measures."""
+    needs_variance: ClassVar[bool] = False
+    """Whether it reads Prediction.variance_fraction, which only models that learn a range of variances have."""
     no_options: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Why a key that a person would look for is not among its fields."""
 

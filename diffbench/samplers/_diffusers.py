@@ -72,6 +72,11 @@ class Scheduler:
         """Whether it asks about levels between those of its chain, as found in a short run."""
         return self._seen.off_grid > 0
 
+    @property
+    def needs_variance(self) -> bool:
+        """Whether it is set to take the variance that the network learned."""
+        return getattr(self, "variance_type", None) == "learned_range"
+
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what was set for the scheduler, and what for its step. None keeps diffusers' default."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

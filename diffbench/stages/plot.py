@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pandas
 
-from diffbench.base.arrays import read_member
+from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
 from diffbench.base.writing import replacing
+from diffbench.figures._pictures import Pictures
 from diffbench.jobs.plot import PlotJob
 from diffbench.jobs.tabulate import TableJob
 from diffbench.stages._command import run_stage, stage_parser
@@ -76,7 +77,7 @@ def _data(name: str, consumes: str, labels: Sequence[str], given: Mapping[str, S
         case "images":
             real = dict(zip([REAL_LABEL], given["real"], strict=False))
             rows = real | _labelled(labels, given["images"])
-            return {label: _images(path) for label, path in rows.items()}
+            return {label: _pictures(path) for label, path in rows.items()}
         case "curves":
             return {label: _curve(path) for label, path in _labelled(labels, given["terms"]).items()}
         case "progressive":
@@ -85,11 +86,15 @@ def _data(name: str, consumes: str, labels: Sequence[str], given: Mapping[str, S
             return _read_table(given["table"][0])
 
 
-def _images(path: Path) -> np.ndarray:
+def _pictures(path: Path) -> Pictures:
+    """Return the images of a file, with their classes if it has any."""
     images = read_member(path, "arr_0")
     if images.dtype != np.uint8 or images.ndim != 4:
         raise UserError(f"{path}: arr_0 is {images.dtype}{images.shape}, wanted uint8 images, channels last")
-    return images
+    labels = read_member(path, "arr_1") if "arr_1" in member_names(path) else None
+    # Files by other programs may hold something else there, such as probabilities; they are drawn without classes.
+    whole = labels is not None and labels.dtype.kind in "iu" and labels.shape == (len(images),)
+    return Pictures(images, labels if whole else None)
 
 
 def _curve(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,15 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Plot as the command line says."""
     parser = stage_parser(__doc__, read_job)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--table", type=Path, metavar="PATH", help="a table in CSV")
-    source.add_argument(
-        "--images", type=Path, nargs="+", default=[], metavar="PATH", help="sample sets, one for each row"
-    )
-    source.add_argument(
-        "--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds of test images, one for each model"
-    )
-    parser.add_argument("--real", type=Path, metavar="PATH", help="real images, for the first row")
-    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="the PNG to write")
+    source.add_argument("--table", type=Path, help="a table in CSV")
+    source.add_argument("--images", type=Path, nargs="+", default=[], help="sample sets, one for each row")
+    source.add_argument("--terms", type=Path, nargs="+", default=[], help="bounds of test images, one for each model")
+    parser.add_argument("--real", type=Path, help="real images, for the first row")
+    parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="plot"):
         plot(

@@ -6,10 +6,14 @@ import pytest
 
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import (
+    CONFIGURATION,
     DEFAULT_NAME,
+    SHIPPED,
     folder_of,
     home_of,
     located,
+    moved_configuration,
+    naming_file,
     other_configuration,
     project_of,
     remember_configuration,
@@ -86,6 +90,47 @@ def test_itself_edited_a_copy_a_renamed_benchmark_and_one_that_is_gone_are_none(
     (tree / "one.yaml").unlink()
     assert other(tree, "benchmark: own\nx: 2\n") is None
     assert other_configuration(tree / "runs/never", tree / "two.yaml", "own") is None
+
+
+def test_the_same_text_in_another_folder_names_other_data_and_a_file_that_cannot_be_read_may_be_the_same(tree):
+    text = "benchmark: own\ndataset: {name: folder, path: pictures}\n"
+    (tree / "one.yaml").write_text(text)
+    assert other(tree, text) is None
+    (tree / "folder").mkdir()
+    assert other(tree, text, "folder/one.yaml") == tree / "one.yaml"
+    (tree / "one.yaml").write_text("benchmark: [own\n")
+    assert other(tree, "benchmark: own\nx: 2\n") == tree / "one.yaml"
+
+
+def test_results_without_a_note_are_those_of_the_benchmark_that_ships_under_their_name(tree):
+    home = tree / "runs/own"
+    (home / CONFIGURATION).unlink()
+    shipped = tree / SHIPPED / "own.yaml"
+    shipped.parent.mkdir(parents=True)
+    shipped.write_text("benchmark: own\nx: 1\n")
+    assert other(tree, "benchmark: own\nx: 2\n") is None  # there is nothing to lose yet
+    (home / "results/scores").mkdir(parents=True)
+    (home / "results/scores/a.json").write_text("{}")
+    assert other(tree, "benchmark: own\nx: 2\n") == shipped
+    assert other_configuration(home, shipped, "own") is None
+
+
+def test_where_the_file_was_that_made_a_tree_is_told_only_if_it_is_gone(tree):
+    home = tree / "runs/own"
+    (home / "results").mkdir()
+    (home / "results/a.json").write_text("{}")
+    assert moved_configuration(home, tree / "two.yaml", "own") is None
+    (tree / "one.yaml").rename(tree / "two.yaml")
+    assert moved_configuration(home, tree / "two.yaml", "own") == tree / "one.yaml"
+
+
+def test_of_several_layers_the_last_that_names_the_benchmark_counts(tmp_path):
+    for name, text in {"base": "benchmark: own\n", "over": "bound: {}\n", "third": "benchmark: x\n"}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    base, over, third = (tmp_path / f"{name}.yaml" for name in ("base", "over", "third"))
+    assert naming_file([base]) == naming_file([base, over]) == base
+    assert naming_file([base, third, over]) == third
+    assert naming_file([over]) == over and naming_file([tmp_path / "nowhere.yaml"]) == tmp_path / "nowhere.yaml"
 
 
 def test_a_note_moves_with_the_project(tree, tmp_path_factory):

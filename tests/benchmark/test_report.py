@@ -70,6 +70,14 @@ def test_a_picture_shows_the_first_seeds_in_the_order_of_samplers_steps_and_scal
     ]
 
 
+def test_a_picture_names_its_model_and_the_steps_of_both_models_of_a_cascade(whole):
+    spec = whole.samples_figure("adm_u").spec
+    assert spec["figure"] == {"name": "samples", "title": "Samples of adm_u, by sampler and steps"}
+    assert spec["labels"] == ["ancestral, 2 + 4 steps"]
+    assert whole.samples_figure("upsampled_real").spec["labels"] == ["ancestral, 4 steps"]
+    assert whole.upsampling_figure.spec["figure"]["title"]
+
+
 def test_an_upsampler_is_shown_with_what_it_was_given_and_real_images_with_the_truth(whole):
     figure = whole.upsampling_figure
     assert figure.spec["labels"] == [

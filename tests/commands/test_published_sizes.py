@@ -8,7 +8,9 @@ import torch
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.jobs import train_classifier_job, train_job
 from diffbench.benchmark.load import load_benchmark
-from diffbench.commands.plan import job_counts, plan_models
+from diffbench.commands.plan.data import Known
+from diffbench.commands.plan.models import plan_models
+from diffbench.commands.plan.run import job_counts
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,11 +59,12 @@ def test_parameters_equal_the_published_codes_and_round_to_the_papers(name):
 def test_the_plan_counts_every_job(name):
     benchmark = load_benchmark(ROOT / f"workflow/config/{name}.yaml")
     height, width, channels = benchmark.dataset.shape
-    plans = plan_models(benchmark, (channels, height, width), benchmark.dataset.num_classes)
+    known = Known((channels, height, width), benchmark.dataset.num_classes, benchmark.dataset.published_images, True)
+    plans = plan_models(benchmark, known)
     trained = benchmark.trained_models() + benchmark.trained_classifiers()
     assert [item.name for item in plans] == [f"{model} seed {seed}" for model, seed in trained]
     assert all(item.flops > 1e9 and item.train_evaluations > 1e7 for item in plans)
-    assert job_counts(benchmark)["train"] == len(trained)
+    assert job_counts(benchmark, known)["train"] == len(trained)
 
 
 @pytest.mark.parametrize("name", [name for name in PARAMETERS if name.startswith("imagenet")])

@@ -47,6 +47,17 @@ def test_features_do_not_depend_on_the_batch_and_are_float32(part, fitted):
     assert len(part.weights_sha256(weights)) == 64
 
 
+@pytest.mark.parametrize("part", [DigitsFeatures(), Classifier(dimensions=8)], ids=["digits_features", "classifier"])
+def test_the_declared_widths_and_shapes_are_those_of_the_network(part, fitted):
+    found = part.network(fitted if part.needs_weights else None)(images(3))
+    declared = part.widths()
+    assert declared and {name: found[name].shape[1] for name in declared} == declared
+    part.require_shape((8, 8, 1))
+    with pytest.raises(UserError, match=f"{'grey images of 8x8' if not part.needs_weights else '8 to 64 pixels'}"):
+        part.require_shape((7, 7, 1))
+    assert part.absent() is None
+
+
 @pytest.mark.parametrize("part", [DigitsFeatures(), Classifier()], ids=["digits_features", "classifier"])
 def test_other_images_are_refused(part, fitted):
     network = part.network(fitted if part.needs_weights else None)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas
 import pytest
 
+from diffbench.figures._pictures import Pictures
+
 
 @pytest.fixture
 def table():
@@ -27,9 +29,13 @@ def table():
 
 @pytest.fixture
 def images():
-    """Return two sets of small images."""
+    """Return two sets of small images with classes."""
     rng = np.random.default_rng(0)
-    return {label: rng.integers(0, 256, (5, 4, 4, 1), np.uint8) for label in ("ddim, 10 steps", "ddim, 25 steps")}
+    labels = np.array([1, 0, 1, 1, 0])
+    return {
+        label: Pictures(rng.integers(0, 256, (5, 4, 4, 1), np.uint8), labels)
+        for label in ("ddim, 10 steps", "ddim, 25 steps")
+    }
 
 
 @pytest.fixture

@@ -18,7 +18,10 @@ def test_a_panel_for_each_model_and_a_line_for_each_sampler(table):
     figure = FidVsNfe()(table)
     panels = figure.get_axes()
     assert [axes.get_title(loc="left") for axes in panels] == ["ddpm", "iddpm"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ancestral", "ddim"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        *("ancestral", "ddim"),
+        "real images, held out: 3 (2.5 to 3.5)",
+    ]
     for axes, model in zip(panels, ("ddpm", "iddpm"), strict=True):
         found = lines(axes)
         assert len(found) == 2
@@ -57,6 +60,7 @@ def test_more_samplers_than_colours_still_look_different(table):
     found = {
         (line.get_marker(), line.get_color(), line.get_markerfacecolor())
         for line in FidVsNfe()(pandas.concat(many)).legends[0].get_lines()
+        if line.get_marker() in tuple("os^DvPX")
     }
     assert len(found) == 12
 
@@ -66,3 +70,35 @@ def test_tables_without_counts_or_of_nothing_are_refused(table):
         FidVsNfe()(table.assign(nfe=np.nan))
     with pytest.raises(UserError, match="fid_vs_nfe: no row with an FID to draw; protocols in the table: p"):
         FidVsNfe(protocol="q")(table)
+
+
+def test_samples_far_above_real_images_fill_their_panels(table):
+    far = table.assign(**{name: table[name].where(table["model"] == "real", 100 * table[name]) for name in FIDS})
+    figure = FidVsNfe()(far)
+    low, high = figure.axes[0].get_ylim()
+    samples = far[far["model"] != "real"]
+    assert 0.8 * samples["fid_low"].min() < low < samples["fid_low"].min()
+    assert samples["fid_high"].max() < high < 1.2 * samples["fid_high"].max()
+    assert figure.legends[0].get_texts()[-1].get_text() == "real images, held out: 3 (2.5 to 3.5), far below"
+
+
+FIDS = ("fid", "fid_low", "fid_high")
+
+
+@pytest.mark.parametrize("samplers", [1, 2, 16])
+@pytest.mark.parametrize("steps", [[10], [10, 25, 100]])
+def test_panels_hold_their_points_and_the_legend_is_outside(table, samplers, steps):
+    some = table[(table["sampler"] == "ddim") & table["steps"].isin(steps)]
+    many = [some.assign(sampler=f"package.sampler_number_{number}") for number in range(samplers)]
+    figure = FidVsNfe()(pandas.concat([table[table["model"] == "real"], *many]))
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+    assert len(figure.legends[0].get_texts()) == samplers + 1
+    for axes in figure.axes:
+        assert not box.overlaps(axes.get_tightbbox())
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        shown = axes.get_lines()[:samplers]
+        assert all(left < x < right for line in shown for x in line.get_xdata())
+        assert all(bottom < y < top for line in shown for y in line.get_ydata())
+        assert len({line.get_xdata()[0] for line in shown}) == samplers
+        assert [len(container.lines[2][0].get_segments()) for container in axes.containers] == [len(steps)] * samplers

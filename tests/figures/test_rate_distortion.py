@@ -22,3 +22,15 @@ def test_wrong_input_is_named(curves):
         RateDistortion()({})
     with pytest.raises(UserError, match=r"odd has time \(3,\), rate \(3,\) and distortion \(4,\)"):
         RateDistortion()({"odd": (np.zeros(3), np.zeros(3), np.zeros(4))})
+
+
+@pytest.mark.parametrize("models", [1, 4, 10])
+def test_the_legend_is_below_the_panels(curves, models):
+    figure = RateDistortion()({f"a_model_with_a_long_name_{number}": curves["ddpm"] for number in range(models)})
+    box, title = figure.legends[0].get_window_extent(), figure.texts[0].get_window_extent()
+    assert 0 <= box.x0 and box.x1 <= figure.bbox.width
+    assert len(figure.legends[0].get_texts()) == models
+    for axes in figure.axes:
+        assert not box.overlaps(axes.get_tightbbox()) and not title.overlaps(axes.get_tightbbox())
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in figure.legends[0].get_lines()}
+    assert len(looks) == models

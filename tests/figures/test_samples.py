@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from diffbench.base.errors import UserError
+from diffbench.figures._pictures import Pictures
 from diffbench.figures._style import empty_figure, save_png
 from diffbench.figures.samples import Samples, image_row
 
@@ -19,7 +20,7 @@ def test_rows_enlarge_without_smoothing():
 
 def test_file_holds_the_pixels_exactly(tmp_path):
     colour = np.array([12, 200, 77], np.uint8)
-    save_png(Samples(columns=2)({"ddim, 10 steps": np.tile(colour, (2, 4, 4, 1))}), tmp_path / "a.png")
+    save_png(Samples(columns=2)({"ddim, 10 steps": Pictures(np.tile(colour, (2, 4, 4, 1)))}), tmp_path / "a.png")
     pixels = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
     exact = (pixels == colour).all(axis=-1)
     side = np.flatnonzero(exact.any(axis=1))
@@ -29,7 +30,7 @@ def test_file_holds_the_pixels_exactly(tmp_path):
 
 def test_wrong_input_is_named(images):
     with pytest.raises(UserError, match=r"images of 'other' are \(8, 8\), of 'ddim, 10 steps' \(4, 4\)"):
-        Samples()(images | {"other": np.zeros((2, 8, 8, 1), np.uint8)})
+        Samples()(images | {"other": Pictures(np.zeros((2, 8, 8, 1), np.uint8))})
     with pytest.raises(UserError, match="no image sets"):
         Samples()({})
     with pytest.raises(ValueError, match="columns: 0"):
@@ -41,3 +42,60 @@ def test_a_figure_of_more_rows_than_a_picture_can_be_high_is_drawn_smaller(tmp_p
         save_png(empty_figure(width=100, height=height), tmp_path / "a.png")
         with Image.open(tmp_path / "a.png") as picture:
             assert picture.size[1] == expected
+
+
+def numbered(labels):
+    """Return pictures whose grey is their place in the set, so that a figure shows which were chosen."""
+    greys = np.arange(len(labels), dtype=np.uint8)
+    return Pictures(np.tile(greys[:, None, None, None], (1, 2, 2, 1)), np.array(labels))
+
+
+def shown(figure):
+    """Return, for each row of a figure, the grey of each column; 255 is a column without an image."""
+    rows = [axes.get_images()[0].get_array() for axes in figure.axes]
+    columns = len(figure_classes(figure)) or 4
+    return [
+        [int(row[0, round((column + 0.5) * (row.shape[1] + 6) / columns) - 3, 0]) for column in range(columns)]
+        for row in rows
+    ]
+
+
+def figure_classes(figure):
+    return [text.get_text() for text in figure.texts if text.get_text().isdigit()]
+
+
+def test_every_row_with_classes_shows_them_in_one_order():
+    real, model = numbered([7, 7, 7, 0, 3, 0]), numbered([3, 0, 0, 7, 7, 3])
+    figure = Samples(columns=4, title="Samples of adm")({"real images": real, "ddim, 10 steps": model})
+    assert figure_classes(figure) == ["0", "0", "3", "7"]
+    assert shown(figure) == [[3, 5, 4, 0], [1, 2, 0, 3]]
+    words = [text.get_text() for text in figure.texts]
+    assert "Samples of adm" in words and "class" in words and "real images" in words
+
+
+def test_a_model_without_classes_keeps_its_order_under_real_images_of_all_classes():
+    plain = Pictures(numbered(range(9)).images)
+    figure = Samples(columns=4)({"real images": numbered([5, 5, 5, 5, 2, 1, 0]), "ddim, 10 steps": plain})
+    assert figure_classes(figure) == ["0", "1", "2", "5"]
+    assert shown(figure) == [[6, 5, 4, 0], [0, 1, 2, 3]]
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "class of real images" in words and "rows without classes: the first images" in words
+
+
+def test_more_classes_than_columns_and_a_set_that_lacks_one():
+    figure = Samples(columns=4)({"real images": numbered([0, 25, 75]), "ddim, 10 steps": numbered(range(100))})
+    assert figure_classes(figure) == ["0", "25", "50", "75"]
+    assert shown(figure) == [[0, 1, 255, 2], [0, 25, 50, 75]]
+
+
+@pytest.mark.parametrize("size, channels, columns", [(8, 1, 16), (28, 1, 16), (64, 3, 16), (256, 3, 12)])
+def test_pictures_of_any_size_fit_with_their_words(size, channels, columns):
+    found = Pictures(np.zeros((20, size, size, channels), np.uint8), np.arange(20) % 10)
+    label = "my_package.samplers.TwoStepSampler, 1000 steps, scale 0.25"
+    figure = Samples(title="Samples of adm, by sampler and steps")({"real images": found, label: found})
+    assert len(figure_classes(figure)) == columns
+    width, height = figure.get_size_inches() * figure.dpi
+    for text in figure.texts:
+        box = text.get_window_extent()
+        assert 0 <= box.x0 and box.x1 <= width and 0 <= box.y0 and box.y1 <= height, text.get_text()
+        assert not any(box.overlaps(axes.bbox) for axes in figure.axes), text.get_text()

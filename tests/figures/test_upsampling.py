@@ -6,6 +6,7 @@ import pytest
 from diffbench.base.errors import UserError
 from diffbench.base.sizes import enlarged
 from diffbench.figures import upsampling
+from diffbench.figures._pictures import Pictures
 from diffbench.figures.upsampling import Upsampling
 
 LARGE = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
@@ -22,14 +23,14 @@ def drawn(monkeypatch):
             self.columns = columns
 
         def __call__(self, images):
-            rows.update(images)
+            rows.update({label: found.images for label, found in images.items()})
 
     monkeypatch.setattr(upsampling, "Samples", Spy)
     return rows
 
 
 def test_a_small_set_is_followed_by_itself_enlarged(drawn):
-    Upsampling(columns=2)({"u, given": SMALL, "u, upsampled": LARGE})
+    Upsampling(columns=2)({"u, given": Pictures(SMALL), "u, upsampled": Pictures(LARGE)})
     assert list(drawn) == ["u, given", "u, enlarged", "u, upsampled"]
     assert np.array_equal(drawn["u, given"], SMALL[:2].repeat(2, 1).repeat(2, 2))
     assert np.array_equal(drawn["u, enlarged"], enlarged(SMALL[:2], 8, 8))
@@ -38,4 +39,15 @@ def test_a_small_set_is_followed_by_itself_enlarged(drawn):
 
 def test_sizes_that_do_not_divide_are_refused():
     with pytest.raises(UserError, match="draw them apart"):
-        Upsampling()({"u, given": LARGE[:, :5, :5], "u, upsampled": LARGE})
+        Upsampling()({"u, given": Pictures(LARGE[:, :5, :5]), "u, upsampled": Pictures(LARGE)})
+
+
+def test_the_same_pictures_are_shown_at_every_stage_in_the_order_of_classes(drawn):
+    labels = np.array([2, 0, 1])
+    given, made = Pictures(SMALL, labels), Pictures(LARGE, labels)
+    Upsampling(columns=3)({"u, given": given, "u, upsampled": made})
+    assert np.array_equal(drawn["u, upsampled"], LARGE[[1, 2, 0]])
+    assert np.array_equal(drawn["u, enlarged"], enlarged(SMALL[[1, 2, 0]], 8, 8))
+    drawn.clear()
+    Upsampling(columns=3)({"u, given": given, "u, upsampled": Pictures(LARGE)})  # one has none: the first of each
+    assert np.array_equal(drawn["u, upsampled"], LARGE)

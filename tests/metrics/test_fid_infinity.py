@@ -105,6 +105,7 @@ def fid_at(seed: int, n: int) -> np.ndarray:
 
 
 def test_bad_settings_and_too_few_images_are_refused():
+    assert FidInfinity().fewest_of(24) == 78
     with pytest.raises(UserError, match="points = 1"):
         FidInfinity(points=1)
     x = drawn(1, 77, 0, 1)

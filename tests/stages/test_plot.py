@@ -10,6 +10,8 @@ from diffbench.base.arrays import save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import read_provenance
+from diffbench.figures._style import empty_figure
+from diffbench.figures.samples import Samples
 from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.stages.plot import main, plot
 
@@ -72,6 +74,19 @@ def test_images_to_picture(tmp_path, images):
     }
     out = call(tmp_path, spec, "--real", images[0], "--images", *images[1:])
     assert len(read_provenance(out)["inputs"]) == 3
+
+
+def test_the_classes_of_images_are_read_beside_them(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(Samples, "__call__", lambda self, images: seen.update(images) or empty_figure(10, 10))
+    arrays = {"arr_0": np.zeros((3, 8, 8, 1), np.uint8)}
+    labels = {"classes": np.array([2, 0, 1]), "chances": np.ones((3, 10)), "none": None}
+    for name, found in labels.items():
+        save_npz(tmp_path / f"{name}.npz", arrays if found is None else arrays | {"arr_1": found})
+    files = [tmp_path / f"{name}.npz" for name in labels]
+    plot(PlotJob(figure=FigurePart("samples"), labels=tuple(labels)), out=tmp_path / "a.png", images=files)
+    assert seen["classes"].labels.tolist() == [2, 0, 1]
+    assert seen["chances"].labels is None and seen["none"].labels is None
 
 
 def test_terms_to_picture(tmp_path):

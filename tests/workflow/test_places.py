@@ -147,7 +147,19 @@ def test_a_second_file_of_the_same_name_is_refused_and_check_says_so(fresh):
     done = fresh.forked("--cores", "2", DATA, "--configfile", "second.yaml", expect=2)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("diffbench: ")]
     assert "second.yaml: benchmark: 'own' is the name of" in line and "first.yaml too" in line
-    said = fresh.run(sys.executable, "-m", "diffbench.cli", "check", "second.yaml").stderr
-    assert "note: benchmark 'own' is the name of" in said and "first.yaml" in said
+    said = fresh.run(sys.executable, "-m", "diffbench.cli", "check", "second.yaml", expect=2).stderr
+    assert "benchmark: 'own' is the name of" in said and "first.yaml too" in said and said.count("\n") == 1
     os.rename(fresh.root / "first.yaml", fresh.root / "renamed.yaml")
-    fresh.snakemake("-n", DATA, "--configfile", "second.yaml")
+    done = fresh.snakemake("-n", DATA, "--configfile", "second.yaml")
+    assert f"runs/own was made by {fresh.root}/first.yaml, which is gone; second.yaml goes on with it" in done.stderr
+
+
+def test_a_run_refuses_pictures_that_its_extractor_does_not_take_before_any_job(fresh):
+    draw(fresh.root / "pictures")
+    (fresh.root / "own.yaml").write_text(
+        yaml.safe_dump(own_benchmark() | {"dataset": {"name": "folder", "path": "pictures"}})
+    )
+    done = fresh.forked("--cores", "2", DATA, "--configfile", "own.yaml", expect=2)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("diffbench: ")]
+    assert "own.yaml: protocols.ruler.extractor: digits_features takes grey images of 8x8, and these are 8x8 in" in line
+    assert not list((fresh.root / "runs/own").rglob("*.npz"))

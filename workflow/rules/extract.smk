@@ -40,6 +40,7 @@ rule extract_real:
     wildcard_constraints:
         split=f"train|test|{OWN_REFERENCE}[^/]+",
     threads: THREADS
+    priority: 2  # Before the trainings: weights or a reference that cannot be used are found in the first minute.
     resources:
         gpu=GPU,
     shell:

@@ -29,7 +29,7 @@ from diffbench.benchmark.guard import require_own_results
 from diffbench.benchmark.outdated import rows_without_place, said
 from diffbench.benchmark.places import VARIABLE, remember_configuration
 from diffbench.benchmark.report import Report
-from diffbench.benchmark.start import one_line_errors, say, started
+from diffbench.benchmark.start import check_data, one_line_errors, say, started
 from diffbench.benchmark.tree import forget_dead_runs, full_disk, unlink_records, write_protected
 from diffbench.commands.reporting.failures import nearby
 from diffbench.commands.reporting.outcome import Outcome, beginning, said as said_at_end, time_line
@@ -71,6 +71,7 @@ graph = Graph(bench, HOME, ROOT, notice=say)
 summary = Report(graph)
 with one_line_errors():
     graph.read_foreign()
+    check_data(start, graph, sys.argv)
     made = [*graph.everything(), *summary.everything()]
     made_again = require_own_results(HOME, made, summary.tables(), sys.argv)
 if made_again:
