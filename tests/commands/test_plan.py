@@ -201,6 +201,15 @@ def test_a_small_network_waits_for_the_host_on_a_fast_device(benchmark_of_digits
     assert seconds["h100"] == pytest.approx(seconds["v100"], rel=0.2)
 
 
+def test_other_work_that_slowed_the_measurement_is_named(benchmark_of_digits):
+    busy = dataclasses.replace(SLOW, share=0.25)
+    text = plan(benchmark_of_digits, DIGITS, busy, 2)
+    alone = dataclasses.replace(SLOW, general=Rates(4e9, 8e9))
+    expected = spoken(seconds_in_all(benchmark_of_digits, DIGITS, alone, 2))
+    assert f"other work on this machine took 75% of the time of the measurement; without it {expected}" in text
+    assert "other work" not in plan(benchmark_of_digits, DIGITS, SLOW, 2)
+
+
 MISSING = {"mnist": (60_000, 10_000), "cifar10": (50_000, 10_000), "imagenet": (1_281_167, 50_000)}
 
 

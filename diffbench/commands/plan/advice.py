@@ -97,7 +97,10 @@ def _smaller_training(
     section = "models" if heaviest in benchmark.models else "classifiers"
     if len(names) == 1:
         return changed, f"`{section}.{heaviest}.training.steps: {steps[heaviest]}`"
-    return changed, f"`training.steps: {steps[heaviest]}` of {heaviest}, and so for the {len(names) - 1} others,"
+    return (
+        changed,
+        f"`training.steps: {steps[heaviest]}` of {heaviest}, and as much less for the {len(names) - 1} others,",
+    )
 
 
 def _rounded(steps: float) -> int:
