@@ -169,7 +169,8 @@ def test_trainings_start_first():
 def test_the_key_that_dominates_is_named_with_what_a_smaller_value_gives(benchmark_of_digits):
     whole = dataclasses.replace(benchmark_of_digits.bound, timesteps=None, num_images=None)
     benchmark = dataclasses.replace(benchmark_of_digits, bound=whole)
-    (line,) = advice(benchmark, DIGITS, SLOW, 2)
+    line, then = advice(benchmark, DIGITS, SLOW, 2)
+    assert then.startswith("then ") and "takes" in then, "2 h are left"
     assert re.match(r"bound takes \d\d% of the work; `bound: \{timesteps: 40\}` makes it .* in all", line)
     smaller = dataclasses.replace(benchmark, bound=dataclasses.replace(whole, timesteps=40))
     expected = seconds_in_all(smaller, DIGITS, SLOW, 2)
@@ -180,7 +181,7 @@ def test_a_training_that_dominates_is_named(benchmark_of_digits):
     entry = benchmark_of_digits.models["ddpm"]
     long = dataclasses.replace(entry, training=dataclasses.replace(entry.training, steps=800_000))
     benchmark = dataclasses.replace(benchmark_of_digits, models=benchmark_of_digits.models | {"ddpm": long})
-    (line,) = advice(benchmark, DIGITS, SLOW, 2)
+    line, *_ = advice(benchmark, DIGITS, SLOW, 2)
     assert re.match(r"training takes \d\d% of the work; `models\.ddpm\.training\.steps: \d+` makes it", line)
 
 
