@@ -44,6 +44,6 @@ onsuccess:
 
 
 onerror:
-    speaker.fails()
+    speaker.fails(workflow.scheduler.finished_jobs)
     if note := full_disk(HOME):
         say(note)

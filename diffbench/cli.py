@@ -13,15 +13,13 @@ import diffbench
 from diffbench.base.errors import UserError
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.places import DEFAULT, VARIABLE
+from diffbench.commands.help_text import MAKES, Program, usage_of
 from diffbench.stages._command import run_stage
 
 INTERRUPTED = 130
 """The exit code that typer gives for Ctrl-C."""
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(cls=Program, pretty_exceptions_enable=False)
 
 
 def _say_version(asked: bool) -> None:
@@ -36,17 +34,53 @@ def program(
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print the version and exit")
     ] = False,
 ) -> None:
-    """Reproducible benchmarks for image diffusion models."""
+    """Reproducible benchmarks for image diffusion models.
+
+    In a clone of the project, `snakemake --cores all results/table2.csv` runs the default benchmark. `diffbench COMMAND
+    --help` says what a command takes.
+    """
+
+
+@app.command()
+def new(
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="a folder of pictures, or a zip archive of one")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="a data set instead: digits, mnist:PATH or cifar10:PATH")] = None,
+    minutes: Annotated[float, typer.Option(help="how long the benchmark may take on this machine")] = 15,
+    out: Annotated[Path | None, typer.Option(help="the file to write; it must not exist  [default: NAME.yaml]")] = None,
+    name: Annotated[str | None, typer.Option(help="the benchmark's name  [default: made from the folder's]")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="pixels across: 8, 16, 32 or 64  [default: what pictures and minutes allow]")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Inception's weights, if you have them")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores]"),
+    ] = None,
+) -> None:
+    """Write a benchmark for your own pictures, sized for a time.
+
+    Each number has a comment that says why. No file is overwritten.
+    """
+    from diffbench.commands.new.run import Asked
+    from diffbench.commands.new.run import new as written
+
+    asked = Asked(folder, data, minutes, workers or os.cpu_count() or 1, out=out, name=name, size=size, weights=weights)
+    typer.echo(written(asked))
 
 
 @app.command()
 def check(
-    config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
+    config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="print the benchmark with every base and default filled in")
     ] = False,
 ) -> None:
-    """Check every name, type and number of a benchmark before any work."""
+    """Check a benchmark's file before any work.
+
+    Every name, type and number is checked, and the networks and protocols are compared with the data.
+    """
     from diffbench.commands.check.run import check as checked
 
     typer.echo(checked(config, resolved=resolved))
@@ -54,7 +88,7 @@ def check(
 
 @app.command()
 def plan(
-    config: Annotated[Path, typer.Argument(help="a benchmark's YAML")] = DEFAULT,
+    config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores; 1 on a GPU]"),
@@ -67,15 +101,20 @@ def plan(
         ),
     ] = "here",
 ) -> None:
-    """Print the jobs, network evaluations, FLOPs, disk space and expected time of a benchmark."""
+    """Print what a benchmark will cost: jobs, FLOPs, disk, time."""
     from diffbench.commands.plan.run import plan_of_file
 
     typer.echo(plan_of_file(config, workers, device))
 
 
 @app.command()
-def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, or folders with such files")]) -> None:
-    """Compare with recorded outputs of the published code, one line per file. Exit code 1: an array differs."""
+def conform(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="files of recorded outputs, or folders of them")],
+) -> None:
+    """Compare with recorded outputs of the published code.
+
+    It prints one line a file. Exit code 1: an array differs.
+    """
     from diffbench.commands.conform.run import conform_all
 
     code = conform_all(paths, say=typer.echo)
@@ -85,9 +124,15 @@ def conform(paths: Annotated[list[Path], typer.Argument(help="reference files, o
 
 @app.command()
 def protocols(
-    names: Annotated[list[str] | None, typer.Argument(help="names of protocols  [default: all]")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="names of protocols", show_default="all")
+    ] = None,
 ) -> None:
-    """Print what protocols fix: extractor, resize, rounding, n, reference and settings of metrics."""
+    """Print what protocols fix, so that scores can be compared.
+
+    A protocol fixes the extractor, the resize, the rounding, the number of images, the reference and the settings of
+    metrics.
+    """
     from diffbench.commands.protocols import protocols_text
 
     typer.echo(protocols_text(names or []))
@@ -107,16 +152,20 @@ class _OfNamedSamples(TyperCommand):
 def measure(
     samples: Annotated[
         Path,
-        typer.Argument(help="an .npz of uint8 images, as the code of ADM and EDM writes, or a folder of pictures"),
+        typer.Argument(
+            metavar="SAMPLES",
+            help="an .npz of uint8 images, as the code of ADM and EDM writes, or a folder of pictures",
+        ),
     ],
     reference: Annotated[
         str | None,
         typer.Option(
+            metavar="IMAGES",
             help="an .npz (ADM's reference batch), a folder of pictures, or a data set: digits, mnist:PATH  "
-            "[default: that of a benchmark's protocol]"
+            "[default: that of a benchmark's protocol]",
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="the path of the data set's files")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
     split: Annotated[
         str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
     ] = None,
@@ -134,26 +183,34 @@ def measure(
         Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="the file for the scores  [default: SAMPLES.<protocol>.json]")
+        Path | None, typer.Option(help="the file for the scores", show_default="SAMPLES.<protocol>.json")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="a CSV file for the scores too, as one row")] = None,
     append: Annotated[bool, typer.Option("--append", help="add the row to the --csv file if it exists")] = False,
     rounding: Annotated[
         str | None,
         typer.Option(
-            help="how floats became bytes: truncate, round or unknown  [default: what the samples' record says]"
+            help="how floats became bytes: truncate, round or unknown", show_default="what the samples' record says"
         ),
     ] = None,
-    metrics: Annotated[list[str], typer.Option(help="only these metrics of the protocol: fid,inception_score")] = [],  # noqa: B006
+    metrics: Annotated[
+        list[str], typer.Option(metavar="NAMES", help="only these metrics of the protocol: fid,inception_score")
+    ] = [],  # noqa: B006
     settings: Annotated[
         list[str], typer.Option("--set", metavar="METRIC.KEY=VALUE", help="a metric's setting: kid.subset_size=50")
     ] = [],  # noqa: B006
     name: Annotated[str | None, typer.Option(help="the samples' name in the scores  [default: their file's]")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    cache: Annotated[Path, typer.Option(help="the folder in which features are kept")] = Path(".cache"),
-    threads: Annotated[int, typer.Option(min=1, help="threads of numeric libraries")] = os.cpu_count() or 1,
+    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="the folder in which features are kept")] = Path(
+        ".cache"
+    ),
+    threads: Annotated[
+        int, typer.Option(min=1, help="threads of numeric libraries", show_default="one for each processor")
+    ] = os.cpu_count() or 1,
 ) -> None:
-    """Score samples from anywhere against reference images, under a published protocol or a benchmark's own.
+    """Score samples from anywhere under a published protocol.
+
+    A benchmark's own protocol, or a classifier that it trained, can be the measure too.
 
     For example: diffbench measure samples/ --reference real/ --extractor results/extractors/classifier.safetensors, or
     diffbench measure samples.npz --protocol benchmark.yaml:NAME --name step_5000 --csv scores.csv --append.
@@ -189,9 +246,14 @@ def oracle(
         list[str] | None,
         typer.Option(help="a sampler's name or dotted path, with options ('ddim eta=0.5'); may be given several times"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="folder for oracle.csv, oracle_claims.csv and oracle.png")] = Path("oracle"),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="the folder for oracle.csv, oracle_claims.csv and oracle.png")
+    ] = Path("oracle"),
 ) -> None:
-    """Test samplers and bounds on data for which the exact results are known. Exit code 1: a verdict is unexpected."""
+    """Test samplers and bounds on data with known answers.
+
+    No network is needed, since the exact results are computed. Exit code 1: a verdict is unexpected.
+    """
     from diffbench.commands.oracle.run import oracle as proved
 
     report, as_expected = proved(sampler or [], out)
@@ -223,11 +285,14 @@ def compare(
     b: Annotated[str, typer.Argument(metavar="B", help="the row or file that A is compared with")],
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
     results: Annotated[
-        Path | None, typer.Option(help="a folder of results, a file of scores or a table  [default: results]")
+        Path | None,
+        typer.Option(metavar="PATH", help="a folder of results, a file of scores or a table", show_default="results"),
     ] = None,
     varies: Annotated[list[str], typer.Option(help="a field of the protocol that differs by design")] = [],  # noqa: B006
 ) -> None:
-    """Say whether row A is better than row B, worse, or not resolved, with the interval of the difference.
+    """Say whether one row or file is better than another.
+
+    The answer is better, worse or not resolved, with the interval of the difference.
 
     With two rows of the results: diffbench compare iddpm/ddim/25 ddpm/ddim/25. With two files that `diffbench measure`
     wrote: diffbench compare a.json b.json.
@@ -244,19 +309,25 @@ def compare_samplers(
         list[str], typer.Option(help="a sampler, with options ('ddim eta=0.5'); may be given several times")
     ],
     baseline: Annotated[str, typer.Option(help="the sampler that candidates are compared with")],
-    models: Annotated[list[str], typer.Option(help="the models that are sampled: ddpm,iddpm")],
-    steps: Annotated[list[str], typer.Option(help="the numbers of steps: 10,25")],
+    models: Annotated[list[str], typer.Option(metavar="NAMES", help="the models that are sampled: ddpm,iddpm")],
+    steps: Annotated[list[str], typer.Option(metavar="NUMBERS", help="the numbers of steps: 10,25")],
     metric: Annotated[list[str], typer.Option(help="a metric; may be given several times")] = ["fid"],  # noqa: B006
     configfile: Annotated[Path, typer.Option(help="the benchmark's YAML")] = DEFAULT,
-    train_seeds: Annotated[list[str], typer.Option(help="0,1,2  [default: the table's]")] = [],  # noqa: B006
-    sample_seeds: Annotated[list[str], typer.Option(help="0,1,2  [default: the table's]")] = [],  # noqa: B006
+    train_seeds: Annotated[list[str], typer.Option(metavar="NUMBERS", help="0,1,2", show_default="the table's")] = [],  # noqa: B006
+    sample_seeds: Annotated[list[str], typer.Option(metavar="NUMBERS", help="0,1,2", show_default="the table's")] = [],  # noqa: B006
     num_images: Annotated[
-        int | None, typer.Option(help="the number of images in each set  [default: the table's]")
+        int | None, typer.Option(help="the number of images in each set", show_default="the table's")
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="a protocol of the benchmark  [default: the model's]")] = None,
-    cores: Annotated[str, typer.Option(help="the number of jobs that run at the same time, or all")] = "all",
+    protocol: Annotated[
+        str | None, typer.Option(help="a protocol of the benchmark", show_default="the model's")
+    ] = None,
+    cores: Annotated[
+        str, typer.Option(metavar="NUMBER", help="the number of jobs that run at the same time, or all")
+    ] = "all",
 ) -> None:
-    """Say whether samplers are better than a baseline on the same weights and noise; missing images are made first.
+    """Say whether samplers beat a baseline on the same noise.
+
+    The weights are the same too. Images that are missing are made first.
 
     For example: diffbench compare-samplers --candidate my_sampler.MySampler --baseline ddim --models ddpm,iddpm
     --steps 10.
@@ -295,18 +366,24 @@ def _numbers(option: str, values: list[str]) -> tuple[int, ...] | None:
 
 @app.command(name="import")
 def import_(
+    context: typer.Context,
     source: Annotated[
-        str | None, typer.Argument(help="the name of a released file, a file of weights, or a folder of diffusers")
+        str | None,
+        typer.Argument(
+            metavar="SOURCE", help="the name of a released file, a file of weights, or a folder of diffusers"
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="weights to write  [default: checkpoints/NAME.safetensors]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="weights to write", show_default="checkpoints/NAME.safetensors")
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="the released file whose flags these weights have")
     ] = None,
     spec: Annotated[Path | None, typer.Option(help="a YAML file of the weights' flags")] = None,
     listed: Annotated[bool, typer.Option("--list", help="print every released file with its URL and flags")] = False,
-    cache: Annotated[Path, typer.Option(help="the folder for a download")] = Path(".cache"),
+    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="the folder for a download")] = Path(".cache"),
 ) -> None:
-    """Import weights by others, so that a model's `checkpoint` can name them."""
+    """Import weights by others, for a model's `checkpoint`."""
     if listed:
         from diffbench.commands.importing.released import listing
 
@@ -315,7 +392,7 @@ def import_(
         typer.echo(listing())
         return
     if source is None:
-        raise UserError("import: say what: a released name (see --list), a file of weights, or a diffusers folder")
+        context.fail("import: say what: a released name (see --list), a file of weights, or a diffusers folder")
     from diffbench.commands.importing.run import import_checkpoint
 
     if out is not None and out.suffix != ".safetensors":
@@ -325,8 +402,10 @@ def import_(
 
 
 @app.command()
-def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] = Path("results/logs")) -> None:
-    """Print how much time and memory each stage of a finished run took."""
+def costs(
+    logs: Annotated[Path, typer.Argument(metavar="FOLDER", help="a folder of run records")] = Path("results/logs"),
+) -> None:
+    """Print the time and memory that each stage of a run took."""
     from diffbench.commands.costs import costs as summed
 
     typer.echo(summed(logs))
@@ -334,13 +413,18 @@ def costs(logs: Annotated[Path, typer.Argument(help="a folder of run records")] 
 
 @app.command()
 def verify(
-    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results, or a part of it")] = Path("results"),
+    results: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="a benchmark's folder of results, or a part of it")
+    ] = Path("results"),
     rerun: Annotated[
         int, typer.Option(min=0, help="the number of artifacts to make again, to compare their bytes")
     ] = 0,
     seed: Annotated[int, typer.Option(help="chooses the artifacts of --rerun; stages take turns")] = 0,
 ) -> None:
-    """Compare every artifact, record and table with what was recorded. Exit code 1: one differs."""
+    """Compare a run's results with what was recorded of them.
+
+    Every artifact, record and table is compared. Exit code 1: one differs.
+    """
     from diffbench.commands.verify.run import verify as verified
 
     report = verified(results, rerun=rerun, seed=seed)
@@ -351,21 +435,29 @@ def verify(
 
 @app.command()
 def adopt(
-    results: Annotated[Path, typer.Argument(help="a benchmark's folder of results")] = Path("results"),
+    results: Annotated[Path, typer.Argument(metavar="FOLDER", help="a benchmark's folder of results")] = Path(
+        "results"
+    ),
     configfile: Annotated[
         Path | None,
-        typer.Option(envvar=VARIABLE, help="the benchmark's YAML  [default: the one that made the results]"),
+        typer.Option(envvar=VARIABLE, help="the benchmark's YAML", show_default="the one that made the results"),
     ] = None,
     rerun: Annotated[
         int | None,
-        typer.Option(min=1, help="how many artifacts to make again, to compare bytes  [default: one of each stage]"),
+        typer.Option(
+            min=1, help="how many artifacts to make again, to compare bytes", show_default="one of each stage"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="chooses the artifacts of --rerun, from as many stages as possible")] = 0,
     stage: Annotated[
-        list[str], typer.Option(help="keep only artifacts of this stage; may be given several times  [default: all]")
+        list[str],
+        typer.Option(help="keep only artifacts of this stage; may be given several times", show_default="all"),
     ] = [],  # noqa: B006
 ) -> None:
-    """Keep finished results after a change of code that gives the same bytes. Exit code 1: the bytes differ."""
+    """Keep results after a change of code that moves no byte.
+
+    Some of the artifacts are made again in a scratch folder first. Exit code 1: their bytes differ.
+    """
     from diffbench.commands.adopt.run import adopt as adopted
 
     report = adopted(results, configfile, rerun=rerun, seed=seed, stages=stage or STAGES)
@@ -375,11 +467,9 @@ def adopt(
 
 
 def _add_stage(name: str) -> None:
-    summary = f"Run the stage '{name}' on files; `diffbench {name} --help` lists its arguments."
-
     @app.command(
         name=name,
-        help=summary,
+        help=MAKES[name],
         add_help_option=False,
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
@@ -405,11 +495,12 @@ def main() -> None:
             # typer.Exit is not raised here. Its code is returned.
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         except Exception as error:
-            # Click's own usage errors have one line too.
+            # Click's own usage errors have one line too, below the usage of their command.
             said = getattr(error, "format_message", None)
-            if said is not None:
-                raise UserError(said()) from None
-            raise
+            if said is None:
+                raise
+            sys.stderr.write(usage_of(error))
+            raise UserError(said()) from None
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         sys.exit(code)

@@ -41,10 +41,7 @@ def test_help_and_what_is_done_is_0(tmp_path, arguments):
     [
         (["chek"], "No such command 'chek'"),
         (["check", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
-        (["check", "--nothing"], "No such option"),
-        (["conform"], "Missing argument"),
         (["compare", "a/b/1", "c/d/1"], "no folder 'results' here"),
-        (["compare", "a/b/1"], "Missing argument 'B'"),
         (["adopt", "nowhere"], "nowhere: no folder of results"),
         (["oracle", "--sampler", "nowhere.Nothing"], "nowhere"),
         (["import", "nowhere.pt"], "nowhere.pt"),
@@ -58,6 +55,26 @@ def test_a_mistake_is_2_and_one_line(diffbench, tmp_path, arguments, said):
     done = diffbench(*arguments, cwd=tmp_path)
     assert done.returncode == 2 and said in done.stderr and done.stdout == ""
     assert done.stderr.startswith("diffbench: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "said"),
+    [
+        (["check", "--nothing"], "check [OPTIONS] [FILE]", "No such option: --nothing"),
+        (["conform"], "conform [OPTIONS] {PATH}...", "Missing argument 'PATH'."),
+        (["compare", "a/b/1"], "compare [OPTIONS] {A} {B}", "Missing argument 'B'."),
+        (["compare-samplers"], "compare-samplers --candidate NAME --baseline NAME", "Missing option '--candidate'."),
+        (["plan", "--workers", "x"], "plan [OPTIONS] [FILE]", "Invalid value for '--workers'"),
+        (["import"], "import [OPTIONS] [SOURCE]", "import: say what"),
+        (["train"], "train [-h] --spec FILE", "the following arguments are required: --spec, --data, --out, --log-csv"),
+    ],
+)
+def test_wrong_arguments_are_2_and_one_line_below_the_usage(diffbench, tmp_path, arguments, usage, said):
+    done = diffbench(*arguments, cwd=tmp_path)
+    *shown, last = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert shown[0].lower().startswith("usage: ") and f"diffbench {usage}" in " ".join(" ".join(shown).split())
+    assert last.startswith("diffbench") and said in last
 
 
 def test_conform_is_0_1_or_2(diffbench, tmp_path):

@@ -26,6 +26,11 @@ def test_every_version_is_the_projects():
     assert f"\n## {version} " in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "diffbench", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"diffbench {diffbench.__version__}\n")
+
+
 def test_the_citation_is_complete():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors"} <= citation.keys() and citation["title"].startswith(

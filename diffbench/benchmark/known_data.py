@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import SplitName
-from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.base.provenance_file import read_provenance
 from diffbench.base.sizes import spoken_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.graph import Graph
@@ -67,15 +67,16 @@ def data_at_start(graph: Graph) -> KnownData | None:
 
 
 def _recorded(graph: Graph) -> KnownData | None:
-    """Return what the records of both prepared splits tell; None if they are missing or of other data."""
+    """Return what the records of both prepared splits tell; None if they are missing, damaged or of other data."""
     facts: dict[str, DataFacts] = {}
     for split in SPLITS:
         made = graph.data(split)
-        if not provenance_path(graph.home / made.path).is_file():
+        try:
+            record = read_provenance(graph.home / made.path)
+            if record["spec"] != made.spec:
+                return None
+            facts[split] = DataFacts.recorded(record)
+        except UserError:
             return None
-        record = read_provenance(graph.home / made.path)
-        if record["spec"] != made.spec:
-            return None
-        facts[split] = DataFacts.recorded(record)
     counts = {split: known.num_images for split, known in facts.items()}
     return KnownData(facts["train"].shape, facts["train"].num_classes, counts)

@@ -26,7 +26,7 @@ from diffbench.benchmark.guidance import (
     weights_of,
 )
 from diffbench.benchmark.last_jobs import check_last_jobs
-from diffbench.benchmark.places import folder_of, located
+from diffbench.benchmark.places import folder_of, located, require_default
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
@@ -51,6 +51,8 @@ def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmar
 
     settings: texts KEY=VALUE, which are laid over all files. Raises: UserError naming file, key and what is allowed.
     """
+    for file in files:
+        require_default(file)
     source = " with ".join([*map(str, files), *(["--config"] if settings else [])])
     content = read_layers(files, settings, placed=lambda held, file: located(held, folder_of(file)))
     return parse_benchmark(content, source)

@@ -29,6 +29,15 @@ CONFIGURATION = ".snakemake/configuration"
 """The file in a benchmark's home that names the file which configured it."""
 
 
+def require_default(file: Path | str) -> None:
+    """Raise UserError if a file is that of the default benchmark, and the working directory is not a clone."""
+    if Path(file) == DEFAULT and not DEFAULT.is_file():
+        raise UserError(
+            f"{DEFAULT}: is not here; the default benchmark is in a clone of the project: go to the clone's folder, "
+            "or name a YAML of your own"
+        )
+
+
 def folder_of(file: Path | str) -> Path:
     """Return the folder at which relative paths in a benchmark's file start."""
     folder = Path(file).absolute().parent

@@ -13,10 +13,20 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import VARIABLE
 from diffbench.commands.reporting.failures import FAILED, OURS
 
+SNAKEFILE = PACKAGE_ROOT / "Snakefile"
 NOTE = f"{OURS}note: "
 
 SNAKEMAKES = "Using workflow specific profile"
 """The beginning of what Snakemake says before the workflow can keep it from saying more."""
+
+
+def require_workflow() -> None:
+    """Raise UserError if this package has no workflow, as one that was installed from a wheel."""
+    if not SNAKEFILE.is_file():
+        raise UserError(
+            "this command runs the workflow, which is not in the installed package; clone the project and run the "
+            "command in the clone"
+        )
 
 
 def make(targets: Sequence[str], config: Path, *, cores: str, log: Path) -> None:
@@ -80,10 +90,8 @@ def take_for_made(config: Path, targets: Sequence[str]) -> None:
 
 
 def _command(config: Path, targets: Sequence[str], *options: str) -> list[str]:
-    snakefile = PACKAGE_ROOT / "Snakefile"
-    if not snakefile.is_file():
-        raise UserError(f"{snakefile}: no such file; the workflow is in a clone of the project, not in the package")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), *options]
+    require_workflow()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), *options]
     return [*command, "--configfile", os.path.relpath(config), "--", *targets]
 
 

@@ -14,6 +14,15 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import read_recorded
 
 
+class _KindsInWords(argparse.HelpFormatter):
+    """Help in which an option shows the kind of its value instead of its own name again."""
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return {"cache": "FOLDER", "path": "PATH", "pictures": "PATH"}.get(action.dest) or (
+            "NUMBER" if action.type is int else "FILE"
+        )
+
+
 def stage_parser(
     module_doc: str | None, read: Callable[[dict[str, Any]], Any] = lambda spec: spec
 ) -> argparse.ArgumentParser:
@@ -27,11 +36,12 @@ def stage_parser(
         def __call__(self, parser: Any, given: argparse.Namespace, text: Any, option: str | None = None) -> None:
             given.spec = read(_object(text))
 
-    parser = argparse.ArgumentParser(description=(module_doc or "").strip().splitlines()[0])
+    description = (module_doc or "").strip().splitlines()[0]
+    parser = argparse.ArgumentParser(description=description, formatter_class=_KindsInWords)
     parser.add_argument(
         "--spec", required=True, action=Read, help="the settings: JSON, a file of it, or an artifact's .json"
     )
-    parser.add_argument("--run-record", metavar="PATH", help="where to write what the run cost (time, memory, machine)")
+    parser.add_argument("--run-record", help="where to write what the run cost (time, memory, machine)")
     return parser
 
 

@@ -134,15 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Plot as the command line says."""
     parser = stage_parser(__doc__, read_job)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--table", type=Path, metavar="PATH", help="a table in CSV")
-    source.add_argument(
-        "--images", type=Path, nargs="+", default=[], metavar="PATH", help="sample sets, one for each row"
-    )
-    source.add_argument(
-        "--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds of test images, one for each model"
-    )
-    parser.add_argument("--real", type=Path, metavar="PATH", help="real images, for the first row")
-    parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="the PNG to write")
+    source.add_argument("--table", type=Path, help="a table in CSV")
+    source.add_argument("--images", type=Path, nargs="+", default=[], help="sample sets, one for each row")
+    source.add_argument("--terms", type=Path, nargs="+", default=[], help="bounds of test images, one for each model")
+    parser.add_argument("--real", type=Path, help="real images, for the first row")
+    parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="plot"):
         plot(

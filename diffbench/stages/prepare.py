@@ -111,9 +111,9 @@ def _write(writer: NpzWriter, split: Split) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare a data set as the command line says."""
     parser = stage_parser(__doc__, PrepareJob.read)
-    parser.add_argument("--out-train", type=Path, required=True, metavar="PATH")
-    parser.add_argument("--out-test", type=Path, required=True, metavar="PATH")
-    parser.add_argument("--path", type=Path, metavar="PATH", help="the data set's path, if the spec does not give it")
+    parser.add_argument("--out-train", type=Path, required=True)
+    parser.add_argument("--out-test", type=Path, required=True)
+    parser.add_argument("--path", type=Path, help="the data set's path, if the spec does not give it")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="prepare") as cost:
         facts = prepare(given.spec, out_train=given.out_train, out_test=given.out_test, path=given.path)

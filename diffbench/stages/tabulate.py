@@ -150,11 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Tabulate as the command line says."""
     parser = stage_parser(__doc__, TableJob.read)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--scores", type=Path, nargs="+", default=[], metavar="PATH", help="files of records")
-    source.add_argument("--terms", type=Path, nargs="+", default=[], metavar="PATH", help="bounds, one for each model")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, metavar="PATH", help="TABLE.csv [METRICS.json]")
+    source.add_argument("--scores", type=Path, nargs="+", default=[], help="files of records")
+    source.add_argument("--terms", type=Path, nargs="+", default=[], help="bounds, one for each model")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, help="TABLE.csv [METRICS.json]")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="where the run records are")
-    parser.add_argument("--cost", type=Path, metavar="PATH", help="where to write what the runs cost (CSV)")
+    parser.add_argument("--cost", type=Path, help="where to write what the runs cost (CSV)")
     given = parser.parse_args(arguments)
     if len(given.out) > 2:
         parser.error("--out takes the table and, after it, the metrics")

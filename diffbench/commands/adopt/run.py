@@ -19,7 +19,7 @@ from diffbench.commands.adopt.stamp import stamp
 from diffbench.commands.adopt.tree import Tree, specs_of, tree_of
 from diffbench.commands.missing import way_to
 from diffbench.commands.verify.rerun import Again, by_stage, in_turn, remade
-from diffbench.commands.workflow import take_for_made
+from diffbench.commands.workflow import require_workflow, take_for_made
 
 CHANGED = "nothing was adopted, since these bytes changed; --stage names stages to adopt without the others"
 
@@ -48,6 +48,7 @@ def adopt(
     for stage in stages:
         if stage not in STAGES:
             raise UserError(f"--stage: no stage '{stage}'; {nearest(stage, STAGES)}")
+    require_workflow()
     home = _home(results)
     config = config or _configured(home)
     benchmark = load_benchmark(config)

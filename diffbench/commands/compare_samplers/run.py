@@ -18,12 +18,13 @@ from diffbench.benchmark.places import (
     home_of,
     located,
     remember_configuration,
+    require_default,
     require_own_tree,
 )
 from diffbench.benchmark.yaml_file import read_yaml, write_yaml
 from diffbench.commands.compare_samplers.answers import report, write_answers
 from diffbench.commands.compare_samplers.question import Laid, Question, laid_over
-from diffbench.commands.workflow import make
+from diffbench.commands.workflow import make, require_workflow
 from diffbench.comparison.metrics import written_name
 from diffbench.comparison.pairs import Pairs
 from diffbench.comparison.samplers import Answer, answered
@@ -37,6 +38,8 @@ def compare_samplers(config: Path, question: Question, *, cores: str = "all") ->
     """
     if cores != "all" and not (cores.isdecimal() and int(cores)):
         raise UserError(f"--cores {cores}: is neither a number of processes nor all")
+    require_workflow()
+    require_default(config)
     question = dataclasses.replace(question, metrics=tuple(dict.fromkeys(map(written_name, question.metrics))))
     laid = laid_over(located(read_yaml(config), folder_of(config)), question, str(config))
     home = home_of(laid.benchmark.name)

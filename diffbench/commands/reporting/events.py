@@ -33,6 +33,7 @@ NEEDLESS = (
     *("Assuming unrestricted shared", "Creating specified working", "Building DAG", "Using shell", "Group jobs:"),
     *("Conda environments: ignored", "Singularity containers: ignored", "Select jobs", "Waiting for running"),
     *(INTERRUPTED, TERMINATED, "Shutting down", "Exiting because a job", "Elapsed time", "Complete log(s)"),
+    "Removing output files of failed job",
     "WorkflowError:\nAt least one job did not complete successfully",
 )
 """The beginnings of Snakemake's other lines that are left out in the terminal. They are in its own log."""

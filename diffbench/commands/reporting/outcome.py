@@ -93,8 +93,8 @@ def time_line(progress: Progress, logs: str) -> list[str]:
                 spent[stage] = spent.get(stage, 0.0) + seconds
     stages = sorted(spent, key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES))
     words = ", ".join(f"{stage} {spoken(spent[stage])}" for stage in stages)
-    beside = f"; jobs, up to {progress.side_by_side} at once: " if progress.side_by_side > 1 else "; jobs: "
-    line = f"time:    {spoken(progress.elapsed)}{beside}{words}"
+    beside = f"up to {progress.side_by_side} jobs at once: " if progress.side_by_side > 1 else ""
+    line = f"time:    {spoken(progress.elapsed)}" + (f"; {beside}{words}" if words else "")
     return [line, f"         {_uv()}diffbench costs {logs} shows more"]
 
 
@@ -131,8 +131,7 @@ def _paragraph(head: str, words: Sequence[str], *, apart: bool = False) -> list[
             lines[-1] += f", {word}"
         else:
             lines.append(word)
-    heads = [head, *[""] * (len(lines) - 1)]
-    return [f"{name:<{WIDTH}}{line}" for name, line in zip(heads, lines, strict=True)]
+    return [f"{'' if place else head:<{WIDTH}}{line}" for place, line in enumerate(lines)]
 
 
 def _uv() -> str:

@@ -7,7 +7,7 @@ another stage is expected to take as long as others of its stage.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +62,9 @@ def seconds_left(progress: Progress) -> float | None:
     now = time.monotonic()
     done = [Observed(jobs[number], 1.0, spent) for number, spent in seconds.items() if number in jobs]
     partly = [Observed(jobs[number], _share(jobs[number]), now - start) for number, start in since.items()]
-    seen = done + [item for item in partly if item.share >= ENOUGH]
-    left = [_left(item, seen) for item in partly]
-    waiting = [_expected(job, seen) for number, job in jobs.items() if number not in gone]
+    speeds = Speeds([*done, *(item for item in partly if item.share >= ENOUGH)])
+    left = [_left(item, speeds) for item in partly]
+    waiting = [speeds.expected(job) for number, job in jobs.items() if number not in gone]
     known = [item for item in (*left, *waiting) if item is not None]
     if len(known) < len(left) + len(waiting):
         return None
@@ -77,28 +77,42 @@ def _share(job: Job) -> float:
     return 0.0 if seen is None else seen.share
 
 
-def _left(running: Observed, seen: Sequence[Observed]) -> float | None:
+def _left(running: Observed, speeds: "Speeds") -> float | None:
     """Return the expected seconds until a running job ends."""
     if running.share >= ENOUGH:
         return running.seconds * (1 - running.share) / running.share
-    whole = _expected(running.job, seen)
+    whole = speeds.expected(running.job)
     return None if whole is None else max(0.0, whole - running.seconds)
 
 
-def _expected(job: Job, seen: Sequence[Observed]) -> float | None:
-    """Return the seconds that a job is expected to take; None if nothing like it has been seen."""
-    alike: Sequence[Callable[[Job], bool]] = (
-        lambda other: (other.stage, other.model) == (job.stage, job.model),
-        lambda other: other.stage == job.stage,
-        lambda other: True,
-    )
-    for fits in alike:
-        found = [item for item in seen if (item.job.work is None) == (job.work is None) and fits(item.job)]
-        seconds = sum(item.seconds for item in found)
-        if job.work is None and found:
-            return seconds / len(found)
-        work = sum(item.share * (item.job.work or 0.0) for item in found)
-        if job.work is not None and work:
-            return job.work * seconds / work
-    # Scores, features and figures take seconds. They must not keep the time of a training from being said.
-    return 0.0 if job.work is None else None
+class Speeds:
+    """The seconds that jobs take: by stage and model, by stage, and in all.
+
+    Of jobs that evaluate networks they are per evaluation, of others per job.
+    """
+
+    def __init__(self, seen: Iterable[Observed]) -> None:
+        self._spent: dict[Hashable, float] = {}
+        self._done: dict[Hashable, float] = {}
+        for item in seen:
+            for key in _alike(item.job):
+                self._spent[key] = self._spent.get(key, 0.0) + item.seconds
+                self._done[key] = self._done.get(key, 0.0) + item.share * _units(item.job)
+
+    def expected(self, job: Job) -> float | None:
+        """Return the seconds that a job is expected to take; None if nothing like it has been seen."""
+        for key in _alike(job):
+            if self._done.get(key):
+                return _units(job) * self._spent[key] / self._done[key]
+        # Scores, features and figures take seconds. They must not keep the time of a training from being said.
+        return 0.0 if job.work is None else None
+
+
+def _units(job: Job) -> float:
+    return 1.0 if job.work is None else job.work
+
+
+def _alike(job: Job) -> tuple[Hashable, ...]:
+    """Return the groups of jobs that a job is compared with, the most alike first."""
+    networks = job.work is not None
+    return (networks, job.stage, job.model), (networks, job.stage), (networks,)

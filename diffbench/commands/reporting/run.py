@@ -68,7 +68,7 @@ class Reporting:
             )
         )
         self._result: Callable[[], Sequence[str]] = tuple
-        self._told = self._attached = False
+        self._told = self._attached = self._waits = False
 
     def attach(self, logger: logging.Logger) -> None:
         """Listen to Snakemake's logger, and start the signs of life."""
@@ -107,11 +107,11 @@ class Reporting:
         if self._loudness.result:
             self._say("\n".join([*self._result(), *lines]))
 
-    def fails(self) -> None:
-        """Say after how many jobs the run ended, and what to do."""
+    def fails(self, done: int) -> None:
+        """Say after how many jobs the run ended, and what to do. done: the number of jobs that are finished."""
         self._heartbeat.stop()
         self._told, progress = True, self.progress
-        after = f"after {progress.done} of {counted(len(progress.jobs), 'job')}"
+        after = f"after {done} of {counted(len(progress.jobs), 'job')}"
         if progress.ended:
             self._say(f"{progress.ended} {after}; the same command goes on")
         else:
@@ -144,7 +144,7 @@ class Reporting:
         words = progress.did(known)
         self._say(failure(words, known.rule, failed.code, logs, details=failed.details, here=self.here))
         if progress.running and self._loudness.jobs:
-            self._say(f"  no other job starts; {counted(len(progress.running), 'job')} that run now end first")
+            self._say(f"  no other job starts; {self._at_work()} first")
 
     def _error(self, message: str) -> None:
         # Snakemake itself says it, except if it was asked for nothing at all.
@@ -158,8 +158,16 @@ class Reporting:
             self._say("\n".join(self._result()))
 
     def _ends(self, how: str) -> None:
-        if not self.progress.ended or (how != "interrupted" and self.progress.running and not self._told):
-            self.progress.ended = how
+        progress = self.progress
+        progress.ended = progress.ended or how
+        # Snakemake says it again whenever a job ends.
+        if progress.running and not self._waits and progress.ended != "interrupted":
+            self._waits = True
+            self._say(f"{progress.ended}: no other job starts; {self._at_work()} first", self._loudness.result)
+
+    def _at_work(self) -> str:
+        count = len(self.progress.running)
+        return "the job that runs now ends" if count == 1 else f"the {count} jobs that run now end"
 
     def _closed(self) -> None:
         self._heartbeat.stop()

@@ -43,11 +43,11 @@ def test_the_table_has_the_real_row_first_and_numbers_as_a_reader_wants_them(tmp
     lines = Outcome(home, tmp_path, FILES[:1], FILES).lines()
     assert lines[:6] == [
         "",
-        "model  sampler  steps  scale   FID  95 % interval  bits/dim",
-        "real                          3.50  2.50 to 4.50",
-        "ddpm   ddim        10         8.06  7.06 to 9.06   2.91 ± 0.02",
-        "ddpm   ddim        25         5.96  4.96 to 6.96   2.91 ± 0.02",
-        "adm_g  ddim        25    1.5  4.29  3.29 to 5.29",
+        "model  sampler  steps  scale   FID  95 % interval     bits/dim",
+        "real                          3.50   2.50 to 4.50",
+        "ddpm   ddim        10         8.06   7.06 to 9.06  2.91 ± 0.02",
+        "ddpm   ddim        25         5.96   4.96 to 6.96  2.91 ± 0.02",
+        "adm_g  ddim        25    1.5  4.29   3.29 to 5.29",
     ]
     assert lines[7:] == [
         "tables:  runs/small/results/table2.csv",
@@ -111,7 +111,7 @@ def test_the_time_is_one_line_by_stage():
     progress.seconds |= {1: 60.0, 2: 3.0, 3: 50.0}
     progress.side_by_side = 2
     line, more = time_line(progress, "results/logs")
-    assert line == "time:    0 s; jobs, up to 2 at once: train 1 min 50 s, score 3 s"
+    assert line == "time:    0 s; up to 2 jobs at once: train 1 min 50 s, score 3 s"
     assert more.endswith("diffbench costs results/logs shows more")
 
 

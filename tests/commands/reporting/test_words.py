@@ -55,7 +55,7 @@ def test_times(seconds, exact, rough):
         (-9, "SIGKILL, often"),
         (137, "SIGKILL, often"),
         (-15, "SIGTERM"),
-        (-64, "signal"),
+        (-200, "killed by signal 200"),
         (130, "interrupted"),
     ],
 )
