@@ -86,7 +86,7 @@ def image_row(
 
 
 @dataclass(frozen=True)
-class Layout:
+class _Layout:
     """Lengths in pixels, so that a pixel of a row is a pixel of the file. Text grows with a wider figure."""
 
     scale: float
@@ -147,11 +147,11 @@ def _image_width(sets: Mapping[str, Row]) -> int:
     return width
 
 
-def _layout(labels: Sequence[str], row: tuple[int, int], *, has_title: bool, has_classes: bool) -> Layout:
+def _layout(labels: Sequence[str], row: tuple[int, int], *, has_title: bool, has_classes: bool) -> _Layout:
     scale = max(1.0, row[1] / WIDTH)
     font_size = min(10.5 * scale, 0.6 * row[0] * POINTS)
     margin = round(16 * scale)
-    return Layout(
+    return _Layout(
         scale=scale,
         font_size=font_size,
         left=max(_length(label, font_size) for label in labels) + 2 * margin,
@@ -162,7 +162,7 @@ def _layout(labels: Sequence[str], row: tuple[int, int], *, has_title: bool, has
     )
 
 
-def _class_names(figure: Figure, classes: Sequence[int], header: str, layout: Layout, size: tuple[int, int]) -> None:
+def _class_names(figure: Figure, classes: Sequence[int], header: str, layout: _Layout, size: tuple[int, int]) -> None:
     """Write the class of each column above it. size: the figure's."""
     width, height = size
     y = 1 - (layout.head + layout.above / 2) / height
