@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-
 DIVISIONS = ("__truediv__", "div")
 """The names of the functions behind `tensor / number`."""
 
