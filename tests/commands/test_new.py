@@ -13,6 +13,7 @@ from PIL import Image
 from diffbench.base.errors import UserError
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.places import remember_configuration
 from diffbench.commands.new.facts import Facts, facts_of
 from diffbench.commands.new.place import place_of, written_path
 from diffbench.commands.new.scoring import scoring_of
@@ -118,8 +119,26 @@ def test_too_few_pictures_none_and_a_damaged_one_are_refused(tmp_path):
 # -- name and file
 
 
-def test_the_name_is_valid_and_not_another_benchmarks(tmp_path, monkeypatch):
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory, and a folder for results that is not the project's."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("diffbench.commands.new.place.home_of", lambda name: tmp_path / "runs" / name)
+    return tmp_path
+
+
+def test_results_of_another_file_keep_their_name(elsewhere):
+    (elsewhere / "far").mkdir()
+    (elsewhere / "far/cats.yaml").write_text("benchmark: cats\n")
+    remember_configuration(elsewhere / "runs/cats", elsewhere / "far/cats.yaml")
+    assert place_of("cats", None, None) == ("cats_2", Path("cats_2.yaml"))
+    with pytest.raises(UserError, match="--name cats: .*far/cats.yaml"):
+        place_of("dogs", "cats", None)
+    (elsewhere / "far/cats.yaml").unlink()
+    assert place_of("cats", None, None) == ("cats", Path("cats.yaml"))
+
+
+def test_the_name_is_valid_and_not_another_benchmarks(elsewhere):
     assert place_of("my pictures!", None, None) == ("my_pictures", Path("my_pictures.yaml"))
     assert place_of("2024", None, None)[0] == "pictures_2024"
     assert place_of("___", None, None)[0] == "pictures"
@@ -223,7 +242,7 @@ def test_a_classifier_needs_enough_labelled_images():
     assert scoring_of(known(), None).extractor == {"name": "random_features", "dimensions": 16}
     few = known(num_classes=10, smallest_class=12)
     assert scoring_of(few, None).extractor["name"] == "random_features"
-    assert "learns them by heart" in scoring_of(few, None).why[0]
+    assert "learns them by heart" in scoring_of(few, None).why
     many = known(num_classes=10, num_train=1500, smallest_class=130)
     assert scoring_of(many, None).extractor["name"] == "classifier"
 
@@ -274,10 +293,11 @@ def test_the_command_writes_a_file_that_check_takes_without_a_warning(tmp_path, 
     pictures(tmp_path / "my pics", classes=CLASSES)
     made = diffbench("new", "--folder", "my pics", "--minutes", 1000, "--size", 8, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    command = made.stdout.splitlines()[-1].strip()
-    assert command == "snakemake --cores all results/table2.csv --configfile my_pics.yaml"
+    command = "snakemake --cores all results/table2.csv --configfile my_pics.yaml"
+    last = made.stdout.splitlines()[-1].strip()
+    assert last == f"{command} --snakefile {PACKAGE_ROOT}/Snakefile", "this is not the project's folder"
     text = (tmp_path / "my_pics.yaml").read_text()
-    assert command in text and "diffbench new --folder 'my pics' --minutes 1000" in text
+    assert command in text and "diffbench new --folder 'my pics' --size 8 --minutes 1000" in text
     checked = diffbench("check", "my_pics.yaml", cwd=tmp_path)
     assert checked.returncode == 0 and "note" not in checked.stderr and "warning" not in checked.stderr
     again = diffbench("new", "--folder", "my pics", "--minutes", 1000, cwd=tmp_path)

@@ -1,6 +1,5 @@
 """What a run says to its user: lines of jobs, failures by signal and by exit code, interruptions, and the result."""
 
-import json
 import os
 import re
 import signal
@@ -82,11 +81,12 @@ def test_every_rule_has_words():
 
 
 def test_a_job_is_one_line_and_the_end_names_what_was_made(trainable):
-    lines = trainable[1].splitlines()
+    # A slow machine gives signs of life too.
+    lines = [line for line in trainable[1].splitlines() if not line.startswith("  ")]
     assert sum(bool(JOB.fullmatch(line)) for line in lines) == 1
     assert any(line.startswith("[1 of 1] prepare the data: ") for line in lines), lines
-    assert f"made:    {DATA}" in lines
-    assert lines[1].startswith("benchmark digits: 1 job") and len(lines) < 12, lines
+    assert f"made:    {DATA}, results/data/test.npz" in lines, "one job makes both"
+    assert lines[1].startswith("benchmark digits: 1 job") and len(lines) < 8, lines
 
 
 def test_nothing_to_do_is_said_with_the_place_of_the_result(trainable):
@@ -117,25 +117,23 @@ def test_an_interrupted_run_says_after_how_many_jobs_and_how_it_goes_on(trainabl
     assert not any("failed" in line or "Traceback" in line or "Error" in line for line in lines), lines
 
 
-@pytest.mark.parametrize(
-    "profile", [(), ("--workflow-profile", "none"), ("--quiet", "all"), ("--quiet",)], ids=lambda words: " ".join(words)
-)
-def test_a_users_mistake_is_one_line_under_every_profile(fresh, profile):
-    fresh.configure(lambda config: config.update(dataset={"name": "mnist", "path": "no/such/folder"}))
-    (fresh.root / "no/such/folder").mkdir(parents=True)
-    done = fresh.forked("--cores", "2", DATA, *profile, expect=1)
+@pytest.mark.parametrize("profile", [(), ("--workflow-profile", "none"), ("--quiet", "all")], ids=" ".join)
+def test_a_users_mistake_is_one_line_under_every_profile(trainable, tmp_path, profile):
+    tree = trainable[0].copy(tmp_path / "diffbench")
+    with open(tree.root / DATA, "ab") as file:
+        file.write(b"damage")
+    done = tree.forked("--cores", "2", WEIGHTS, *profile, expect=1)
     lines = done.stderr.splitlines()
-    first = lines.index("failed: prepare the data (rule prepare): exit code 2")
-    assert lines[first + 1].startswith("diffbench: ") and "no/such/folder" in lines[first + 1]
-    assert lines[first + 2 : first + 4] == [
-        "  the whole log: results/logs/prepare/prepare.log",
-        "stopped after 0 of 1 job, 1 failed; once the cause is gone, the same command goes on",
-    ]
-    if profile != ("--workflow-profile", "none"):
-        assert len([line for line in lines if "no/such/folder" in line]) == 1
-        assert max(map(len, lines)) <= 200 and "Traceback" not in done.stderr
+    first = lines.index("failed: train ddpm seed 0 (rule train): exit code 2")
+    assert lines[first + 1].startswith(f"diffbench: {DATA}: ")
+    assert lines[first + 2] == f"  the whole log: {LOG}"
+    assert "stopped after 0 of 1 job, 1 failed; once the cause is gone, the same command goes on" in lines
+    if "none" in profile:
+        assert "Error in rule train:" in lines, "Snakemake's own lines are there too"
     else:
-        assert "Error in rule prepare" in done.stderr, "Snakemake's own lines are there too"
+        assert len([line for line in lines if line.startswith("diffbench: ")]) == 1
+        assert max(len(line) for line in lines if not line.startswith("diffbench: ")) <= 150
+        assert "Traceback" not in done.stderr
 
 
 def test_a_job_that_an_executor_starts_again_is_silent(fresh):
@@ -149,6 +147,5 @@ def test_a_target_of_the_user_may_be_in_another_folder(fresh):
     fresh.run("snakemake", "--cores", "2", DATA, "--configfile", "workflow/config/smoke.yaml")
     done = fresh.forked("--cores", "2", DATA, "--configfile", "workflow/config/smoke.yaml")
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("made:")]
-    assert (fresh.root / line.removeprefix("made:").strip()).is_file() and "runs/smoke/" in line
-    record = json.loads((fresh.root / f"runs/smoke/{DATA}.json").read_text())
-    assert record["spec"], "the real file"
+    named = line.removeprefix("made:").strip().split(", ")
+    assert named[0] == f"runs/smoke/{DATA}" and all((fresh.root / path).is_file() for path in named)

@@ -12,15 +12,26 @@ from diffbench.commands.plan.speed import Speed
 
 
 class Prices:
-    """Expected seconds of sizes. The speed is that of the networks that were timed last."""
+    """Expected seconds of sizes. The speed is that of the networks that were timed last.
 
-    def __init__(self, benchmark_of: Callable[[Sizes], Benchmark], facts: Facts, workers: int):
-        self._benchmark_of, self._facts, self._workers = benchmark_of, facts, workers
+    start_up: seconds in which a process of this machine starts.
+    """
+
+    def __init__(self, benchmark_of: Callable[[Sizes], Benchmark], facts: Facts, workers: int, start_up: float):
+        self._benchmark_of, self._facts, self._workers, self._start_up = benchmark_of, facts, workers, start_up
         self._speed: Speed | None = None
 
     def time(self, sizes: Sizes) -> None:
         """Time the networks of these sizes, which takes about two seconds."""
-        self._speed = measured_speed(self._benchmark_of(sizes), self._known(sizes), workers=self._workers)
+        self._speed = measured_speed(
+            self._benchmark_of(sizes), self._known(sizes), workers=self._workers, start_up=self._start_up
+        )
+
+    @property
+    def source(self) -> str:
+        """Where the speed comes from, in words, and whether other work took time meanwhile."""
+        assert self._speed is not None
+        return self._speed.source
 
     def seconds(self, sizes: Sizes) -> float:
         """Return the expected seconds from the command to the table."""

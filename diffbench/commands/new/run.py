@@ -1,22 +1,26 @@
 """`diffbench new`: a commented benchmark file for a data set, sized for a stated time on this machine."""
 
 import os
+import shlex
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import folder_of, located
 from diffbench.benchmark.yaml_file import parse_yaml
+from diffbench.commands.missing import TABLE, making
 from diffbench.commands.new.facts import Facts, facts_of
 from diffbench.commands.new.place import place_of, written_path
 from diffbench.commands.new.price import Prices
 from diffbench.commands.new.scoring import Scoring, scoring_of
 from diffbench.commands.new.sizes import Sizes, fitting
-from diffbench.commands.new.text import Head, command_of, yaml_text
+from diffbench.commands.new.text import Head, yaml_text
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ def new(asked: Asked) -> str:
 
     Raises: UserError if the file exists, the data cannot be used, or the time is too short.
     """
+    # All imports are done, and nothing else yet: a job of a stage has the same start.
+    start_up = time.process_time()
     if not asked.minutes > 0:
         raise UserError(f"--minutes {asked.minutes:g}: must be above 0")
     facts = facts_of(asked.folder, asked.data, asked.size)
@@ -45,10 +51,10 @@ def new(asked: Asked) -> str:
     scoring = scoring_of(facts, asked.weights)
     draft = _Draft(asked, facts, scoring, name, out)
     sys.stderr.write("timing networks on this machine, for some seconds\n")
-    prices = Prices(draft.benchmark, facts, asked.workers)
+    prices = Prices(draft.benchmark, facts, asked.workers, start_up)
     sizes = fitting(facts, 60 * asked.minutes, prices)
     _write(out, draft.text(sizes))
-    return _summary(draft, sizes, prices.seconds(sizes))
+    return _summary(draft, sizes, prices)
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,10 @@ def _write(out: Path, text: str) -> None:
         raise UserError(f"{out}: cannot be written ({error.strerror}); write to another file with --out FILE") from None
 
 
-def _summary(draft: _Draft, sizes: Sizes, seconds: float) -> str:
+def _summary(draft: _Draft, sizes: Sizes, prices: Prices) -> str:
     facts, rows = draft.facts, sizes.rows
     count = len(rows.models) * 2 * len(rows.steps)
+    minutes = prices.seconds(sizes) / 60
     labels = "no labels" if facts.num_classes is None else f"{facts.num_classes} classes"
     return "\n".join(
         [
@@ -99,9 +106,18 @@ def _summary(draft: _Draft, sizes: Sizes, seconds: float) -> str:
             f"models: {', '.join(rows.models)} of {sizes.channels} channels, {sizes.training_steps:,} training steps",
             f"table: {count} rows of {sizes.num_images} images, at {', '.join(map(str, rows.steps))} steps",
             f"features: {draft.scoring.extractor['name']}; the file says what its FID is worth",
-            f"expected: about {seconds / 60:.1f} min on this machine, with {draft.asked.workers} jobs side by side",
+            f"expected: about {minutes:.1f} min on this machine, with {draft.asked.workers} jobs side by side",
+            f"speed: {prices.source}",
             f"for more: raise training.steps, then channels, dataset.size or the steps of runs in {draft.out}",
             "next:",
-            f"  {command_of(str(draft.out))}",
+            f"  {_command(draft.out)}",
         ]
     )
+
+
+def _command(out: Path) -> str:
+    """Return the command that makes the table, from the working directory."""
+    workflow = PACKAGE_ROOT / "Snakefile"
+    if Path("Snakefile").is_file() or not workflow.is_file():
+        return making(TABLE, out)
+    return f"{making(TABLE, out)} --snakefile {shlex.quote(str(workflow))}"

@@ -21,11 +21,11 @@ MEASURED = ("fid", "kid", "precision", "recall", "nearest_neighbour")
 
 @dataclass(frozen=True)
 class Scoring:
-    """How samples are scored. extractor, protocol: the entries of the file. why: lines of a comment above them."""
+    """How samples are scored. extractor, protocol: the entries of the file. why: the comment above them."""
 
     extractor: dict[str, Any]
     protocol: dict[str, Any]
-    why: tuple[str, ...]
+    why: str
 
 
 def scoring_of(facts: Facts, weights: Path | None) -> Scoring:
@@ -44,13 +44,11 @@ def scoring_of(facts: Facts, weights: Path | None) -> Scoring:
 
 def _inception(weights: Path | None) -> Scoring:
     return Scoring(
-        extractor={"name": "inception", **({} if weights is None else {"path": str(weights)})},
+        extractor={"name": "inception", **({} if weights is None else {"path": str(weights.absolute())})},
         protocol={"name": "adm", "metrics": list(MEASURED)},
-        why=(
-            "Inception's features and the formulas of ADM's evaluator (Dhariwal and Nichol 2021, section 2.2).",
-            "FID of so few images is far above that of 50,000, so it compares the rows of this table and nothing",
-            "else. KID has no such bias.",
-        ),
+        why="Inception's features and the formulas of ADM's evaluator (Dhariwal and Nichol 2021, section 2.2). FID of "
+        "so few images is far above that of 50,000, so it compares the rows of this table and nothing else. KID has no "
+        "such bias.",
     )
 
 
@@ -61,10 +59,8 @@ def _classifier(facts: Facts) -> Scoring:
             "name": "classifier",
             "metrics": ["fid", "kid", "inception_score", "precision", "recall", "classified", "nearest_neighbour"],
         },
-        why=(
-            f"The features of a small classifier of these {facts.num_classes} classes, which the workflow trains once.",
-            "FID compares the rows of this table and nothing else: another training of it gives other numbers.",
-        ),
+        why=f"The features of a small classifier of these {facts.num_classes} classes, which the workflow trains once. "
+        "FID compares the rows of this table and nothing else: another training of it gives other numbers.",
     )
 
 
@@ -77,12 +73,10 @@ def _untrained(facts: Facts) -> Scoring:
     return Scoring(
         extractor={"name": "random_features", "dimensions": _dimensions(facts)},
         protocol={"name": "classifier", "metrics": list(MEASURED)},
-        why=(
-            f"{labels}, and Inception's weights are not at hand (--weights FILE),",
-            "so the features are those of an untrained network (Naeem et al. 2020). They see colours, edges, noise,",
-            "blur and missing variety, but not what a picture shows. FID is in standard deviations of the training",
-            "images, squared. It compares the rows of this table, and it is no number for a paper.",
-        ),
+        why=f"{labels}, and Inception's weights are not at hand (--weights FILE). The features are therefore "
+        "statistics of untrained filters, as Naeem et al. 2020 measure with an untrained network. They see colours, "
+        "contrast, edges, noise, blur and missing variety, but not what a picture shows. FID compares the rows of this "
+        "table and nothing else; it is no number for a paper.",
     )
 
 

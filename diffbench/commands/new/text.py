@@ -3,9 +3,12 @@
 import json
 import re
 import shlex
+import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from diffbench.commands.missing import TABLE, making
 from diffbench.commands.new.facts import Facts
 from diffbench.commands.new.scoring import Scoring
 from diffbench.commands.new.sizes import BATCH, Sizes
@@ -45,11 +48,6 @@ def yaml_text(head: Head, facts: Facts, scoring: Scoring, sizes: Sizes) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-def command_of(file: str) -> str:
-    """Return the command that makes the table of a benchmark's file."""
-    return f"snakemake --cores all results/table2.csv --configfile {shlex.quote(file)}"
-
-
 def _top(head: Head, facts: Facts) -> list[str]:
     asked = " ".join(f"diffbench new {facts.named} --minutes {head.minutes:g}".split())
     return [
@@ -62,7 +60,7 @@ def _top(head: Head, facts: Facts) -> list[str]:
         f"# `diffbench plan {shlex.quote(head.file)}` says how long it takes on yours.",
         f"# This command makes runs/{head.name}/results/table2.csv:",
         "#",
-        f"#     {command_of(head.file)}",
+        f"#     {making(TABLE, Path(head.file))}",
         "#",
         "# You may change every value. `diffbench check` then says whether the file still fits the data. What depends",
         "# on a changed value is made again, and the rest is kept.",
@@ -185,7 +183,7 @@ def _samplers(sizes: Sizes, facts: Facts) -> list[str]:
 
 def _scoring(scoring: Scoring) -> list[str]:
     return [
-        *(f"# {line}" for line in scoring.why),
+        *(f"# {line}" for line in textwrap.wrap(scoring.why, 110)),
         "# nearest_neighbour (in results/scores) is near 1 for new images, and 0 for copies of training images.",
         "extractors:",
         f"  features: {_flow(scoring.extractor)}",
