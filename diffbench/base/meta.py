@@ -1,6 +1,6 @@
 """Networks without values: their layers and shapes, on torch's meta device."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,14 +19,15 @@ class _NoNumbers(TorchFunctionMode):
         if getattr(func, "__module__", None) == "torch.nn.init":
             return given["tensor"] if "tensor" in given else args[0]
         if func is torch.randn:
-            return torch.empty(*args, **given)
+            empty: Any = torch.empty
+            return empty(*args, **given)
         if getattr(func, "__name__", None) in DIVISIONS and isinstance(args[1], int | float):
             return args[0]
         return func(*args, **given)
 
 
 @contextmanager
-def without_values() -> Iterator[None]:
+def without_values() -> Generator[None]:
     """Return a context in which networks are built from shapes alone, in milliseconds and without memory.
 
     torch.device("meta") alone is not enough. The first normal numbers on that device (of an embedding, for example) and
