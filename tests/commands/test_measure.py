@@ -634,9 +634,9 @@ def test_a_disk_that_fills_up_during_the_work_names_the_file_and_the_option(digi
 
 PHOTOS = """
 benchmark: photos
-dataset: {name: folder, path: photos}
+dataset: {name: folder, path: photos, channels: 1}
 models:
-  ddpm: {network: {channels: 8, channel_multipliers: [1, 2], residual_blocks: 1, attention_resolutions: [4], heads: 2, norm_groups: 4}, timesteps: 20, training: {steps: 2, batch_size: 16}}
+  ddpm: {network: {channels: 8, channel_multipliers: [1, 2], residual_blocks: 1, attention_resolutions: [4], heads: 2, norm_groups: 4}, timesteps: 1000, training: {steps: 2, batch_size: 16}}
 samplers: {ancestral: {}, ddim: {}}
 bound: {timesteps: 2, num_images: 8}
 extractors: {strokes: {name: classifier, width: 8, dimensions: 8, steps: 20, batch: 16}}
@@ -722,7 +722,7 @@ def test_a_trained_classifier_is_an_extractor(photos, monkeypatch, capsys):
     samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
     weights = photos / "results/extractors/strokes.safetensors"
     given = ("--threads", 1, "--device", "cpu", "--set", "KID.subsets=3", "--set", "kid.subset_size=10")
-    named = ("--reference", "folder:photos", "--extractor", weights, "--out", "a.json")
+    named = ("--reference", "folder:photos channels=1", "--extractor", weights, "--out", "a.json")
     run(monkeypatch, capsys, "measure", samples, *named, *given)
     assert numbers_of("a.json") == numbers_of(photos / "results/scores/own/ddpm/2.json")
     # A copy without its record, and pictures against pictures.
