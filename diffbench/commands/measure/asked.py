@@ -13,7 +13,6 @@ from diffbench.commands.measure.image_sets import Images, image_file, reference_
 from diffbench.commands.measure.ruler import Ruler, Settings, ruler_of
 from diffbench.commands.measure.run import Measured, report, scored, table_row, wanted_of
 
-
 MEASURED_FOLDER = "measured"
 """The folder, beside a benchmark's results, for the scores of samples that are in them."""
 
