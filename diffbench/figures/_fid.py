@@ -90,7 +90,7 @@ def draw_fids(axes: Axes, rows: pandas.DataFrame) -> None:
         beside = (high / low) ** 0.04
         axes.set_yscale("log")
         axes.set_ylim(low / beside, high * beside)
-        plain_log_ticks(axes, low / beside, high * beside)
+        plain_log_ticks(axes.yaxis, low / beside, high * beside)
     else:
         beside = 0.06 * (high - low)
         axes.set_ylim(low - beside, high + beside)

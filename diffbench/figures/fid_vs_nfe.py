@@ -97,7 +97,8 @@ def _lines(axes: Axes, rows: pandas.DataFrame, looks: dict[str, dict[str, Any]],
         # Grouped by steps and not by evaluations, because an adaptive solver has another number of these for each seed.
         means = {"nfe": "mean", "fid": "mean", "fid_low": "min", "fid_high": "max"}
         points = line.groupby(["steps", "guidance_scale"], dropna=False, as_index=False).agg(means).sort_values("nfe")
-        draw_points(axes, points["nfe"].astype(float) * math.exp(offset), points, "fid", markersize=5.5, **look)
+        look = look | {"label": sampler, "markersize": 5.5}
+        draw_points(axes, points["nfe"].astype(float) * math.exp(offset), points, "fid", look)
 
 
 def _ticks(nfe: pandas.Series) -> list[float]:

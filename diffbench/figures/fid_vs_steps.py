@@ -76,7 +76,7 @@ def _drawn(rows: pandas.DataFrame, title: str, left_out: int) -> Figure:
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, (x, label) in zip(grid, panels.items(), strict=True):
-        _draw_lines(axes, [(look, line.loc[line[x] > 0]) for _, look, line in lines], x)
+        _draw_lines(axes, [(look | {"label": label}, line.loc[line[x] > 0]) for label, look, line in lines], x)
         axes.set_xlabel(label)
     for axes in grid:
         draw_fids(axes, rows)
@@ -128,5 +128,5 @@ def _draw_lines(axes: Axes, lines: Sequence[tuple[dict[str, Any], pandas.DataFra
     offsets = moves([math.log(value) for value in values], len(lines))
     for (look, line), offset in zip(lines, offsets, strict=True):
         points = line.groupby(x, as_index=False).agg({"fid": "mean", "fid_low": "min", "fid_high": "max"})
-        draw_points(axes, points[x].astype(float) * math.exp(offset), points, "fid", **look)
+        draw_points(axes, points[x].astype(float) * math.exp(offset), points, "fid", look)
     log_x_axis(axes, values, len(lines))

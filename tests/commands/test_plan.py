@@ -169,7 +169,8 @@ def test_trainings_start_first():
 def test_the_key_that_dominates_is_named_with_what_a_smaller_value_gives(benchmark_of_digits):
     whole = dataclasses.replace(benchmark_of_digits.bound, timesteps=None, num_images=None)
     benchmark = dataclasses.replace(benchmark_of_digits, bound=whole)
-    (line,) = advice(benchmark, DIGITS, SLOW, 2)
+    line, then = advice(benchmark, DIGITS, SLOW, 2)
+    assert then.startswith("then ") and "takes" in then, "2 h are left"
     assert re.match(r"bound takes \d\d% of the work; `bound: \{timesteps: 40\}` makes it .* in all", line)
     smaller = dataclasses.replace(benchmark, bound=dataclasses.replace(whole, timesteps=40))
     expected = seconds_in_all(smaller, DIGITS, SLOW, 2)
@@ -180,7 +181,7 @@ def test_a_training_that_dominates_is_named(benchmark_of_digits):
     entry = benchmark_of_digits.models["ddpm"]
     long = dataclasses.replace(entry, training=dataclasses.replace(entry.training, steps=800_000))
     benchmark = dataclasses.replace(benchmark_of_digits, models=benchmark_of_digits.models | {"ddpm": long})
-    (line,) = advice(benchmark, DIGITS, SLOW, 2)
+    line, *_ = advice(benchmark, DIGITS, SLOW, 2)
     assert re.match(r"training takes \d\d% of the work; `models\.ddpm\.training\.steps: \d+` makes it", line)
 
 
@@ -199,6 +200,15 @@ def test_named_devices_are_marked_as_not_measured(benchmark_of_digits):
 def test_a_small_network_waits_for_the_host_on_a_fast_device(benchmark_of_digits):
     seconds = {name: seconds_in_all(benchmark_of_digits, DIGITS, device_speed(name), 1) for name in ("v100", "h100")}
     assert seconds["h100"] == pytest.approx(seconds["v100"], rel=0.2)
+
+
+def test_other_work_that_slowed_the_measurement_is_named(benchmark_of_digits):
+    busy = dataclasses.replace(SLOW, share=0.25)
+    text = plan(benchmark_of_digits, DIGITS, busy, 2)
+    alone = dataclasses.replace(SLOW, general=Rates(4e9, 8e9))
+    expected = spoken(seconds_in_all(benchmark_of_digits, DIGITS, alone, 2))
+    assert f"other work on this machine took 75% of the time of the measurement; without it {expected}" in text
+    assert "other work" not in plan(benchmark_of_digits, DIGITS, SLOW, 2)
 
 
 MISSING = {"mnist": (60_000, 10_000), "cifar10": (50_000, 10_000), "imagenet": (1_281_167, 50_000)}

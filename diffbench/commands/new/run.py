@@ -54,7 +54,7 @@ def new(asked: Asked) -> str:
     prices = Prices(draft.benchmark, facts, asked.workers, start_up)
     sizes = fitting(facts, 60 * asked.minutes, prices)
     _write(out, draft.text(sizes))
-    return _summary(draft, sizes, prices.seconds(sizes))
+    return _summary(draft, sizes, prices)
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,10 @@ def _write(out: Path, text: str) -> None:
         raise UserError(f"{out}: cannot be written ({error.strerror}); write to another file with --out FILE") from None
 
 
-def _summary(draft: _Draft, sizes: Sizes, seconds: float) -> str:
+def _summary(draft: _Draft, sizes: Sizes, prices: Prices) -> str:
     facts, rows = draft.facts, sizes.rows
     count = len(rows.models) * 2 * len(rows.steps)
+    minutes = prices.seconds(sizes) / 60
     labels = "no labels" if facts.num_classes is None else f"{facts.num_classes} classes"
     return "\n".join(
         [
@@ -105,7 +106,8 @@ def _summary(draft: _Draft, sizes: Sizes, seconds: float) -> str:
             f"models: {', '.join(rows.models)} of {sizes.channels} channels, {sizes.training_steps:,} training steps",
             f"table: {count} rows of {sizes.num_images} images, at {', '.join(map(str, rows.steps))} steps",
             f"features: {draft.scoring.extractor['name']}; the file says what its FID is worth",
-            f"expected: about {seconds / 60:.1f} min on this machine, with {draft.asked.workers} jobs side by side",
+            f"expected: about {minutes:.1f} min on this machine, with {draft.asked.workers} jobs side by side",
+            f"speed: {prices.source}",
             f"for more: raise training.steps, then channels, dataset.size or the steps of runs in {draft.out}",
             "next:",
             f"  {_command(draft.out)}",

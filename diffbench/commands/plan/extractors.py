@@ -27,22 +27,22 @@ KERNELS = 300
 
 def extractor_network(benchmark: Benchmark, name: str, known: Known) -> Counted:
     """Return what an extractor's network costs; nothing for one that does not ship with diffbench."""
-    part = benchmark.extractors[name][1]
-    flops = {Inception: INCEPTION}.get(type(part), 0)
-    if isinstance(part, Dinov2):
-        flops = 2 * DINOV2[part.size] * 1_000_000 * TOKENS
-    elif isinstance(part, DigitsFeatures):
+    chosen = benchmark.extractors[name][1]
+    flops = {Inception: INCEPTION}.get(type(chosen), 0)
+    if isinstance(chosen, Dinov2):
+        flops = 2 * DINOV2[chosen.size] * 1_000_000 * TOKENS
+    elif isinstance(chosen, DigitsFeatures):
         flops = _convolutional(8, 1, 10, 32, 64)
-    elif isinstance(part, Classifier):
+    elif isinstance(chosen, Classifier):
         channels, size, _ = known.shape
-        flops = _convolutional(size, channels, known.num_classes or 2, part.width, part.dimensions)
+        flops = _convolutional(size, channels, known.num_classes or 2, chosen.width, chosen.dimensions)
     return Counted(f"extractor {name}", 0, flops, flops, KERNELS if flops else 0)
 
 
 def fitted_steps(benchmark: Benchmark, name: str) -> tuple[int, int]:
     """Return the steps and the images of a step with which an extractor is trained; 0 if it does not say so."""
-    part = benchmark.extractors[name][1]
-    return (part.steps, part.batch) if isinstance(part, Classifier) else (0, 0)
+    chosen = benchmark.extractors[name][1]
+    return (chosen.steps, chosen.batch) if isinstance(chosen, Classifier) else (0, 0)
 
 
 _CONVOLUTIONAL: dict[tuple[int, int, int, int, int], int] = {}

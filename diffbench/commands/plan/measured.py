@@ -47,15 +47,12 @@ ALL_SECONDS = 1.5
 
 MOST_PROCESSES = 8
 
-ALONE = 0.8
-"""With less than that share of the time, a process did not have a core of its own."""
-
 
 @dataclass(frozen=True)
 class _Candidate:
     """A network that can be timed. flops: of all jobs that use it."""
 
-    network: Counted
+    counted: Counted
     name: str
     classifies: bool
     flops: int
@@ -93,20 +90,18 @@ def measured_speed(
     timed = dict.fromkeys(key for one in found for key in one.rates)
     own = {key: _mean([one.rates[key] for one in found if key in one.rates]) for key in timed}
     where = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "this CPU"
-    names = [candidate.name for candidate in candidates if candidate.network.key in own]
+    names = [candidate.name for candidate in candidates if candidate.counted.key in own]
     if not own:
         rate = _convolution(chosen)
         source = f"measured on {where} with a 3x3 convolution of 256 channels, since the networks are too large to try"
         return Speed(source, Rates(rate, rate), start_up=start_up)
     general = _average(
-        [(candidate.flops, own[candidate.network.key]) for candidate in candidates if candidate.name in names]
+        [(candidate.flops, own[candidate.counted.key]) for candidate in candidates if candidate.name in names]
     )
     beside = f", {len(found)} processes side by side" if len(found) > 1 else ""
     source = f"measured on {where} with {', '.join(names)}{beside}"
-    share = sum(one.share for one in found) / len(found)
-    if forked and share < ALONE:
-        source += f"; other work took {1 - share:.0%} of the time meanwhile, so an idle machine is faster"
-    return Speed(source, general, own, start_up=start_up)
+    share = sum(one.share for one in found) / len(found) if forked else 1.0
+    return Speed(source, general, own, start_up=start_up, share=share)
 
 
 def _candidates(benchmark: Benchmark, known: Known) -> list[_Candidate]:
@@ -117,11 +112,11 @@ def _candidates(benchmark: Benchmark, known: Known) -> list[_Candidate]:
             spent[item.network] = spent.get(item.network, 0) + item.calls * item.flops
     found: dict[str, _Candidate] = {}
     for name, _ in benchmark.used_models():
-        network = model_network(benchmark, name, known)
-        found.setdefault(network.key, _Candidate(network, name, False, spent.get(network.key, 0)))
+        counted = model_network(benchmark, name, known)
+        found.setdefault(counted.key, _Candidate(counted, name, False, spent.get(counted.key, 0)))
     for name, _ in benchmark.used_classifiers():
-        network = classifier_network(benchmark, name, known)
-        found.setdefault(network.key, _Candidate(network, name, True, spent.get(network.key, 0)))
+        counted = classifier_network(benchmark, name, known)
+        found.setdefault(counted.key, _Candidate(counted, name, True, spent.get(counted.key, 0)))
     return sorted(found.values(), key=lambda candidate: -candidate.flops)
 
 
@@ -156,14 +151,14 @@ def _timed_all(
     started, affordable = time.perf_counter(), AFFORDABLE[device.type]
     for candidate in candidates:
         late = time.perf_counter() - started > ALL_SECONDS
-        if candidate.network.flops <= affordable and not (found and late):
-            found[candidate.network.key] = _timed(benchmark, known, candidate, device)
+        if candidate.counted.flops <= affordable and not (found and late):
+            found[candidate.counted.key] = _timed(benchmark, known, candidate, device)
     return found
 
 
 def _timed(benchmark: Benchmark, known: Known, candidate: _Candidate, device: torch.device) -> Rates:
     """Return how fast a network trains and samples. Where one of the two is not timed, it has the other's speed."""
-    flops, affordable = candidate.network.flops, AFFORDABLE[device.type]
+    flops, affordable = candidate.counted.flops, AFFORDABLE[device.type]
     entry = (benchmark.classifiers if candidate.classifies else benchmark.models)[candidate.name]
     shape = shrunk_shape(known.shape, entry.size)
     network = _built(entry, shape, known)

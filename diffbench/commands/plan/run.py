@@ -21,6 +21,9 @@ from diffbench.commands.plan.work import Work, works_of
 ALWAYS = ("train", "sample", "bound")
 """Stages whose number of jobs is said even if there are none."""
 
+ALONE = 0.8
+"""With less than that share of the time, a process did not have a core of its own."""
+
 ORDER = (
     *("prepare", "shrink", "fit", "train", "convert", "sample"),
     *("bound", "extract", "score", "plot", "tabulate"),
@@ -63,9 +66,18 @@ def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> str:
         _speed(speed),
         "work: " + ", ".join(f"{name} {spoken(seconds)}" for name, seconds in _by_stage(works, speed).items()),
         *advice(benchmark, known, speed, workers),
+        *_other_work(benchmark, known, speed, workers),
         f"in all about {spoken(total)} with {_side_by_side(workers)}",
     ]
     return "\n".join(lines)
+
+
+def _other_work(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> list[str]:
+    """Return a line about other work, which slowed the measurement and will slow the run; none if there was little."""
+    if speed.share > ALONE:
+        return []
+    alone = spoken(seconds_in_all(benchmark, known, speed.alone(), workers))
+    return [f"other work on this machine took {1 - speed.share:.0%} of the time of the measurement; without it {alone}"]
 
 
 def _side_by_side(workers: int) -> str:
