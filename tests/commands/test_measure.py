@@ -205,7 +205,7 @@ def test_the_row_of_table2_is_printed(digits, monkeypatch, capsys):
         (("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "fid"), "allowed: adm"),
         (("measure", "samples.npz", "--reference", "pictures"), "pictures: neither an .npz, a folder or a zip"),
         (("measure", "samples.npz", "--reference", "digit"), "did you mean 'digits'? allowed: cifar10"),
-        (("measure", "samples.npz", "--reference", "digits:here"), "digits: brings its own images"),
+        (("measure", "samples.npz", "--reference", "digits:here"), "digits brings its own images"),
         (("measure", "samples.npz", "--reference", "mnist"), "mnist: say where the data are"),
         (("measure", "samples.npz", "--reference", "mnist:"), "give the path of the data once"),
         (("measure", "samples.npz", "--reference", "mnist:a", "--data", "b"), "give the path of the data once"),

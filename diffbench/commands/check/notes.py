@@ -52,9 +52,9 @@ def of_labels(benchmark: Benchmark, train: Split) -> Iterator[str]:
 
 def of_numbers(benchmark: Benchmark, data: KnownData) -> Iterator[str]:
     """Yield notes on numbers of images that have less effect than they seem to have."""
-    asked = benchmark.bound.num_images
-    short = [f"{split} has {data.num_images[split]}" for split in benchmark.bound.splits if asked is not None]
-    short = [text for text in short if int(text.rsplit(" ", 1)[1]) < (asked or 0)]
+    asked = benchmark.bound.num_images or 0
+    held = {split: data.num_images[split] for split in benchmark.bound.splits}
+    short = [f"{split} has {number}" for split, number in held.items() if number < asked]
     if short and benchmark.bounded_models():
         yield f"bound.num_images: {asked} are asked for, and {' and '.join(short)}; all of these are evaluated"
     for name in dict.fromkeys(name for row in benchmark.sample_sets() for name in row.protocols):
