@@ -718,6 +718,21 @@ def test_a_benchmarks_own_protocol_gives_its_scores_and_ids(photos, monkeypatch,
     assert [(item["metric"], item["value"]) for item in found] == [("fid", expected["fid"][1])]
 
 
+def test_scores_of_samples_in_results_are_written_outside_them(photos, monkeypatch, capsys):
+    """The tree stays what the workflow made; the user's own folder called results is no such tree."""
+    samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
+    before = sorted((photos / "results").rglob("*"))
+    given = ("--protocol", "photos.yaml:own", "--threads", 1, "--device", "cpu")
+    said = run(monkeypatch, capsys, "measure", samples, *given)
+    written = "measured/samples/ddpm/train0/ancestral/sample0/2.npz.own.json"
+    assert f"written to runs/photos/{written}\n" in said and sorted((photos / "results").rglob("*")) == before
+    assert numbers_of(photos / written) == numbers_of(photos / "results/scores/own/ddpm/2.json")
+    Path("results").mkdir()
+    shutil.copy(samples, "results/mine.npz")
+    run(monkeypatch, capsys, "measure", "results/mine.npz", *given)
+    assert Path("results/mine.npz.own.json").is_file()
+
+
 def test_a_trained_classifier_is_an_extractor(photos, monkeypatch, capsys):
     samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
     weights = photos / "results/extractors/strokes.safetensors"

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-import torch
-
 from diffbench.base.classes import class_counts, unlike_uniform
+from diffbench.base.meta import without_values
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model
@@ -106,6 +105,6 @@ def of_papers_sizes(benchmark: Benchmark, data: KnownData) -> Iterator[str]:
 
 def _parameters(model: Model, data: KnownData) -> int:
     shape = shrunk_shape(data.image_shape, model.size)
-    with torch.device("meta"):
+    with without_values():
         network = model.network.build(shape, data.num_classes, model.diffusion.learns_variance)
     return sum(parameter.numel() for parameter in network.parameters())

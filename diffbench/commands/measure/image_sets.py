@@ -194,10 +194,10 @@ def reference_of_benchmark(
     return Images(prepared / f"{split}.npz", f"split {split} of {benchmark.name}"), split
 
 
-def _is_of(file: Path, part: DatasetPart) -> bool:
+def _is_of(file: Path, dataset: DatasetPart) -> bool:
     """Return whether a file is a benchmark's undamaged data, prepared from the data set that its YAML names."""
     try:
-        return checked({"data": file}).records["data"]["spec"].get("dataset") == part.plain()
+        return checked({"data": file}).records["data"]["spec"].get("dataset") == dataset.plain()
     except UserError:
         return False
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from diffbench.base.errors import UserError
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import folder_of, located
 from diffbench.benchmark.yaml_file import parse_yaml
@@ -21,6 +20,7 @@ from diffbench.commands.new.price import Prices
 from diffbench.commands.new.scoring import Scoring, scoring_of
 from diffbench.commands.new.sizes import Sizes, fitting
 from diffbench.commands.new.text import Head, yaml_text
+from diffbench.commands.workflow import SNAKEFILE
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,16 @@ def _summary(draft: _Draft, sizes: Sizes, prices: Prices) -> str:
             f"expected: about {minutes:.1f} min on this machine, with {draft.asked.workers} jobs side by side",
             f"speed: {prices.source}",
             f"for more: raise training.steps, then channels, dataset.size or the steps of runs in {draft.out}",
-            "next:",
-            f"  {_command(draft.out)}",
+            *_next(draft.out),
         ]
     )
 
 
-def _command(out: Path) -> str:
-    """Return the command that makes the table, from the working directory."""
-    workflow = PACKAGE_ROOT / "Snakefile"
-    if Path("Snakefile").is_file() or not workflow.is_file():
-        return making(TABLE, out)
-    return f"{making(TABLE, out)} --snakefile {shlex.quote(str(workflow))}"
+def _next(out: Path) -> list[str]:
+    """Return the command that makes the table, from the working directory, and where to run it if it cannot be here."""
+    if Path("Snakefile").is_file():
+        return ["next:", f"  {making(TABLE, out)}"]
+    if SNAKEFILE.is_file():
+        return ["next:", f"  {making(TABLE, out)} --snakefile {shlex.quote(str(SNAKEFILE))}"]
+    command = f"snakemake --cores all {TABLE} --configfile {shlex.quote(str(out.absolute()))}"
+    return ["next, in a clone of the project, because the installed package has no workflow:", f"  {command}"]

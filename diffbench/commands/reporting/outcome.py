@@ -75,10 +75,12 @@ class Outcome:
         if not rows:
             return []
         elsewhere = self.home != self.here
-        ranked = best(rows)
+        first, *others = best(rows) or [None]
+        # A guided model at scale 0 is its own unguided row again.
+        other = next((row for row in others if first and row.score["value"] != first.score["value"]), None)
         commands = []
-        if len(ranked) > 1:
-            pair = f"compare {ranked[0].selector} {ranked[1].selector}"
+        if first and other:
+            pair = f"compare {first.selector} {other.selector}"
             commands.append(pair + (f" --results {self._place(RESULTS)}" if elsewhere else ""))
         commands.append(f"verify {nearby(self.home, self.here)}" if elsewhere else "verify")
         return [f"{uv_run()}diffbench {command}" for command in commands]
