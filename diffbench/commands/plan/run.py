@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from diffbench.base.devices import chosen_device
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import load_benchmark
@@ -42,9 +43,14 @@ def plan_of_file(config: Path, workers: int | None = None, device: str = "here")
         speed, side = device_speed(device), workers or 1
         return plan(benchmark, known, speed, side)
     kind = benchmark.execution.device if device == "here" else device
-    side = workers or max(1, (os.cpu_count() or 1) // benchmark.execution.threads)
+    side = workers or _places(benchmark, kind)
     speed = measured_speed(benchmark, known, workers=side, device=kind, start_up=start_up)
     return plan(benchmark, known, speed, side)
+
+
+def _places(benchmark: Benchmark, device: str) -> int:
+    """Return how many jobs run at the same time: as many as there are cores for, or one on a GPU, as in the profile."""
+    return 1 if chosen_device(device).type == "cuda" else max(1, (os.cpu_count() or 1) // benchmark.execution.threads)
 
 
 def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> str:
