@@ -20,15 +20,17 @@ MOST_FILES = 50
 
 
 def making(target: str, config: Path | None) -> str:
-    """Return the command that makes a file of a benchmark.
+    """Return the command that makes a file of a benchmark, and that it needs a clone if there is none here.
 
     target: the file's path from the folder `results` on. config: the benchmark's YAML, if it is known.
     """
+    command = f"snakemake --cores all {target}"
     if config is None:
-        return f"snakemake --cores all {target} --configfile YOUR.yaml"
-    if config.absolute() == (PACKAGE_ROOT / DEFAULT).absolute():
-        return f"snakemake --cores all {target}"
-    return f"snakemake --cores all {target} --configfile {shlex.quote(os.path.relpath(config))}"
+        command += " --configfile YOUR.yaml"
+    elif config.absolute() != (PACKAGE_ROOT / DEFAULT).absolute():
+        command += f" --configfile {shlex.quote(os.path.relpath(config))}"
+    has_workflow = (PACKAGE_ROOT / "Snakefile").is_file() or Path("Snakefile").is_file()
+    return command if has_workflow else f"{command}, in a clone of the project"
 
 
 def way_to(path: Path) -> str:
