@@ -69,8 +69,9 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     )
     panels = list(grid.flat)
     for axes, model in zip(panels, models, strict=False):
-        _lines(axes, samples.loc[samples["model"] == model], looks, values)
+        # seaborn hides the label of an axis whose numbers are hidden, as those of shared axes are.
         axes.xaxis.set_tick_params(labelbottom=True)
+        _lines(axes, samples.loc[samples["model"] == model], looks, values)
         axes.set_title(model, fontsize=11)
         log_x_axis(axes, values, len(samplers))
         label_ticks(axes, ticks)

@@ -113,7 +113,8 @@ def test_the_jobs_are_those_of_the_workflow(smoke, tmp_path):
 def test_the_text_names_jobs_disk_and_time(benchmark_of_digits):
     text = plan(benchmark_of_digits, DIGITS, SLOW, workers=2)
     assert re.search(r"^ddpm seed 0 +\d", text, re.M) and re.search(r"^iddpm seed 0 +\d", text, re.M)
-    assert "2 train, 16 sample, 4 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
+    assert re.search(r"2 train, 16 sample, \d+ extract, 4 bound", text)
+    assert "for the 1 others" not in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
     assert "1,297 training and 500 test images of 8x8x1" in text
 
 

@@ -115,10 +115,8 @@ def _smaller_training(
     section = "models" if heaviest in benchmark.models else "classifiers"
     if len(names) == 1:
         return changed, f"`{section}.{heaviest}.training.steps: {steps[heaviest]}`"
-    return (
-        changed,
-        f"`training.steps: {steps[heaviest]}` of {heaviest}, and as much less for the {len(names) - 1} others,",
-    )
+    others = f"{len(names) - 1} others" if len(names) > 2 else "other"
+    return changed, f"`training.steps: {steps[heaviest]}` of {heaviest}, and as much less for the {others},"
 
 
 def _rounded(steps: float) -> int:

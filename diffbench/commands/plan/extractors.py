@@ -3,6 +3,7 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from diffbench.base.meta import without_values
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.networks import Counted
@@ -51,10 +52,11 @@ _CONVOLUTIONAL: dict[tuple[int, int, int, int, int], int] = {}
 def _convolutional(size: int, channels: int, classes: int, width: int, dimensions: int) -> int:
     key = (size, channels, classes, width, dimensions)
     if key not in _CONVOLUTIONAL:
-        with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        with without_values():
             network = ConvolutionalClassifier(
                 size=size, channels=channels, classes=classes, width=width, dimensions=dimensions
             )
-            network(torch.zeros(1, channels, size, size))
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, channels, size, size, device="meta"))
         _CONVOLUTIONAL[key] = counter.get_total_flops()
     return _CONVOLUTIONAL[key]

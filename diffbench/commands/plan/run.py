@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.plan.advice import advice
@@ -23,11 +24,6 @@ ALWAYS = ("train", "sample", "bound")
 
 ALONE = 0.8
 """With less than that share of the time, a process did not have a core of its own."""
-
-ORDER = (
-    *("prepare", "shrink", "fit", "train", "convert", "sample"),
-    *("bound", "extract", "score", "plot", "tabulate"),
-)
 
 
 def plan_of_file(config: Path, workers: int | None = None, device: str = "here") -> str:
@@ -106,7 +102,7 @@ def _data(known: Known) -> str:
 def job_counts(benchmark: Benchmark, known: Known) -> dict[str, int]:
     """Return the number of jobs of each stage. A job that makes a table and its figure counts as a table."""
     found = Counter(work.stages[0] for work in works_of(benchmark, known))
-    return {stage: found[stage] for stage in ORDER if stage in ALWAYS or found[stage]}
+    return {stage: found[stage] for stage in STAGES if stage in ALWAYS or found[stage]}
 
 
 def _disk(benchmark: Benchmark, known: Known, workers: int) -> str:
@@ -126,7 +122,7 @@ def _speed(speed: Speed) -> str:
 
 def _by_stage(works: list[Work], speed: Speed) -> dict[str, float]:
     """Return the seconds of all jobs by stage; those of a table's figure are the table's."""
-    found: Counter[str] = Counter()
+    found: dict[str, float] = {stage: 0.0 for stage in STAGES}
     for work in works:
-        found[work.stages[0]] += speed.seconds(work)  # type: ignore[reportArgumentType]
-    return {stage: found[stage] for stage in ORDER if found[stage] >= 0.5}
+        found[work.stages[0]] += speed.seconds(work)
+    return {stage: seconds for stage, seconds in found.items() if seconds >= 0.5}
