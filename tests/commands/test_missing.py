@@ -21,6 +21,12 @@ def test_the_default_benchmark_is_made_by_one_command(diffbench, tmp_path, argum
     assert line.endswith("make them by: snakemake --cores all results/table2.csv")
 
 
+def test_a_command_that_uv_started_names_commands_that_uv_starts(diffbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    done = diffbench("verify", cwd=tmp_path)
+    assert done.stderr.endswith("make them by: uv run snakemake --cores all results/table2.csv\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "target"),
     [

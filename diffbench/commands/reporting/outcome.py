@@ -9,6 +9,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import RESULTS
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark import paths
+from diffbench.commands.missing import uv_run
 from diffbench.commands.reporting.failures import nearby
 from diffbench.commands.reporting.progress import Progress
 from diffbench.commands.reporting.result_table import ScoredRow, best, rows_of, shown
@@ -82,7 +83,7 @@ class Outcome:
             pair = f"compare {first.selector} {other.selector}"
             commands.append(pair + (f" --results {self._place(RESULTS)}" if elsewhere else ""))
         commands.append(f"verify {nearby(self.home, self.here)}" if elsewhere else "verify")
-        return [f"{_uv()}diffbench {command}" for command in commands]
+        return [f"{uv_run()}diffbench {command}" for command in commands]
 
 
 def time_line(progress: Progress, logs: str) -> list[str]:
@@ -97,7 +98,7 @@ def time_line(progress: Progress, logs: str) -> list[str]:
     words = ", ".join(f"{stage} {spoken(spent[stage])}" for stage in stages)
     beside = f"up to {progress.side_by_side} jobs at once: " if progress.side_by_side > 1 else ""
     line = f"time:    {spoken(progress.elapsed)}" + (f"; {beside}{words}" if words else "")
-    return [line, f"         {_uv()}diffbench costs {logs} shows more"]
+    return [line, f"         {uv_run()}diffbench costs {logs} shows more"]
 
 
 def said(outcome: Outcome) -> list[str]:
@@ -134,8 +135,3 @@ def _paragraph(head: str, words: Sequence[str], *, apart: bool = False) -> list[
         else:
             lines.append(word)
     return [f"{'' if place else head:<{WIDTH}}{line}" for place, line in enumerate(lines)]
-
-
-def _uv() -> str:
-    """Return what comes before a command of the environment, if the present one was given through `uv run`."""
-    return "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
