@@ -14,8 +14,10 @@ DIVISIONS = ("__truediv__", "div")
 class _NoNumbers(TorchFunctionMode):
     """Leaves out the functions of torch.nn.init, draws nothing, and divides nothing by a number."""
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-        given = kwargs or {}
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given: dict[str, Any] = kwargs or {}
         if getattr(func, "__module__", None) == "torch.nn.init":
             return given["tensor"] if "tensor" in given else args[0]
         if func is torch.randn:

@@ -25,16 +25,17 @@ def uv_run() -> str:
 
 
 def making(target: str, config: Path | None) -> str:
-    """Return the command that makes a file of a benchmark.
+    """Return the command that makes a file of a benchmark, and that it needs a clone if there is none here.
 
     target: the file's path from the folder `results` on. config: the benchmark's YAML, if it is known.
     """
     command = f"{uv_run()}snakemake --cores all {target}"
     if config is None:
-        return f"{command} --configfile YOUR.yaml"
-    if config.absolute() == (PACKAGE_ROOT / DEFAULT).absolute():
-        return command
-    return f"{command} --configfile {shlex.quote(os.path.relpath(config))}"
+        command += " --configfile YOUR.yaml"
+    elif config.absolute() != (PACKAGE_ROOT / DEFAULT).absolute():
+        command += f" --configfile {shlex.quote(os.path.relpath(config))}"
+    has_workflow = (PACKAGE_ROOT / "Snakefile").is_file() or Path("Snakefile").is_file()
+    return command if has_workflow else f"{command}, in a clone of the project"
 
 
 def way_to(path: Path) -> str:

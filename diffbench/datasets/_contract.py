@@ -27,8 +27,6 @@ class Dataset(Protocol):
     """The user's own file or folder, as a field; None for data that ship with a package."""
     shape: tuple[int, int, int] | None = None
     """Height, width and channels, if they are known without the data."""
-    download: bool = False
-    """Whether `open` may fetch data that are missing. What only looks at data turns it off."""
     published_images: ClassVar[Mapping[SplitName, int] | None] = None
     """How many images each split has as it was published; None if that depends on the user's files."""
     has_pictures: ClassVar[bool] = False

@@ -107,7 +107,7 @@ def _span(rows: pandas.DataFrame) -> tuple[float, float]:
     """Return the least and the greatest FID that rows show with their intervals; of one FID, a little on each side."""
     fid = rows["fid"].astype(float)
     low, high = (rows[f"fid_{end}"].astype(float).fillna(fid) for end in ("low", "high"))
-    least, greatest = max(low.min(), 0.4 * fid.min()), max(high.max(), fid.max())
+    least, greatest = float(max(low.min(), 0.4 * fid.min())), float(max(high.max(), fid.max()))
     return (least, greatest) if greatest > 1.02 * least else (0.9 * least, 1.1 * greatest)
 
 

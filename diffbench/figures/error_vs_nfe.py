@@ -56,7 +56,7 @@ class ErrorVsNfe:
 
 def _drawn(rows: pandas.DataFrame, data: str, schedules: tuple[str, ...]) -> Figure:
     rows = rows.assign(reverse_variance=rows["reverse_variance"].fillna(""))
-    lines = [
+    lines: list[tuple[dict[str, Any], pandas.DataFrame]] = [
         (_look(line, place) | {"label": _label(line)}, line)
         for place, (_, line) in enumerate(rows.groupby(["sampler", "reverse_variance"], sort=False))
     ]
@@ -89,7 +89,7 @@ def _panel(axes: Axes, lines: Sequence[tuple[Mapping[str, Any], pandas.DataFrame
 
 def _look(line: pandas.DataFrame, place: int) -> dict[str, Any]:
     # The two kinds of error must not be mixed up: hollow and dashed is a distance of distributions.
-    kind = int(line["stochastic"].any())
+    kind = 1 if bool(line["stochastic"].any()) else 0
     look = style.look(place) | {"linestyle": style.DASHES[kind]}
     return look | style.fill(kind, look["color"])
 

@@ -54,7 +54,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     abreast = min(PANELS_ABREAST, len(models))
     down = math.ceil(len(models) / abreast)
     values, ticks = sorted(samples["nfe"].astype(float).unique()), _ticks(samples["nfe"])
-    shown = {"linestyle": "none"} if len(values) == 1 else {}
+    shown: dict[str, Any] = {"linestyle": "none"} if len(values) == 1 else {}
     looks = {sampler: _look(place) for place, sampler in enumerate(samplers)}
     handles = {sampler: Line2D([], [], **(look | shown)) for sampler, look in looks.items()}
     legend, words = Legend(handles | floor_entry(rows)), small_print(rows)

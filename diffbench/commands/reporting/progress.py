@@ -103,7 +103,8 @@ class Progress:
             return words
         if job.stage == "train":
             return f"{words} (step {seen.done:,} of {seen.total:,})"
-        return f"{words} ({seen.share:.0%})"
+        # A job whose progress is whole still writes its files.
+        return f"{words} ({seen.share:.0%})" if seen.share < 1 else words
 
 
 def seen_in(job: Job) -> Seen | None:
