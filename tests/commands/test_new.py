@@ -269,7 +269,9 @@ def test_every_size_gives_a_file_that_loads_with_networks_that_fit(tmp_path, row
 
     facts = known()
     sizes = Sizes(rows, side, channels, 150, 50)
-    (tmp_path / "a.yaml").write_text(yaml_text(Head("a", "p", "a.yaml", 15, 2), facts, scoring_of(facts, None), sizes))
+    (tmp_path / "a.yaml").write_text(
+        yaml_text(Head("a", "p", "a.yaml", "--minutes 15", 15, 2), facts, scoring_of(facts, None), sizes)
+    )
     benchmark = load_benchmark(tmp_path / "a.yaml")
     assert benchmark.dataset.path == str(tmp_path / "p") and benchmark.dataset.size == side
     assert len(benchmark.sample_sets()) == 2 * len(rows.models) * len(rows.steps)
@@ -283,7 +285,10 @@ def test_every_size_gives_a_file_that_loads_with_networks_that_fit(tmp_path, row
 def test_any_path_comes_out_of_the_file_again(tmp_path, path):
     facts = known()
     text = yaml_text(
-        Head("a", path, "a.yaml", 15, 2), facts, scoring_of(facts, None), Sizes(TABLES[0], 16, 16, 150, 50)
+        Head("a", path, "a.yaml", "--minutes 15", 15, 2),
+        facts,
+        scoring_of(facts, None),
+        Sizes(TABLES[0], 16, 16, 150, 50),
     )
     (tmp_path / "a.yaml").write_text(text)
     assert load_benchmark(tmp_path / "a.yaml").dataset.path == str(tmp_path / path)

@@ -1,11 +1,9 @@
 """The text of a plan, and the command that makes it."""
 
-import os
 import time
 from collections import Counter
 from pathlib import Path
 
-from diffbench.base.devices import chosen_device
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import load_benchmark
@@ -16,8 +14,9 @@ from diffbench.commands.plan.disk import checkpoints_of, disk_of
 from diffbench.commands.plan.estimate import seconds_in_all
 from diffbench.commands.plan.measured import measured_speed
 from diffbench.commands.plan.models import ModelPlan, plan_models
+from diffbench.commands.plan.schedule import side_by_side
 from diffbench.commands.plan.speed import Speed
-from diffbench.commands.plan.words import scaled, sized, spoken
+from diffbench.commands.plan.words import jobs_beside, scaled, sized, spoken
 from diffbench.commands.plan.work import Work, works_of
 
 ALWAYS = ("train", "sample", "bound")
@@ -43,14 +42,9 @@ def plan_of_file(config: Path, workers: int | None = None, device: str = "here")
         speed, side = device_speed(device), workers or 1
         return plan(benchmark, known, speed, side)
     kind = benchmark.execution.device if device == "here" else device
-    side = workers or _places(benchmark, kind)
+    side = workers or side_by_side(kind, benchmark.execution.threads)
     speed = measured_speed(benchmark, known, workers=side, device=kind, start_up=start_up)
     return plan(benchmark, known, speed, side)
-
-
-def _places(benchmark: Benchmark, device: str) -> int:
-    """Return how many jobs run at the same time: as many as there are cores for, or one on a GPU, as in the profile."""
-    return 1 if chosen_device(device).type == "cuda" else max(1, (os.cpu_count() or 1) // benchmark.execution.threads)
 
 
 def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> str:
@@ -69,7 +63,7 @@ def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> str:
         "work: " + ", ".join(f"{name} {spoken(seconds)}" for name, seconds in _by_stage(works, speed).items()),
         *advice(benchmark, known, speed, workers),
         *_other_work(benchmark, known, speed, workers),
-        f"in all about {spoken(total)} with {_side_by_side(workers)}",
+        f"in all about {spoken(total)} with {jobs_beside(workers)}",
     ]
     return "\n".join(lines)
 
@@ -80,10 +74,6 @@ def _other_work(benchmark: Benchmark, known: Known, speed: Speed, workers: int) 
         return []
     alone = spoken(seconds_in_all(benchmark, known, speed.alone(), workers))
     return [f"other work on this machine took {1 - speed.share:.0%} of the time of the measurement; without it {alone}"]
-
-
-def _side_by_side(workers: int) -> str:
-    return f"{workers} jobs side by side" if workers > 1 else "one job at a time"
 
 
 def _table(plans: list[ModelPlan]) -> list[str]:
