@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -107,7 +108,8 @@ def _span(rows: pandas.DataFrame) -> tuple[float, float]:
     """Return the least and the greatest FID that rows show with their intervals; of one FID, a little on each side."""
     fid = rows["fid"].astype(float)
     low, high = (rows[f"fid_{end}"].astype(float).fillna(fid) for end in ("low", "high"))
-    least, greatest = float(max(low.min(), 0.4 * fid.min())), float(max(high.max(), fid.max()))
+    least = max(float(np.min(low)), 0.4 * float(np.min(fid)))
+    greatest = max(float(np.max(high)), float(np.max(fid)))
     return (least, greatest) if greatest > 1.02 * least else (0.9 * least, 1.1 * greatest)
 
 
