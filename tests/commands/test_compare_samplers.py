@@ -261,4 +261,8 @@ def test_mistakes_on_the_command_line_are_one_line(arguments, said, monkeypatch,
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     error = capsys.readouterr().err
-    assert leaving.value.code == 2 and said in error and len(error.splitlines()) == 1
+    *usage, line = error.splitlines()
+    assert leaving.value.code == 2 and line.startswith("diffbench: ") and said in line
+    # Only what the parser of options refuses has the command's usage above it.
+    assert bool(usage) == said.startswith(("Missing option", "No such option"))
+    assert not usage or usage[0].startswith("Usage: ")

@@ -299,8 +299,10 @@ def test_the_command(tmp_path):
     assert json.loads((tmp_path / "a.safetensors.json").read_text())["facts"]["source"]["name"] == "64x64_diffusion"
     listed = CliRunner().invoke(app, ["import", "--list"])
     assert listed.exit_code == 0 and "lsun_horse_nodropout" in listed.output
-    for wrong in (["import"], ["import", "a", "--list"], ["import", "mine.pt", "--out", "a.pt"]):
+    for wrong in (["import", "a", "--list"], ["import", "mine.pt", "--out", "a.pt"]):
         assert isinstance(CliRunner().invoke(app, wrong).exception, UserError)
+    without = CliRunner().invoke(app, ["import"])
+    assert without.exit_code == 2 and "say what: a released name" in without.output
 
 
 @pytest.mark.parametrize("name", ["64x64_diffusion", "128_512_upsampler"])
