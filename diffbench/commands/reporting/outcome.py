@@ -84,7 +84,7 @@ class Outcome:
 
 
 def time_line(progress: Progress, logs: str) -> list[str]:
-    """Return a line on the time of a run: in all, and of the jobs of each stage. logs: the folder of run records."""
+    """Return lines on the time of a run: in all, and of the jobs of each stage. logs: the folder of run records."""
     spent: dict[str, float] = {}
     with progress.lock:
         for number, seconds in progress.seconds.items():
@@ -92,10 +92,10 @@ def time_line(progress: Progress, logs: str) -> list[str]:
                 stage = progress.jobs[number].stage
                 spent[stage] = spent.get(stage, 0.0) + seconds
     stages = sorted(spent, key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES))
-    words = ", ".join(f"{stage} {spoken(spent[stage])}" for stage in stages)
     beside = f"up to {progress.side_by_side} jobs at once: " if progress.side_by_side > 1 else ""
-    line = f"time:    {spoken(progress.elapsed)}" + (f"; {beside}{words}" if words else "")
-    return [line, f"         {_uv()}diffbench costs {logs} shows more"]
+    first, *more = [f"{stage} {spoken(spent[stage])}" for stage in stages] or [""]
+    whole = spoken(progress.elapsed) + (f"; {beside}{first}" if first else "")
+    return [*_paragraph("time:", [whole, *more]), *_paragraph("", [f"{_uv()}diffbench costs {logs} shows more"])]
 
 
 def said(outcome: Outcome) -> list[str]:
