@@ -56,7 +56,7 @@ def new(
     weights: Annotated[Path | None, typer.Option(help="Inception's weights, if you have them")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores]"),
+        typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores; 1 on a GPU]"),
     ] = None,
 ) -> None:
     """Write a benchmark for your own pictures, sized for a time.
@@ -66,7 +66,7 @@ def new(
     from diffbench.commands.new.run import Asked
     from diffbench.commands.new.run import new as written
 
-    asked = Asked(folder, data, minutes, workers or os.cpu_count() or 1, out=out, name=name, size=size, weights=weights)
+    asked = Asked(folder, data, minutes, workers, out=out, name=name, size=size, weights=weights)
     typer.echo(written(asked))
 
 

@@ -25,8 +25,10 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(trylast=True)  # after jaxtyping's, from which on modules are checked
 def pytest_configure(config):
-    """Hand the option on to where tests are parametrized, which is at import."""
+    """Set the environment of all tests, and hand the option on to where tests are parametrized, which is at import."""
     os.environ[SAMPLERS] = " ".join(config.getoption("--sampler"))
+    # `uv run pytest` sets it, and messages then name commands with `uv run`.
+    os.environ.pop("UV_RUN_RECURSION_DEPTH", None)
     if config.getoption("--jaxtyping-packages", default=None):
         _check_types_as_python_means_them()
 

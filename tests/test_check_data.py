@@ -1,5 +1,7 @@
 """`diffbench check` says what is read of the data, and refuses data that are there and cannot be meant."""
 
+import itertools
+
 import pytest
 import yaml
 from PIL import Image
@@ -34,10 +36,12 @@ def check(diffbench, tmp_path):
 
 
 def put(root, counts):
+    """Write pictures into folders, none of which equals another."""
+    grey = itertools.count()
     for name, count in counts.items():
         (root / name).mkdir(parents=True)
         for k in range(count):
-            Image.new("L", (8, 8), k).save(root / name / f"{k}.png")
+            Image.new("L", (8, 8), next(grey)).save(root / name / f"{k}.png")
 
 
 def test_what_is_read_and_unequal_classes_are_said(check, tmp_path):

@@ -11,6 +11,7 @@ import torch
 import diffbench
 from diffbench.base import plugins
 from diffbench.benchmark import entries
+from diffbench.commands.plan.networks import Counted
 from diffbench.jobs.job import Part
 from diffbench.jobs.prepare import DatasetPart
 
@@ -26,14 +27,14 @@ IN_JOBS = {*Part.__dataclass_fields__, *dir(DatasetPart)}
 HELD = {
     "datasets": ({"dataset"}, set()),
     "samplers": ({"sampler"}, {"step", "spacing", *entries.SamplerEntry.__dataclass_fields__}),
-    "networks": ({"network"}, {*dir(torch.nn.Module)}),
+    "networks": ({"network"}, {*dir(torch.nn.Module), *Counted.__dataclass_fields__}),
     "extractors": ({"extractor"}, set()),
     "metrics": ({"metric", "lower"}, set()),
     "guidance": ({"guidance"}, {*entries.Guidance.__dataclass_fields__}),
     "objectives": ({"objective"}, set()),
     "protocols": ({"protocol"}, set()),
     # Files of tables and frames are called so, too.
-    "tables": ({"table"}, {"loc", "mean", "path", "read_bytes", "is_file", "is_symlink", "parent"}),
+    "tables": ({"table"}, {"loc", "mean", "path", "record", "read_bytes", "is_file", "is_symlink", "parent"}),
 }
 
 

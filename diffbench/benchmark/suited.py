@@ -6,9 +6,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from diffbench.base.errors import UserError
+from diffbench.base.meta import without_values
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.known_data import KnownData
@@ -47,13 +46,13 @@ def _require_networks(benchmark: Benchmark, data: KnownData) -> None:
         try:
             own = shrunk_shape(data.image_shape, model.size)
             shrunk_shape(own, model.low_size)
-            with torch.device("meta"):
+            with without_values():
                 model.network.build(own, data.num_classes, model.diffusion.learns_variance)
         except UserError as error:
             raise UserError(f"models.{name}.network: {error}") from None
     for name, classifier in benchmark.classifiers.items():
         try:
-            with torch.device("meta"):
+            with without_values():
                 classifier.network.build(shrunk_shape(data.image_shape, classifier.size), data.num_classes)
         except UserError as error:
             raise UserError(f"classifiers.{name}.network: {error}") from None

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -44,7 +44,7 @@ class Program(TyperGroup):
 
     def get_params(self, ctx: typer.Context) -> list[Any]:
         """Return the parameters of the program itself."""
-        return _in_words(super().get_params(ctx))
+        return _in_words(super().get_params(ctx), self.callback)
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
         """Return the names of the commands, in the order of their groups."""
@@ -55,7 +55,7 @@ class Program(TyperGroup):
         """Return a command by its name; None if there is none."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
-            parameters = _in_words(command.get_params(ctx))
+            parameters = _in_words(command.get_params(ctx), command.callback)
             needed = [f"{one.opts[0]} {one.metavar}" for one in parameters if one.required and one.opts[0][:2] == "--"]
             command.options_metavar = " ".join([*needed, "[OPTIONS]"])
             command.help = _unwrapped(command.help or "")
@@ -70,15 +70,19 @@ def usage_of(error: Exception) -> str:
     return "" if context is None or context.parent is None else f"{context.get_usage()}\n"
 
 
-def _in_words(parameters: list[Any]) -> list[Any]:
-    """Return parameters that show kinds instead of the names of Python's types."""
+def _in_words(parameters: list[Any], command: Any) -> list[Any]:
+    """Return parameters that show kinds instead of the names of Python's types.
+
+    command: the function whose annotations say the kinds. typer's own record of them is not in its interface.
+    """
+    kinds = {name: _kind(annotation) for name, annotation in get_type_hints(command).items()}
     for one in parameters:
         if one.param_type_name == "argument":
             # The name in capitals says the kind, so the column of types is empty.
             one.metavar = one.metavar or one.name.upper()
             one.display_type_rich = _nothing
         elif one.metavar is None:
-            one.metavar = _kind(one.type_descriptor.annotation)
+            one.metavar = kinds.get(one.name, "")
         if "--help" in one.opts:
             one.help = "show this message and exit"
         # Text in brackets would be taken for markup, and left out.
@@ -88,8 +92,9 @@ def _in_words(parameters: list[Any]) -> list[Any]:
 
 
 def _kind(annotation: Any) -> str:
-    element = get_args(annotation)[0] if get_origin(annotation) is list else annotation
-    return KINDS.get(element, "NAME")
+    """Return the kind of a value from its type, which may be in a list, or beside None."""
+    inner = [one for one in get_args(annotation) if one is not type(None)]
+    return _kind(inner[0]) if inner else KINDS.get(annotation, "NAME")
 
 
 def _nothing(ctx: typer.Context) -> str:

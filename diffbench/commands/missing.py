@@ -19,16 +19,23 @@ MOST_FILES = 50
 """The most YAML files of the working directory that are read to find a benchmark."""
 
 
+def uv_run() -> str:
+    """Return what comes before a command of the environment: "uv run " if the present one was given in this way."""
+    return "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+
+
 def making(target: str, config: Path | None) -> str:
-    """Return the command that makes a file of a benchmark.
+    """Return the command that makes a file of a benchmark, and that it needs a clone if there is none here.
 
     target: the file's path from the folder `results` on. config: the benchmark's YAML, if it is known.
     """
+    command = f"{uv_run()}snakemake --cores all {target}"
     if config is None:
-        return f"snakemake --cores all {target} --configfile YOUR.yaml"
-    if config.absolute() == (PACKAGE_ROOT / DEFAULT).absolute():
-        return f"snakemake --cores all {target}"
-    return f"snakemake --cores all {target} --configfile {shlex.quote(os.path.relpath(config))}"
+        command += " --configfile YOUR.yaml"
+    elif config.absolute() != (PACKAGE_ROOT / DEFAULT).absolute():
+        command += f" --configfile {shlex.quote(os.path.relpath(config))}"
+    has_workflow = (PACKAGE_ROOT / "Snakefile").is_file() or Path("Snakefile").is_file()
+    return command if has_workflow else f"{command}, in a clone of the project"
 
 
 def way_to(path: Path) -> str:

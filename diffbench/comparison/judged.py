@@ -59,15 +59,13 @@ def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
 
 def _require_one_protocol(a: Mapping[str, Any], b: Mapping[str, Any], metric: str, varies: Iterable[str]) -> None:
     """Raise UserError naming a field in which two protocols differ, unless it is one that varies by design."""
-    one, other = (protocol_fields(item["protocol"], metric) for item in (a, b))
-    benchmarks = a["benchmark"], b["benchmark"]
-    if MEASURED not in benchmarks:
-        one, other = ({"benchmark": name, **held} for name, held in zip(benchmarks, (one, other), strict=True))
+    one, other = ({"benchmark": item["benchmark"], **protocol_fields(item["protocol"], metric)} for item in (a, b))
     fields = [*one, *(key for key in other if key not in one)]
     for field in varies:
         if field not in fields:
             raise UserError(f"the protocol has no field '{field}'; {nearest(field, fields)}")
-    for field in fields:
+    ignored = {"benchmark"} if MEASURED in (one["benchmark"], other["benchmark"]) else set()
+    for field in (field for field in fields if field not in ignored):
         if one.get(field) != other.get(field) and field not in varies:
             raise UserError(
                 f"not comparable: {field} ({one.get(field, 'absent')} against {other.get(field, 'absent')}); "

@@ -2,7 +2,8 @@
 
 Three layers of 3x3 filters, drawn from a fixed seed, each followed by a ReLU and a halving of the picture. Of each
 filter's map, the mean and the standard deviation over the picture are taken: 224 numbers. The stage `fit` scales each
-number to variance 1 over the training images, and keeps the directions in which these vary most.
+number to variance 1 over the training images, and keeps the directions in which these vary most. Their mean variance
+is 1. They are not scaled one by one, since the strongest directions tell most.
 
 It needs no labels, no download and hardly any time. It sees colours, contrast, edges, noise, blur and missing variety.
 It does not see what a picture shows or where. Naeem et al. 2020, "Reliable fidelity and diversity metrics for
@@ -153,13 +154,17 @@ class FilterStatistics(nn.Module):
         return torch.cat(found, dim=1)
 
     def turn_towards(self, statistics: np.ndarray) -> None:
-        """Set the directions in which statistics of images vary most, after each was scaled to variance 1."""
+        """Set the directions in which statistics of images vary most, after each was scaled to variance 1.
+
+        One more scale makes the mean variance of all directions 1, since KID's kernel expects such features.
+        """
         values = statistics.astype(np.float64)
         deviations = values.std(axis=0, ddof=1)
         # A filter that is blind to all images (it never fires) must stay so.
         scales = np.where(deviations > 0, 1 / np.maximum(deviations, 1e-12), 0)
-        _, axes = np.linalg.eigh(np.cov((values - values.mean(axis=0)) * scales, rowvar=False))
-        kept = axes[:, ::-1][:, : self.get_buffer("directions").shape[1]]
+        variances, axes = np.linalg.eigh(np.cov((values - values.mean(axis=0)) * scales, rowvar=False))
+        count = self.get_buffer("directions").shape[1]
+        kept = axes[:, ::-1][:, :count] / max(variances[::-1][:count].mean(), 1e-12) ** 0.5
         self.get_buffer("mean").copy_(torch.from_numpy(values.mean(axis=0)))
         self.get_buffer("directions").copy_(torch.from_numpy(scales[:, None] * kept))
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -90,7 +91,7 @@ def draw_fids(axes: Axes, rows: pandas.DataFrame) -> None:
         beside = (high / low) ** 0.04
         axes.set_yscale("log")
         axes.set_ylim(low / beside, high * beside)
-        plain_log_ticks(axes, low / beside, high * beside)
+        plain_log_ticks(axes.yaxis, low / beside, high * beside)
     else:
         beside = 0.06 * (high - low)
         axes.set_ylim(low - beside, high + beside)
@@ -107,7 +108,8 @@ def _span(rows: pandas.DataFrame) -> tuple[float, float]:
     """Return the least and the greatest FID that rows show with their intervals; of one FID, a little on each side."""
     fid = rows["fid"].astype(float)
     low, high = (rows[f"fid_{end}"].astype(float).fillna(fid) for end in ("low", "high"))
-    least, greatest = max(low.min(), 0.4 * fid.min()), max(high.max(), fid.max())
+    least = max(float(np.min(low)), 0.4 * float(np.min(fid)))
+    greatest = max(float(np.max(high)), float(np.max(fid)))
     return (least, greatest) if greatest > 1.02 * least else (0.9 * least, 1.1 * greatest)
 
 

@@ -29,15 +29,17 @@ def classes_shown(sets: Mapping[str, Pictures], columns: int) -> list[int]:
     """Return the class of each column, ascending; an empty list if no set has classes.
 
     The classes are those of the last set that has any: those that a model was asked for come before those of real
-    images, which are the first set. If there are more than columns, they are chosen at equal distances.
+    images, which are the first set. If there are more than columns, they are chosen at equal distances. Otherwise each
+    class has one column, then a second one, and so on, as long as that set has images of it.
     """
     labelled = [found.labels for found in sets.values() if found.labels is not None]
     if not labelled:
         return []
-    present = np.unique(labelled[-1])
+    present, counts = np.unique(labelled[-1], return_counts=True)
     if len(present) >= columns:
         return [int(present[place * len(present) // columns]) for place in range(columns)]
-    return sorted(int(present[place % len(present)]) for place in range(columns))
+    in_turn = [int(label) for turn in range(counts.max(initial=0)) for label in present[counts > turn]]
+    return sorted(in_turn[:columns])
 
 
 def places_of(labels: np.ndarray, classes: Sequence[int]) -> list[int]:

@@ -1,11 +1,12 @@
 """Points with the bars of their intervals, and a logarithmic x axis on which neighbouring lines are moved apart."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas
+import seaborn
 from matplotlib.axes import Axes
 
 APART = 0.012
@@ -25,13 +26,20 @@ NEAREST_TICKS = 1.05
 """The smallest ratio of neighbouring labels on the axis, if it is short; longer axes need more."""
 
 
-def draw_points(axes: Axes, x: Any, points: pandas.DataFrame, score: str, **look: Any) -> None:
+def draw_line(axes: Axes, x: Any, y: Any, look: Mapping[str, Any]) -> None:
+    """Draw a line through points in their own order. look: matplotlib's properties of the line, with its label."""
+    places, values = np.asarray(x, float), np.asarray(y, float)
+    # The points are means already, and their intervals are known. So seaborn must neither average nor resample them.
+    seaborn.lineplot(x=places, y=values, ax=axes, estimator=None, errorbar=None, sort=False, legend=False, **look)
+
+
+def draw_points(axes: Axes, x: Any, points: pandas.DataFrame, score: str, look: Mapping[str, Any]) -> None:
     """Draw a line through the points of a score, with a bar for each interval that there is.
 
     points: columns `score`, `score`_low and `score`_high. Where a bar would be below 0 on a logarithmic axis, it leaves
-    the picture. look: matplotlib's properties of the line.
+    the picture. look: see `draw_line`.
     """
-    axes.plot(x, points[score], **look)
+    draw_line(axes, x, points[score], look)
     low, high = (points[f"{score}_{end}"].astype(float) for end in ("low", "high"))
     value = points[score].astype(float)
     reach = np.array([(value - low).clip(lower=0), (high - value).clip(lower=0)])

@@ -1,19 +1,21 @@
 """The look of all figures, and how equal figures become equal bytes.
 
-Figures are 1600 pixels wide and are shown at half of that, so that 11 points are as large as the text around
-them. The colours are those of Okabe and Ito, which remain distinct to colour-blind eyes, in an order in which their
-greys differ too. Whatever colours tell apart, markers or dashes tell apart as well.
+The theme is seaborn's white grid, except for the settings below. Figures are 1600 pixels wide and are shown at half of
+that, so that 11 points are as large as the text around them. The colours are those of Okabe and Ito, which remain
+distinct to colour-blind eyes, in an order in which their greys differ too. Whatever colours tell apart, markers or
+dashes tell apart as well.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import matplotlib
+import seaborn
 
 matplotlib.use("Agg")  # draws into memory: no window, no display
-from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.axis import Axis  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 WIDTH = 1600
@@ -21,7 +23,7 @@ DOTS_PER_INCH = 200
 
 COLOURS = ("#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)))
 QUIET = "#555555"
 """The colour of what is read last: notes, and the floor that lines are compared with. Its contrast on white is 7:1."""
 
@@ -29,9 +31,7 @@ FLOOR: dict[str, Any] = {"color": QUIET, "linestyle": (0, (6, 3)), "linewidth": 
 """The line of what all others are compared with."""
 
 SETTINGS = {
-    "axes.axisbelow": True,
     "axes.edgecolor": "#888888",
-    "axes.grid": True,
     "axes.labelsize": 11,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -39,7 +39,6 @@ SETTINGS = {
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
     "figure.dpi": DOTS_PER_INCH,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same on every machine
     "font.size": 11,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.8,
@@ -51,6 +50,10 @@ SETTINGS = {
     "xtick.labelsize": 10.5,
     "ytick.labelsize": 10.5,
 }
+"""What differs from seaborn's theme."""
+
+FONT = "DejaVu Sans"
+"""It comes with matplotlib, so it is the same on every machine."""
 
 
 @contextmanager
@@ -58,7 +61,8 @@ def styled() -> Iterator[None]:
     """Draw and save in the style of this package, whatever the user's own matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(cast(Any, SETTINGS))  # its annotation lists all keys as literals
+        # seaborn's short names of colours ("b") would stay changed in the whole process.
+        seaborn.set_theme(style="whitegrid", palette=COLOURS, font=FONT, color_codes=False, rc=SETTINGS)
         yield
 
 
@@ -123,16 +127,16 @@ def _wrapped(text: str) -> list[str]:
     return lines
 
 
-def plain_log_ticks(axes: Axes, low: float, high: float) -> None:
-    """Label a logarithmic y axis with plain numbers; the shorter the axis, the more of them."""
+def plain_log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Label a logarithmic axis with plain numbers; the shorter the axis, the more of them."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     steps = (1,) if high / low > 1e5 else (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     ticks = [step * 10.0**power for power in range(-6, 7) for step in steps]
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save_png(figure: Figure, path: Path) -> None:

@@ -1,14 +1,20 @@
 """Error against network evaluations on data whose answers are known, with the order that each sampler shows."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from diffbench.base.errors import UserError
-from diffbench.figures._style import COLOURS, DASHES, MARKERS, empty_figure, note, styled
+from diffbench.figures import _style as style
+from diffbench.figures._legend import Legend
+from diffbench.figures._points import draw_line
+from diffbench.figures._style import BETWEEN, WIDTH, empty_figure, note, note_height, plain_log_ticks, styled
 
 TITLES = {
     "log_snr": "Equal steps in log SNR",
@@ -50,57 +56,55 @@ class ErrorVsNfe:
 
 def _drawn(rows: pandas.DataFrame, data: str, schedules: tuple[str, ...]) -> Figure:
     rows = rows.assign(reverse_variance=rows["reverse_variance"].fillna(""))
-    lines = list(rows.groupby(["sampler", "reverse_variance"], sort=False))
-    # The legend is in its own place, under the axes. In pixels:
-    head, body, foot = 90, 640, 225 + 47 * len(lines)
+    lines: list[tuple[dict[str, Any], pandas.DataFrame]] = [
+        (_look(line, place) | {"label": _label(line)}, line)
+        for place, (_, line) in enumerate(rows.groupby(["sampler", "reverse_variance"], sort=False))
+    ]
+    legend = Legend({look["label"]: Line2D([], [], **look) for look, _ in lines})
+    words = _small_print(data)
+    # In pixels. The legend is in its own place, under the panels.
+    head, body, foot = 90, 640, 145 + legend.height + note_height(words)
     height = head + body + foot
     figure = empty_figure(height=height)
     grid = figure.subplots(1, len(schedules), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(left=0.105, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, schedule in zip(grid, schedules, strict=True):
-        for place, (_, line) in enumerate(lines):
-            _line(axes, line.loc[line["schedule"] == schedule], place, label=_label(line))
-        axes.set(xscale="log", yscale="log", xlabel="network evaluations")
+        _panel(axes, [(look, line.loc[line["schedule"] == schedule]) for look, line in lines])
         axes.set_title(TITLES.get(schedule, schedule), fontsize=11)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.tick_params(which="minor", length=0)
     grid[0].set_ylabel("error of x_0 (data: std 0.5)")
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="lower left", bbox_to_anchor=(0.09, 95 / height), handlelength=3.4, labelspacing=0.45
-    )
-    note(figure, _small_print(data))
+    legend.draw(figure, middle=WIDTH / 2, bottom=note_height(words))
+    note(figure, words)
     return figure
 
 
-def _line(axes: Axes, line: pandas.DataFrame, place: int, *, label: str) -> None:
-    line = line.sort_values("nfe")
-    colour = COLOURS[place % len(COLOURS)]
-    drawn = bool(line["stochastic"].any())
-    axes.plot(
-        line["nfe"],
-        line["error"],
-        color=colour,
-        # The two kinds of error must not be mixed up: hollow and dashed is a distance of distributions.
-        linestyle=DASHES[1] if drawn else DASHES[0],
-        marker=MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
-        markerfacecolor="white" if drawn else colour,
-        markeredgecolor=colour,
-        markeredgewidth=1.6,
-        label=label,
-    )
+def _panel(axes: Axes, lines: Sequence[tuple[Mapping[str, Any], pandas.DataFrame]]) -> None:
+    axes.set(xscale="log", yscale="log")
+    for look, line in lines:
+        ordered = line.sort_values("nfe")
+        draw_line(axes, ordered["nfe"], ordered["error"], look)
+    axes.set_xlabel("network evaluations")
+    plain_log_ticks(axes.xaxis, *axes.get_xlim())
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _look(line: pandas.DataFrame, place: int) -> dict[str, Any]:
+    # The two kinds of error must not be mixed up: hollow and dashed is a distance of distributions.
+    kind = 1 if bool(line["stochastic"].any()) else 0
+    look = style.look(place) | {"linestyle": style.DASHES[kind]}
+    return look | style.fill(kind, look["color"])
 
 
 def _label(line: pandas.DataFrame) -> str:
     first = line.iloc[0]
     variance = f", {first['reverse_variance'].replace('_', ' ')}" if first["reverse_variance"] else ""
     orders = line["measured_order"].dropna()
-    measured = f"order {orders.iloc[0]:.2f} measured, " if len(orders) else "order not measured, "
-    return f"{first['sampler']}{variance}: {measured}{first['order']:g} declared"
+    measured = f"{orders.iloc[0]:.2f}" if len(orders) else "not measured"
+    return f"{first['sampler']}{variance}: {measured} ({first['order']:g})"
 
 
 def _small_print(data: str) -> str:
     return (
-        f"{data} normal data, exact denoiser, float64   ·   solid: RMSE from the exact flow map, same x_T\n"
-        "dashed: root of the Frechet distance to the data, per pixel   ·   orders: of the last three points at left"
+        f"{data} normal data, exact denoiser, float64{BETWEEN}solid: RMSE from the exact flow map, same x_T\n"
+        "dashed: root of the Frechet distance to the data, per pixel\n"
+        "numbers: the order measured on the last three points at left, and the declared order in brackets"
     )

@@ -54,7 +54,7 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     abreast = min(PANELS_ABREAST, len(models))
     down = math.ceil(len(models) / abreast)
     values, ticks = sorted(samples["nfe"].astype(float).unique()), _ticks(samples["nfe"])
-    shown = {"linestyle": "none"} if len(values) == 1 else {}
+    shown: dict[str, Any] = {"linestyle": "none"} if len(values) == 1 else {}
     looks = {sampler: _look(place) for place, sampler in enumerate(samplers)}
     handles = {sampler: Line2D([], [], **(look | shown)) for sampler, look in looks.items()}
     legend, words = Legend(handles | floor_entry(rows)), small_print(rows)
@@ -69,8 +69,9 @@ def _drawn(rows: pandas.DataFrame, title: str) -> Figure:
     )
     panels = list(grid.flat)
     for axes, model in zip(panels, models, strict=False):
-        _lines(axes, samples.loc[samples["model"] == model], looks, values)
+        # seaborn hides the label of an axis whose numbers are hidden, as those of shared axes are.
         axes.xaxis.set_tick_params(labelbottom=True)
+        _lines(axes, samples.loc[samples["model"] == model], looks, values)
         axes.set_title(model, fontsize=11)
         log_x_axis(axes, values, len(samplers))
         label_ticks(axes, ticks)
@@ -97,7 +98,8 @@ def _lines(axes: Axes, rows: pandas.DataFrame, looks: dict[str, dict[str, Any]],
         # Grouped by steps and not by evaluations, because an adaptive solver has another number of these for each seed.
         means = {"nfe": "mean", "fid": "mean", "fid_low": "min", "fid_high": "max"}
         points = line.groupby(["steps", "guidance_scale"], dropna=False, as_index=False).agg(means).sort_values("nfe")
-        draw_points(axes, points["nfe"].astype(float) * math.exp(offset), points, "fid", markersize=5.5, **look)
+        look = look | {"label": sampler, "markersize": 5.5}
+        draw_points(axes, points["nfe"].astype(float) * math.exp(offset), points, "fid", look)
 
 
 def _ticks(nfe: pandas.Series) -> list[float]:

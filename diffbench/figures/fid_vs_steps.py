@@ -76,7 +76,7 @@ def _drawn(rows: pandas.DataFrame, title: str, left_out: int) -> Figure:
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(left=0.095, right=0.975, top=1 - head / height, bottom=foot / height, wspace=0.06)
     for axes, (x, label) in zip(grid, panels.items(), strict=True):
-        _draw_lines(axes, [(look, line.loc[line[x] > 0]) for _, look, line in lines], x)
+        _draw_lines(axes, [(look | {"label": label}, line.loc[line[x] > 0]) for label, look, line in lines], x)
         axes.set_xlabel(label)
     for axes in grid:
         draw_fids(axes, rows)
@@ -94,7 +94,7 @@ def _panels(samples: pandas.DataFrame) -> dict[str, str]:
     # Solvers that call the network more than once a step must not look cheaper than they are.
     if (samples["nfe"].notna() & (samples["nfe"] != samples["steps"])).any():
         return {"steps": "sampling steps", "nfe": EVALUATIONS}
-    equal = "" if samples["nfe"].isna().all() else " = network evaluations"
+    equal = "" if bool(samples["nfe"].isna().all()) else " = network evaluations"
     return {"steps": f"sampling steps{equal}"}
 
 
@@ -127,6 +127,7 @@ def _draw_lines(axes: Axes, lines: Sequence[tuple[dict[str, Any], pandas.DataFra
     values = sorted({float(value) for _, line in lines for value in line[x].dropna()})
     offsets = moves([math.log(value) for value in values], len(lines))
     for (look, line), offset in zip(lines, offsets, strict=True):
-        points = line.groupby(x, as_index=False).agg({"fid": "mean", "fid_low": "min", "fid_high": "max"})
-        draw_points(axes, points[x].astype(float) * math.exp(offset), points, "fid", **look)
+        means = {"fid": "mean", "fid_low": "min", "fid_high": "max"}
+        points = cast(pandas.DataFrame, line.groupby(x, as_index=False).agg(means))
+        draw_points(axes, points[x].astype(float) * math.exp(offset), points, "fid", look)
     log_x_axis(axes, values, len(lines))

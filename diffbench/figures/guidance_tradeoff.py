@@ -116,8 +116,8 @@ def _panel(axes: Axes, lines: Sequence[Line], real: pandas.DataFrame, name: str)
     offsets = moves([float(np.log1p(scale)) for scale in scales], len(lines))
     for (label, look, line), offset in zip(lines, offsets, strict=True):
         columns = {name: "mean", f"{name}_low": "min", f"{name}_high": "max"}
-        points = line.groupby("guidance_scale").agg(columns).astype(float)
-        draw_points(axes, np.expm1(np.log1p(points.index) + offset), points, name, label=label, **look)
+        points = cast(pandas.DataFrame, line.groupby("guidance_scale").agg(columns)).astype(float)
+        draw_points(axes, np.expm1(np.log1p(points.index) + offset), points, name, look | {"label": label})
     for row in real.head(1).to_dict("records"):
         if name in row and row[name] == row[name]:
             low, high = (row.get(f"{name}_{end}", np.nan) for end in ("low", "high"))

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 
 from diffbench.base.errors import UserError
-from diffbench.figures._style import QUIET, WIDTH, empty_figure, styled
+from diffbench.figures._style import DOTS_PER_INCH, QUIET, WIDTH, empty_figure, styled
 
 GAP = 6
 """Pixels between images."""
@@ -66,11 +67,14 @@ def _drawn(progressive: Mapping[str, np.ndarray], rows: int, title: str) -> Figu
     axes.set_axis_off()
     labels = [_spoken(rate) for rate in progressive["rate"][order]]
     errors = [f"{rmse:.3g}" for rmse in progressive["rmse"][order]]
+    # With many rates the numbers are smaller, so that they are beside one another.
+    longest = max(TextPath((0, 0), text, size=9 * scale).get_extents().width for text in [*labels, *errors, "image"])
+    size = 9 * scale * min(1.0, 0.9 * (width * upscale + GAP) * 72 / DOTS_PER_INCH / longest)
     for place, (label, error) in enumerate(zip([*labels, "image"], [*errors, ""], strict=True)):
         middle = left + place * (width * upscale + GAP) + width * upscale / 2
         y = 1 - (head - 14 * scale) / total_height
         text = f"{label}\n{error}" if error else label
-        figure.text(middle / total_width, y, text, ha="center", va="bottom", fontsize=9 * scale)
+        figure.text(middle / total_width, y, text, ha="center", va="bottom", fontsize=size)
     if title:
         y = 1 - 0.22 * head / total_height
         figure.text(left / total_width, y, title, fontsize=12 * scale, fontweight="bold", va="center")

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from diffbench.base.errors import UserError
 from diffbench.figures import _style as style
 from diffbench.figures._legend import Legend
+from diffbench.figures._points import draw_line
 from diffbench.figures._style import BETWEEN, WIDTH, empty_figure, note, note_height, styled
 
 Curve = tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"], Float[np.ndarray, " _"]]
@@ -74,7 +75,12 @@ def _drawn(curves: Mapping[str, Curve], title: str) -> Figure:
         # A marker at each point would hide the dashes.
         some = slice(None, None, max(1, round(len(rate) / MARKERS_A_LINE)))
         for axes, across, up in zip(panels, (done, done, rate), (distortion, rate, distortion), strict=True):
-            axes.plot(across[order], up[order], label=label, markevery=some, clip_on=False, **look)
+            draw_line(
+                axes,
+                across[order],
+                up[order],
+                look | {"label": label, "markevery": some, "clip_on": False, "zorder": 3},
+            )
     for axes, (across, up) in zip(panels, LABELS, strict=True):
         axes.set(xlabel=across, ylabel=up)
         axes.set_xlim(left=0)

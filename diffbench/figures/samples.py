@@ -129,7 +129,8 @@ def _drawn(sets: Mapping[str, Row], columns: int, classes: Sequence[int], title:
         place = ((layout.left - layout.margin) / width, (bottom + size[0] / 2) / height)
         figure.text(*place, label, ha="right", va="center", fontsize=layout.font_size)
     if classes:
-        _class_names(figure, classes, header, layout, (width, height))
+        pitch = (size[1] + GAP) / columns
+        _class_names(figure, classes, header, layout, pitch, (width, height))
     left, small = layout.margin / width, 8.5 * layout.scale
     y = 1 - layout.head / 2 / height
     figure.text(left, y, title, fontsize=12 * layout.scale, fontweight="bold", va="center")
@@ -162,11 +163,12 @@ def _layout(labels: Sequence[str], row: tuple[int, int], *, has_title: bool, has
     )
 
 
-def _class_names(figure: Figure, classes: Sequence[int], header: str, layout: _Layout, size: tuple[int, int]) -> None:
-    """Write the class of each column above it. size: the figure's."""
+def _class_names(
+    figure: Figure, classes: Sequence[int], header: str, layout: _Layout, pitch: float, size: tuple[int, int]
+) -> None:
+    """Write the class of each column above it. pitch: the distance of two columns. size: the figure's."""
     width, height = size
     y = 1 - (layout.head + layout.above / 2) / height
-    pitch = (layout.row[1] + GAP) / len(classes)
     largest = 9.5 * layout.scale
     longest = max(_length(str(name), largest) for name in classes)
     font_size = min(largest, largest * 0.9 * pitch / longest)

@@ -12,6 +12,9 @@ from diffbench.benchmark.known_data import KnownData, data_at_start
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.start import Started, check_data
 from diffbench.benchmark.suited import require_suited
+from diffbench.commands.check import pictures
+from diffbench.commands.check.notes import of_files
+from diffbench.datasets._split import Pictures, Split
 from diffbench.jobs.data_facts import DataFacts
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
@@ -69,3 +72,50 @@ def _unscored(benchmark):
         for name, (kind, part) in benchmark.protocols.items()
     }
     return dataclasses.replace(benchmark, protocols=protocols)
+
+
+def test_networks_of_classifiers_and_of_low_resolutions_are_checked_too(smoke):
+    name, classifier = next(iter(smoke.classifiers.items()))
+    wrong = {**smoke.classifiers, name: dataclasses.replace(classifier, size=3)}
+    with pytest.raises(UserError, match=rf"^classifiers.{name}.network: "):
+        require_suited(dataclasses.replace(smoke, classifiers=wrong), DIGITS)
+    upsampler = next(model for model in smoke.models.values() if model.low_size is not None)
+    models = {**smoke.models, upsampler.name: dataclasses.replace(upsampler, low_size=3)}
+    with pytest.raises(UserError, match=rf"^models.{upsampler.name}.network: "):
+        require_suited(dataclasses.replace(smoke, models=models), DIGITS)
+
+
+def test_a_metric_of_labels_needs_data_with_labels(smoke):
+    plain = {
+        name: dataclasses.replace(
+            model, network=dataclasses.replace(model.network, class_conditional=False, null_label=False)
+        )
+        for name, model in smoke.models.items()
+    }
+    labelled = {
+        name: (kind, dataclasses.replace(part, metrics=("classification_accuracy",)))
+        for name, (kind, part) in smoke.protocols.items()
+    }
+    unlabelled = dataclasses.replace(smoke, protocols=labelled, models=plain, classifiers={})
+    with pytest.raises(UserError, match="metrics: classification_accuracy needs labels, and the data set has none"):
+        require_suited(unlabelled, KnownData((8, 8, 1), None, {}))
+
+
+def test_a_reference_that_is_not_here_yet_is_a_note(smoke, tmp_path):
+    file = tmp_path / "reference.npz"
+    protocols = {
+        name: (kind, dataclasses.replace(part, reference=str(file))) for name, (kind, part) in smoke.protocols.items()
+    }
+    notes = list(of_files(dataclasses.replace(smoke, protocols=protocols)))
+    assert notes[0] == f"protocols.{next(iter(protocols))}.reference: {file} is not here yet"
+
+
+def test_pictures_that_the_time_did_not_reach_are_counted(monkeypatch):
+    monkeypatch.setattr(pictures, "DECODING_SECONDS", 0)
+    seen = []
+    look = Pictures(across=None, where=str, size=lambda k: (8, 8), decode=seen.append)
+    split = Split(num_images=20, shape=(8, 8, 1), labels=None, chunks=iter(()), pictures=look)
+    assert list(pictures.looked_at(split)) == [
+        "of 20 pictures, the headers of 20 and the pixels of 1 were read; a run reads all of them first"
+    ]
+    assert len(seen) == 1

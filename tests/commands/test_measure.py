@@ -205,7 +205,7 @@ def test_the_row_of_table2_is_printed(digits, monkeypatch, capsys):
         (("measure", "samples.npz", "--reference", "reference.npz", "--protocol", "fid"), "allowed: adm"),
         (("measure", "samples.npz", "--reference", "pictures"), "pictures: neither an .npz, a folder or a zip"),
         (("measure", "samples.npz", "--reference", "digit"), "did you mean 'digits'? allowed: cifar10"),
-        (("measure", "samples.npz", "--reference", "digits:here"), "digits: brings its own images"),
+        (("measure", "samples.npz", "--reference", "digits:here"), "digits brings its own images"),
         (("measure", "samples.npz", "--reference", "mnist"), "mnist: say where the data are"),
         (("measure", "samples.npz", "--reference", "mnist:"), "give the path of the data once"),
         (("measure", "samples.npz", "--reference", "mnist:a", "--data", "b"), "give the path of the data once"),
@@ -634,9 +634,9 @@ def test_a_disk_that_fills_up_during_the_work_names_the_file_and_the_option(digi
 
 PHOTOS = """
 benchmark: photos
-dataset: {name: folder, path: photos}
+dataset: {name: folder, path: photos, channels: 1}
 models:
-  ddpm: {network: {channels: 8, channel_multipliers: [1, 2], residual_blocks: 1, attention_resolutions: [4], heads: 2, norm_groups: 4}, timesteps: 20, training: {steps: 2, batch_size: 16}}
+  ddpm: {network: {channels: 8, channel_multipliers: [1, 2], residual_blocks: 1, attention_resolutions: [4], heads: 2, norm_groups: 4}, timesteps: 1000, training: {steps: 2, batch_size: 16}}
 samplers: {ancestral: {}, ddim: {}}
 bound: {timesteps: 2, num_images: 8}
 extractors: {strokes: {name: classifier, width: 8, dimensions: 8, steps: 20, batch: 16}}
@@ -718,11 +718,26 @@ def test_a_benchmarks_own_protocol_gives_its_scores_and_ids(photos, monkeypatch,
     assert [(item["metric"], item["value"]) for item in found] == [("fid", expected["fid"][1])]
 
 
+def test_scores_of_samples_in_results_are_written_outside_them(photos, monkeypatch, capsys):
+    """The tree stays what the workflow made; the user's own folder called results is no such tree."""
+    samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
+    before = sorted((photos / "results").rglob("*"))
+    given = ("--protocol", "photos.yaml:own", "--threads", 1, "--device", "cpu")
+    said = run(monkeypatch, capsys, "measure", samples, *given)
+    written = "measured/samples/ddpm/train0/ancestral/sample0/2.npz.own.json"
+    assert f"written to runs/photos/{written}\n" in said and sorted((photos / "results").rglob("*")) == before
+    assert numbers_of(photos / written) == numbers_of(photos / "results/scores/own/ddpm/2.json")
+    Path("results").mkdir()
+    shutil.copy(samples, "results/mine.npz")
+    run(monkeypatch, capsys, "measure", "results/mine.npz", *given)
+    assert Path("results/mine.npz.own.json").is_file()
+
+
 def test_a_trained_classifier_is_an_extractor(photos, monkeypatch, capsys):
     samples = photos / "results/samples/ddpm/train0/ancestral/sample0/2.npz"
     weights = photos / "results/extractors/strokes.safetensors"
     given = ("--threads", 1, "--device", "cpu", "--set", "KID.subsets=3", "--set", "kid.subset_size=10")
-    named = ("--reference", "folder:photos", "--extractor", weights, "--out", "a.json")
+    named = ("--reference", "folder:photos channels=1", "--extractor", weights, "--out", "a.json")
     run(monkeypatch, capsys, "measure", samples, *named, *given)
     assert numbers_of("a.json") == numbers_of(photos / "results/scores/own/ddpm/2.json")
     # A copy without its record, and pictures against pictures.

@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from diffbench.benchmark.places import CONFIGURATION, PACKAGE_ROOT
+from diffbench.commands import missing
 
 SMOKE = "workflow/config/smoke.yaml"
 
@@ -18,6 +19,12 @@ def test_the_default_benchmark_is_made_by_one_command(diffbench, tmp_path, argum
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2 and done.stdout == ""
     assert line.endswith("make them by: snakemake --cores all results/table2.csv")
+
+
+def test_a_command_that_uv_started_names_commands_that_uv_starts(diffbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    done = diffbench("verify", cwd=tmp_path)
+    assert done.stderr.endswith("make them by: uv run snakemake --cores all results/table2.csv\n")
 
 
 @pytest.mark.parametrize(
@@ -58,3 +65,13 @@ def test_results_that_are_here_are_named(diffbench, tmp_path):
     (tmp_path / "runs/empty/results").mkdir(parents=True)
     done = diffbench("compare", "a/b/1", "c/d/1", cwd=tmp_path)
     assert done.stderr.endswith("results/table2.csv; results that are here: runs/mine/results\n")
+
+
+def test_a_command_of_the_workflow_says_that_it_needs_a_clone_if_there_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = "snakemake --cores all results/table2.csv --configfile own.yaml"
+    assert missing.making("results/table2.csv", tmp_path / "own.yaml") == command
+    monkeypatch.setattr(missing, "PACKAGE_ROOT", tmp_path / "site-packages")
+    assert missing.making("results/table2.csv", tmp_path / "own.yaml") == f"{command}, in a clone of the project"
+    (tmp_path / "Snakefile").touch()
+    assert missing.making("results/table2.csv", tmp_path / "own.yaml") == command

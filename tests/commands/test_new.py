@@ -13,6 +13,7 @@ from PIL import Image
 from diffbench.base.errors import UserError
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.places import remember_configuration
 from diffbench.commands.new.facts import Facts, facts_of
 from diffbench.commands.new.place import place_of, written_path
 from diffbench.commands.new.scoring import scoring_of
@@ -118,8 +119,26 @@ def test_too_few_pictures_none_and_a_damaged_one_are_refused(tmp_path):
 # -- name and file
 
 
-def test_the_name_is_valid_and_not_another_benchmarks(tmp_path, monkeypatch):
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory, and a folder for results that is not the project's."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("diffbench.commands.new.place.home_of", lambda name: tmp_path / "runs" / name)
+    return tmp_path
+
+
+def test_results_of_another_file_keep_their_name(elsewhere):
+    (elsewhere / "far").mkdir()
+    (elsewhere / "far/cats.yaml").write_text("benchmark: cats\n")
+    remember_configuration(elsewhere / "runs/cats", elsewhere / "far/cats.yaml")
+    assert place_of("cats", None, None) == ("cats_2", Path("cats_2.yaml"))
+    with pytest.raises(UserError, match="--name cats: .*far/cats.yaml"):
+        place_of("dogs", "cats", None)
+    (elsewhere / "far/cats.yaml").unlink()
+    assert place_of("cats", None, None) == ("cats", Path("cats.yaml"))
+
+
+def test_the_name_is_valid_and_not_another_benchmarks(elsewhere):
     assert place_of("my pictures!", None, None) == ("my_pictures", Path("my_pictures.yaml"))
     assert place_of("2024", None, None)[0] == "pictures_2024"
     assert place_of("___", None, None)[0] == "pictures"
@@ -250,7 +269,9 @@ def test_every_size_gives_a_file_that_loads_with_networks_that_fit(tmp_path, row
 
     facts = known()
     sizes = Sizes(rows, side, channels, 150, 50)
-    (tmp_path / "a.yaml").write_text(yaml_text(Head("a", "p", "a.yaml", 15, 2), facts, scoring_of(facts, None), sizes))
+    (tmp_path / "a.yaml").write_text(
+        yaml_text(Head("a", "p", "a.yaml", "--minutes 15", 15, 2), facts, scoring_of(facts, None), sizes)
+    )
     benchmark = load_benchmark(tmp_path / "a.yaml")
     assert benchmark.dataset.path == str(tmp_path / "p") and benchmark.dataset.size == side
     assert len(benchmark.sample_sets()) == 2 * len(rows.models) * len(rows.steps)
@@ -264,7 +285,10 @@ def test_every_size_gives_a_file_that_loads_with_networks_that_fit(tmp_path, row
 def test_any_path_comes_out_of_the_file_again(tmp_path, path):
     facts = known()
     text = yaml_text(
-        Head("a", path, "a.yaml", 15, 2), facts, scoring_of(facts, None), Sizes(TABLES[0], 16, 16, 150, 50)
+        Head("a", path, "a.yaml", "--minutes 15", 15, 2),
+        facts,
+        scoring_of(facts, None),
+        Sizes(TABLES[0], 16, 16, 150, 50),
     )
     (tmp_path / "a.yaml").write_text(text)
     assert load_benchmark(tmp_path / "a.yaml").dataset.path == str(tmp_path / path)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from PIL import Image
 
 from diffbench.base.errors import UserError
@@ -13,6 +14,7 @@ from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import load_benchmark, parse_benchmark
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.yaml_file import read_yaml
+from diffbench.commands.plan import run
 from diffbench.commands.plan.advice import advice
 from diffbench.commands.plan.counts import evaluations_of_sampler
 from diffbench.commands.plan.data import Known, known_data
@@ -113,7 +115,8 @@ def test_the_jobs_are_those_of_the_workflow(smoke, tmp_path):
 def test_the_text_names_jobs_disk_and_time(benchmark_of_digits):
     text = plan(benchmark_of_digits, DIGITS, SLOW, workers=2)
     assert re.search(r"^ddpm seed 0 +\d", text, re.M) and re.search(r"^iddpm seed 0 +\d", text, re.M)
-    assert "2 train, 16 sample, 4 bound" in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
+    assert re.search(r"2 train, 16 sample, \d+ extract, 4 bound", text)
+    assert "for the 1 others" not in text and "GFLOP/s" in text and "with 2 jobs side by side" in text
     assert "1,297 training and 500 test images of 8x8x1" in text
 
 
@@ -169,7 +172,8 @@ def test_trainings_start_first():
 def test_the_key_that_dominates_is_named_with_what_a_smaller_value_gives(benchmark_of_digits):
     whole = dataclasses.replace(benchmark_of_digits.bound, timesteps=None, num_images=None)
     benchmark = dataclasses.replace(benchmark_of_digits, bound=whole)
-    (line,) = advice(benchmark, DIGITS, SLOW, 2)
+    line, then = advice(benchmark, DIGITS, SLOW, 2)
+    assert then.startswith("then ") and "takes" in then, "2 h are left"
     assert re.match(r"bound takes \d\d% of the work; `bound: \{timesteps: 40\}` makes it .* in all", line)
     smaller = dataclasses.replace(benchmark, bound=dataclasses.replace(whole, timesteps=40))
     expected = seconds_in_all(smaller, DIGITS, SLOW, 2)
@@ -180,7 +184,7 @@ def test_a_training_that_dominates_is_named(benchmark_of_digits):
     entry = benchmark_of_digits.models["ddpm"]
     long = dataclasses.replace(entry, training=dataclasses.replace(entry.training, steps=800_000))
     benchmark = dataclasses.replace(benchmark_of_digits, models=benchmark_of_digits.models | {"ddpm": long})
-    (line,) = advice(benchmark, DIGITS, SLOW, 2)
+    line, *_ = advice(benchmark, DIGITS, SLOW, 2)
     assert re.match(r"training takes \d\d% of the work; `models\.ddpm\.training\.steps: \d+` makes it", line)
 
 
@@ -199,6 +203,15 @@ def test_named_devices_are_marked_as_not_measured(benchmark_of_digits):
 def test_a_small_network_waits_for_the_host_on_a_fast_device(benchmark_of_digits):
     seconds = {name: seconds_in_all(benchmark_of_digits, DIGITS, device_speed(name), 1) for name in ("v100", "h100")}
     assert seconds["h100"] == pytest.approx(seconds["v100"], rel=0.2)
+
+
+def test_other_work_that_slowed_the_measurement_is_named(benchmark_of_digits):
+    busy = dataclasses.replace(SLOW, share=0.25)
+    text = plan(benchmark_of_digits, DIGITS, busy, 2)
+    alone = dataclasses.replace(SLOW, general=Rates(4e9, 8e9))
+    expected = spoken(seconds_in_all(benchmark_of_digits, DIGITS, alone, 2))
+    assert f"other work on this machine took 75% of the time of the measurement; without it {expected}" in text
+    assert "other work" not in plan(benchmark_of_digits, DIGITS, SLOW, 2)
 
 
 MISSING = {"mnist": (60_000, 10_000), "cifar10": (50_000, 10_000), "imagenet": (1_281_167, 50_000)}
@@ -275,3 +288,12 @@ def test_an_unknown_device_is_one_line(request):
     )
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert all(name in done.stderr for name in ("tpu", *DEVICES))
+
+
+@pytest.mark.parametrize(("device", "said"), [("cuda", "with one job at a time"), ("cpu", "with 16 jobs side by side")])
+def test_a_gpu_has_one_job_at_a_time_however_many_cores_there_are(request, monkeypatch, device, said):
+    """profiles/default gives one GPU, which every job on it takes whole."""
+    monkeypatch.setattr(run, "chosen_device", lambda name: torch.device(device))
+    monkeypatch.setattr(run, "measured_speed", lambda *given, **options: SLOW)
+    monkeypatch.setattr(run.os, "cpu_count", lambda: 16)
+    assert run.plan_of_file(request.config.rootpath / CONFIG).endswith(said)

@@ -52,7 +52,7 @@ def test_data_that_cannot_be_learnt_from_is_refused():
 
 
 def test_bad_weights_and_settings_are_refused(tmp_path):
-    with pytest.raises(UserError, match="needs the weights"):
+    with pytest.raises(UserError, match="needs --weights, a file that the stage fit writes"):
         Classifier().network()
     with pytest.raises(UserError, match="no such file"):
         Classifier().weights_sha256(tmp_path / "none")

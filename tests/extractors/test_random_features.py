@@ -36,6 +36,7 @@ def test_features_of_the_training_images_are_centred_and_uncorrelated(fitted):
     off = covariance - np.diag(np.diag(covariance))
     assert np.abs(off).max() < 1e-4 * covariance.max()
     assert np.all(np.diff(np.diag(covariance)) <= 1e-4), "the first direction varies most"
+    assert abs(np.diag(covariance).mean() - 1) < 1e-4
 
 
 def test_features_do_not_depend_on_the_images_around(fitted):

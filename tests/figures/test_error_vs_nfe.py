@@ -17,10 +17,10 @@ def test_a_line_for_each_sampler_and_a_panel_for_each_schedule(oracle):
         assert axes.get_xscale() == axes.get_yscale() == "log"
         lines = {line.get_label(): line for line in axes.get_lines()}
         assert set(lines) == {
-            "ancestral, fixed large: order 0.97 measured, 1 declared",
-            "heun: order 1.97 measured, 2 declared",
+            "ancestral, fixed large: 0.97 (1)",
+            "heun: 1.97 (2)",
         }
-        heun = lines["heun: order 1.97 measured, 2 declared"]
+        heun = lines["heun: 1.97 (2)"]
         np.testing.assert_allclose(heun.get_xdata(), [15, 31, 63])
         np.testing.assert_allclose(heun.get_ydata(), [1 / 8**2, 1 / 16**2, 1 / 32**2])
         dashes = [line.is_dashed() for line in lines.values()]

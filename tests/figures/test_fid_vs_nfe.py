@@ -102,3 +102,10 @@ def test_panels_hold_their_points_and_the_legend_is_outside(table, samplers, ste
         assert all(bottom < y < top for line in shown for y in line.get_ydata())
         assert len({line.get_xdata()[0] for line in shown}) == samplers
         assert [len(container.lines[2][0].get_segments()) for container in axes.containers] == [len(steps)] * samplers
+
+
+def test_the_panels_of_the_last_row_and_the_one_above_an_empty_place_show_what_x_is(table):
+    third = table[table["model"] == "iddpm"].assign(model="adm")
+    panels = FidVsNfe()(pandas.concat([table, third])).get_axes()
+    shown = [axes.get_xlabel() for axes in panels if axes.xaxis.label.get_visible()]
+    assert [text for text in shown if text] == ["network evaluations an image"] * 2

@@ -27,6 +27,13 @@ def test_labels_are_rate_and_error(progressive):
     assert texts[:5] == ["2.0e-5\n99", "0.1\n50", "0.5\n10", "2\n1", "image"] and "ddpm" in texts
 
 
+def test_numbers_of_many_rates_are_beside_one_another():
+    kept = {"originals": np.zeros((1, 8, 8, 1), np.uint8), "reconstructions": np.zeros((1, 40, 8, 8, 1), np.uint8)}
+    texts = Progressive()(kept | {"rate": np.geomspace(2e-5, 3, 40), "rmse": np.linspace(99.4, 0.652, 40)}).texts[:41]
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+
+
 def test_rows_are_limited(progressive):
     one, three = (Progressive(images=count)(progressive).get_figheight() for count in (1, 9))
     assert one < three

@@ -88,6 +88,17 @@ def test_more_classes_than_columns_and_a_set_that_lacks_one():
     assert shown(figure) == [[0, 1, 255, 2], [0, 25, 50, 75]]
 
 
+def test_no_column_is_left_empty_between_others():
+    few = numbered([3, 0, 3, 3, 7])
+    figure = Samples(columns=8)({"real images": numbered([0, 0, 3, 3, 3, 7]), "ddim, 10 steps": few})
+    assert figure_classes(figure) == ["0", "3", "3", "3", "7"]
+    row = figure.axes[1].get_images()[0].get_array()
+    pitch = (row.shape[1] + 6) // 8
+    assert [int(row[0, column * pitch, 0]) for column in range(8)] == [1, 0, 2, 3, 4, 255, 255, 255]
+    above = [text.get_position()[0] for text in figure.texts if text.get_text().isdigit()]
+    np.testing.assert_allclose(np.diff(above) * figure.bbox.width, pitch)  # each number is above its own column
+
+
 @pytest.mark.parametrize("size, channels, columns", [(8, 1, 16), (28, 1, 16), (64, 3, 16), (256, 3, 12)])
 def test_pictures_of_any_size_fit_with_their_words(size, channels, columns):
     found = Pictures(np.zeros((20, size, size, channels), np.uint8), np.arange(20) % 10)

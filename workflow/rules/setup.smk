@@ -6,6 +6,9 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
+if sys.stderr is None:  # The run was started without one (2>&-).
+    sys.stderr = open(os.devnull, "w")
+
 HERE = Path.cwd()
 ROOT = Path(workflow.basedir)
 # Jobs, and the hash of their code, must use this checkout, even if another version is installed. Your own parts are

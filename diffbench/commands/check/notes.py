@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-import torch
-
 from diffbench.base.classes import class_counts, unlike_uniform
+from diffbench.base.meta import without_values
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model
@@ -53,9 +52,9 @@ def of_labels(benchmark: Benchmark, train: Split) -> Iterator[str]:
 
 def of_numbers(benchmark: Benchmark, data: KnownData) -> Iterator[str]:
     """Yield notes on numbers of images that have less effect than they seem to have."""
-    asked = benchmark.bound.num_images
-    short = [f"{split} has {data.num_images[split]}" for split in benchmark.bound.splits if asked is not None]
-    short = [text for text in short if int(text.rsplit(" ", 1)[1]) < (asked or 0)]
+    asked = benchmark.bound.num_images or 0
+    held = {split: data.num_images[split] for split in benchmark.bound.splits}
+    short = [f"{split} has {number}" for split, number in held.items() if number < asked]
     if short and benchmark.bounded_models():
         yield f"bound.num_images: {asked} are asked for, and {' and '.join(short)}; all of these are evaluated"
     for name in dict.fromkeys(name for row in benchmark.sample_sets() for name in row.protocols):
@@ -106,6 +105,6 @@ def of_papers_sizes(benchmark: Benchmark, data: KnownData) -> Iterator[str]:
 
 def _parameters(model: Model, data: KnownData) -> int:
     shape = shrunk_shape(data.image_shape, model.size)
-    with torch.device("meta"):
+    with without_values():
         network = model.network.build(shape, data.num_classes, model.diffusion.learns_variance)
     return sum(parameter.numel() for parameter in network.parameters())

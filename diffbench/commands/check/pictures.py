@@ -7,8 +7,8 @@ import numpy as np
 
 from diffbench.datasets._split import Pictures, Split
 
-HEADER_SECONDS = 1.0
-DECODING_SECONDS = 1.0
+HEADER_SECONDS = 0.4
+DECODING_SECONDS = 0.4
 """The most processor time for the headers of a split's pictures, and for decoding pictures."""
 
 

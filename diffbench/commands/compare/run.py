@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], var
     if results is not None and len(files) == 2:
         raise UserError(f"--results {results}: has no effect if both rows are files; leave it out")
     names = list(dict.fromkeys(map(metric_named, metrics)))
+    if results is None and not Path(RESULTS).exists():
+        _require_files(side for side in (a, b) if side not in files)
     of_results = _of_results(results) if len(files) < 2 else []
     sides = [(side, records_of(Path(side)) if side in files else of_results) for side in (a, b)]
     told = []
@@ -54,7 +56,17 @@ def _holds_scores(folder: Path) -> bool:
 
 def _is_file(side: str) -> bool:
     """Return whether a side is a file of scores. A measured set's label may look like a file's name too."""
-    return Path(side).suffix.lower() in (".json", ".csv") and Path(side).is_file()
+    return _named_as_file(side) and Path(side).is_file()
+
+
+def _named_as_file(side: str) -> bool:
+    return Path(side).suffix.lower() in (".json", ".csv")
+
+
+def _require_files(absent: Iterable[str]) -> None:
+    """Raise UserError for a side that can only be meant as a file, since there are no results that could name it."""
+    for side in filter(_named_as_file, absent):
+        raise UserError(f"{side}: no such file of scores; `diffbench measure` writes one")
 
 
 def _told(a: str, b: str, metric: str, verdict: Verdict) -> str:

@@ -121,8 +121,9 @@ def import_checkpoint(
     if path.is_file():
         meaning = _meaning_of_file(path, name, spec_file)
         return _write(meaning, path, out or FOLDER / f"{path.stem}.safetensors")
-    if name is not None or spec_file is not None or path.name != source:
-        raise UserError(f"{path}: no such file or folder")
+    named = path.name == source and (not path.suffix or path.stem in REGISTRY)
+    if name is not None or spec_file is not None or not named:
+        raise UserError(f"{path}: no such file or folder; `diffbench import --list` prints the released names")
     entry = released(source)
     file = cache / "released" / entry.file
     if not file.is_file():

@@ -7,10 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import RESULTS, provenance_path
 from diffbench.commands.measure import before, rows_file
 from diffbench.commands.measure.image_sets import Images, image_file, reference_file, reference_of_benchmark
 from diffbench.commands.measure.ruler import Ruler, Settings, ruler_of
 from diffbench.commands.measure.run import Measured, report, scored, table_row, wanted_of
+
+MEASURED_FOLDER = "measured"
+"""The folder, beside a benchmark's results, for the scores of samples that are in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +43,24 @@ class Asked:
     threads: int = 1
 
     def target(self, protocol: str) -> Path:
-        """Return the file of the records. protocol: the name that the user gave it."""
+        """Return the file of the records. protocol: the name that the user gave it.
+
+        It is beside the samples, except for those in a benchmark's results: a stranger there would be counted by
+        `verify` and versioned by DVC. Then it has the same path in a folder beside the results.
+        """
         unnamed = self.samples.name in ("", "..")
-        return self.out or Path(f"{self.samples.resolve() if unnamed else self.samples}.{protocol}.json")
+        beside = Path(f"{self.samples.resolve() if unnamed else self.samples}.{protocol}.json")
+        return self.out or _outside_results(self.samples, beside)
+
+
+def _outside_results(samples: Path, beside: Path) -> Path:
+    """Return a path outside the results in which a workflow's samples are; `beside` if they are in none."""
+    parts = beside.absolute().parts
+    if RESULTS not in parts[:-1] or not provenance_path(samples).is_file():
+        return beside
+    at = len(parts) - 1 - parts[::-1].index(RESULTS)
+    found = Path(*parts[:at], MEASURED_FOLDER, *parts[at + 1 :])
+    return found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found
 
 
 @dataclass(frozen=True)

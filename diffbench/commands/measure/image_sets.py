@@ -19,9 +19,9 @@ from diffbench.base.provenance import write_provenance
 from diffbench.benchmark import jobs, paths
 from diffbench.benchmark.codehash import code_hash
 from diffbench.benchmark.places import home_of
+from diffbench.commands.data_option import data_entry
 from diffbench.commands.measure.cached import whole
 from diffbench.commands.measure.ruler import Ruler
-from diffbench.commands.sampler_option import parsed
 from diffbench.datasets._decode import require_shape
 from diffbench.datasets._pictures import SUFFIXES, PictureTree
 from diffbench.jobs.dataset import DatasetPart
@@ -194,10 +194,10 @@ def reference_of_benchmark(
     return Images(prepared / f"{split}.npz", f"split {split} of {benchmark.name}"), split
 
 
-def _is_of(file: Path, part: DatasetPart) -> bool:
+def _is_of(file: Path, dataset: DatasetPart) -> bool:
     """Return whether a file is a benchmark's undamaged data, prepared from the data set that its YAML names."""
     try:
-        return checked({"data": file}).records["data"]["spec"].get("dataset") == part.plain()
+        return checked({"data": file}).records["data"]["spec"].get("dataset") == dataset.plain()
     except UserError:
         return False
 
@@ -217,20 +217,10 @@ def _prepared(part: DatasetPart, cache: Path) -> Path:
 
 
 def _data_set(text: str, data: Path | None) -> dict[str, Any]:
-    name, options = parsed(text, "--reference")
-    name, found, path = name.partition(":")
-    given = [str(value) for value in (path or None, data, options.get("path")) if value is not None]
-    if found and not path or len(given) > 1:
-        raise UserError(f"--reference {text}: give the path of the data once, as {name}:PATH or by --data")
-    if given:
-        options["path"] = given[0]
-    takes_path = any(field == "path" for field in plugins.load("datasets", name).__dataclass_fields__)
-    if takes_path and not given:
-        raise UserError(f"--reference {name}: say where the data are, as {name}:PATH or by --data")
-    if given and not takes_path:
-        raise UserError(f"--reference {name}: brings its own images; leave the path out")
-    plugins.configure(plugins.load("datasets", name), options, f"--reference {name}")
-    return {"name": name, **options}
+    entry = data_entry(text, "--reference", data)
+    options = {key: value for key, value in entry.items() if key != "name"}
+    plugins.configure(plugins.load("datasets", entry["name"]), options, f"--reference {entry['name']}")
+    return entry
 
 
 def channels_of(images: Path) -> int:

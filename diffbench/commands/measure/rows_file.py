@@ -89,9 +89,13 @@ def _require_columns(file: Path, columns: Sequence[str], wanted: Sequence[str]) 
 
 def _difference(one: str, other: str) -> str:
     """Return the first field in which two ids of protocols differ, with both values."""
-    a, b = (dict(part.partition("=")[::2] for part in text.split(";")) for text in (one, other))
+    a, b = ({key: value for key, _, value in _pairs(text)} for text in (one, other))
     field = next(key for key in [*a, *b] if a.get(key) != b.get(key))
     return f"{field} ({a.get(field, 'absent')}, and {b.get(field, 'absent')} here)"
+
+
+def _pairs(text: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in text.split(";")]
 
 
 def _columns(metrics: Sequence[str]) -> list[str]:

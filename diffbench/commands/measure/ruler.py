@@ -70,14 +70,14 @@ def ruler_of(
         raise UserError("--weights: are those of a protocol's extractor, and --extractor brings its own; give one")
     file, colon, entry = (protocol or "").rpartition(":")
     asked = tuple(metric_named(word, _of_features()) for word in metrics)
+    if colon and extractor is not None:
+        raise UserError(f"--extractor: {protocol} has an extractor of its own; leave --extractor out")
     if colon:
         found = _of_benchmark(Path(file), entry, weights)
     elif extractor is not None:
         found = _trained(protocol or TRAINED, extractor)
     else:
         found = _shipped(protocol or DEFAULT, weights)
-    if extractor is not None and colon:
-        raise UserError(f"--extractor: {protocol} has an extractor of its own; leave --extractor out")
     return _with_metrics(found, asked, settings or {})
 
 

@@ -15,7 +15,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.codehash import PACKAGE_ROOT
-from diffbench.commands.sampler_option import parsed
+from diffbench.commands.data_option import data_entry
 from diffbench.datasets._pictures import SUFFIXES, PictureTree
 from diffbench.datasets.folder import Folder
 
@@ -71,7 +71,9 @@ def facts_of(folder: Path | None, data: str | None, size: int | None) -> Facts:
 
 
 def _of_data_set(text: str, size: int | None) -> Facts:
-    entry = _entry(text)
+    if text.replace(":", " ").split()[:1] == ["folder"]:
+        raise UserError(f"--data {text}: give pictures as --folder PATH")
+    entry = data_entry(text, "--data")
     name, path = entry.pop("name"), entry.pop("path", None)
     if size is not None:
         raise UserError(f"--size {size}: goes with --folder; the images of {name} keep their own size")
@@ -97,20 +99,6 @@ def _of_data_set(text: str, size: int | None) -> Facts:
         notes={},
         suggested=f"my_{name}",
     )
-
-
-def _entry(text: str) -> dict[str, Any]:
-    name, options = parsed(text, "--data")
-    name, _, path = name.partition(":")
-    if name == "folder":
-        raise UserError(f"--data {text}: give pictures as --folder PATH")
-    part = plugins.load("datasets", name, "--data")
-    takes_path = "path" in part.__dataclass_fields__
-    if takes_path and not path:
-        raise UserError(f"--data {text}: say where the data are, as {name}:PATH")
-    if path and not takes_path:
-        raise UserError(f"--data {text}: {name} brings its own images; leave the path out")
-    return {"name": name, **({"path": path} if path else {}), **options}
 
 
 # -- a folder of pictures

@@ -27,6 +27,12 @@ class Prices:
             self._benchmark_of(sizes), self._known(sizes), workers=self._workers, start_up=self._start_up
         )
 
+    @property
+    def source(self) -> str:
+        """Where the speed comes from, in words, and whether other work took time meanwhile."""
+        assert self._speed is not None
+        return self._speed.source
+
     def seconds(self, sizes: Sizes) -> float:
         """Return the expected seconds from the command to the table."""
         assert self._speed is not None

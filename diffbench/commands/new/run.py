@@ -10,7 +10,6 @@ from pathlib import Path
 from diffbench.base.errors import UserError
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.places import folder_of, located
 from diffbench.benchmark.yaml_file import parse_yaml
@@ -20,21 +19,39 @@ from diffbench.commands.new.place import place_of, written_path
 from diffbench.commands.new.price import Prices
 from diffbench.commands.new.scoring import Scoring, scoring_of
 from diffbench.commands.new.sizes import Sizes, fitting
-from diffbench.commands.new.text import Head, yaml_text
+from diffbench.commands.new.text import THREADS, Head, yaml_text
+from diffbench.commands.plan.schedule import side_by_side
+from diffbench.commands.plan.words import jobs_beside
+from diffbench.commands.workflow import SNAKEFILE
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user asks for: data, minutes, and where the file goes. Each None is chosen here."""
+    """What the user asks for: data, minutes, and where the file goes. Each None is chosen here.
+
+    workers: the number of jobs that run at the same time.
+    """
 
     folder: Path | None
     data: str | None
     minutes: float
-    workers: int
+    workers: int | None = None
     out: Path | None = None
     name: str | None = None
     size: int | None = None
     weights: Path | None = None
+
+    @property
+    def options(self) -> str:
+        """The options that were given, except those that name the data, as one would type them."""
+        given = {
+            "--minutes": f"{self.minutes:g}",
+            "--out": self.out,
+            "--name": self.name,
+            "--weights": self.weights,
+            "--workers": self.workers,
+        }
+        return " ".join(f"{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
 
 
 def new(asked: Asked) -> str:
@@ -49,12 +66,13 @@ def new(asked: Asked) -> str:
     facts = facts_of(asked.folder, asked.data, asked.size)
     name, out = place_of(facts.suggested, asked.name, asked.out)
     scoring = scoring_of(facts, asked.weights)
-    draft = _Draft(asked, facts, scoring, name, out)
+    workers = asked.workers or side_by_side("auto", THREADS)
+    draft = _Draft(asked, facts, scoring, name, out, workers)
     sys.stderr.write("timing networks on this machine, for some seconds\n")
-    prices = Prices(draft.benchmark, facts, asked.workers, start_up)
+    prices = Prices(draft.benchmark, facts, workers, start_up)
     sizes = fitting(facts, 60 * asked.minutes, prices)
     _write(out, draft.text(sizes))
-    return _summary(draft, sizes, prices.seconds(sizes))
+    return _summary(draft, sizes, prices)
 
 
 @dataclass(frozen=True)
@@ -66,11 +84,12 @@ class _Draft:
     scoring: Scoring
     name: str
     out: Path
+    workers: int
 
     def text(self, sizes: Sizes) -> str:
         """Return the file's text."""
         path = None if self.facts.path is None else written_path(self.facts.path, self.out)
-        head = Head(self.name, path, str(self.out), self.asked.minutes, self.asked.workers)
+        head = Head(self.name, path, str(self.out), self.asked.options, self.asked.minutes, self.workers)
         return yaml_text(head, self.facts, self.scoring, sizes)
 
     def benchmark(self, sizes: Sizes) -> Benchmark:
@@ -93,9 +112,10 @@ def _write(out: Path, text: str) -> None:
         raise UserError(f"{out}: cannot be written ({error.strerror}); write to another file with --out FILE") from None
 
 
-def _summary(draft: _Draft, sizes: Sizes, seconds: float) -> str:
+def _summary(draft: _Draft, sizes: Sizes, prices: Prices) -> str:
     facts, rows = draft.facts, sizes.rows
     count = len(rows.models) * 2 * len(rows.steps)
+    minutes = prices.seconds(sizes) / 60
     labels = "no labels" if facts.num_classes is None else f"{facts.num_classes} classes"
     return "\n".join(
         [
@@ -105,17 +125,19 @@ def _summary(draft: _Draft, sizes: Sizes, seconds: float) -> str:
             f"models: {', '.join(rows.models)} of {sizes.channels} channels, {sizes.training_steps:,} training steps",
             f"table: {count} rows of {sizes.num_images} images, at {', '.join(map(str, rows.steps))} steps",
             f"features: {draft.scoring.extractor['name']}; the file says what its FID is worth",
-            f"expected: about {seconds / 60:.1f} min on this machine, with {draft.asked.workers} jobs side by side",
+            f"expected: about {minutes:.1f} min on this machine, with {jobs_beside(draft.workers)}",
+            f"speed: {prices.source}",
             f"for more: raise training.steps, then channels, dataset.size or the steps of runs in {draft.out}",
-            "next:",
-            f"  {_command(draft.out)}",
+            *_next(draft.out),
         ]
     )
 
 
-def _command(out: Path) -> str:
-    """Return the command that makes the table, from the working directory."""
-    workflow = PACKAGE_ROOT / "Snakefile"
-    if Path("Snakefile").is_file() or not workflow.is_file():
-        return making(TABLE, out)
-    return f"{making(TABLE, out)} --snakefile {shlex.quote(str(workflow))}"
+def _next(out: Path) -> list[str]:
+    """Return the command that makes the table, from the working directory, and where to run it if it cannot be here."""
+    if Path("Snakefile").is_file():
+        return ["next:", f"  {making(TABLE, out)}"]
+    if SNAKEFILE.is_file():
+        return ["next:", f"  {making(TABLE, out)} --snakefile {shlex.quote(str(SNAKEFILE))}"]
+    command = f"snakemake --cores all {TABLE} --configfile {shlex.quote(str(out.absolute()))}"
+    return ["next, in a clone of the project, because the installed package has no workflow:", f"  {command}"]

@@ -12,6 +12,7 @@ from diffbench.commands.missing import TABLE, making
 from diffbench.commands.new.facts import Facts
 from diffbench.commands.new.scoring import Scoring
 from diffbench.commands.new.sizes import BATCH, Sizes
+from diffbench.commands.plan.words import jobs_beside
 
 COLUMN = 44
 """The column at which comments begin."""
@@ -20,17 +21,24 @@ PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 NOT_TEXTS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 """Words that readers of YAML 1.1 or 1.2 take for other values."""
 
+THREADS = 1
+"""The threads of each job."""
+
 WARM_UP = 100
 """Steps in which the learning rate rises, as in the default benchmark; a tenth of a training if that is shorter."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What the file says of itself. path: of the data, from the file's folder on. file: its own name."""
+    """What the file says of itself.
+
+    path: of the data, from the file's folder on. file: its own name. options: those of the command that wrote it.
+    """
 
     name: str
     path: str | None
     file: str
+    options: str
     minutes: float
     workers: int
 
@@ -49,14 +57,13 @@ def yaml_text(head: Head, facts: Facts, scoring: Scoring, sizes: Sizes) -> str:
 
 
 def _top(head: Head, facts: Facts) -> list[str]:
-    asked = " ".join(f"diffbench new {facts.named} --minutes {head.minutes:g}".split())
     return [
         f"# A benchmark of {facts.num_train + facts.num_test:,} images. This command wrote it:",
         "#",
-        f"#     {asked}",
+        f"#     diffbench new {facts.named} {head.options}",
         "#",
-        f"# Its sizes fill about {head.minutes:g} minutes of the machine on which it was written, with {head.workers} "
-        f"{_jobs(head.workers)}.",
+        f"# Its sizes fill about {head.minutes:g} minutes of the machine on which it was written,",
+        f"# with {jobs_beside(head.workers)}.",
         f"# `diffbench plan {shlex.quote(head.file)}` says how long it takes on yours.",
         f"# This command makes runs/{head.name}/results/table2.csv:",
         "#",
@@ -66,10 +73,6 @@ def _top(head: Head, facts: Facts) -> list[str]:
         "# on a changed value is made again, and the rest is kept.",
         _line(f"benchmark: {head.name}", "every benchmark needs its own name"),
     ]
-
-
-def _jobs(workers: int) -> str:
-    return "job at a time" if workers == 1 else "jobs side by side"
 
 
 def _dataset(path: str | None, facts: Facts, sizes: Sizes) -> list[str]:
@@ -208,7 +211,7 @@ def _runs(sizes: Sizes) -> list[str]:
         f"  - {_flow(run)}",
         "",
         "execution:",
-        _line("  threads: 1", "of each job; the number is part of what makes a result"),
+        _line(f"  threads: {THREADS}", "of each job; the number is part of what makes a result"),
         _line("  checkpoint_every: 100", "training steps that a killed run can lose"),
     ]
 

@@ -17,6 +17,9 @@ DOMINANT = 0.4
 TIMESTEPS, IMAGES = 40, 500
 """A bound of that many terms an image and that many images, as the default benchmark has, is exact to about 1 %."""
 
+LONG = 3600.0
+"""Seconds from which a second key is named."""
+
 FEWEST_STEPS = 100
 """Shorter trainings are not proposed."""
 
@@ -25,21 +28,36 @@ Smaller = tuple[Benchmark, str]
 
 
 def advice(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> list[str]:
-    """Return a line about the key that dominates the work, and what a smaller value would give; none if none does."""
+    """Return a line about the key that dominates the work, and what a smaller value would give; none if none does.
+
+    If the run would still be long, a second line says the same of what dominates then.
+    """
+    lines: list[str] = []
+    changed: Benchmark | None = benchmark
+    while changed is not None and len(lines) < 2:
+        if lines and seconds_in_all(changed, known, speed, workers) < LONG:
+            break
+        line, changed = _line(changed, known, speed, workers)
+        lines += [f"then {line}" if lines else line] if line else []
+    return lines
+
+
+def _line(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> tuple[str, Benchmark | None]:
+    """Return the line about a benchmark, and the benchmark with the smaller value; "" and None if there are none."""
     works = works_of(benchmark, known)
     seconds = {work.path: speed.seconds(work) for work in works}
     whole = sum(seconds.values())
-    spent = {stage: _sum(works, seconds, stage) for stage in ("train", "bound", "sample", "extract")}
+    spent = {stage: _sum(works, seconds, stage) for stage in WORDS}
     stage = max(spent, key=lambda name: spent[name])
     if spent[stage] <= DOMINANT * whole:
-        return []
-    share, words = f"{spent[stage] / whole:.0%}", WORDS[stage]
+        return "", None
+    line = f"{WORDS[stage]} takes {spent[stage] / whole:.0%} of the work"
     smaller = SMALLER[stage](benchmark, known, works, seconds)
     if smaller is None:
-        return [f"{words} takes {share} of the work"]
+        return line, None
     changed, key = smaller
     in_all = spoken(seconds_in_all(changed, known, speed, workers))
-    return [f"{words} takes {share} of the work; {key} makes it {in_all} in all"]
+    return f"{line}; {key} makes it {in_all} in all", changed
 
 
 WORDS = {"train": "training", "bound": "bound", "sample": "sampling", "extract": "extraction"}
@@ -97,7 +115,8 @@ def _smaller_training(
     section = "models" if heaviest in benchmark.models else "classifiers"
     if len(names) == 1:
         return changed, f"`{section}.{heaviest}.training.steps: {steps[heaviest]}`"
-    return changed, f"`training.steps: {steps[heaviest]}` of {heaviest}, and so for the {len(names) - 1} others,"
+    others = f"{len(names) - 1} others" if len(names) > 2 else "other"
+    return changed, f"`training.steps: {steps[heaviest]}` of {heaviest}, and as much less for the {others},"
 
 
 def _rounded(steps: float) -> int:

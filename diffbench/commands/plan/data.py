@@ -34,16 +34,16 @@ def known_data(benchmark: Benchmark) -> Known:
     published = dataset.published_images
     if dataset.path is None and published is not None and dataset.shape is not None:
         # The data ship with a package, so they are what the data set declares, and opening them takes a second.
-        return Known(_channels_first(dataset.shape), dataset.num_classes, dict(published))
-    if getattr(dataset, "download", False):
-        dataset = dataclasses.replace(dataset, download=False)
-    here = dataclasses.replace(benchmark, dataset=dataset)
+        return Known(_channels_first(dataset.shape), dataset.num_classes, {**published})
+    # Only some data sets can be downloaded, and have an option for it.
+    offline = {field.name: False for field in dataclasses.fields(dataset) if field.name == "download"}
+    here = dataclasses.replace(benchmark, dataset=dataclasses.replace(dataset, **offline))
     try:
         found = data_of(here, opened(here))
     except MissingDataError as error:
         if published is None or dataset.shape is None:
             raise UserError(f"dataset: {error}; a plan must count the images") from None
-        return Known(_channels_first(dataset.shape), dataset.num_classes, dict(published), assumed=True)
+        return Known(_channels_first(dataset.shape), dataset.num_classes, {**published}, assumed=True)
     except UserError as error:
         raise UserError(f"dataset: {error}") from None
     return Known(found.image_shape, found.num_classes, found.num_images)

@@ -3,6 +3,7 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from diffbench.base.meta import without_values
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.networks import Counted
@@ -27,22 +28,22 @@ KERNELS = 300
 
 def extractor_network(benchmark: Benchmark, name: str, known: Known) -> Counted:
     """Return what an extractor's network costs; nothing for one that does not ship with diffbench."""
-    part = benchmark.extractors[name][1]
-    flops = {Inception: INCEPTION}.get(type(part), 0)
-    if isinstance(part, Dinov2):
-        flops = 2 * DINOV2[part.size] * 1_000_000 * TOKENS
-    elif isinstance(part, DigitsFeatures):
+    chosen = benchmark.extractors[name][1]
+    flops = {Inception: INCEPTION}.get(type(chosen), 0)
+    if isinstance(chosen, Dinov2):
+        flops = 2 * DINOV2[chosen.size] * 1_000_000 * TOKENS
+    elif isinstance(chosen, DigitsFeatures):
         flops = _convolutional(8, 1, 10, 32, 64)
-    elif isinstance(part, Classifier):
+    elif isinstance(chosen, Classifier):
         channels, size, _ = known.shape
-        flops = _convolutional(size, channels, known.num_classes or 2, part.width, part.dimensions)
+        flops = _convolutional(size, channels, known.num_classes or 2, chosen.width, chosen.dimensions)
     return Counted(f"extractor {name}", 0, flops, flops, KERNELS if flops else 0)
 
 
 def fitted_steps(benchmark: Benchmark, name: str) -> tuple[int, int]:
     """Return the steps and the images of a step with which an extractor is trained; 0 if it does not say so."""
-    part = benchmark.extractors[name][1]
-    return (part.steps, part.batch) if isinstance(part, Classifier) else (0, 0)
+    chosen = benchmark.extractors[name][1]
+    return (chosen.steps, chosen.batch) if isinstance(chosen, Classifier) else (0, 0)
 
 
 _CONVOLUTIONAL: dict[tuple[int, int, int, int, int], int] = {}
@@ -51,10 +52,11 @@ _CONVOLUTIONAL: dict[tuple[int, int, int, int, int], int] = {}
 def _convolutional(size: int, channels: int, classes: int, width: int, dimensions: int) -> int:
     key = (size, channels, classes, width, dimensions)
     if key not in _CONVOLUTIONAL:
-        with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        with without_values():
             network = ConvolutionalClassifier(
                 size=size, channels=channels, classes=classes, width=width, dimensions=dimensions
             )
-            network(torch.zeros(1, channels, size, size))
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, channels, size, size, device="meta"))
         _CONVOLUTIONAL[key] = counter.get_total_flops()
     return _CONVOLUTIONAL[key]

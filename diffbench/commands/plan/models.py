@@ -52,14 +52,14 @@ def plan_models(benchmark: Benchmark, known: Known) -> list[ModelPlan]:
 
 
 def _plan_model(benchmark: Benchmark, name: str, seed: int, known: Known) -> ModelPlan:
-    network, model = model_network(benchmark, name, known), benchmark.models[name]
+    counted, model = model_network(benchmark, name, known), benchmark.models[name]
     channels, height, width = shrunk_shape(known.shape, model.size)
     rows = [row for row in benchmark.all_sets() if (benchmark.variant(row.model).of, row.train_seed) == (name, seed)]
     bounded = (name, seed) in benchmark.bounded_models()
     return ModelPlan(
         name=f"{name} seed {seed}",
-        parameters=network.parameters,
-        flops=network.flops,
+        parameters=counted.parameters,
+        flops=counted.flops,
         train_evaluations=train_evaluations(model),
         sample_evaluations=sum(sample_calls(benchmark, row)[0] for row in rows) * benchmark.sampling.micro_batch,
         bound_evaluations=bound_evaluations(benchmark, name, known) if bounded else 0,
@@ -68,16 +68,16 @@ def _plan_model(benchmark: Benchmark, name: str, seed: int, known: Known) -> Mod
 
 
 def _plan_classifier(benchmark: Benchmark, name: str, seed: int, known: Known) -> ModelPlan:
-    network = classifier_network(benchmark, name, known)
+    counted = classifier_network(benchmark, name, known)
     sets = [(row, benchmark.variant(row.model).guidance) for row in benchmark.all_sets() if row.train_seed == seed]
     guided = [row for row, guidance in sets if guidance is not None and guidance.classifier == name]
     return ModelPlan(
         name=f"{name} seed {seed}",
-        parameters=network.parameters,
-        flops=network.flops,
+        parameters=counted.parameters,
+        flops=counted.flops,
         train_evaluations=train_evaluations(benchmark.classifiers[name]),
         sample_evaluations=sum(sample_calls(benchmark, row)[1] for row in guided) * benchmark.sampling.micro_batch,
         bound_evaluations=0,
         sample_bytes=0,
-        sample_flops=network.with_gradient,
+        sample_flops=counted.with_gradient,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from diffbench.base.meta import without_values
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.commands.plan.data import Known
@@ -51,7 +52,7 @@ def model_network(benchmark: Benchmark, name: str, known: Known) -> Counted:
     learns = model.diffusion.learns_variance
     key = repr((model.network_name, model.network, size, known.num_classes, learns, low_shape))
     if key not in _COUNTED:
-        with torch.device("meta"):
+        with without_values():
             network = model.network.build(size, known.num_classes, learns)
         conditional = model.network.class_conditional
         with _Kernels() as kernels:
@@ -66,7 +67,7 @@ def classifier_network(benchmark: Benchmark, name: str, known: Known) -> Counted
     size = shrunk_shape(known.shape, classifier.size)
     key = repr((classifier.network_name, classifier.network, size, known.num_classes))
     if key not in _COUNTED:
-        with torch.device("meta"):
+        with without_values():
             network = classifier.network.build(size, known.num_classes)
         with _Kernels() as kernels:
             flops = classifier_flops_per_row(network, size, with_gradient=False, device="meta")

@@ -1,10 +1,10 @@
 """The text of a plan, and the command that makes it."""
 
-import os
 import time
 from collections import Counter
 from pathlib import Path
 
+from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.plan.advice import advice
@@ -14,17 +14,16 @@ from diffbench.commands.plan.disk import checkpoints_of, disk_of
 from diffbench.commands.plan.estimate import seconds_in_all
 from diffbench.commands.plan.measured import measured_speed
 from diffbench.commands.plan.models import ModelPlan, plan_models
+from diffbench.commands.plan.schedule import side_by_side
 from diffbench.commands.plan.speed import Speed
-from diffbench.commands.plan.words import scaled, sized, spoken
+from diffbench.commands.plan.words import jobs_beside, scaled, sized, spoken
 from diffbench.commands.plan.work import Work, works_of
 
 ALWAYS = ("train", "sample", "bound")
 """Stages whose number of jobs is said even if there are none."""
 
-ORDER = (
-    *("prepare", "shrink", "fit", "train", "convert", "sample"),
-    *("bound", "extract", "score", "plot", "tabulate"),
-)
+ALONE = 0.8
+"""With less than that share of the time, a process did not have a core of its own."""
 
 
 def plan_of_file(config: Path, workers: int | None = None, device: str = "here") -> str:
@@ -43,7 +42,7 @@ def plan_of_file(config: Path, workers: int | None = None, device: str = "here")
         speed, side = device_speed(device), workers or 1
         return plan(benchmark, known, speed, side)
     kind = benchmark.execution.device if device == "here" else device
-    side = workers or max(1, (os.cpu_count() or 1) // benchmark.execution.threads)
+    side = workers or side_by_side(kind, benchmark.execution.threads)
     speed = measured_speed(benchmark, known, workers=side, device=kind, start_up=start_up)
     return plan(benchmark, known, speed, side)
 
@@ -63,13 +62,18 @@ def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> str:
         _speed(speed),
         "work: " + ", ".join(f"{name} {spoken(seconds)}" for name, seconds in _by_stage(works, speed).items()),
         *advice(benchmark, known, speed, workers),
-        f"in all about {spoken(total)} with {_side_by_side(workers)}",
+        *_other_work(benchmark, known, speed, workers),
+        f"in all about {spoken(total)} with {jobs_beside(workers)}",
     ]
     return "\n".join(lines)
 
 
-def _side_by_side(workers: int) -> str:
-    return f"{workers} jobs side by side" if workers > 1 else "one job at a time"
+def _other_work(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> list[str]:
+    """Return a line about other work, which slowed the measurement and will slow the run; none if there was little."""
+    if speed.share > ALONE:
+        return []
+    alone = spoken(seconds_in_all(benchmark, known, speed.alone(), workers))
+    return [f"other work on this machine took {1 - speed.share:.0%} of the time of the measurement; without it {alone}"]
 
 
 def _table(plans: list[ModelPlan]) -> list[str]:
@@ -94,7 +98,7 @@ def _data(known: Known) -> str:
 def job_counts(benchmark: Benchmark, known: Known) -> dict[str, int]:
     """Return the number of jobs of each stage. A job that makes a table and its figure counts as a table."""
     found = Counter(work.stages[0] for work in works_of(benchmark, known))
-    return {stage: found[stage] for stage in ORDER if stage in ALWAYS or found[stage]}
+    return {stage: found[stage] for stage in STAGES if stage in ALWAYS or found[stage]}
 
 
 def _disk(benchmark: Benchmark, known: Known, workers: int) -> str:
@@ -114,7 +118,7 @@ def _speed(speed: Speed) -> str:
 
 def _by_stage(works: list[Work], speed: Speed) -> dict[str, float]:
     """Return the seconds of all jobs by stage; those of a table's figure are the table's."""
-    found: Counter[str] = Counter()
+    found: dict[str, float] = {stage: 0.0 for stage in STAGES}
     for work in works:
-        found[work.stages[0]] += speed.seconds(work)  # type: ignore[reportArgumentType]
-    return {stage: found[stage] for stage in ORDER if found[stage] >= 0.5}
+        found[work.stages[0]] += speed.seconds(work)
+    return {stage: seconds for stage, seconds in found.items() if seconds >= 0.5}

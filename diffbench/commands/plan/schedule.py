@@ -1,9 +1,19 @@
-"""When the jobs of a run are done, if a number of them run side by side."""
+"""How many jobs of a run are side by side, and when the last one is done."""
 
 import heapq
+import os
 from collections.abc import Mapping, Sequence
 
+from diffbench.base.devices import chosen_device
 from diffbench.commands.plan.work import Work
+
+
+def side_by_side(device: str, threads: int) -> int:
+    """Return how many jobs run at the same time: as many as there are cores for, or one on a GPU, as in the profile.
+
+    device: "auto", "cpu" or "cuda". threads: those of each job.
+    """
+    return 1 if chosen_device(device).type == "cuda" else max(1, (os.cpu_count() or 1) // threads)
 
 
 def makespan(works: Sequence[Work], seconds: Mapping[str, float], workers: int) -> float:

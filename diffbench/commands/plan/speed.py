@@ -11,7 +11,7 @@ START_UP_SECONDS = 2.0
 
 BESIDE = {
     "prepare": 0.9,
-    "shrink": 0.3,
+    "shrink": 0.1,
     "fit": 1.8,
     "train": 2.2,
     "convert": 1.5,
@@ -19,7 +19,7 @@ BESIDE = {
     "bound": 1.8,
     "extract": 1.8,
     "score": 0.25,
-    "plot": 0.8,
+    "plot": 0.65,
     "tabulate": 0.3,
 }
 """What each stage takes besides its networks, in start-ups: imports, reading and hashing of inputs, metrics, drawing.
@@ -40,6 +40,10 @@ class Rates:
     sampling: float
     training: float
 
+    def over(self, share: float) -> "Rates":
+        """Return the rates of the whole, of which these are a share."""
+        return Rates(self.sampling / share, self.training / share)
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -47,7 +51,8 @@ class Speed:
 
     source: where it comes from, in words. general: of any network. own: of networks that were timed themselves, by the
     key of the network. seconds_of_kernel: the least time between two operations that torch starts, if it is not part of
-    the rates. start_up: seconds in which a process starts.
+    the rates. start_up: seconds in which a process starts. share: the part of the time in which the processes that were
+    timed had a core; the rest went to other work.
     """
 
     source: str
@@ -55,10 +60,16 @@ class Speed:
     own: Mapping[str, Rates] = field(default_factory=dict)
     seconds_of_kernel: float = 0.0
     start_up: float = START_UP_SECONDS
+    share: float = 1.0
 
     def without_own(self) -> "Speed":
         """Return the general speed, for a search over other networks than those that were timed."""
         return dataclasses.replace(self, own={})
+
+    def alone(self) -> "Speed":
+        """Return the speed if no other work took a part of the time."""
+        own = {network: rates.over(self.share) for network, rates in self.own.items()}
+        return dataclasses.replace(self, general=self.general.over(self.share), own=own, share=1.0)
 
     def seconds(self, work: Work) -> float:
         """Return how long a job takes, the start of its process included."""

@@ -1,4 +1,4 @@
-"""Numbers of a plan in words."""
+"""What a plan says in words: numbers, sizes, times, and jobs beside each other."""
 
 import math
 
@@ -25,3 +25,8 @@ def sized(number: float) -> str:
     power = min(len(units) - 1, max(1, int(math.log2(max(number, 1)) // 10)))
     number /= 1024**power
     return f"{number:.1f} {units[power]}" if number < 100 else f"{number:,.0f} {units[power]}"
+
+
+def jobs_beside(workers: int) -> str:
+    """Return in words how many jobs run at the same time."""
+    return f"{workers} jobs side by side" if workers > 1 else "one job at a time"

@@ -84,8 +84,8 @@ class _Made:
         found = []
         for name in self.benchmark.extractors:
             if self.benchmark.needs_weights(name):
-                network = extractor_network(self.benchmark, name, self.known)
-                training = (_training(network, *fitted_steps(self.benchmark, name)),)
+                counted = extractor_network(self.benchmark, name, self.known)
+                training = (_training(counted, *fitted_steps(self.benchmark, name)),)
                 found.append(Work(paths.extractor(name), ("fit",), (_data("train"),), training, name))
         return found
 
@@ -93,30 +93,30 @@ class _Made:
         found = []
         for name, seed in self.benchmark.used_models():
             model = self.benchmark.models[name]
-            network = model_network(self.benchmark, name, self.known)
-            found += self._weights(model, paths.weights(name, seed), network)
+            counted = model_network(self.benchmark, name, self.known)
+            found += self._weights(model, paths.weights(name, seed), counted)
         for name, seed in self.benchmark.used_classifiers():
             classifier = self.benchmark.classifiers[name]
-            network = classifier_network(self.benchmark, name, self.known)
-            found += self._weights(classifier, paths.classifier(name, seed), network)
+            counted = classifier_network(self.benchmark, name, self.known)
+            found += self._weights(classifier, paths.classifier(name, seed), counted)
         return found
 
-    def _weights(self, entry: Model | NoisyClassifier, path: str, network: Counted) -> list[Work]:
+    def _weights(self, entry: Model | NoisyClassifier, path: str, counted: Counted) -> list[Work]:
         after = (_data("train", entry.size),)
         if entry.checkpoint is not None:
             foreign = isinstance(entry, Model) and entry.checkpoint.facts is None
             return [Work(path, ("convert",), after, subject=entry.name)] if foreign else []
-        training = (_training(network, entry.training.steps, entry.training.batch_size),)
+        training = (_training(counted, entry.training.steps, entry.training.batch_size),)
         return [Work(path, ("train",), after, training, entry.name)]
 
     def bounds(self) -> list[Work]:
         found, batch = [], self.benchmark.bound.micro_batch
         for name, seed in self.benchmark.bounded_models():
-            network = model_network(self.benchmark, name, self.known)
+            counted = model_network(self.benchmark, name, self.known)
             for split in self.benchmark.bound.splits:
                 calls = bound_calls(self.benchmark, name, split, self.known)
                 after = (paths.weights(name, seed), _data("train"))
-                evaluated = (_forward(network, calls, batch),)
+                evaluated = (_forward(counted, calls, batch),)
                 found.append(Work(paths.terms(name, seed, split), ("bound",), after, evaluated, name))
         return found
 
@@ -132,9 +132,9 @@ class _Made:
         after = [paths.weights(model.of, row.train_seed)]
         evaluated = [_forward(model_network(benchmark, model.of, self.known), own, batch)]
         if model.guidance is not None and model.guidance.classifier is not None:
-            network = classifier_network(benchmark, model.guidance.classifier, self.known)
+            counted = classifier_network(benchmark, model.guidance.classifier, self.known)
             after.append(paths.classifier(model.guidance.classifier, row.train_seed))
-            gradient = Evaluations(network.key, classified, batch, batch * network.with_gradient, 3 * network.kernels)
+            gradient = Evaluations(counted.key, classified, batch, batch * counted.with_gradient, 3 * counted.kernels)
             evaluated.append(gradient)
         if model.low_res is not None:
             below = benchmark.low_res_set(row)
@@ -158,9 +158,9 @@ class _Made:
 
     def _extract(self, path: str, extractor: str, num_images: int, images: str) -> Work:
         fitted = (paths.extractor(extractor),) if self.benchmark.needs_weights(extractor) else ()
-        network = extractor_network(self.benchmark, extractor, self.known)
+        counted = extractor_network(self.benchmark, extractor, self.known)
         batch = self.benchmark.extractors[extractor][1].micro_batch or MICRO_BATCH
-        evaluated = (_forward(network, -(-num_images // batch), batch),)
+        evaluated = (_forward(counted, -(-num_images // batch), batch),)
         return Work(path, ("extract",), (images, *fitted), evaluated, extractor)
 
     def _real_splits(self, protocol: str) -> tuple[str, str]:
@@ -231,11 +231,11 @@ def _samples(row: SampleSet) -> str:
     return paths.samples(RESULTS, place_of(row), row.steps)
 
 
-def _forward(network: Counted, calls: int, rows: int) -> Evaluations:
-    return Evaluations(network.key, calls, rows, rows * network.flops, network.kernels)
+def _forward(counted: Counted, calls: int, rows: int) -> Evaluations:
+    return Evaluations(counted.key, calls, rows, rows * counted.flops, counted.kernels)
 
 
-def _training(network: Counted, steps: int, batch: int) -> Evaluations:
+def _training(counted: Counted, steps: int, batch: int) -> Evaluations:
     """Return the steps of a training. The backward pass starts about two operations for each of the forward pass."""
-    flops, kernels = BACKWARD * batch * network.flops, BACKWARD * network.kernels
-    return Evaluations(network.key, steps, batch, flops, kernels, training=True)
+    flops, kernels = BACKWARD * batch * counted.flops, BACKWARD * counted.kernels
+    return Evaluations(counted.key, steps, batch, flops, kernels, training=True)

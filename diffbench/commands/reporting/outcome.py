@@ -9,6 +9,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import RESULTS
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark import paths
+from diffbench.commands.missing import uv_run
 from diffbench.commands.reporting.failures import nearby
 from diffbench.commands.reporting.progress import Progress
 from diffbench.commands.reporting.result_table import ScoredRow, best, rows_of, shown
@@ -74,13 +75,15 @@ class Outcome:
         if not rows:
             return []
         elsewhere = self.home != self.here
-        ranked = best(rows)
+        first, *others = best(rows) or [None]
+        # A guided model at scale 0 is its own unguided row again.
+        other = next((row for row in others if first and row.score["value"] != first.score["value"]), None)
         commands = []
-        if len(ranked) > 1:
-            pair = f"compare {ranked[0].selector} {ranked[1].selector}"
+        if first and other:
+            pair = f"compare {first.selector} {other.selector}"
             commands.append(pair + (f" --results {self._place(RESULTS)}" if elsewhere else ""))
         commands.append(f"verify {nearby(self.home, self.here)}" if elsewhere else "verify")
-        return [f"{_uv()}diffbench {command}" for command in commands]
+        return [f"{uv_run()}diffbench {command}" for command in commands]
 
 
 def time_line(progress: Progress, logs: str) -> list[str]:
@@ -95,7 +98,7 @@ def time_line(progress: Progress, logs: str) -> list[str]:
     beside = f"up to {progress.side_by_side} jobs at once: " if progress.side_by_side > 1 else ""
     first, *more = [f"{stage} {spoken(spent[stage])}" for stage in stages] or [""]
     whole = spoken(progress.elapsed) + (f"; {beside}{first}" if first else "")
-    return [*_paragraph("time:", [whole, *more]), *_paragraph("", [f"{_uv()}diffbench costs {logs} shows more"])]
+    return [*_paragraph("time:", [whole, *more]), *_paragraph("", [f"{uv_run()}diffbench costs {logs} shows more"])]
 
 
 def said(outcome: Outcome) -> list[str]:
@@ -132,8 +135,3 @@ def _paragraph(head: str, words: Sequence[str], *, apart: bool = False) -> list[
         else:
             lines.append(word)
     return [f"{'' if place else head:<{WIDTH}}{line}" for place, line in enumerate(lines)]
-
-
-def _uv() -> str:
-    """Return what comes before a command of the environment, if the present one was given through `uv run`."""
-    return "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""

@@ -38,8 +38,8 @@ class Job:
 class Progress:
     """The jobs of a run, by their numbers.
 
-    phase: what the run does before its first job. failed: the jobs that failed. ended: "interrupted" or "terminated" if
-    a signal ended the run.
+    phase: what the run does before its first job. failed: the jobs that failed. ended: "interrupted" or "ended by
+    SIGTERM" if a signal ended the run.
     """
 
     phase: str = "reading the benchmark and its data"

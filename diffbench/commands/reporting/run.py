@@ -126,7 +126,7 @@ class Reporting:
     def _finished(self, number: int) -> None:
         progress = self.progress
         job = progress.finish(number)
-        if job is None or number not in progress.seconds:
+        if job is None:
             return
         total = len(progress.jobs)
         left = None if progress.ended or progress.failed or progress.done == total else seconds_left(progress)

@@ -66,6 +66,21 @@ def test_the_default_benchmarks_commands_need_no_folder(tmp_path, monkeypatch):
     ]
 
 
+def test_the_next_comparison_is_not_of_a_row_with_itself_at_scale_0(tmp_path):
+    rows = [
+        row("adm_g", "ddim", 25, 4.2, guidance_scale=0.0),
+        row("adm", "ddim", 25, 4.2),
+        row("ddpm", "ddim", 25, 6.0),
+    ]
+    compared = [
+        line.split() for line in Outcome(made(tmp_path, rows), tmp_path, FILES[:1], FILES).lines() if "compare" in line
+    ]
+    assert [words[-1] for words in compared] == ["ddpm/ddim/25"]
+    assert not any(
+        "compare" in line for line in Outcome(made(tmp_path / "b", rows[:2]), tmp_path, FILES[:1], FILES).lines()
+    )
+
+
 def test_of_many_rows_the_best_are_shown_in_the_order_of_the_table(tmp_path):
     many = [row("real", fid=99.0), *(row(f"m{number}", "ddim", 10, 300.0 - number) for number in range(200))]
     lines = Outcome(made(tmp_path, many), tmp_path, FILES[:1], FILES).lines()
