@@ -75,12 +75,12 @@ class Outcome:
         if not rows:
             return []
         elsewhere = self.home != self.here
-        first, *others = best(rows) or [None]
+        ranked = best(rows)
         # A guided model at scale 0 is its own unguided row again.
-        other = next((row for row in others if first and row.score["value"] != first.score["value"]), None)
+        others = [row for row in ranked if row.score["value"] != ranked[0].score["value"]]
         commands = []
-        if first and other:
-            pair = f"compare {first.selector} {other.selector}"
+        if others:
+            pair = f"compare {ranked[0].selector} {others[0].selector}"
             commands.append(pair + (f" --results {self._place(RESULTS)}" if elsewhere else ""))
         commands.append(f"verify {nearby(self.home, self.here)}" if elsewhere else "verify")
         return [f"{uv_run()}diffbench {command}" for command in commands]
