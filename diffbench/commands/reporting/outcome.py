@@ -75,19 +75,19 @@ class Outcome:
         if not rows:
             return []
         elsewhere = self.home != self.here
-        first, *others = best(rows) or [None]
+        ranked = best(rows)
         # A guided model at scale 0 is its own unguided row again.
-        other = next((row for row in others if first and row.score["value"] != first.score["value"]), None)
+        others = [row for row in ranked if row.score["value"] != ranked[0].score["value"]]
         commands = []
-        if first and other:
-            pair = f"compare {first.selector} {other.selector}"
+        if others:
+            pair = f"compare {ranked[0].selector} {others[0].selector}"
             commands.append(pair + (f" --results {self._place(RESULTS)}" if elsewhere else ""))
         commands.append(f"verify {nearby(self.home, self.here)}" if elsewhere else "verify")
         return [f"{uv_run()}diffbench {command}" for command in commands]
 
 
 def time_line(progress: Progress, logs: str) -> list[str]:
-    """Return a line on the time of a run: in all, and of the jobs of each stage. logs: the folder of run records."""
+    """Return lines on the time of a run: in all, and of the jobs of each stage. logs: the folder of run records."""
     spent: dict[str, float] = {}
     with progress.lock:
         for number, seconds in progress.seconds.items():
@@ -95,10 +95,10 @@ def time_line(progress: Progress, logs: str) -> list[str]:
                 stage = progress.jobs[number].stage
                 spent[stage] = spent.get(stage, 0.0) + seconds
     stages = sorted(spent, key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES))
-    words = ", ".join(f"{stage} {spoken(spent[stage])}" for stage in stages)
     beside = f"up to {progress.side_by_side} jobs at once: " if progress.side_by_side > 1 else ""
-    line = f"time:    {spoken(progress.elapsed)}" + (f"; {beside}{words}" if words else "")
-    return [line, f"         {uv_run()}diffbench costs {logs} shows more"]
+    first, *more = [f"{stage} {spoken(spent[stage])}" for stage in stages] or [""]
+    whole = spoken(progress.elapsed) + (f"; {beside}{first}" if first else "")
+    return [*_paragraph("time:", [whole, *more]), *_paragraph("", [f"{uv_run()}diffbench costs {logs} shows more"])]
 
 
 def said(outcome: Outcome) -> list[str]:

@@ -130,6 +130,27 @@ def test_the_time_is_one_line_by_stage():
     assert more.endswith("diffbench costs results/logs shows more")
 
 
+def test_the_time_of_many_stages_is_wrapped():
+    progress = Progress()
+    rules = (
+        "prepare",
+        "shrink",
+        "fit",
+        "train",
+        "convert",
+        "sample",
+        "extract",
+        "bound",
+        "score_real",
+        "table2",
+        "samples_figure",
+    )
+    progress.expect([Job(number, rule, {}) for number, rule in enumerate(rules)])
+    progress.seconds |= dict.fromkeys(range(len(rules)), 1000.0)
+    lines = time_line(progress, "results/logs")
+    assert max(map(len, lines)) <= 150 and len(lines) == 3 and "16 min 40 s" in lines[1]
+
+
 def test_the_first_line_counts_the_jobs():
     assert beginning("digits", {"score": 2, "prepare": 1}, 2).splitlines()[0] == (
         "benchmark digits: 3 jobs, up to 2 at once (1 prepare, 2 score)"
