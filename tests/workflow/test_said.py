@@ -106,7 +106,7 @@ def test_a_killed_training_is_named_with_its_signal_and_the_end_of_its_log(train
     assert running.returncode == 1
 
 
-@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ends", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_says_after_how_many_jobs_and_how_it_goes_on(trainable, ends):
     running, _ = started(trainable[0])
     os.killpg(running.pid, ends)
@@ -117,7 +117,15 @@ def test_an_interrupted_run_says_after_how_many_jobs_and_how_it_goes_on(trainabl
     assert not any("failed" in line or "Traceback" in line or "Error" in line for line in lines), lines
 
 
-@pytest.mark.parametrize("profile", [(), ("--workflow-profile", "none"), ("--quiet", "all")], ids=" ".join)
+@pytest.mark.parametrize(
+    "profile",
+    [
+        (),
+        pytest.param(("--workflow-profile", "none"), marks=pytest.mark.slow),
+        pytest.param(("--quiet", "all"), marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
 def test_a_users_mistake_is_one_line_under_every_profile(trainable, tmp_path, profile):
     tree = trainable[0].copy(tmp_path / "diffbench")
     with open(tree.root / DATA, "ab") as file:
