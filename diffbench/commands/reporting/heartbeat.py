@@ -7,7 +7,7 @@ from diffbench.commands.reporting.remaining import seconds_left
 from diffbench.commands.reporting.terminal import Terminal
 from diffbench.commands.reporting.words import LONGEST, about, cut, spoken
 
-OFTEN = 10.0
+OFTEN = 13.0
 """Seconds of silence in the first ten minutes, after which a line is written."""
 
 FIRST = 600.0
