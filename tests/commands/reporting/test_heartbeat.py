@@ -25,7 +25,8 @@ def running(count=1):
 
 
 def test_the_silence_is_short_at_first_and_then_grows():
-    assert all(silence(second) <= 12 for second in range(600))
+    # The clock is looked at once a second, and a user should not wait longer than 15 seconds.
+    assert all(silence(second) <= 14 for second in range(600))
     assert silence(3600) > 100 and silence(1e6) == 300
     lines, second = 0, 0.0
     while second < 7 * 86400:
