@@ -42,6 +42,8 @@ def started(tree, *arguments):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # If the tests run in the background of a shell, they ignore SIGINT, and so would the run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     give_up = time.monotonic() + 240
     while not ((tree.root / LOG).is_file() and "0/100000" in (tree.root / LOG).read_text()):
