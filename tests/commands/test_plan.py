@@ -14,7 +14,7 @@ from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.load import load_benchmark, parse_benchmark
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.yaml_file import read_yaml
-from diffbench.commands.plan import run
+from diffbench.commands.plan import run, schedule
 from diffbench.commands.plan.advice import advice
 from diffbench.commands.plan.counts import evaluations_of_sampler
 from diffbench.commands.plan.data import Known, known_data
@@ -293,7 +293,7 @@ def test_an_unknown_device_is_one_line(request):
 @pytest.mark.parametrize(("device", "said"), [("cuda", "with one job at a time"), ("cpu", "with 16 jobs side by side")])
 def test_a_gpu_has_one_job_at_a_time_however_many_cores_there_are(request, monkeypatch, device, said):
     """profiles/default gives one GPU, which every job on it takes whole."""
-    monkeypatch.setattr(run, "chosen_device", lambda name: torch.device(device))
+    monkeypatch.setattr(schedule, "chosen_device", lambda name: torch.device(device))
     monkeypatch.setattr(run, "measured_speed", lambda *given, **options: SLOW)
-    monkeypatch.setattr(run.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(schedule.os, "cpu_count", lambda: 16)
     assert run.plan_of_file(request.config.rootpath / CONFIG).endswith(said)
