@@ -40,7 +40,7 @@ def costs(logs: Path) -> str:
     if not stages:
         raise UserError(f"{logs}: no run records below it; name a folder of results' logs, or {way_to(logs)}")
     lines = [f"{'stage':<10}{'jobs':>6}{'work s':>10}{'start-up s':>12}{'peak MiB':>10}"]
-    lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=_position)]
+    lines += [_line(stage, stages[stage]) for stage in sorted(stages, key=position)]
     return "\n".join([*lines, _line("all", sum(stages.values(), StageCost()))])
 
 
@@ -57,5 +57,6 @@ def _line(name: str, cost: StageCost) -> str:
     return f"{name:<10}{cost.jobs:>6}{cost.work:>10.1f}{cost.startup:>12.1f}{cost.memory:>10.0f}"
 
 
-def _position(stage: str) -> int:
+def position(stage: str) -> int:
+    """Return a stage's place in the order of stages; an unknown one is last."""
     return STAGES.index(stage) if stage in STAGES else len(STAGES)

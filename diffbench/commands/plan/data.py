@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from diffbench.base.errors import UserError
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.known_data import data_of, opened
+from diffbench.benchmark.known_data import KnownData, data_of, opened
 from diffbench.datasets._split import MissingDataError
 
 
@@ -34,7 +34,7 @@ def known_data(benchmark: Benchmark) -> Known:
     published = dataset.published_images
     if dataset.path is None and published is not None and dataset.shape is not None:
         # The data ship with a package, so they are what the data set declares, and opening them takes a second.
-        return Known(_channels_first(dataset.shape), dataset.num_classes, {**published})
+        return _known(KnownData(dataset.shape, dataset.num_classes, published))
     # Only some data sets can be downloaded, and have an option for it.
     offline = {field.name: False for field in dataclasses.fields(dataset) if field.name == "download"}
     here = dataclasses.replace(benchmark, dataset=dataclasses.replace(dataset, **offline))
@@ -43,12 +43,11 @@ def known_data(benchmark: Benchmark) -> Known:
     except MissingDataError as error:
         if published is None or dataset.shape is None:
             raise UserError(f"dataset: {error}; a plan must count the images") from None
-        return Known(_channels_first(dataset.shape), dataset.num_classes, {**published}, assumed=True)
+        return _known(KnownData(dataset.shape, dataset.num_classes, published), assumed=True)
     except UserError as error:
         raise UserError(f"dataset: {error}") from None
-    return Known(found.image_shape, found.num_classes, found.num_images)
+    return _known(found)
 
 
-def _channels_first(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    height, width, channels = shape
-    return channels, height, width
+def _known(data: KnownData, *, assumed: bool = False) -> Known:
+    return Known(data.image_shape, data.num_classes, {**data.num_images}, assumed)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import RESULTS
-from diffbench.base.stage_names import STAGES
 from diffbench.benchmark import paths
+from diffbench.commands.costs import position
 from diffbench.commands.missing import uv_run
 from diffbench.commands.reporting.failures import nearby
 from diffbench.commands.reporting.progress import Progress
@@ -94,7 +94,7 @@ def time_line(progress: Progress, logs: str) -> list[str]:
             if number in progress.jobs:
                 stage = progress.jobs[number].stage
                 spent[stage] = spent.get(stage, 0.0) + seconds
-    stages = sorted(spent, key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES))
+    stages = sorted(spent, key=position)
     beside = f"up to {progress.side_by_side} jobs at once: " if progress.side_by_side > 1 else ""
     first, *more = [f"{stage} {spoken(spent[stage])}" for stage in stages] or [""]
     whole = spoken(progress.elapsed) + (f"; {beside}{first}" if first else "")
@@ -111,7 +111,7 @@ def said(outcome: Outcome) -> list[str]:
 
 def counts(stages: Mapping[str, int]) -> str:
     """Return how many jobs each stage has: "1 prepare, 5 train"."""
-    ordered = sorted(stages, key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES))
+    ordered = sorted(stages, key=position)
     return ", ".join(f"{stages[stage]} {stage}" for stage in ordered)
 
 
