@@ -278,14 +278,8 @@ def test_the_command_measures_this_machine(request):
     assert done.stdout.splitlines()[-1].startswith("in all about ")
 
 
-def test_an_unknown_device_is_one_line(request):
-    done = subprocess.run(
-        [sys.executable, "-m", "diffbench.cli", "plan", CONFIG, "--device", "tpu"],
-        cwd=request.config.rootpath,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_an_unknown_device_is_one_line(request, diffbench):
+    done = diffbench("plan", CONFIG, "--device", "tpu", cwd=request.config.rootpath)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert all(name in done.stderr for name in ("tpu", *DEVICES))
 
