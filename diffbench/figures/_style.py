@@ -6,7 +6,7 @@ distinct to colour-blind eyes, in an order in which their greys differ too. What
 dashes tell apart as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -139,11 +139,28 @@ def plain_log_ticks(axis: Axis, low: float, high: float) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG. Equal figures give equal bytes (the file has no date and no software version).
+METADATA: Mapping[str, Mapping[str, str | None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+"""What a file of each format must not say, so that equal figures are equal bytes: the date, and versions."""
 
-    A figure that is longer than LONGEST_SIDE is drawn smaller.
+HASH_SALT = "diffbench"
+"""What matplotlib makes the names of an SVG's parts from; otherwise they would be random."""
+
+
+def save(figure: Figure, path: Path, kind: str) -> None:
+    """Write a figure as png, svg or pdf. Equal figures give equal bytes.
+
+    A PNG that would be longer than LONGEST_SIDE is drawn smaller.
     """
     dots = min(DOTS_PER_INCH, LONGEST_SIDE / max(figure.get_size_inches()))
     with styled():
-        figure.savefig(path, format="png", dpi=dots, metadata={"Software": None})
+        matplotlib.rcParams["svg.hashsalt"] = HASH_SALT
+        figure.savefig(path, format=kind, dpi=dots, metadata=dict(METADATA[kind]))
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    save(figure, path, "png")

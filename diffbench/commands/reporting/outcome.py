@@ -17,6 +17,9 @@ from diffbench.commands.reporting.words import LONGEST, counted, spoken
 
 TABLE = paths.table("table2")
 
+RECORDS = tuple(f"{ending}.json" for ending in (".csv", *paths.FIGURE_ENDINGS))
+"""The ends of the paths of tables' and figures' records."""
+
 WIDTH = 9
 """The letters before the text of a line, for example "tables:  "."""
 
@@ -37,12 +40,13 @@ class Outcome:
     def lines(self) -> list[str]:
         """Return the lines on the result: the table if it was asked for, and the paths of what there is."""
         rows = self._rows()
-        made = [path for path in self.targets if not path.endswith((".csv.json", ".png.json")) and self._is(path)]
+        made = [path for path in self.targets if not path.endswith(RECORDS) and self._is(path)]
         tables = [path for path in made if path.endswith(".csv")]
         if TABLE in tables:
             tables = list(dict.fromkeys([*tables, *(path for path in self.files if _is_table(path))]))
+        # Each figure is there as SVG and as PDF too, under the same name.
         figures = [path for path in dict.fromkeys(self.files) if path.endswith(".png") and self._is(path)]
-        others = [path for path in made if not path.endswith((".csv", ".png", ".json"))]
+        others = [path for path in made if not path.endswith((".csv", ".json", *paths.FIGURE_ENDINGS))]
         lines = ["", *shown(rows), ""] if rows else []
         lines += _paragraph("tables:", [self._place(path) for path in tables])
         lines += _paragraph("figures:", self._in_folders(figures))
