@@ -143,7 +143,7 @@ def test_the_time_of_many_stages_is_wrapped():
         "bound",
         "score_real",
         "table2",
-        "samples_figure",
+        "figures_models",
     )
     progress.expect([Job(number, rule, {}) for number, rule in enumerate(rules)])
     progress.seconds |= dict.fromkeys(range(len(rules)), 1000.0)
