@@ -26,6 +26,12 @@ LOGS = f"{RESULTS}/logs"
 COST = f"{RESULTS}/cost.csv"
 """The cost of the jobs of a table."""
 
+FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+"""The formats in which every figure is written."""
+
+PAGE = f"{RESULTS}/report.html"
+"""The page of all results, which no hash covers because it shows the cost of the run."""
+
 Number = int | str
 """A number, or the name of a wildcard."""
 
@@ -156,8 +162,13 @@ def table(name: str) -> str:
 
 
 def figure(name: str) -> str:
-    """Return the path of a figure."""
+    """Return the path of a figure as PNG."""
     return f"{RESULTS}/figures/{name}.png"
+
+
+def formats(figure: str) -> list[str]:
+    """Return the paths of a figure in every format. figure: the path of its PNG."""
+    return [f"{figure.removesuffix('.png')}{ending}" for ending in FIGURE_ENDINGS]
 
 
 def record(path: str) -> str:

@@ -1,10 +1,9 @@
-"""The job of the stage `tabulate`: which table it makes, and the figure that is drawn from it."""
+"""The job of the stage `tabulate`: which table it makes."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from diffbench.jobs.job import OMITTED, Job, Part
-from diffbench.jobs.plot import FigurePart
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,9 @@ class TableJob(Job):
     rows: the model of each file, for a table of bounds. sets: the compared sets, for a comparison.
     """
 
+    stages: ClassVar[tuple[str, ...]] = ("tabulate",)
+
     benchmark: str | None = field(default=None, metadata=OMITTED)
     table: TablePart
-    figure: FigurePart | None = field(default=None, metadata=OMITTED)
     rows: tuple[ModelRow, ...] = field(default=(), metadata=OMITTED)
     sets: tuple[ComparedSet, ...] = field(default=(), metadata=OMITTED)
-
-    @property
-    def stages(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The stages that run the job, which also draws the table's figure if there is one."""
-        return ("tabulate",) if self.figure is None else ("tabulate", "plot")

@@ -18,7 +18,7 @@ rule rate_distortion_table:
 
 
 # All other tables and figures are inputs, so that they are made together with this one. `output.table` is the table and,
-# after it, its numbers for `dvc metrics show`. The spec names the table and its figure, so both stages are given it.
+# after it, its numbers for `dvc metrics show`.
 rule table2:
     input:
         scores=summary.table2.files("scores"),
@@ -26,13 +26,14 @@ rule table2:
         beside=summary.table2.files("beside_it"),
     output:
         table=[paths.table("table2"), paths.METRICS],
-        figure=paths.figure("fid_vs_steps"),
-        provenance=[paths.record(paths.table("table2")), paths.record(paths.figure("fid_vs_steps"))],
+        figures=summary.figures_of_table2.made,
+        provenance=[summary.table2.record, *summary.figures_of_table2.made_records],
     log:
         table=paths.log("tabulate", "table2"),
-        figure=paths.log("plot", "fid_vs_steps"),
+        figures=paths.log("plot", "table2"),
     params:
         spec=summary.table2.params,
+        figures=summary.figures_of_table2.params,
     localrule: True
     shell:
         chained(
@@ -46,7 +47,7 @@ rule table2:
                 },
                 log="log.table",
             ),
-            call("plot", {"--table": "output.table[0]", "--out": "output.figure"}, log="log.figure"),
+            call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
         )
 
 
@@ -77,21 +78,19 @@ if summary.guided:
             provenance=summary.table4.records("scores"),
         output:
             table=paths.table("table4"),
-            figure=paths.figure("guidance_tradeoff"),
-            provenance=[
-                paths.record(paths.table("table4")),
-                paths.record(paths.figure("guidance_tradeoff")),
-            ],
+            figures=summary.figures_of_table4.made,
+            provenance=[summary.table4.record, *summary.figures_of_table4.made_records],
         log:
             table=paths.log("tabulate", "table4"),
-            figure=paths.log("plot", "guidance_tradeoff"),
+            figures=paths.log("plot", "table4"),
         params:
             spec=summary.table4.params,
+            figures=summary.figures_of_table4.params,
         localrule: True
         shell:
             chained(
                 call("tabulate", {"--scores": "input.scores", "--out": "output.table"}, log="log.table"),
-                call("plot", {"--table": "output.table", "--out": "output.figure"}, log="log.figure"),
+                call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
             )
 
 

@@ -196,18 +196,18 @@ class _Made:
 
     def drawn(self) -> list[Work]:
         scores = tuple(work.path for work in self.scored())
+        bounded = self.benchmark.bounded_models()
+        models = {name: paths.terms(name, seed, "test") for name, seed in reversed(bounded)}
         found = [
-            Work(paths.figure(f"samples_{entry}"), ("plot",), tuple(_samples(row) for row in self._shown(entry)))
+            Work(
+                paths.figure(f"samples_{entry}"),
+                ("plot",),
+                (*(_samples(row) for row in self._shown(entry)), *([models[entry]] if entry in models else [])),
+            )
             for entry in dict.fromkeys(row.entry for row in self.rows)
         ]
-        bounded = self.benchmark.bounded_models()
         if bounded:
             terms = tuple(paths.terms(name, seed, "test") for name, seed in bounded)
-            models = dict(reversed(bounded))
-            found += [
-                Work(paths.figure(f"progressive_{name}"), ("plot",), (paths.terms(name, models[name], "test"),))
-                for name in models
-            ]
             found.append(Work(paths.figure("rate_distortion"), ("plot",), terms))
             found.append(Work(paths.table("rate_distortion"), ("tabulate",), terms))
         if any(self.benchmark.variant(row.model).guidance for row in self.rows):
