@@ -412,6 +412,24 @@ def costs(
 
 
 @app.command()
+def report(
+    results: Annotated[Path, typer.Argument(metavar="FOLDER", help="a benchmark's folder of results")] = Path(
+        "results"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(help="the file to write", show_default="report.html in that folder")
+    ] = None,
+) -> None:
+    """Write a page of results: one HTML file that needs no network.
+
+    It shows tables that sort, figures, sample grids, and where each number comes from.
+    """
+    from diffbench.commands.report.run import report as written
+
+    typer.echo(f"written: {written(results, out)}")
+
+
+@app.command()
 def verify(
     results: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="a benchmark's folder of results, or a part of it")

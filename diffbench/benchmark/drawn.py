@@ -28,7 +28,7 @@ class Drawn:
     @cached_property
     def groups(self) -> list[FigureGroup]:
         """All groups that have a figure."""
-        found = [FigureGroup(MODELS, self._of_models()), FigureGroup(UPSAMPLING, self._of_upsamplers())]
+        found = [FigureGroup(MODELS, self._of_models()), FigureGroup(UPSAMPLING, self.of_upsamplers)]
         found += [FigureGroup(f"model_{name}", self._of_model(name)) for name in self._entries]
         return [group for group in found if group.drawings]
 
@@ -46,8 +46,9 @@ class Drawn:
             return []
         return [self._figure("rate_distortion", {"terms": list(terms.values())}, labels=list(terms))]
 
-    def _of_upsamplers(self) -> list[Drawing]:
-        """Return the figure of what each upsampler was given and made; of real images, also of the true ones."""
+    @cached_property
+    def of_upsamplers(self) -> list[Drawing]:
+        """The figure of what each upsampler was given and made; of real images, also of the true ones."""
         shown = self._before_and_after()
         if not shown:
             return []

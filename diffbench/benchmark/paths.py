@@ -29,6 +29,9 @@ COST = f"{RESULTS}/cost.csv"
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 """The formats in which every figure is written."""
 
+PAGE = f"{RESULTS}/report.html"
+"""The page of all results, which no hash covers because it shows the cost of the run."""
+
 Number = int | str
 """A number, or the name of a wildcard."""
 

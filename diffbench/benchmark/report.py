@@ -42,7 +42,11 @@ class Report:
     @cached_property
     def table5(self) -> Reported:
         """The table of upsampling, of real images and of other models' samples."""
-        return self._table("table5", {"scores": self.graph.scores_of(self.upsampling)})
+        sources: Sources = {
+            "scores": self.graph.scores_of(self.upsampling),
+            "beside_it": self.drawn.of_upsamplers,
+        }
+        return self._table("table5", sources)
 
     @cached_property
     def rate_distortion_table(self) -> Reported:

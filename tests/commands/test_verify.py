@@ -111,10 +111,11 @@ def make(folder):
     rows = (ModelRow("smoke", "adm", 0),)
     curves = TableJob(benchmark="smoke", table=TablePart("rate_distortion"), rows=rows)
     stage("tabulate", curves, "--terms", terms, "--out", "results/rate_distortion.csv")
-    figure = PlotJob(figure=FigurePart("samples"), labels=("adm_g",))
-    stage("plot", figure, "--real", test, "--images", samples, "--out", "results/figures/samples_adm_g.png")
-    fids = PlotJob(figure=FigurePart("fid_vs_steps"))
-    stage("plot", fids, "--table", tables[0], "--out", "results/figures/fid_vs_steps.png")
+    shown = {"real": (str(test),), "images": (str(samples),)}
+    figure = PlotJob(figure=FigurePart("samples"), labels=("adm_g",), sources=shown)
+    stage("plot", figure, "--out", "results/figures/samples_adm_g.png")
+    fids = PlotJob(figure=FigurePart("fid_vs_steps"), sources={"table": tables[:1]})
+    stage("plot", fids, "--out", "results/figures/fid_vs_steps.png", "results/figures/fid_vs_steps.svg")
     shutil.rmtree(".cache")
 
 
@@ -171,8 +172,8 @@ def diffbench(*arguments):
 
 def test_a_whole_tree_is_good(tree):
     report = verify(tree)
-    assert report.bad == [] and report.compared == 18
-    assert str(report).splitlines()[-1] == "18 artifacts, 0 differ"
+    assert report.bad == [] and report.compared == 19
+    assert str(report).splitlines()[-1] == "19 artifacts, 0 differ"
     made_of = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if not provenance_path(path).exists()}
     assert {path for path in made_of if Path(path).suffix not in ("", ".json")} == set()
     assert all((tree / path).is_file() for path in KINDS.values())
@@ -318,18 +319,18 @@ def test_every_stage_makes_its_artifacts_again_and_a_forged_one_differs(tree):
     path = tree / "scores/bound/adm/train0.json"
     path.write_text(path.read_text().replace('"covers": "sampling"', '"covers": "training"'))
     write_recorded(provenance_path(path), read_provenance(path) | {"sha256": sha256(path)})
-    report = verify(tree, rerun=18)
+    report = verify(tree, rerun=19)
     differ = [line for line in report.bad if "made again, it differs (sha256 " in line]
     assert len(differ) == 1 and differ[0].startswith(f"{path}: ")
-    assert len([note for note in report.notes if "made again, the same bytes" in note]) == 17
+    assert len([note for note in report.notes if "made again, the same bytes" in note]) == 18
 
 
 def test_exit_codes(tree, tmp_path):
     done = diffbench("verify")
-    assert (done.returncode, done.stdout) == (0, "18 artifacts, 0 differ\n")
+    assert (done.returncode, done.stdout) == (0, "19 artifacts, 0 differ\n")
     flip(tree / f"samples/{SAMPLES}")
     done = diffbench("verify", tree)
-    assert done.returncode == 1 and done.stdout.endswith("18 artifacts, 1 differ\n") and done.stdout.count("\n") == 2
+    assert done.returncode == 1 and done.stdout.endswith("19 artifacts, 1 differ\n") and done.stdout.count("\n") == 2
     for place, said in (("nowhere", "no such folder of results"), (tmp_path / "empty", "no artifacts below it")):
         (tmp_path / "empty").mkdir(exist_ok=True)
         done = diffbench("verify", place)

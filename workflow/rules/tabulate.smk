@@ -101,6 +101,7 @@ if summary.upsampling:
         input:
             scores=summary.table5.files("scores"),
             provenance=summary.table5.records("scores"),
+            beside=summary.table5.files("beside_it"),
         output:
             table=paths.table("table5"),
             provenance=paths.record(paths.table("table5")),

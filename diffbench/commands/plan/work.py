@@ -217,8 +217,8 @@ class _Made:
         if any(self.benchmark.variant(row.model).guidance for row in self.rows):
             found.append(Work(paths.table("table4"), ("tabulate", "plot"), scores))
         if upsampled := self.benchmark.upsampling_rows():
-            found.append(Work(paths.figure("upsampling"), ("plot",), tuple(map(_samples, upsampled))))
-            found.append(Work(paths.table("table5"), ("tabulate",), scores))
+            figure = Work(paths.figure("upsampling"), ("plot",), tuple(map(_samples, upsampled)))
+            found += [figure, Work(paths.table("table5"), ("tabulate",), (*scores, figure.path))]
         beside = tuple(work.path for work in found)
         return [*found, Work(paths.table("table2"), ("tabulate", "plot"), (*scores, *beside))]
 

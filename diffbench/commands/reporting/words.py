@@ -111,7 +111,7 @@ def _unknown(rule: str, wildcards: Mapping[str, str]) -> str:
 
 
 def _object(rule: Rule, wildcards: Mapping[str, str], seeds: Sequence[str]) -> str:
-    words = {key: _model(value) if key == "model" else value for key, value in wildcards.items()}
+    words = {key: model_in_words(value) if key == "model" else value for key, value in wildcards.items()}
     pattern = rule.object
     apart = [f"{name.replace('_', ' ')} {words[name]}" for name in seeds if name in words and name not in pattern]
     if "{set}" in pattern:
@@ -122,7 +122,7 @@ def _object(rule: Rule, wildcards: Mapping[str, str], seeds: Sequence[str]) -> s
     return ", ".join([pattern.format(**words), *apart])
 
 
-def _model(name: str) -> str:
+def model_in_words(name: str) -> str:
     """Return the name of a model, with its guidance scale in words: adm_g@1.0 is "adm_g scale 1"."""
     entry, at, scale = name.partition("@")
     return f"{entry} scale {scale.removesuffix('.0')}" if at else entry

@@ -11,13 +11,14 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
 from diffbench.base.provenance_file import RESULTS, difference, provenance_path, read_provenance, way_out
+from diffbench.benchmark.paths import FIGURE_ENDINGS
 from diffbench.commands.missing import way_to
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
 from diffbench.jobs.tabulate import TableJob
 from diffbench.stages.tabulate import tabulate
 
-KINDS = (".npz", ".safetensors", ".csv", ".json", ".png")
+KINDS = (".npz", ".safetensors", ".csv", ".json", *FIGURE_ENDINGS)
 """The endings of artifacts' names."""
 
 UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml")
