@@ -24,7 +24,7 @@ from diffbench.diffusion.process import Chain, Level, over
 from diffbench.diffusion.spherical import spherical
 from diffbench.jobs.sample import SamplerPart
 from diffbench.jobs.trace import TraceJob
-from diffbench.samplers._batches import walked
+from diffbench.samplers._batches import starts, walked
 from diffbench.samplers._contract import Sampler, State
 from diffbench.stages._command import add_device, run_stage, stage_parser
 from diffbench.stages._conditions import Labels, drawn_labels
@@ -179,9 +179,8 @@ class _Walk:
     device: torch.device
 
     def start(self, index: Index) -> X:
-        """Return the x_T of the images of these numbers, that of samplers/_batches.py."""
-        draw = Stream(self.seed, "x_T", self.device).normal(index, 0, self.shape)
-        return _size(self.chain, 0, draw) * draw
+        """Return the x_T of the images of these numbers."""
+        return starts(self.chain, index=index, shape=self.shape, seed=self.seed, device=self.device)
 
     @torch.no_grad()
     def __call__(self, x_T: X, index: Index, on_step: Callable[[State], object]) -> X:
