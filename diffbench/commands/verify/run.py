@@ -21,8 +21,8 @@ from diffbench.stages.tabulate import tabulate
 KINDS = (".npz", ".safetensors", ".csv", ".json", *FIGURE_ENDINGS)
 """The endings of artifacts' names."""
 
-UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml")
-"""Files that have no record: costs, which differ from run to run, and the file of a comparison's question."""
+UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml", "report.html")
+"""Files that have no record: costs, which differ from run to run, the page of results, and a comparison's question."""
 
 
 @dataclass
