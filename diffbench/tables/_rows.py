@@ -24,6 +24,20 @@ TEXT = (
 )
 """Columns of names."""
 
+SCORES = (
+    *("fid", "sfid", "fid_infinity", "fd_dinov2", "kid", "inception_score"),
+    *("precision", "recall", "density", "coverage", "nearest_neighbour", "classified", "classification_accuracy"),
+)
+"""The metrics of diffbench in the order of their columns. Those of your own come after them."""
+
+NO_SCORES = (
+    *("nfe", "nfe_max", "nfe_low_res", "classifier_evaluations", "flops_per_image"),
+    *("nll_bits_per_dim", "nll_train_bits_per_dim", "nll_gap_bits_per_dim", "nll_subset_se"),
+    *("rate_bits_per_dim", "distortion_bits_per_dim", "distortion_rmse", "prior_bits_per_dim"),
+    *("psnr", "psnr_enlarged"),
+)
+"""What is recorded of a sample set or a model, but is not measured under a protocol of sample sets."""
+
 ROW = (*ROW_KEYS, "protocol")
 """The keys of a row. A sample set that is scored under two protocols has two rows."""
 
@@ -37,6 +51,24 @@ class Shared:
 
     metrics: tuple[str, ...]
     keys: tuple[str, ...] = ROW_KEYS
+
+
+def scores_of(records: Iterable[Mapping[str, Any]], always: Sequence[str], left_out: Sequence[str] = ()) -> list[str]:
+    """Return the metrics that have columns in a table: some always, and after them all others that are recorded.
+
+    left_out: metrics that have columns only if none of the table's other metrics is recorded.
+    """
+    recorded = dict.fromkeys(item["metric"] for item in records if item["metric"] not in NO_SCORES)
+    others = [name for name in recorded if name not in always]
+    known, own = (name for name in SCORES if name in others), sorted(name for name in others if name not in SCORES)
+    found = [*known, *own]
+    kept = [name for name in found if name not in left_out]
+    return [*always, *(kept if kept or any(name in recorded for name in always) else found)]
+
+
+def columns_of(metrics: Sequence[str]) -> list[str]:
+    """Return the columns of metrics: for each its value and the ends of its interval."""
+    return [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
 
 
 def pivot(records: Iterable[Mapping[str, Any]], scores: Sequence[str], *shared: Shared) -> list[dict[str, Any]]:

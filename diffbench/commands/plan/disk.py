@@ -13,8 +13,11 @@ from diffbench.training.checkpoints import KEPT
 WEIGHTS = 2 * 4
 """Bytes of a parameter: averaged and raw, each in float32."""
 
-CHECKPOINT = KEPT * 4 * 4
-"""Bytes of a parameter in the checkpoints of a training in progress: weights, average, and two moments of Adam."""
+CHECKPOINT = KEPT * 5 * 4
+"""Bytes of a parameter in the checkpoints of a training in progress.
+
+They hold the weights, their average, two moments of Adam, and the sum of gradients for the noise scale.
+"""
 
 TERM = 3 * 8
 """Bytes of a term of the bound: its timestep, its value, and the error of x_0."""
