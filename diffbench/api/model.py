@@ -21,32 +21,25 @@ from diffbench.api.asked import (
     steps_asked,
     whole,
 )
+from diffbench.api.drawn import all_images
 from diffbench.api.messages import naming_arguments
 from diffbench.api.recorded import Tree, Way
 from diffbench.api.repeatable import repeatable
-from diffbench.base.arrays import Bytes, read_header, save_npz
+from diffbench.base.arrays import Bytes, save_npz
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.names import REAL
-from diffbench.base.progress import progress
-from diffbench.base.provenance_file import provenance_path
-from diffbench.benchmark import paths
 from diffbench.benchmark.entries import SamplerEntry
 from diffbench.benchmark.runs import require_walk
 from diffbench.diffusion.denoiser import ClippedDenoiser, Denoiser, ModelDenoiser
-from diffbench.diffusion.micro_batches import micro_batches
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.diffusion.process import Chain
-from diffbench.jobs.sample import LowRes, SampleJob, SamplerPart
+from diffbench.jobs.sample import SampleJob, SamplerPart
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.samplers.ddim import Ddim
-from diffbench.stages._drawing import Drawing, drawing_of, wanted_of
+from diffbench.stages._drawing import drawing_of, wanted_of
 from diffbench.stages._model import Architecture, Held
-from diffbench.stages.sample import images_of
-
-PATIENCE = 3.0
-"""The seconds of work after which a progress bar is shown."""
 
 
 @dataclass(frozen=True)
@@ -233,67 +226,34 @@ class Model:
             open_ones.enter_context(repeatable(job.threads))
             inputs = self._inputs
             if entry.needs_error:
-                inputs |= self._terms()
+                inputs |= self.tree.terms(self._held.path.parents[1].name, self.train_seed)
             if self.facts.low_size is not None:
                 scratch = Path(open_ones.enter_context(TemporaryDirectory()))
                 inputs |= self._low_res(job, labels, device, scratch)
                 chosen = None  # An upsampled image has the label of the image that it was made from.
             drawing = drawing_of(job, inputs, device, sampler=entry.part, labels=chosen)
-            images = _all_images(drawing, job, f"sample {self.name}")
+            images = all_images(drawing, job, f"sample {self.name}")
             wanted = drawing.wanted
             own = None if wanted is None or wanted.labels is None else wanted.labels(torch.arange(job.num_images))
             return images, None if own is None else own.numpy()
-
-    def _terms(self) -> Inputs:
-        """Return the bound on training images, which some samplers take the error of x_0 from."""
-        model = self._held.path.parents[1].name
-        file = self.tree.file(paths.terms(model, self.train_seed, "train"))
-        if not provenance_path(file).is_file():
-            raise UserError(f"{file}: is not here, and this sampler takes the error of x_0 from the bound in it")
-        return checked({"terms": file})
 
     def _low_res(self, job: SampleJob, labels: AskedLabels, device: torch.device, scratch: Path) -> Inputs:
         """Return the images that an upsampler starts from: those of the tree, or else new ones in a scratch folder."""
         source = job.low_res
         if source is None:
-            cascades = [name for name in self.tree.models if self._enlarges_by(name)]
+            cascades = self.tree.models_with(self._inputs.sha256["weights"])
             way = f"sample one that says what is enlarged: {', '.join(cascades)}" if cascades else "no model here does"
             raise UserError(f"{self.name}: is an upsampler alone, without images to enlarge; {way}")
         if source.model == REAL:
             if labels is not None:
                 raise UserError(f"labels: {self.name} enlarges real images, which have their own; leave them out")
             return checked({"low_res": self._way.files["low_res"]})
-        known = self._recorded_low_res(source, job)
+        sampled = source.sampler or "", source.steps or 0
+        known = self.tree.samples(source.model, *sampled, self.train_seed, job.seed, num_images=job.num_images)
         if labels is None and known is not None:
             return checked({"low_res": known})
         below = Model(source.model, self.train_seed, self.tree)
-        images, own = below._drawn(
-            below._asked(job.num_images, source.sampler or "", source.steps, job.seed, None, None, None), labels, device
-        )
+        images, own = below._drawn(below._asked(job.num_images, *sampled, job.seed, None, None, None), labels, device)
         made = scratch / "low_res.npz"
         save_npz(made, {"arr_0": images} | ({} if own is None else {"arr_1": own}))
         return Inputs({"low_res": made}, {}, {})
-
-    def _enlarges_by(self, name: str) -> bool:
-        """Return whether another model enlarges images with this one's weights."""
-        sets = self.tree.sets_of(name, self.train_seed)
-        return bool(sets) and sets[0].record["inputs"].get("weights") == self._inputs.sha256["weights"]
-
-    def _recorded_low_res(self, source: LowRes, job: SampleJob) -> Path | None:
-        """Return the tree's own set of smaller images with a job's seed, if it holds enough of them."""
-        for item in self.tree.sets:
-            where = (item.model, item.sampler, item.steps, item.train_seed, item.sample_seed)
-            if where == (source.model, source.sampler, source.steps, self.train_seed, job.seed) and item.file.is_file():
-                return item.file if read_header(item.file, "arr_0").shape[0] >= job.num_images else None
-        return None
-
-
-def _all_images(drawing: Drawing, job: SampleJob, what: str) -> Bytes:
-    """Return all images of a job, with a progress bar if that takes long."""
-    batches = list(micro_batches(torch.arange(job.num_images), job.sampling.micro_batch))
-    found = []
-    with progress(len(batches) * len(drawing.chain), what, delay=PATIENCE) as bar:
-        for place, index in batches:
-            images = images_of(drawing, index, rounding=job.sampling.rounding, on_step=bar.update)
-            found.append(images[: place.stop - place.start])
-    return np.concatenate(found)

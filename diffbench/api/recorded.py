@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from diffbench.base.arrays import read_header
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import Inputs, checked
 from diffbench.base.plugins import nearest
 from diffbench.base.provenance_file import RESULTS, Recorded, provenance_path, read_provenance
 from diffbench.benchmark import paths
@@ -122,6 +124,32 @@ class Tree:
         # All sets of a benchmark share these settings, so those of any other set are this model's too.
         sampling = self.sets[0].job.sampling if self.sets else Sampling()
         return Way(_job_of_weights(read_provenance(weights), sampling), {"weights": weights})
+
+    def models_with(self, weights_sha256: str) -> list[str]:
+        """Return the models whose samples were made with weights of a hash."""
+        first = {item.entry: item for item in reversed(self.sets)}
+        return sorted(name for name, item in first.items() if item.record["inputs"].get("weights") == weights_sha256)
+
+    def samples(
+        self, model: str, sampler: str, steps: int, train_seed: int, sample_seed: int, *, num_images: int
+    ) -> Path | None:
+        """Return the file of a set that holds so many images; None if there is none."""
+        wanted = (model, sampler, steps, train_seed, sample_seed)
+        for item in self.sets:
+            found = (item.model, item.sampler, item.steps, item.train_seed, item.sample_seed)
+            if found == wanted and item.file.is_file() and read_header(item.file, "arr_0").shape[0] >= num_images:
+                return item.file
+        return None
+
+    def terms(self, model: str, train_seed: int) -> Inputs:
+        """Return a model's bound on training images, from which some samplers take the error of x_0.
+
+        Raises: UserError if it is not here, or is damaged.
+        """
+        file = self.file(paths.terms(model, train_seed, "train"))
+        if not provenance_path(file).is_file():
+            raise UserError(f"{file}: is not here, and this sampler takes the error of x_0 from the bound in it")
+        return checked({"terms": file})
 
     def file(self, place: str) -> Path:
         """Return the path of an artifact that records name by its place (`results/...`), wherever this tree is."""

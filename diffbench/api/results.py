@@ -118,12 +118,12 @@ class Results:
             _require_unchanged(file)
         frame: pandas.DataFrame = pandas.read_csv(file)
         texts: pandas.DataFrame = pandas.read_csv(file, dtype=str)
-        for column in frame.columns:
+        for column in map(str, frame.columns):
             # A score, or a scale, that happens to be whole is no count.
             if column in NO_COUNTS or column.endswith(("_low", "_high")) or f"{column}_low" in frame.columns:
                 continue
-            cells = texts[column].dropna()
-            if len(cells) and cells.map(lambda cell: WHOLE.fullmatch(cell) is not None).all():
+            cells = list(texts[column].dropna())
+            if cells and all(map(WHOLE.fullmatch, cells)):
                 frame[column] = texts[column].astype("Int64")
         return frame
 
