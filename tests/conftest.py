@@ -51,7 +51,7 @@ def pytest_configure(config):
         _check_types_as_python_means_them()
 
 
-CONTRACTS = ("extractors", "guidance", "metrics", "networks", "samplers", "tables")
+CONTRACTS = ("extractors", "formats", "guidance", "metrics", "networks", "samplers", "tables")
 
 
 def _check_types_as_python_means_them():

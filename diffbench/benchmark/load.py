@@ -83,7 +83,7 @@ def _parse(content: Any) -> Benchmark:
     models, grids, left_out = _models(content)
     given = _map(content, "classifiers") if "classifiers" in content else {}
     classifiers = {key: classifier_of(key, entry) for key, entry in given.items()}
-    samplers = {key: _sampler(key, entry) for key, entry in _map(content, "samplers").items()}
+    samplers = {key: sampler_of(key, entry, f"samplers.{key}") for key, entry in _map(content, "samplers").items()}
     protocols = {
         key: chosen("protocols", entry, f"protocols.{key}", default="classifier")
         for key, entry in _map(content, "protocols").items()
@@ -126,8 +126,8 @@ def _list(content: Mapping[str, Any], key: str) -> Sequence[Any]:
     return content[key]
 
 
-def _sampler(key: str, entry: Any) -> SamplerEntry:
-    where = f"samplers.{key}"
+def sampler_of(key: str, entry: Any, where: str) -> SamplerEntry:
+    """Return a sampler's entry with its part; key: the sampler's name if the entry has none. Raises: UserError."""
     entry = stated(entry)
     if not isinstance(entry, Mapping):
         raise UserError(f"{where}: {entry!r} is not a map of options ({{}} for none)")

@@ -26,6 +26,15 @@ LOGS = f"{RESULTS}/logs"
 COST = f"{RESULTS}/cost.csv"
 """The cost of the jobs of a table."""
 
+FIGURE_ENDINGS = (".png", ".svg", ".pdf")
+"""The formats in which every figure is written."""
+
+TABLE_ENDINGS = (".csv", ".md", ".html")
+"""The ends of the paths of a table: for programs first, then for people."""
+
+PAGE = f"{RESULTS}/report.html"
+"""The page of all results, which no hash covers because it shows the cost of the run."""
+
 Number = int | str
 """A number, or the name of a wildcard."""
 
@@ -95,6 +104,11 @@ def terms(model: str, train_seed: Number, split: str) -> str:
     return f"{RESULTS}/terms/{model}/train{train_seed}/{split}.npz"
 
 
+def traces(model: str, train_seed: Number) -> str:
+    """Return the path of a model's samples on their way from noise to image."""
+    return f"{RESULTS}/traces/{model}/train{train_seed}.npz"
+
+
 def samples(tree: str, place: str, steps: Number) -> str:
     """Return the path of a sample set."""
     return f"{tree}/samples/{place}/{steps}.npz"
@@ -155,9 +169,19 @@ def table(name: str) -> str:
     return f"{RESULTS}/{name}.csv"
 
 
+def table_formats(table: str) -> list[str]:
+    """Return the paths of a table in every format. table: the path of its CSV."""
+    return [f"{table.removesuffix('.csv')}{ending}" for ending in TABLE_ENDINGS]
+
+
 def figure(name: str) -> str:
-    """Return the path of a figure."""
+    """Return the path of a figure as PNG."""
     return f"{RESULTS}/figures/{name}.png"
+
+
+def formats(figure: str) -> list[str]:
+    """Return the paths of a figure in every format. figure: the path of its PNG."""
+    return [f"{figure.removesuffix('.png')}{ending}" for ending in FIGURE_ENDINGS]
 
 
 def record(path: str) -> str:

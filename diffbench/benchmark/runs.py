@@ -9,9 +9,10 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, nearest
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.entries import Run
+from diffbench.benchmark.entries import Run, SamplerEntry
 from diffbench.benchmark.guidance import check_labels, check_scales
 from diffbench.benchmark.protocols import fewest_generated, metric_of
+from diffbench.diffusion.denoiser import Diffusion
 
 MOST_ROWS = 5_000
 """The most rows of all runs together."""
@@ -91,16 +92,6 @@ def _check_num_images(where: str, num_images: int, protocol: Any, extractor: Any
 
 def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, steps: int) -> None:
     diffusion, entry = benchmark.models[model].diffusion, benchmark.samplers[sampler]
-    if entry.off_grid != "refuse" and (diffusion.parameterization == "mu" or diffusion.variance == "learned_diagonal"):
-        raise UserError(
-            f"{where}: {model} with {sampler}: mu-prediction and a learned diagonal variance mean nothing between the "
-            "training chain's levels; leave this sampler out, or train eps, x_0 or v with another variance"
-        )
-    if entry.part.needs_variance and diffusion.variance != "learned_range":
-        raise UserError(
-            f"{where}: {sampler} takes the variance that a model learned, and {model} has variance "
-            f"{diffusion.variance}; set variance_type: fixed_small, or give that model a run with another sampler"
-        )
     own = benchmark.models[benchmark.models[model].of]
     if entry.needs_error and (own.size is not None or own.low_size is not None):
         raise UserError(
@@ -114,6 +105,21 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
         )
     if entry.needs_error and "train" not in benchmark.bound.splits:
         raise UserError(f"{where}: {entry.name} needs the bound of training images; add train to bound.splits")
+    require_walk(where, model, sampler, diffusion, entry, steps)
+
+
+def require_walk(where: str, model: str, sampler: str, diffusion: Diffusion, entry: SamplerEntry, steps: int) -> None:
+    """Raise UserError if a sampler cannot walk so many steps of a model's chain. where: the message begins with it."""
+    if entry.off_grid != "refuse" and (diffusion.parameterization == "mu" or diffusion.variance == "learned_diagonal"):
+        raise UserError(
+            f"{where}: {model} with {sampler}: mu-prediction and a learned diagonal variance mean nothing between the "
+            "training chain's levels; leave this sampler out, or train eps, x_0 or v with another variance"
+        )
+    if entry.part.needs_variance and diffusion.variance != "learned_range":
+        raise UserError(
+            f"{where}: {sampler} takes the variance that a model learned, and {model} has variance "
+            f"{diffusion.variance}; set variance_type: fixed_small, or give that model a run with another sampler"
+        )
     if entry.adaptive:
         return
     where = f"{where}: {model} with {sampler}"

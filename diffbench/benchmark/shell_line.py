@@ -10,18 +10,25 @@ from types import MappingProxyType
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def call(stage: str, arguments: Mapping[str, str], *, optional: Mapping[str, str] = NONE, log: str = "log") -> str:
-    """Return the shell line of a rule that runs a stage with the rule's `params.spec`.
+def call(
+    stage: str,
+    arguments: Mapping[str, str],
+    *,
+    optional: Mapping[str, str] = NONE,
+    log: str = "log",
+    spec: str = "params.spec",
+) -> str:
+    """Return the shell line of a rule that runs a stage.
 
     arguments: the stage's options, each with the rule's name of its value: {"--data": "input.data"}. optional: the
     same, for options that are left out if the value is empty. log: the rule's name of its log; the run record is beside
-    it.
+    it. spec: the rule's name of the stage's spec.
     """
     names = {option: option.strip("-").replace("-", "_") for option in optional}
     variables = {"log": log} | {names[option]: value for option, value in optional.items()}
     words = [
         "exec {sys.executable:q} -m diffbench.stages." + stage,
-        "--spec {params.spec:q}",
+        f"--spec {{{spec}:q}}",
         *(f"{option} {{{value}:q}}" for option, value in arguments.items()),
         *(f'${{{{{name}:+{option} "${name}"}}}}' for option, name in names.items()),
         '--run-record "${{log%.log}}.run.json" 2> "$log"',

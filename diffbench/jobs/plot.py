@@ -1,9 +1,10 @@
-"""The job of the stage `plot`: which figure it draws, and the labels in it."""
+"""The jobs of the stage `plot`: which figures it draws, from which files, and the labels in them."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from diffbench.jobs.job import Job, Part
+from diffbench.jobs.job import OMITTED, Job, Part
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,26 @@ class FigurePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class PlotJob(Job):
-    """Draw a figure. labels: one for each file, in their order, if there are several files."""
+    """Draw a figure.
+
+    sources: the paths of what it is drawn from, by kind, for example {"table": ["results/table2.csv"]}. labels: one for
+    each file of the kind that the figure compares, in their order.
+    """
 
     stages: ClassVar[tuple[str, ...]] = ("plot",)
 
     figure: FigurePart
-    labels: tuple[str, ...] = ()
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict, metadata=OMITTED)
+    labels: tuple[str, ...] = field(default=(), metadata=OMITTED)
+
+
+FIGURES = "figures"
+"""The key of a spec that holds several jobs, which one process draws."""
+
+
+def read_jobs(content: Mapping[str, Any]) -> list[PlotJob]:
+    """Return the jobs of a spec: those under "figures", or the spec itself. Raises: UserError."""
+    several = content.get(FIGURES)
+    if set(content) != {FIGURES} or not isinstance(several, list):
+        return [PlotJob.read(content)]
+    return [PlotJob.read(item, f"--spec.{FIGURES}[{place}]") for place, item in enumerate(several)]

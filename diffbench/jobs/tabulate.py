@@ -1,10 +1,9 @@
-"""The job of the stage `tabulate`: which table it makes, and the figure that is drawn from it."""
+"""The job of the stage `tabulate`: which table it makes."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from diffbench.jobs.job import OMITTED, Job, Part
-from diffbench.jobs.plot import FigurePart
 
 
 @dataclass(frozen=True)
@@ -16,11 +15,15 @@ class TablePart(Part):
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A row about a model itself, which is the same for every sampler."""
+    """A row about a model itself, which is the same for every sampler.
+
+    weights: the model whose weights it uses, if the table names it.
+    """
 
     benchmark: str
     model: str
     train_seed: int
+    weights: str | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,12 @@ class ComparedSet:
 class TableJob(Job):
     """Make a table, which no stage needs the benchmark's name for.
 
-    rows: the model of each file, for a table of bounds. sets: the compared sets, for a comparison.
+    rows: the model of each file, for a table of bounds or of models. sets: the compared sets, for a comparison.
     """
+
+    stages: ClassVar[tuple[str, ...]] = ("tabulate",)
 
     benchmark: str | None = field(default=None, metadata=OMITTED)
     table: TablePart
-    figure: FigurePart | None = field(default=None, metadata=OMITTED)
     rows: tuple[ModelRow, ...] = field(default=(), metadata=OMITTED)
     sets: tuple[ComparedSet, ...] = field(default=(), metadata=OMITTED)
-
-    @property
-    def stages(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The stages that run the job, which also draws the table's figure if there is one."""
-        return ("tabulate",) if self.figure is None else ("tabulate", "plot")

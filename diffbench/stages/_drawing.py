@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -18,7 +19,7 @@ from diffbench.guidance._gradient import ClassifierGradient
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.weights_facts import WeightsFacts
 from diffbench.samplers._contract import Sampler
-from diffbench.stages._conditions import Wanted, drawn_labels, upsampled_from
+from diffbench.stages._conditions import Labels, Wanted, drawn_labels, upsampled_from
 from diffbench.stages._costs import Meter
 from diffbench.stages._model import Architecture, Held, load_classifier, load_model
 
@@ -40,9 +41,21 @@ class Drawing:
     device: torch.device
 
 
-def drawing_of(job: SampleJob, inputs: Inputs, device: torch.device) -> Drawing:
-    """Return all that a set is drawn with. Raises: UserError if the inputs do not fit each other or the job."""
-    architecture, weights, sampler = Architecture.of(job), Held.of(job, inputs), job.sampler.configured()
+def drawing_of(
+    job: SampleJob,
+    inputs: Inputs,
+    device: torch.device,
+    *,
+    sampler: Sampler | None = None,
+    labels: Labels | None = None,
+) -> Drawing:
+    """Return all that a set is drawn with.
+
+    sampler: one that replaces the job's, which then only gives its name. labels: those that replace the job's rule.
+    Raises: UserError if the inputs do not fit each other or the job.
+    """
+    architecture, weights = Architecture.of(job), Held.of(job, inputs)
+    sampler = cast(Sampler, job.sampler.configured() if sampler is None else sampler)
     facts, takes_labels = weights.facts, architecture.takes_labels
     _require_inputs(sampler, facts, inputs)
     chain = architecture.diffusion.chain(job.spacing)
@@ -59,7 +72,7 @@ def drawing_of(job: SampleJob, inputs: Inputs, device: torch.device) -> Drawing:
         denoiser = _with_known_error(denoiser, model.chain, inputs)
     meter = Meter(denoiser, model, gradient, job.sampler.name, sampler.adaptive)
     labelled = takes_labels or job.classifier is not None
-    wanted = wanted_of(job, facts, inputs.paths.get("low_res"), labelled=labelled)
+    wanted = Wanted(labels) if labels else wanted_of(job, facts, inputs.paths.get("low_res"), labelled=labelled)
     # An upsampled image needs other noise than its low-resolution image: with one seed their first draws are equal.
     seed = job.seed if facts.low_size is None else f"{job.seed}, upsampled from {facts.low_size}"
     return Drawing(sampler, chain, meter, facts, takes_labels, wanted, seed, device)

@@ -1,14 +1,14 @@
 """The stage sample: a sample set of a model."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from diffbench.base.arrays import writing_npz
+from diffbench.base.arrays import Bytes, writing_npz
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
@@ -16,7 +16,7 @@ from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.locks import exclusive
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
-from diffbench.diffusion.micro_batches import micro_batches
+from diffbench.diffusion.micro_batches import Index, micro_batches
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts, cost_of
 from diffbench.samplers._batches import sample_batch
@@ -68,32 +68,41 @@ def sample_set(
 
 def _draw(drawing: Drawing, shards: Shards, job: SampleJob) -> None:
     """Sample the micro-batches that are not finished yet."""
-    chain, meter = drawing.chain, drawing.meter
-    with progress(len(shards.batches) * len(chain), f"sample {job.sampler.name} {job.spacing}") as bar:
-
-        def stepped(state: State) -> None:
-            bar.update()
-            meter.step(state)
-
+    steps = len(drawing.chain)
+    with progress(len(shards.batches) * steps, f"sample {job.sampler.name} {job.spacing}") as bar:
         for place, index in shards.batches:
             if shards.is_finished(place):
-                bar.update(len(chain))
+                bar.update(steps)
                 continue
-            meter.start()
-            x = sample_batch(
-                drawing.sampler,
-                meter,
-                chain,
-                index=index,
-                shape=drawing.facts.image_shape,
-                seed=drawing.seed,
-                conditions=drawing.wanted,
-                device=drawing.device,
-                on_step=stepped,
-            )
+            images = images_of(drawing, index, rounding=job.sampling.rounding, on_step=bar.update)
             count = place.stop - place.start
-            images = ROUNDINGS[job.sampling.rounding](x[:count])
-            shards.save(place, images, meter.spent(count, len(index)))
+            shards.save(place, images[:count], drawing.meter.spent(count, len(index)))
+
+
+def images_of(drawing: Drawing, index: Index, *, rounding: str, on_step: Callable[[], object]) -> Bytes:
+    """Return the images of one micro-batch, padding included, and leave its cost with the drawing's meter.
+
+    index: of the images, as many as a micro-batch has. rounding: the rule by which floats become bytes. on_step: called
+    after each step.
+    """
+
+    def stepped(state: State) -> None:
+        on_step()
+        drawing.meter.step(state)
+
+    drawing.meter.start()
+    x = sample_batch(
+        drawing.sampler,
+        drawing.meter,
+        drawing.chain,
+        index=index,
+        shape=drawing.facts.image_shape,
+        seed=drawing.seed,
+        conditions=drawing.wanted,
+        device=drawing.device,
+        on_step=stepped,
+    )
+    return ROUNDINGS[rounding](x)
 
 
 def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> None:

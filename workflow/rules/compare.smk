@@ -25,12 +25,12 @@ if bench.compares_fid:
         input:
             table=summary.comparison.path,
         output:
-            figure=summary.comparison_figure.path,
-            provenance=summary.comparison_figure.record,
+            figures=summary.comparison_figures.made,
+            provenance=summary.comparison_figures.made_records,
         log:
             paths.comparison("{comparison}", "plot.log"),
         params:
-            spec=summary.comparison_figure.params,
+            spec=lambda w: summary.comparison_figures.params.replace("{comparison}", w.comparison),
         localrule: True
         shell:
-            call("plot", {"--table": "input.table", "--out": "output.figure"})
+            call("plot", {"--out": "output.figures"})

@@ -1,13 +1,40 @@
 """The tables, the numbers for `dvc metrics show`, and the figures that are drawn from tables."""
 
 
+# Models: the size and cost of each. The job reads records of weights and samples, not these themselves.
+rule table1:
+    input:
+        scores=summary.table1.files("scores"),
+        weights=summary.table1.paths_of_records("weights"),
+        samples=summary.table1.paths_of_records("samples"),
+        provenance=summary.table1.records("scores"),
+    output:
+        table=summary.table1.made,
+        provenance=summary.table1.made_records,
+    log:
+        paths.log("tabulate", "table1"),
+    params:
+        spec=summary.table1.params,
+    localrule: True
+    shell:
+        call(
+            "tabulate",
+            {
+                "--scores": "input.scores",
+                "--weights": "input.weights",
+                "--samples": "input.samples",
+                "--out": "output.table",
+            },
+        )
+
+
 rule rate_distortion_table:
     input:
         terms=summary.rate_distortion_table.files("terms"),
         provenance=summary.rate_distortion_table.records("terms"),
     output:
-        table=paths.table("rate_distortion"),
-        provenance=paths.record(paths.table("rate_distortion")),
+        table=summary.rate_distortion_table.made,
+        provenance=summary.rate_distortion_table.made_records,
     log:
         paths.log("tabulate", "rate_distortion"),
     params:
@@ -17,22 +44,23 @@ rule rate_distortion_table:
         call("tabulate", {"--terms": "input.terms", "--out": "output.table"})
 
 
-# All other tables and figures are inputs, so that they are made together with this one. `output.table` is the table and,
-# after it, its numbers for `dvc metrics show`. The spec names the table and its figure, so both stages are given it.
+# All other tables and figures are inputs, so that they are made together with this one. `output.table` is the table in
+# all formats and, after it, its numbers for `dvc metrics show`.
 rule table2:
     input:
         scores=summary.table2.files("scores"),
         provenance=summary.table2.records("scores"),
         beside=summary.table2.files("beside_it"),
     output:
-        table=[paths.table("table2"), paths.METRICS],
-        figure=paths.figure("fid_vs_steps"),
-        provenance=[paths.record(paths.table("table2")), paths.record(paths.figure("fid_vs_steps"))],
+        table=[*summary.table2.made, paths.METRICS],
+        figures=summary.figures_of_table2.made,
+        provenance=[*summary.table2.made_records, *summary.figures_of_table2.made_records],
     log:
         table=paths.log("tabulate", "table2"),
-        figure=paths.log("plot", "fid_vs_steps"),
+        figures=paths.log("plot", "table2"),
     params:
         spec=summary.table2.params,
+        figures=summary.figures_of_table2.params,
     localrule: True
     shell:
         chained(
@@ -46,7 +74,7 @@ rule table2:
                 },
                 log="log.table",
             ),
-            call("plot", {"--table": "output.table[0]", "--out": "output.figure"}, log="log.figure"),
+            call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
         )
 
 
@@ -57,8 +85,8 @@ rule table3:
         scores=summary.table3.files("scores"),
         provenance=summary.table3.records("scores"),
     output:
-        table=paths.table("table3"),
-        provenance=paths.record(paths.table("table3")),
+        table=summary.table3.made,
+        provenance=summary.table3.made_records,
     log:
         paths.log("tabulate", "table3"),
     params:
@@ -76,22 +104,20 @@ if summary.guided:
             scores=summary.table4.files("scores"),
             provenance=summary.table4.records("scores"),
         output:
-            table=paths.table("table4"),
-            figure=paths.figure("guidance_tradeoff"),
-            provenance=[
-                paths.record(paths.table("table4")),
-                paths.record(paths.figure("guidance_tradeoff")),
-            ],
+            table=summary.table4.made,
+            figures=summary.figures_of_table4.made,
+            provenance=[*summary.table4.made_records, *summary.figures_of_table4.made_records],
         log:
             table=paths.log("tabulate", "table4"),
-            figure=paths.log("plot", "guidance_tradeoff"),
+            figures=paths.log("plot", "table4"),
         params:
             spec=summary.table4.params,
+            figures=summary.figures_of_table4.params,
         localrule: True
         shell:
             chained(
                 call("tabulate", {"--scores": "input.scores", "--out": "output.table"}, log="log.table"),
-                call("plot", {"--table": "output.table", "--out": "output.figure"}, log="log.figure"),
+                call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
             )
 
 
@@ -104,8 +130,8 @@ if summary.upsampling:
             provenance=summary.table5.records("scores"),
             beside=summary.table5.files("beside_it"),
         output:
-            table=paths.table("table5"),
-            provenance=paths.record(paths.table("table5")),
+            table=summary.table5.made,
+            provenance=summary.table5.made_records,
         log:
             paths.log("tabulate", "table5"),
         params:

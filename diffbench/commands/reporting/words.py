@@ -30,16 +30,15 @@ RULES: Mapping[str, Rule] = {
     "convert": Rule("convert", "convert", "the weights of {model}"),
     "sample": Rule("sample", "sample", "{set}"),
     "bound": Rule("bound", "evaluate", "the bound of {model} on {split} images"),
+    "trace": Rule("trace", "trace", "samples of {model} on their way from noise"),
     "extract": Rule("extract", "extract", "features of {set}"),
     "extract_real": Rule("extract", "extract", "features of real images ({split}, {extractor})"),
     "score_samples": Rule("score", "score", "{set} (protocol {protocol})"),
     "score_pairs": Rule("score", "score", "{set} (image by image)"),
     "score_real": Rule("score", "score", "real images (protocol {protocol})"),
     "score_bound": Rule("score", "score", "the bound of {model}"),
-    "samples_figure": Rule("plot", "draw", "samples of {model}"),
-    "progressive_figure": Rule("plot", "draw", "reconstructions of {model}"),
-    "rate_distortion_figure": Rule("plot", "draw", "rate and distortion"),
-    "upsampling_figure": Rule("plot", "draw", "upsampled images"),
+    "figures_models": Rule("plot", "draw", "figures that compare models"),
+    "figures_upsampling": Rule("plot", "draw", "upsampled images"),
     "comparison_figure": Rule("plot", "draw", "the comparison"),
     "rate_distortion_table": Rule("tabulate", "write", "rate_distortion.csv"),
     "table2": Rule("tabulate", "write", "table2.csv and its figure"),
@@ -47,6 +46,7 @@ RULES: Mapping[str, Rule] = {
     "table4": Rule("tabulate", "write", "table4.csv and its figure"),
     "table5": Rule("tabulate", "write", "table5.csv"),
     "comparison": Rule("tabulate", "write", "the comparison's table"),
+    "page": Rule("report", "write", "report.html"),
 }
 """The rules of the workflow. tests/workflow/test_said.py fails if one is missing."""
 
@@ -57,6 +57,7 @@ DOING = {
     "convert": "converting",
     "sample": "sampling",
     "evaluate": "evaluating",
+    "trace": "tracing",
     "extract": "extracting",
     "score": "scoring",
     "draw": "drawing",
@@ -77,29 +78,42 @@ LIKELY = {
 """What signals that end a job mean for its user."""
 
 
+FIGURES_OF = "figures_model_"
+"""The beginning of the name of the rule that draws the figures of one model."""
+
+
+def rule_named(name: str) -> Rule | None:
+    """Return the words for a rule; None if the rule is unknown."""
+    if name.startswith(FIGURES_OF):
+        return Rule("plot", "draw", f"figures of {name.removeprefix(FIGURES_OF)}")
+    return RULES.get(name)
+
+
 def stage_of_rule(rule: str) -> str:
     """Return the stage that a rule runs; the rule's own name if it is unknown."""
-    return RULES[rule].stage if rule in RULES else rule
+    known = rule_named(rule)
+    return rule if known is None else known.stage
 
 
 def did(rule: str, wildcards: Mapping[str, str], seeds: Sequence[str] = ()) -> str:
     """Return what a job does: "sample ddpm, ddim, 25 steps". seeds: the names of the seeds that tell jobs apart."""
-    return f"{RULES[rule].verb} {_object(rule, wildcards, seeds)}" if rule in RULES else _unknown(rule, wildcards)
+    known = rule_named(rule)
+    return _unknown(rule, wildcards) if known is None else f"{known.verb} {_object(known, wildcards, seeds)}"
 
 
 def doing(rule: str, wildcards: Mapping[str, str], seeds: Sequence[str] = ()) -> str:
     """Return what a job is doing: "sampling ddpm, ddim, 25 steps". The arguments are those of `did`."""
-    known = RULES.get(rule)
-    return _unknown(rule, wildcards) if known is None else f"{DOING[known.verb]} {_object(rule, wildcards, seeds)}"
+    known = rule_named(rule)
+    return _unknown(rule, wildcards) if known is None else f"{DOING[known.verb]} {_object(known, wildcards, seeds)}"
 
 
 def _unknown(rule: str, wildcards: Mapping[str, str]) -> str:
     return " ".join([rule, *(f"{key}={value}" for key, value in wildcards.items())])
 
 
-def _object(rule: str, wildcards: Mapping[str, str], seeds: Sequence[str]) -> str:
-    words = {key: _model(value) if key == "model" else value for key, value in wildcards.items()}
-    pattern = RULES[rule].object
+def _object(rule: Rule, wildcards: Mapping[str, str], seeds: Sequence[str]) -> str:
+    words = {key: model_in_words(value) if key == "model" else value for key, value in wildcards.items()}
+    pattern = rule.object
     apart = [f"{name.replace('_', ' ')} {words[name]}" for name in seeds if name in words and name not in pattern]
     if "{set}" in pattern:
         steps = "adaptive steps" if words["steps"] == "0" else f"{words['steps']} steps"
@@ -109,7 +123,7 @@ def _object(rule: str, wildcards: Mapping[str, str], seeds: Sequence[str]) -> st
     return ", ".join([pattern.format(**words), *apart])
 
 
-def _model(name: str) -> str:
+def model_in_words(name: str) -> str:
     """Return the name of a model, with its guidance scale in words: adm_g@1.0 is "adm_g scale 1"."""
     entry, at, scale = name.partition("@")
     return f"{entry} scale {scale.removesuffix('.0')}" if at else entry
