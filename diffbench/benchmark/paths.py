@@ -104,6 +104,11 @@ def terms(model: str, train_seed: Number, split: str) -> str:
     return f"{RESULTS}/terms/{model}/train{train_seed}/{split}.npz"
 
 
+def traces(model: str, train_seed: Number) -> str:
+    """Return the path of a model's samples on their way from noise to image."""
+    return f"{RESULTS}/traces/{model}/train{train_seed}.npz"
+
+
 def samples(tree: str, place: str, steps: Number) -> str:
     """Return the path of a sample set."""
     return f"{tree}/samples/{place}/{steps}.npz"

@@ -6,7 +6,14 @@ from typing import Any
 
 from diffbench.benchmark.paths import FIGURE_ENDINGS, TABLE_ENDINGS
 
-TOLD_BY = {"row": "score", "spacings": "sample", "bound": "bound", "training": "train", "size": "shrink"}
+TOLD_BY = {
+    "row": "score",
+    "spacings": "sample",
+    "bound": "bound",
+    "interpolation": "trace",
+    "training": "train",
+    "size": "shrink",
+}
 """The stage for a key of a spec. The first of these keys that a spec has decides."""
 
 

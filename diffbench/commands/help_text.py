@@ -26,6 +26,7 @@ MAKES = {
     "sample": "Draw a sample set from a model.",
     "extract": "Write an extractor's features of a set of images.",
     "bound": "Write the terms of the likelihood bound on real images.",
+    "trace": "Write samples on their way from noise to image.",
     "score": "Write scores of features, bounds or upsampled images.",
     "tabulate": "Write a table from files of scores.",
     "plot": "Draw a figure of a table, of samples or of bounds.",

@@ -30,6 +30,7 @@ RULES: Mapping[str, Rule] = {
     "convert": Rule("convert", "convert", "the weights of {model}"),
     "sample": Rule("sample", "sample", "{set}"),
     "bound": Rule("bound", "evaluate", "the bound of {model} on {split} images"),
+    "trace": Rule("trace", "trace", "samples of {model} on their way from noise"),
     "extract": Rule("extract", "extract", "features of {set}"),
     "extract_real": Rule("extract", "extract", "features of real images ({split}, {extractor})"),
     "score_samples": Rule("score", "score", "{set} (protocol {protocol})"),
@@ -45,6 +46,7 @@ RULES: Mapping[str, Rule] = {
     "table4": Rule("tabulate", "write", "table4.csv and its figure"),
     "table5": Rule("tabulate", "write", "table5.csv"),
     "comparison": Rule("tabulate", "write", "the comparison's table"),
+    "page": Rule("report", "write", "report.html"),
 }
 """The rules of the workflow. tests/workflow/test_said.py fails if one is missing."""
 
@@ -55,6 +57,7 @@ DOING = {
     "convert": "converting",
     "sample": "sampling",
     "evaluate": "evaluating",
+    "trace": "tracing",
     "extract": "extracting",
     "score": "scoring",
     "draw": "drawing",

@@ -24,8 +24,8 @@ KINDS = (".npz", ".safetensors", ".json", *TABLE_ENDINGS, *FIGURE_ENDINGS)
 TEXTS = (".md", ".html")
 """The endings of tables for people. A file of the user may have them too, and it has no record."""
 
-UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml")
-"""Files that have no record: costs, which differ from run to run, and the file of a comparison's question."""
+UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml", "report.html")
+"""Files that have no record: costs, which differ from run to run, the page of results, and a comparison's question."""
 
 
 @dataclass
