@@ -19,6 +19,7 @@ include: "workflow/rules/extract.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/tabulate.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/compare.smk"
 
 
@@ -28,6 +29,7 @@ rule all:
         rules.table2.output,
         rules.table4.output if summary.guided else [],
         rules.table5.output if summary.upsampling else [],
+        PAGE,
 
 
 onstart:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from diffbench.benchmark.paths import FIGURE_ENDINGS
+from diffbench.benchmark.paths import FIGURE_ENDINGS, TABLE_ENDINGS
 
 TOLD_BY = {
     "row": "score",
@@ -21,7 +21,7 @@ def stage_of(path: PurePath, spec: Mapping[str, Any]) -> str:
     """Return the name of the stage that made an artifact. spec: the one in its record."""
     if path.suffix in FIGURE_ENDINGS:
         return "plot"
-    if path.suffix == ".csv" and path.name != "log.csv":
+    if path.suffix in TABLE_ENDINGS and path.name != "log.csv":
         return "tabulate"
     known = [stage for key, stage in TOLD_BY.items() if key in spec]
     if known:

@@ -1,5 +1,6 @@
 """Rows of tables that have one for each sample set: their filling from records, their order, and their data frame."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,13 @@ WHOLE = (
     *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
     *("flops_per_image", "classifier_evaluations", "nfe_low_res"),
     *("timesteps", "train_seeds", "nll_train_seeds"),
+    *("parameters", "flops_per_evaluation", "training_steps", "batch_size", "images_seen"),
+    *("best_steps", "best_sample_seed"),
 )
 """Columns that are written without a decimal point if all their numbers are whole."""
 
 TEXT = (
-    *("benchmark", "model", "sampler", "protocol"),
+    *("benchmark", "model", "sampler", "protocol", "weights", "best_sampler"),
     *("parameterization", "objective", "t_drawn", "variance", "schedule"),
 )
 """Columns of names."""
@@ -103,7 +106,8 @@ def _put(cells: dict[str, Any], item: Mapping[str, Any]) -> None:
 def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, Any]) -> None:
     """Put a record's value into a row's cells. Raises: UserError if the cell has another value."""
     # Equal repeats are harmless: a sample set that is scored under two protocols has two records of its cost.
-    if cells.get(metric, value) != value:
+    known = cells.get(metric, value)
+    if known != value and not (math.isnan(known) and math.isnan(value)):
         where = ", ".join(
             f"{key} {item[key]}" for key in ("model", "sampler", "steps", "train_seed") if item[key] is not None
         )

@@ -103,3 +103,11 @@ def test_two_protocols_are_two_rows_and_one_cell_holds_one_number():
     assert Table2()([fid(row(), 1.0, "p"), fid(row(), 2.0, "q")])["fid"].tolist() == [1.0, 2.0]
     with pytest.raises(UserError, match="two values of fid for model ddpm, sampler ddim, steps 10, train_seed 0"):
         Table2()([fid(row(), 1.0), fid(row(), 2.0)])
+
+
+def test_a_score_that_is_not_a_number_is_a_missing_cell_and_no_mistake():
+    nothing = float("nan")
+    frame = Table2()([record(row(), "fid", "p", Estimate(nothing, nothing, nothing)), fid(row(steps=25))])
+    assert frame["fid"].isna().tolist() == [True, False]
+    with pytest.raises(UserError, match="two values of fid"):
+        Table2()([fid(row()), record(row(), "fid", "p", Estimate(nothing, nothing, nothing))])

@@ -219,6 +219,7 @@ class _Made:
         if upsampled := self.benchmark.upsampling_rows():
             figure = Work(paths.figure("upsampling"), ("plot",), tuple(map(_samples, upsampled)))
             found += [figure, Work(paths.table("table5"), ("tabulate",), (*scores, figure.path))]
+        found.append(Work(paths.table("table1"), ("tabulate",), scores))
         beside = tuple(work.path for work in found)
         return [*found, Work(paths.table("table2"), ("tabulate", "plot"), (*scores, *beside))]
 

@@ -46,6 +46,7 @@ RULES: Mapping[str, Rule] = {
     "table4": Rule("tabulate", "write", "table4.csv and its figure"),
     "table5": Rule("tabulate", "write", "table5.csv"),
     "comparison": Rule("tabulate", "write", "the comparison's table"),
+    "page": Rule("report", "write", "report.html"),
 }
 """The rules of the workflow. tests/workflow/test_said.py fails if one is missing."""
 
