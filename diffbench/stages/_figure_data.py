@@ -10,8 +10,10 @@ import pandas
 
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
+from diffbench.figures._neighbours import Neighbours
 from diffbench.figures._pictures import Pictures
 from diffbench.jobs.plot import PlotJob
+from diffbench.stages._neighbour_data import neighbours
 
 Files = Mapping[str, Sequence[Path]]
 """The files of a job by kind."""
@@ -88,6 +90,27 @@ def _progressive(job: PlotJob, files: Files) -> dict[str, np.ndarray]:
     return kept | {"rate": rate, "rmse": rmse}
 
 
+def _traced(which: str) -> Callable[[PlotJob, Files], dict[str, np.ndarray]]:
+    """Return the reader of one half of a file of traces, whose arrays' names begin with that half's name."""
+
+    def read(job: PlotJob, files: Files) -> dict[str, np.ndarray]:
+        path = _only(job, "traces", files)
+        names = [name for name in member_names(path) if name.startswith(f"{which}_")]
+        if not names:
+            raise UserError(f"{path}: no arrays '{which}_...', so it is not a file of the stage trace")
+        return {name.removeprefix(f"{which}_"): read_member(path, name) for name in names}
+
+    return read
+
+
+def _neighbours(job: PlotJob, files: Files) -> Neighbours:
+    path, training = _only(job, "samples", files), _only(job, "training", files)
+    features = [_only(job, kind, files) for kind in ("features", "training_features") if files.get(kind)]
+    if len(features) == 1:
+        raise UserError(f"figure {job.figure.name}: features and training_features are given together, or not at all")
+    return neighbours(path, pictures(path), training, features)
+
+
 def _only(job: PlotJob, kind: str, files: Files) -> Path:
     """Return the one file of a kind. Raises: UserError if there are several."""
     if len(files[kind]) != 1:
@@ -109,5 +132,8 @@ READERS: Mapping[str, Reader] = {
     "images": Reader(_images, ("images",), may_have=("real",)),
     "curves": Reader(_curves, ("terms",)),
     "progressive": Reader(_progressive, ("terms",)),
+    "generation": Reader(_traced("generation"), ("traces",)),
+    "interpolation": Reader(_traced("interpolation"), ("traces",)),
+    "neighbours": Reader(_neighbours, ("samples", "training"), may_have=("features", "training_features")),
 }
 """The reader of each kind of data."""

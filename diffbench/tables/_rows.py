@@ -15,11 +15,13 @@ WHOLE = (
     *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
     *("flops_per_image", "classifier_evaluations", "nfe_low_res"),
     *("timesteps", "train_seeds", "nll_train_seeds"),
+    *("parameters", "flops_per_evaluation", "training_steps", "batch_size", "images_seen"),
+    *("best_steps", "best_sample_seed"),
 )
 """Columns that are written without a decimal point if all their numbers are whole."""
 
 TEXT = (
-    *("benchmark", "model", "sampler", "protocol"),
+    *("benchmark", "model", "sampler", "protocol", "weights", "best_sampler"),
     *("parameterization", "objective", "t_drawn", "variance", "schedule"),
 )
 """Columns of names."""

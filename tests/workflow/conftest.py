@@ -28,11 +28,12 @@ NOTHING = "Nothing to be done"
 
 
 class Forks:
-    """Runs of Snakemake without jobs, as forks of one process that has imported torch: importing is most of their time."""
+    """Runs of Snakemake without jobs, as forks of one process: importing torch and others is most of their time."""
 
     def __init__(self) -> None:
         # Nothing of diffbench is imported before the fork, since every checkout has its own.
-        program = [sys.executable, "-P", ROOT / "tests/forks.py", "snakemake", "snakemake.cli:main", "torch"]
+        heavy = ("torch", "sklearn.datasets", "smart_open", "snakemake.report")
+        program = [sys.executable, "-P", ROOT / "tests/forks.py", "snakemake", "snakemake.cli:main", *heavy]
         self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)
 

@@ -24,9 +24,9 @@ from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import ImageSet, image_set, stored_features
+from diffbench.stages._wide import csv_text
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
-from diffbench.stages.tabulate import FLOAT_FORMAT
 from diffbench.tables.table2 import Table2
 
 MANY = 10_000
@@ -192,4 +192,4 @@ def report(measured: Measured, protocol: Protocol) -> str:
 
 def table_row(records: Sequence[Mapping[str, Any]]) -> str:
     """Return the line of the records in table2.csv, below the names of its columns."""
-    return Table2()(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+    return csv_text(Table2()(records)).rstrip()
