@@ -12,7 +12,7 @@ if not PAGE:
 # not made again for it.
 rule page:
     input:
-        tables=[made.path for made in summary.tables() if made is not summary.table3],
+        tables=[made.path for made in summary.tables() if made.path not in summary.table3.made],
         figures=[path for group in summary.groups() for path in group.made],
     output:
         page=paths.PAGE,
