@@ -218,7 +218,9 @@ def _groups(frame: pandas.DataFrame, name: str) -> list[Any]:
 def _exact(value: Any) -> str:
     if pandas.isna(value):
         return ""
-    return FLOAT_FORMAT % value if isinstance(value, float) else str(value)
+    short = FLOAT_FORMAT % value if isinstance(value, float) else str(value)
+    # A file of `diffbench measure --csv` has all digits.
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
 def _has_gap(frame: pandas.DataFrame, column: Column) -> bool:

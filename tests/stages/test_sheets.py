@@ -140,6 +140,13 @@ def test_the_wide_sheet_as_csv_is_the_file():
     assert Csv()(sheet_of(frame, "table2", every_column(frame))) == text and "density_low" in text
 
 
+def test_all_digits_of_a_measured_file_are_kept_in_csv_and_rounded_for_people():
+    text = "model,protocol,fid,fid_low,fid_high\na,p,9.800912345,9.1,10.5\n"
+    frame = frame_of(text)
+    assert Csv()(sheet_of(frame, "measured", every_column(frame))) == text
+    assert sheet_of(frame, "measured").rows[0][1].text == "9.80"
+
+
 def test_names_that_look_like_numbers_or_gaps_stay_names():
     frame = frame_of("model,protocol,fid\n007,nan,3\nNA,p,4\n")
     assert frame["model"].tolist() == ["007", "NA"] and frame["protocol"].tolist() == ["nan", "p"]
