@@ -99,6 +99,8 @@ def shown_columns(frame: pandas.DataFrame, view: View) -> list[str]:
     held = every_column(frame)
     if not view.columns:
         return held
+    if frame.empty:
+        return [name for name in view.columns if name in held]
     models = sampled(frame)
     metrics = [name for name in held if f"{name}_low" in frame and name not in view.columns and _holds(frame, name)]
     first = [name for name in metrics if name not in view.beside]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from diffbench.base import plugins
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, Row, record
 from diffbench.formats.csv import Csv
@@ -107,6 +108,15 @@ def test_a_score_that_is_no_number_is_empty_unranked_and_named():
     assert found.notes == ("An empty cell was not measured, or is not a number.",)
     alone = sheet(nan)
     assert texts(alone) == [["ddpm", "ddim", "25"]], "a column without any value is not shown"
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table3", "table4", "table5", "rate_distortion"])
+def test_a_table_without_rows_is_made_too(name):
+    table = plugins.configure(plugins.load("tables", name), {}, name)
+    found = sheet_of(frame_of(csv_text(table([]))), name)
+    assert found.rows == () and found.columns[0].title == "benchmark"
+    for form in map(plugins.load, ["formats"] * 4, plugins.names("formats")):
+        assert form()(found)
 
 
 def test_infinity_is_the_best_psnr_and_has_no_interval():
