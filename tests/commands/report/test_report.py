@@ -15,7 +15,7 @@ from diffbench.commands.report.figures import ROOM as ROOM_FOR_FIGURES
 from diffbench.commands.report.grids import read_grids
 from diffbench.commands.report.records import Tree
 from diffbench.commands.report.run import contents_of, report
-from diffbench.commands.report.tables import said_of, text_of
+from diffbench.commands.report.tables import said_of
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_table2_shows_numbers_with_intervals_and_whole_ones_whole(whole):
         row for row in rows if row["model"][0] == "ddpm" and row["sampler"][0] == "ddim" and row["steps"][0] == "10"
     )
     assert ten["fid"] == ("9.76", "9.17 to 10.34") and ten["nfe"] == ("10", "") and ten["kid"][0] == "0.0009"
-    assert ten["flops_per_image"] == ("82,022,400", "") and rows[0]["steps"] == ("", "")
+    assert ten["flops_per_image"] == ("8.2e7", "") and rows[0]["steps"] == ("", "")
     columns = {column.key: column for column in table(whole, "table2").columns}
     narrow = [column.key for column in columns.values() if not column.extra]
     assert narrow == ["model", "sampler", "steps", "nfe", "fid", "inception_score", "precision", "recall"]
@@ -195,7 +195,7 @@ def test_one_model_with_one_number_of_steps_is_a_page(lab, tmp_path, seeds):
     results = lab(tmp_path / "one", {"ddpm": [("ddim", 10)]}, seeds=seeds, nan="ddpm")
     contents = contents_of(results)
     rows = cells(contents, "table2")
-    assert len(rows) == 1 + len(seeds) and rows[1]["fid"][0] in ("", "not a number")
+    assert len(rows) == 1 + len(seeds) and rows[1]["fid"][0] == ""
     column = next(column for column in table(contents, "table2").columns if column.key == "train_seed")
     assert column.extra == (len(seeds) == 1), "seeds are shown if rows differ in them"
     assert len(contents.models.rows) == 1 and len(contents.models.rows[0].files) >= len(seeds)
@@ -251,15 +251,6 @@ def test_names_from_the_data_do_not_run(lab, tmp_path, monkeypatch):
     assert "<b>" not in page and "&lt;b&gt;" in page and r"\u003cb\u003e" in page
 
 
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0"), (25, "25"), (25.0, "25"), (82022400, "82,022,400"), (4.987, "4.99"), (0.83423, "0.83"), (0.00092, "0.00092"),
-     (12345.6, "12,346"), (-0.5, "-0.50"), (float("inf"), "∞"), (float("-inf"), "−∞"), (float("nan"), "not a number")],
-)  # fmt: skip
-def test_numbers_are_rounded_for_people(number, text):
-    assert text_of(number) == text
-
-
 def test_costs_are_summed_by_stage_in_the_order_of_the_chain():
     frame = pandas.DataFrame(
         {
@@ -272,7 +263,7 @@ def test_costs_are_summed_by_stage_in_the_order_of_the_chain():
     stages, jobs = cost_tables(frame)
     assert [[cell.text for cell in row.cells] for row in stages.rows] == [
         ["train", "1", "10", "7"],
-        ["sample", "2", "3.50", "6"],
+        ["sample", "2", "3.5", "6"],
     ]
     assert len(jobs.rows) == 3
 
