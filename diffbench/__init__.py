@@ -38,7 +38,9 @@ PUBLIC = {
     "open": "diffbench.api.results:open_results",
     "features": "diffbench.api.scoring",
     "score": "diffbench.api.scoring",
+    "compare": "diffbench.api.scoring",
     "grid": "diffbench.api.images",
+    "prove": "diffbench.api.proof",
 }
 """The module of each public name, and after a colon its name there if that is another one."""
 

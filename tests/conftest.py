@@ -29,7 +29,9 @@ def pytest_addoption(parser):
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in two processes, each file in one of them; what is named on the command line runs in one."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if whole and getattr(config.option, "numprocesses", 0) is None and not config.option.usepdb:
+    # Each of the two comes here too, with the same arguments.
+    is_one_of_them = "PYTEST_XDIST_WORKER" in os.environ
+    if whole and not is_one_of_them and getattr(config.option, "numprocesses", 0) is None and not config.option.usepdb:
         # The order of files stays ours: see pytest_collection_modifyitems.
         config.option.numprocesses, config.option.dist, config.option.loadscopereorder = PROCESSES, "loadfile", False
 

@@ -169,9 +169,9 @@ def table(name: str) -> str:
     return f"{RESULTS}/{name}.csv"
 
 
-def table_formats(table: str) -> list[str]:
-    """Return the paths of a table in every format. table: the path of its CSV."""
-    return [f"{table.removesuffix('.csv')}{ending}" for ending in TABLE_ENDINGS]
+def table_formats(path: str) -> list[str]:
+    """Return the paths of a table in every format. path: that of its CSV."""
+    return [f"{path.removesuffix('.csv')}{ending}" for ending in TABLE_ENDINGS]
 
 
 def figure(name: str) -> str:

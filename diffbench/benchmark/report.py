@@ -131,7 +131,8 @@ class Report:
 
     def tables(self) -> list[Artifact]:
         """Return every table in each of its formats, except those of comparisons."""
-        return [made for table in [self.table2, self.table3, *self._tables_beside_table2] for made in table.formats]
+        made = [self.table2, self.table3, *self._tables_beside_table2]
+        return [one for tabulated in made for one in tabulated.formats]
 
     def everything(self) -> list[Artifact]:
         """Return every table and figure, each in all of its formats, except those of comparisons."""

@@ -177,7 +177,7 @@ def diffbench(*arguments):
 
 def test_a_whole_tree_is_good(tree):
     report = verify(tree)
-    assert report.bad == [] and report.compared == 19
+    assert report.bad == [] and report.compared == 21
     assert str(report).splitlines()[-1] == "21 artifacts, 0 differ"
     made_of = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if not provenance_path(path).exists()}
     assert {path for path in made_of if Path(path).suffix not in ("", ".json")} == set()
@@ -218,7 +218,12 @@ def test_a_record_made_to_fit_damage_is_found_by_what_was_made_before(tree):
         provenance_path(path), read_provenance(path) | {"sha256": read_provenance(tree / "data/test.npz")["sha256"]}
     )
     bad = verify(tree).bad
-    readers = (f"features/own/{SAMPLES}", f"scores/own/{SAMPLES.replace('.npz', '.json')}", "figures/samples_adm_g.png")
+    readers = (
+        f"features/own/{SAMPLES}",
+        f"scores/own/{SAMPLES.replace('.npz', '.json')}",
+        "figures/samples_adm_g.png",
+        "table1.csv",
+    )
     assert {line.partition(": ")[0] for line in bad} == {f"results/{place}" for place in readers}
     assert any("was made from another version of its images, results/samples/" in line for line in bad)
 
@@ -281,7 +286,7 @@ def verdicts(tree):
 
 
 def test_verdicts_that_were_edited_or_are_of_older_scores_are_said(tree, verdicts):
-    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 19
+    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 21
     whole = verdicts.read_text()
     verdicts.write_text(whole + "fid,adm_g,2,ddim,ancestral,better\n")
     (line,) = verify(tree).bad

@@ -38,12 +38,16 @@ OTHERS = "give a classifier of such images by --extractor, or a protocol that re
 
 @dataclass(frozen=True)
 class Measured:
-    """Scores, the two sets of images, and notes for the user on how the scores were computed."""
+    """Scores, the two sets of images, and notes for the user on how the scores were computed.
+
+    features: the cache's files with the features of the samples and of the reference.
+    """
 
     records: Sequence[Mapping[str, Any]]
     samples: ImageSet
     reference: ImageSet
     notes: Sequence[str]
+    features: Sequence[Path]
 
 
 def scored(
@@ -93,7 +97,7 @@ def scored(
         *_notes_of_moments(protocol, reference, other, stored),
         *_notes_of_twins(*features),
     ]
-    return Measured(read_records([out]), own, other, notes)
+    return Measured(read_records([out]), own, other, notes, features)
 
 
 def wanted_of(ruler: Ruler) -> Wanted:
