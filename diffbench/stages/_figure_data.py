@@ -10,6 +10,7 @@ import pandas
 
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
+from diffbench.diffusion.spacings import respaced
 from diffbench.figures._pictures import Pictures
 from diffbench.jobs.plot import PlotJob
 
@@ -46,7 +47,11 @@ def data_of(consumes: str, job: PlotJob, files: Files) -> Any:
 
 
 def _table(job: PlotJob, files: Files) -> pandas.DataFrame:
-    path = _only(job, "table", files)
+    return read_csv(_only(job, "table", files))
+
+
+def read_csv(path: Path) -> pandas.DataFrame:
+    """Return a table. Raises: UserError if the file is not CSV."""
     try:
         return pandas.read_csv(path)
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -88,6 +93,44 @@ def _progressive(job: PlotJob, files: Files) -> dict[str, np.ndarray]:
     return kept | {"rate": rate, "rmse": rmse}
 
 
+def _terms(job: PlotJob, files: Files) -> dict[str, dict[str, np.ndarray]]:
+    wanted = ("timesteps", "vlb", "width")
+    labelled = _labelled(job, files["terms"])
+    return {label: {name: read_member(path, name) for name in wanted} for label, path in labelled.items()}
+
+
+def _logs(job: PlotJob, files: Files) -> dict[str, pandas.DataFrame]:
+    return {label: read_csv(path) for label, path in _labelled(job, files["logs"]).items()}
+
+
+def _schedules(job: PlotJob, files: Files) -> dict[str, dict[int, dict[str, np.ndarray]]]:
+    figure = job.figure.configured()
+    return schedules_of(figure.chains, figure.steps)
+
+
+def schedules_of(chains: Mapping[str, int], steps: Sequence[int]) -> dict[str, dict[int, dict[str, np.ndarray]]]:
+    """Return the curves of schedules: of the whole training chain, and of chains of some of its levels.
+
+    chains: the lengths of training chains by schedule. steps: the lengths of the others; those that are not shorter
+    than a training chain are left out.
+    """
+    found = {}
+    for name, timesteps in chains.items():
+        counts = [*(count for count in dict.fromkeys(steps) if 1 < count < timesteps), timesteps]
+        found[name] = {count: _curves_of(name, timesteps, count) for count in counts}
+    return found
+
+
+def _curves_of(schedule: str, timesteps: int, count: int) -> dict[str, np.ndarray]:
+    """Return t / T, alpha_bar and beta_tilde / beta of a chain in ascending t."""
+    from diffbench.diffusion.process import respaced_chain  # it imports torch, which no other figure needs
+
+    chain = respaced_chain(schedule, timesteps, str(count))
+    alpha_bar, ratio = (value.flip(0).numpy() for value in (chain.alphas[:-1] ** 2, chain.beta_tilde / chain.beta))
+    t = (np.asarray(respaced(timesteps, str(count))) + 1) / timesteps
+    return {"t": t, "alpha_bar": alpha_bar, "ratio": ratio}
+
+
 def _only(job: PlotJob, kind: str, files: Files) -> Path:
     """Return the one file of a kind. Raises: UserError if there are several."""
     if len(files[kind]) != 1:
@@ -109,5 +152,8 @@ READERS: Mapping[str, Reader] = {
     "images": Reader(_images, ("images",), may_have=("real",)),
     "curves": Reader(_curves, ("terms",)),
     "progressive": Reader(_progressive, ("terms",)),
+    "terms": Reader(_terms, ("terms",)),
+    "logs": Reader(_logs, ("logs",)),
+    "schedules": Reader(_schedules, ()),
 }
 """The reader of each kind of data."""
