@@ -44,6 +44,7 @@ RULES: Mapping[str, Rule] = {
     "table3": Rule("tabulate", "write", "table3.csv"),
     "table4": Rule("tabulate", "write", "table4.csv and its figure"),
     "table5": Rule("tabulate", "write", "table5.csv"),
+    "differences": Rule("tabulate", "write", "differences.csv and its figure"),
     "comparison": Rule("tabulate", "write", "the comparison's table"),
 }
 """The rules of the workflow. tests/workflow/test_said.py fails if one is missing."""
