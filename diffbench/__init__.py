@@ -35,9 +35,17 @@ PUBLIC = {
     "State": "diffbench.samplers._contract",
     "load_benchmark": "diffbench.benchmark.load",
     "measure": "diffbench.commands.measure.asked",
+    "open": "diffbench.api.results:open_results",
+    "features": "diffbench.api.scoring",
+    "score": "diffbench.api.scoring",
+    "compare": "diffbench.api.scoring",
+    "grid": "diffbench.api.images",
+    "prove": "diffbench.api.proof",
 }
+"""The module of each public name, and after a colon its name there if that is another one."""
 
-__all__ = sorted(PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0605  (names are those of PUBLIC)
+# `from diffbench import *` must not replace Python's own open.
+__all__ = sorted({*PUBLIC} - {"open"})  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0605  (names are those of PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
@@ -45,7 +53,8 @@ def __getattr__(name: str) -> Any:
         return metadata.version("diffbench")
     if name not in PUBLIC:
         raise AttributeError(f"module 'diffbench' has no attribute '{name}'")
-    return getattr(importlib.import_module(PUBLIC[name]), name)
+    module, _, there = PUBLIC[name].partition(":")
+    return getattr(importlib.import_module(module), there or name)
 
 
 def __dir__() -> list[str]:

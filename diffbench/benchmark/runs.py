@@ -109,7 +109,7 @@ def _check_steps(benchmark: Benchmark, where: str, model: str, sampler: str, ste
 
 
 def require_walk(where: str, model: str, sampler: str, diffusion: Diffusion, entry: SamplerEntry, steps: int) -> None:
-    """Raise UserError if a sampler cannot walk so many steps of a chain; where: the start of the message."""
+    """Raise UserError if a sampler cannot walk so many steps of a model's chain. where: the message begins with it."""
     if entry.off_grid != "refuse" and (diffusion.parameterization == "mu" or diffusion.variance == "learned_diagonal"):
         raise UserError(
             f"{where}: {model} with {sampler}: mu-prediction and a learned diagonal variance mean nothing between the "

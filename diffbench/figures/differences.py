@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -105,12 +106,12 @@ def _panel(axes: Axes, rows: pandas.DataFrame, names: Sequence[str], size: float
             axes.hlines(y, row["difference_low"], row["difference_high"], color=look["color"], linewidth=1.6, zorder=2)
         axes.plot([row["difference"]], [y], linestyle="none", zorder=3, **look)
     axes.axvline(0, zorder=1.5, **FLOOR)
-    ends = rows[["difference_low", "difference_high", "difference"]].abs().to_numpy(float)
-    middle = float(rows[["difference"]].abs().median().iloc[0])
-    if middle > 0 and float(pandas.Series(ends.ravel()).max()) > WIDE * middle:
+    signed = rows[["difference_low", "difference_high", "difference"]].to_numpy(float)
+    middle = float(np.median(np.abs(rows["difference"].to_numpy(float))))
+    if middle > 0 and float(np.nanmax(np.abs(signed))) > WIDE * middle:
         # Near 0 the axis is linear, and beyond it logarithmic, so that one large difference does not hide the others.
         axes.set_xscale("asinh", linear_width=middle)
-        _asinh_ticks(axes)
+        _asinh_ticks(axes, min(float(np.nanmin(signed)), 0.0), max(float(np.nanmax(signed)), 0.0), middle)
     axes.set_yticks(range(len(rows)), list(reversed(names)), fontsize=size)
     axes.set_ylim(-0.8, len(rows) - 0.2)
     axes.grid(axis="y", visible=False)
@@ -121,10 +122,13 @@ WIDE = 12
 """The ratio of the largest and the median difference from which on the axis is not linear."""
 
 
-def _asinh_ticks(axes: Axes) -> None:
-    low, high = axes.get_xlim()
+def _asinh_ticks(axes: Axes, low: float, high: float, width: float) -> None:
+    """Limit and label an axis that is linear within `width` of 0."""
+    ends = np.arcsinh(np.array([low, high]) / width)
+    beside = 0.05 * (ends[1] - ends[0])
+    low, high = (float(end) for end in width * np.sinh(ends + np.array([-beside, beside])))
+    axes.set_xlim(low, high)
     steps = [step * 10.0**power for power in range(-3, 5) for step in (1, 3)]
-    width = axes.xaxis.get_transform().linear_width  # type: ignore[attr-defined]
     ticks = [0.0, *(sign * step for step in steps for sign in (-1, 1) if step >= width)]
     axes.set_xticks(sorted(tick for tick in ticks if low <= tick <= high))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -30,11 +30,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell. order: the number by which it is sorted, as text with all its digits; "" if it is empty or a name."""
+    """A cell.
+
+    order: the number by which it is sorted, as text with all its digits; "" if it is empty or a name. mark: "best" or
+    "second" of its column, or "".
+    """
 
     text: str = ""
     interval: str = ""
     order: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Row:
 class Table:
     """A table, or the words on why it is missing.
 
-    name: its identifier in the page. place: the path of its file.
+    name: its identifier in the page. place: the path of its file. notes: sentences below it.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Table:
     columns: tuple[Column, ...] = ()
     rows: tuple[Row, ...] = ()
     missing: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def has_extra(self) -> bool:
@@ -77,7 +83,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, or the words on why it is not shown. places: the paths of its files, in every format."""
+    """A figure, or the words on why it is not shown.
+
+    places: the paths of its files, in every format. group: the title of those that are folded together, or "".
+    """
 
     name: str
     title: str
@@ -86,6 +95,7 @@ class Figure:
     places: tuple[str, ...]
     image: Image | None = None
     missing: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -73,12 +73,16 @@ async function sortable() {
 
 // -- where a number comes from
 
+const MOST = 6;  // Sources of a file that are named; a table has one for each of its rows.
 const dialog = byId("origin");
 const held = (places) => Object.fromEntries(Object.entries(places).map(([key, place]) => [key, data.values[place]]));
 
 function chain(first) {
   const found = new Set(first);
-  for (const place of found) for (const [, source] of data.files[place].inputs) if (typeof source === "number") found.add(source);
+  for (const place of found) {
+    if (data.files[place].stage === "tabulate") continue;  // A table is made from the files of its other rows too.
+    for (const [, source] of data.files[place].inputs) if (typeof source === "number") found.add(source);
+  }
   return [...found].map((place) => data.files[place]);
 }
 
@@ -112,6 +116,7 @@ function fields(text) {
 function fileItem(file, open) {
   const sources = file.inputs.map(([name, source]) =>
     typeof source === "number" ? `${name}: ${data.files[source].place}` : `${name}: sha256 ${source}`);
+  const from = sources.length > MOST ? [...sources.slice(0, MOST), `and ${sources.length - MOST} more`] : sources;
   const spec = held(file.spec);
   const details = make("details", open ? { open: "" } : {},
     make("summary", {}, make("strong", {}, file.stage), " ", make("code", {}, file.place)),
@@ -120,7 +125,7 @@ function fileItem(file, open) {
       make("div", {}, make("dt", {}, "code hash"), make("dd", {}, make("code", {}, spec.code ?? "not recorded"))),
       ...("seed" in spec ? [make("div", {}, make("dt", {}, "seed"), make("dd", {}, JSON.stringify(spec.seed)))] : []),
       make("div", {}, make("dt", {}, "threads"), make("dd", {}, String(file.threads ?? "not recorded")))),
-    make("p", {}, "Made from ", sources.length ? sources.join(", ") : "no other file", "."),
+    make("p", {}, "Made from ", from.length ? from.join(", ") : "no other file", "."),
     make("p", {}, "To make it again:"), make("pre", {}, file.again));
   const more = [["Settings", spec], ["Found while it was made", held(file.facts)], ["Versions", data.values[file.versions]]];
   for (const [name, value] of more) {
@@ -139,7 +144,7 @@ function openOrigin(row, key) {
   if (own.some((file) => file.numbers.length)) body.append(make("h3", {}, "Numbers"), numbersOf(own, key));
   const protocols = [...new Set(own.flatMap((file) => file.numbers.map((number) => data.values[number[5]])))].filter((text) => text);
   for (const text of protocols) body.append(make("h3", {}, "Protocol"), fields(text));
-  body.append(make("h3", {}, "Files, from the scores back to the data"), make("ol", {}, ...files.map((file, place) => fileItem(file, place === 0))),
+  body.append(make("h3", {}, "Files, from the numbers back to the data"), make("ol", {}, ...files.map((file, place) => fileItem(file, place === 0))),
     make("h3", {}, "Check"), make("p", {}, "This command compares every file with its record:"), make("pre", {}, data.verify));
   dialog.showModal();
   dialog.scrollTop = 0;

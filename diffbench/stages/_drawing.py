@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -54,7 +55,7 @@ def drawing_of(
     Raises: UserError if the inputs do not fit each other or the job.
     """
     architecture, weights = Architecture.of(job), Held.of(job, inputs)
-    sampler = job.sampler.configured() if sampler is None else sampler
+    sampler = cast(Sampler, job.sampler.configured() if sampler is None else sampler)
     facts, takes_labels = weights.facts, architecture.takes_labels
     _require_inputs(sampler, facts, inputs)
     chain = architecture.diffusion.chain(job.spacing)

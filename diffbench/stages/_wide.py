@@ -14,7 +14,7 @@ FLOAT_FORMAT = "%.6g"
 
 The exact numbers are in the score files."""
 
-NAMES = ("benchmark", "model", "sampler", "protocol")
+NAMES = ("benchmark", "model", "sampler", "protocol", "weights", "best_sampler")
 """Columns that hold names even if they look like numbers."""
 
 
@@ -29,6 +29,8 @@ def frame_of(text: str, where: Path | str = "the table") -> pandas.DataFrame:
         frame = pandas.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
         raise UserError(f"{where}: not a table ({str(error).strip()}); name a CSV file of diffbench") from None
+    if len(frame.columns) == 1 and set(";\t") & set(str(frame.columns[0])):
+        raise UserError(f"{where}: its cells are not separated by commas; save the table as CSV with commas")
     return pandas.DataFrame({name: _typed(str(name), pandas.Series(frame[name])) for name in frame.columns})
 
 

@@ -36,7 +36,8 @@ def test_everything_is_each_table_and_figure_once(whole):
     models = ("ddpm", "iddpm", "adm_g", "adm_low", "adm_u", "upsampled_real")
     figures = [f"samples_{model}" for model in models] + ["progressive_ddpm", "progressive_iddpm"]
     figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling"]
-    tables = ["table2.csv", "table3.csv", "table4.csv", "table5.csv", "rate_distortion.csv"]
+    tables = ["table1", "table2", "table3", "table4", "table5", "rate_distortion"]
+    tables = [f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html")]
     assert set(names) == {*tables, *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg", "pdf"))}
     assert {made.path for made in whole.tables()} == {f"results/{name}" for name in tables}
     for made in whole.everything():
@@ -62,9 +63,9 @@ def test_another_guidance_scale_moves_its_tables_and_picture_alone(whole):
 
     before, after = ({made.path: made.digest for made in found.everything()} for found in (whole, report(stronger)))
     moved = {path.removeprefix("results/") for path in before if before[path] != after[path]}
-    moved = {path for path in moved if not path.endswith((".svg", ".pdf"))}
+    moved = {path for path in moved if not path.endswith((".svg", ".pdf", ".md", ".html"))}
     figures = {f"figures/{name}.png" for name in ("samples_adm_g", "fid_vs_steps", "guidance_tradeoff")}
-    assert moved == {"table2.csv", "table4.csv", *figures}
+    assert moved == {"table1.csv", "table2.csv", "table4.csv", *figures}
 
 
 def test_a_picture_shows_the_first_seeds_in_the_order_of_samplers_steps_and_scales():

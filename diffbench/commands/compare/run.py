@@ -1,8 +1,9 @@
-"""The command: the comparison of two rows, or of two files with one row each, as text."""
+"""The command: the comparison of two rows, or of two files with one row each, as verdicts that print as text."""
 
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,43 @@ from diffbench.comparison.sources import records_of
 from diffbench.comparison.verdicts import Verdict
 
 
+@dataclass(frozen=True)
+class Comparison(Verdict):
+    """The verdict on two rows by one metric. names: the two rows as they were asked for. As text it is a few lines."""
+
+    metric: str
+    names: tuple[str, str]
+
+    def __str__(self) -> str:
+        a, b = self.names
+        direction = "higher" if higher_is_better(self.metric) else "lower"
+        outcome = f"{a} is {self.outcome} than {b}"
+        if self.outcome == "not resolved":
+            outcome = f"{a} against {b} is not resolved"
+        width = max(len(a), len(b), len("difference"))
+        sides = ((a, self.a), (b, self.b), ("difference", self.difference))
+        lines = [f"{self.metric} ({direction} is better): {outcome}"]
+        lines += [f"  {name:<{width}}  {self._written(estimate)}" for name, estimate in sides]
+        lines.append(f"  95 %, {self.method}; covers {self.difference.covers}")
+        return "\n".join(lines)
+
+    def _written(self, estimate: Estimate) -> str:
+        """Return a number and its interval, with as many decimals as the difference's interval resolves."""
+        half_width = (self.difference.high - self.difference.low) / 2
+        decimals = max(0, 2 - math.floor(math.log10(half_width))) if half_width > 0 else 4
+        value, low, high = (f"{number:.{decimals}f}" for number in dataclasses.astuple(estimate)[:3])
+        return f"{value}  ({low} to {high})"
+
+
 def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], varies: Sequence[str] = ()) -> str:
-    """Return the verdicts on two rows as text.
+    """Return the verdicts on two rows as text. The arguments are those of `comparisons`. Raises: UserError."""
+    return "\n".join(map(str, comparisons(results, a, b, metrics=metrics, varies=varies)))
+
+
+def comparisons(
+    results: Path | None, a: str, b: str, *, metrics: Sequence[str], varies: Sequence[str] = ()
+) -> list[Comparison]:
+    """Return the verdicts on two rows, one for each metric.
 
     a, b: rows of `results`, or files of scores (.json, .csv) that hold one row each. results: a folder of results, a
     file of scores or a table; None for the folder `results`. varies: fields of the protocol, or of the row, that differ
@@ -32,11 +68,12 @@ def compare(results: Path | None, a: str, b: str, *, metrics: Sequence[str], var
         _require_files(side for side in (a, b) if side not in files)
     of_results = _of_results(results) if len(files) < 2 else []
     sides = [(side, records_of(Path(side)) if side in files else of_results) for side in (a, b)]
-    told = []
+    found = []
     for metric in names:
         one, other = (row_named(records, side, metric, whole=side in files) for side, records in sides)
-        told.append(_told(a, b, metric, judged(one, other, metric, varies)))
-    return "\n".join(told)
+        verdict = judged(one, other, metric, varies)
+        found.append(Comparison(**vars(verdict), metric=metric, names=(a, b)))
+    return found
 
 
 def _of_results(results: Path | None) -> Sequence[Mapping[str, Any]]:
@@ -67,24 +104,3 @@ def _require_files(absent: Iterable[str]) -> None:
     """Raise UserError for a side that can only be meant as a file, since there are no results that could name it."""
     for side in filter(_named_as_file, absent):
         raise UserError(f"{side}: no such file of scores; `diffbench measure` writes one")
-
-
-def _told(a: str, b: str, metric: str, verdict: Verdict) -> str:
-    direction = "higher" if higher_is_better(metric) else "lower"
-    outcome = f"{a} is {verdict.outcome} than {b}"
-    if verdict.outcome == "not resolved":
-        outcome = f"{a} against {b} is not resolved"
-    width = max(len(a), len(b), len("difference"))
-    sides = ((a, verdict.a), (b, verdict.b), ("difference", verdict.difference))
-    lines = [f"{metric} ({direction} is better): {outcome}"]
-    lines += [f"  {name:<{width}}  {_written(estimate, verdict)}" for name, estimate in sides]
-    lines.append(f"  95 %, {verdict.method}; covers {verdict.difference.covers}")
-    return "\n".join(lines)
-
-
-def _written(estimate: Estimate, verdict: Verdict) -> str:
-    """Return a number and its interval, with as many decimals as the difference's interval resolves."""
-    half_width = (verdict.difference.high - verdict.difference.low) / 2
-    decimals = max(0, 2 - math.floor(math.log10(half_width))) if half_width > 0 else 4
-    value, low, high = (f"{number:.{decimals}f}" for number in dataclasses.astuple(estimate)[:3])
-    return f"{value}  ({low} to {high})"

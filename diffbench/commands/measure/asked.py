@@ -64,8 +64,8 @@ def _outside_results(samples: Path, beside: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class _Answered:
-    """What was measured, and with what."""
+class Answered:
+    """What was measured, and with what. target: the file of the records."""
 
     own: Images
     against: Images
@@ -112,12 +112,12 @@ def measure(
             cache=Path(cache),
             threads=threads,
         )
-        return list(_answered(asked).measured.records)
+        return list(answered(asked).measured.records)
 
 
 def answer(asked: Asked) -> str:
     """Write the scores and return them as text. Raises: UserError; if possible, before any work."""
-    done = _answered(asked)
+    done = answered(asked)
     own, against, measured = done.own, done.against, done.measured
     said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
     said += [report(measured, done.ruler.protocol), ""]
@@ -127,8 +127,8 @@ def answer(asked: Asked) -> str:
     return before.printable("\n".join(said))
 
 
-def _answered(asked: Asked) -> _Answered:
-    """Check the options, and write the records. Raises: UserError; if possible, before any work."""
+def answered(asked: Asked) -> Answered:
+    """Write the records, and return what was measured. Raises: UserError; if possible, before any work."""
     if not asked.samples.exists():
         raise UserError(f"{asked.samples}: no such file")
     name = before.name_of(asked.samples, asked.name)
@@ -158,4 +158,4 @@ def _answered(asked: Asked) -> _Answered:
             device=asked.device,
             threads=asked.threads,
         )
-    return _Answered(own, against, ruler, measured, target)
+    return Answered(own, against, ruler, measured, target)

@@ -24,9 +24,9 @@ from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import ImageSet, image_set, stored_features
+from diffbench.stages._wide import csv_text
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
-from diffbench.stages.tabulate import FLOAT_FORMAT
 from diffbench.tables.table2 import Table2
 
 MANY = 10_000
@@ -38,12 +38,16 @@ OTHERS = "give a classifier of such images by --extractor, or a protocol that re
 
 @dataclass(frozen=True)
 class Measured:
-    """Scores, the two sets of images, and notes for the user on how the scores were computed."""
+    """Scores, the two sets of images, and notes for the user on how the scores were computed.
+
+    features: the cache's files with the features of the samples and of the reference.
+    """
 
     records: Sequence[Mapping[str, Any]]
     samples: ImageSet
     reference: ImageSet
     notes: Sequence[str]
+    features: Sequence[Path]
 
 
 def scored(
@@ -93,7 +97,7 @@ def scored(
         *_notes_of_moments(protocol, reference, other, stored),
         *_notes_of_twins(*features),
     ]
-    return Measured(read_records([out]), own, other, notes)
+    return Measured(read_records([out]), own, other, notes, features)
 
 
 def wanted_of(ruler: Ruler) -> Wanted:
@@ -192,4 +196,4 @@ def report(measured: Measured, protocol: Protocol) -> str:
 
 def table_row(records: Sequence[Mapping[str, Any]]) -> str:
     """Return the line of the records in table2.csv, below the names of its columns."""
-    return Table2()(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+    return csv_text(Table2()(records)).rstrip()

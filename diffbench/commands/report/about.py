@@ -10,16 +10,14 @@ import pandas
 from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark.paths import subject_of
 from diffbench.commands.report.records import SCORES, Tree
-from diffbench.commands.report.tables import Read, shown, text_of
+from diffbench.commands.report.tables import Read, shown
 from diffbench.commands.reporting.words import counted, model_in_words
 from diffbench.page.contents import Fact, Table
+from diffbench.stages._digits import shown as number_as_text
 
 SAMPLES = f"{RESULTS}/samples/"
 
-SHOWN = (
-    *("model", "what it is", "parameters", "timesteps", "schedule", "parameterization", "variance", "objective"),
-    *("training steps", "batch size", "learning rate"),
-)
+SHOWN = ("model", "what it is", "parameters", "schedule", "variance", "objective", "training steps")
 """Columns of the table of models that are always shown."""
 
 
@@ -70,12 +68,8 @@ def models_of(tree: Tree, places: Sequence[str]) -> Read:
     columns = [*(key for key in SHOWN if key in keys), *(key for key in keys if key not in SHOWN)]
     frame = pandas.DataFrame(list(lines.values()), columns=columns)
     frame = frame.convert_dtypes(convert_string=False, convert_floating=False)
-    return Read(_narrow(shown("models", title, f"{RESULTS}/models", frame)), tuple(map(tuple, files.values())))
-
-
-def _narrow(table: Table) -> Table:
-    columns = tuple(replace(column, extra=column.key not in SHOWN) for column in table.columns)
-    return replace(table, columns=columns, caption="As the records of their weights say.")
+    table = shown(frame, "models", place=f"{RESULTS}/models", title=title, name="models", always=SHOWN)
+    return Read(replace(table, caption="As the records of their weights say."), tuple(map(tuple, files.values())))
 
 
 def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +103,7 @@ def _variant(tree: Tree, place: str) -> str:
     if guidance:
         by = f" by {subject_of(sources['classifier'])}" if "classifier" in sources else ""
         kind = str(guidance.get("name", "")).replace("_", " ")
-        words += f", {kind} guidance{by}, scale {text_of(guidance.get('scale', 1))}"
+        words += f", {kind} guidance{by}, scale {number_as_text(float(guidance.get('scale', 1)))}"
     if "low_res" in sources:
         below = sources["low_res"]
         given = f"samples of {model_in_words(PurePath(below).parts[2])}" if below.startswith(SAMPLES) else "real images"
@@ -152,7 +146,7 @@ def _plain(value: Any) -> Any:
         return _part(value) if "name" in value else ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return text_of(value) if isinstance(value, float) and value.is_integer() else value
+    return number_as_text(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _steps(place: str) -> int | str:
@@ -162,7 +156,7 @@ def _steps(place: str) -> int | str:
 
 def _numbers(values: Iterable[Any]) -> str:
     found = sorted(set(values), key=lambda value: (isinstance(value, str), value))
-    return ", ".join(value if isinstance(value, str) else text_of(value) for value in found)
+    return ", ".join(value if isinstance(value, str) else number_as_text(value) for value in found)
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

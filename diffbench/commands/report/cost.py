@@ -10,9 +10,10 @@ from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import RESULTS
 from diffbench.commands.costs import position
 from diffbench.commands.report.records import Tree
-from diffbench.commands.report.tables import read_frame, shown
+from diffbench.commands.report.tables import shown
 from diffbench.commands.reporting.words import counted, spoken
 from diffbench.page.contents import Fact, Table
+from diffbench.stages._wide import read_wide
 
 PLACE = f"{RESULTS}/cost.csv"
 
@@ -23,7 +24,7 @@ def read_cost(tree: Tree) -> pandas.DataFrame | None:
     """Return the cost of each job; None if it is not here. Raises: UserError if the file is damaged."""
     if not tree.has(PLACE):
         return None
-    frame = read_frame(tree.path(PLACE))
+    frame = read_wide(tree.path(PLACE))
     if lacking := [name for name in WANTED if name not in frame]:
         raise UserError(f"{tree.path(PLACE)}: has no column '{lacking[0]}'; remove it, and table2.csv makes it again")
     return frame
@@ -46,8 +47,8 @@ def cost_tables(frame: pandas.DataFrame | None) -> tuple[Table, ...]:
         for stage, jobs in frame.groupby("stage")
     ]
     sums = pandas.DataFrame(sorted(lines, key=lambda line: position(line["stage"])))
-    stages = shown("cost-stages", "By stage", PLACE, sums)
-    jobs = shown("cost-jobs", "By job", PLACE, frame)
+    stages = shown(sums, "cost", place=PLACE, title="By stage", name="cost-stages", always=list(sums.columns))
+    jobs = shown(frame, "cost", place=PLACE, title="By job", name="cost-jobs", always=WANTED)
     return stages, jobs
 
 

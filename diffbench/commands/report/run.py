@@ -8,8 +8,8 @@ from typing import Any
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import RESULTS
 from diffbench.base.writing import replacing
-from diffbench.benchmark.codehash import PACKAGE_ROOT
-from diffbench.benchmark.places import CONFIGURATION, DEFAULT, DEFAULT_NAME
+from diffbench.benchmark.paths import PAGE
+from diffbench.benchmark.places import CONFIGURATION, DEFAULT_NAME, project_of
 from diffbench.commands.missing import way_to
 from diffbench.commands.report.about import facts_of, models_of, protocols_of
 from diffbench.commands.report.cost import cost_facts, cost_tables, read_cost
@@ -20,9 +20,6 @@ from diffbench.commands.report.tables import Read, read_tables
 from diffbench.page.contents import Contents, Fact
 from diffbench.page.html import page_html
 from diffbench.page.itables_bundle import bundle
-
-FILE = "report.html"
-"""The name of the page in a folder of results."""
 
 
 def report(results: Path, out: Path | None = None) -> Path:
@@ -35,7 +32,7 @@ def report(results: Path, out: Path | None = None) -> Path:
         raise UserError(f"{results}: no such folder of results; {way_to(results)}")
     bundle()
     text = page_html(contents_of(results))
-    out = out or results / FILE
+    out = out or results / Path(PAGE).name
     if out.is_dir():
         raise UserError(f"--out: {out} is a folder; give the path of a file")
     with replacing(out) as temporary:
@@ -65,7 +62,7 @@ def contents_of(results: Path) -> Contents:
         cost=cost_tables(cost),
         protocols=tuple(protocols_of(tree, places)),
         gaps=tuple(_gaps(tree, places)),
-        verify=f"diffbench verify {shlex.quote(str(results))}",
+        verify=f"diffbench verify {shlex.quote(_from_project(results.absolute().parent, results))}",
     )
 
 
@@ -83,22 +80,20 @@ def _benchmark(tree: Tree, tables: list[Read], places: list[str]) -> str:
 
 
 def _again(results: Path, benchmark: str) -> str:
-    """Return the command that makes one file again, with {} for its place."""
+    """Return the command that makes one file again, in the project's folder, with {} for the file's place."""
     command = "snakemake --cores all -f {}"
-    home = results.absolute().parent
     if benchmark == DEFAULT_NAME:
         return command
+    home = results.absolute().parent
     note = home / CONFIGURATION
-    if not note.is_file():
-        return f"{command} --configfile YOUR.yaml"
-    config = os.path.normpath(home / note.read_text().strip())
-    return command if config == str(PACKAGE_ROOT / DEFAULT) else f"{command} --configfile {_braced(_near(config))}"
+    config = _from_project(home, home / note.read_text().strip()) if note.is_file() else "YOUR.yaml"
+    return f"{command} --configfile {_braced(shlex.quote(config))}"
 
 
-def _near(path: str) -> str:
-    """Return a path relative to the working directory if it is below it."""
-    here = str(Path.cwd())
-    return shlex.quote(os.path.relpath(path) if path.startswith(here + os.sep) else path)
+def _from_project(home: Path, path: Path) -> str:
+    """Return a path as it is given in the project's folder; one that is not below it stays absolute."""
+    project, whole = project_of(home), os.path.normpath(path.absolute())
+    return os.path.relpath(whole, project) if Path(whole).is_relative_to(project) else whole
 
 
 def _braced(text: str) -> str:

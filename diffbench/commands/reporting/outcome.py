@@ -17,7 +17,7 @@ from diffbench.commands.reporting.words import LONGEST, counted, spoken
 
 TABLE = paths.table("table2")
 
-RECORDS = tuple(f"{ending}.json" for ending in (".csv", *paths.FIGURE_ENDINGS))
+RECORDS = tuple(f"{ending}.json" for ending in (*paths.TABLE_ENDINGS, *paths.FIGURE_ENDINGS))
 """The ends of the paths of tables' and figures' records."""
 
 WIDTH = 9
@@ -51,9 +51,8 @@ class Outcome:
         # Each figure is there as SVG and as PDF too, under the same name.
         figures = [path for path in dict.fromkeys(self.files) if path.endswith(".png") and self._is(path)]
         page = [path for path in dict.fromkeys(self.files) if path == paths.PAGE and self._is(path)]
-        others = [
-            path for path in made if not path.endswith((".csv", ".json", *paths.FIGURE_ENDINGS)) and path not in page
-        ]
+        known = (".json", *paths.TABLE_ENDINGS, *paths.FIGURE_ENDINGS)
+        others = [path for path in made if not path.endswith(known) and path not in page]
         lines = ["", *shown(rows), ""] if rows else []
         lines += _paragraph("tables:", [self._place(path) for path in tables])
         lines += _paragraph("figures:", self._in_folders(figures))

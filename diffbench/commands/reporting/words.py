@@ -30,6 +30,7 @@ RULES: Mapping[str, Rule] = {
     "convert": Rule("convert", "convert", "the weights of {model}"),
     "sample": Rule("sample", "sample", "{set}"),
     "bound": Rule("bound", "evaluate", "the bound of {model} on {split} images"),
+    "trace": Rule("trace", "trace", "samples of {model} on their way from noise"),
     "extract": Rule("extract", "extract", "features of {set}"),
     "extract_real": Rule("extract", "extract", "features of real images ({split}, {extractor})"),
     "score_samples": Rule("score", "score", "{set} (protocol {protocol})"),
@@ -40,12 +41,14 @@ RULES: Mapping[str, Rule] = {
     "figures_upsampling": Rule("plot", "draw", "upsampled images"),
     "comparison_figure": Rule("plot", "draw", "the comparison"),
     "rate_distortion_table": Rule("tabulate", "write", "rate_distortion.csv"),
-    "table2": Rule("tabulate", "write", "table2.csv and its figure"),
+    "table1": Rule("tabulate", "write", "table1.csv"),
+    "table2": Rule("tabulate", "write", "table2.csv and its figures"),
     "table3": Rule("tabulate", "write", "table3.csv"),
-    "table4": Rule("tabulate", "write", "table4.csv and its figure"),
+    "table4": Rule("tabulate", "write", "table4.csv and its figures"),
     "table5": Rule("tabulate", "write", "table5.csv"),
     "differences": Rule("tabulate", "write", "differences.csv and its figure"),
     "comparison": Rule("tabulate", "write", "the comparison's table"),
+    "page": Rule("report", "write", "report.html"),
 }
 """The rules of the workflow. tests/workflow/test_said.py fails if one is missing."""
 
@@ -56,6 +59,7 @@ DOING = {
     "convert": "converting",
     "sample": "sampling",
     "evaluate": "evaluating",
+    "trace": "tracing",
     "extract": "extracting",
     "score": "scoring",
     "draw": "drawing",
