@@ -7,7 +7,7 @@ PAGE = "results/report.html"
 
 def test_the_page_follows_all_tables_and_figures_and_no_samples(recorded):
     asked = recorded.snakemake("-n", PAGE, "--forcerun", "page").stdout
-    assert asked.count("localrule page:") == 1 and "rule sample:" not in asked
+    assert asked.count("rule page:") == 1 and "rule sample:" not in asked
     (inputs,) = {line for line in asked.splitlines() if line.startswith("    input: ")}
     for name in (
         "table2.csv",
