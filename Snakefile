@@ -14,10 +14,12 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/bound.smk"
+include: "workflow/rules/trace.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/tabulate.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/compare.smk"
 
 
@@ -27,6 +29,7 @@ rule all:
         rules.table2.output,
         rules.table4.output if summary.guided else [],
         rules.table5.output if summary.upsampling else [],
+        PAGE,
 
 
 onstart:

@@ -302,6 +302,41 @@ def compare(
     typer.echo(verdicts(results, a, b, metrics=_listed(metric), varies=varies))
 
 
+@app.command()
+def table(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, a benchmark's folder, or a table (.csv)")
+    ] = Path("results"),
+    name: Annotated[
+        str | None,
+        typer.Option("--table", help="table1 to table5 or rate_distortion", show_default="table2"),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="markdown, latex, html or csv", show_default="by --out, otherwise markdown"),
+    ] = None,
+    columns: Annotated[
+        list[str], typer.Option(metavar="NAMES", help="columns of the CSV file: model,sampler,fid")
+    ] = [],  # noqa: B006
+    rows: Annotated[
+        list[str], typer.Option(metavar="NAMES", help="rows as in compare: iddpm,ddpm/ddim,adm_g@4/ancestral/25")
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="a file to write instead of printing")] = None,
+) -> None:
+    """Print a table of results as Markdown, LaTeX, HTML or CSV.
+
+    The best value of each column is bold, the second underlined, and 95 % intervals are small beside the values. The
+    caption names the images, the protocol and the seeds.
+
+    For example: diffbench table results --format latex, or diffbench table runs/smoke --table table4 --out table4.tex.
+    """
+    from diffbench.commands.table.run import Asked
+    from diffbench.commands.table.run import table as shown
+
+    asked = Asked(results, name, form, tuple(_listed(columns)), tuple(_listed(rows)), out)
+    typer.echo(shown(asked), nl=False)
+
+
 @app.command(name="compare-samplers", context_settings={"allow_extra_args": True})
 def compare_samplers(
     context: typer.Context,
@@ -409,6 +444,24 @@ def costs(
     from diffbench.commands.costs import costs as summed
 
     typer.echo(summed(logs))
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(metavar="FOLDER", help="a benchmark's folder of results")] = Path(
+        "results"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(help="the file to write", show_default="report.html in that folder")
+    ] = None,
+) -> None:
+    """Write a page of results: one HTML file that needs no network.
+
+    It shows tables that sort, figures, sample grids, and where each number comes from.
+    """
+    from diffbench.commands.report.run import report as written
+
+    typer.echo(f"written: {written(results, out)}")
 
 
 @app.command()

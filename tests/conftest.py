@@ -10,12 +10,14 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import pytest
 
 SAMPLERS = "DIFFBENCH_TEST_SAMPLERS"
+PROCESSES = 2
 
 
 def pytest_addoption(parser):
@@ -23,9 +25,27 @@ def pytest_addoption(parser):
     parser.addoption("--sampler", action="append", default=[], help="a dotted path; again for more")
 
 
+@pytest.hookimpl(tryfirst=True)  # before that of pytest-xdist, which starts the processes
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in two processes, each file in one of them; what is named on the command line runs in one."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    # Each of the two comes here too, with the same arguments.
+    is_one_of_them = "PYTEST_XDIST_WORKER" in os.environ
+    if whole and not is_one_of_them and getattr(config.option, "numprocesses", 0) is None and not config.option.usepdb:
+        # The order of files stays ours: see pytest_collection_modifyitems.
+        config.option.numprocesses, config.option.dist, config.option.loadscopereorder = PROCESSES, "loadfile", False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the workflow, which are the longest, so that two processes end at about the same time."""
+    items.sort(key=lambda item: "tests/workflow/" not in item.nodeid)
+
+
 @pytest.hookimpl(trylast=True)  # after jaxtyping's, from which on modules are checked
 def pytest_configure(config):
     """Set the environment of all tests, and hand the option on to where tests are parametrized, which is at import."""
+    # Two processes share the cores. What a test starts takes one thread too.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ[SAMPLERS] = " ".join(config.getoption("--sampler"))
     # `uv run pytest` sets it, and messages then name commands with `uv run`.
     os.environ.pop("UV_RUN_RECURSION_DEPTH", None)
@@ -33,7 +53,7 @@ def pytest_configure(config):
         _check_types_as_python_means_them()
 
 
-CONTRACTS = ("extractors", "guidance", "metrics", "networks", "samplers", "tables")
+CONTRACTS = ("extractors", "formats", "guidance", "metrics", "networks", "samplers", "tables")
 
 
 def _check_types_as_python_means_them():
@@ -74,37 +94,56 @@ def code_block() -> Callable[..., str]:
 
 
 HEAVY = (
-    "torch",
-    "pandas",
+    *("torch", "pandas", "pydantic", "sklearn.datasets", "typer.rich_utils", "rich.markdown", "rich.traceback"),
     "diffbench.commands.check.run",
     "diffbench.commands.conform.run",
     "diffbench.commands.oracle.run",
 )
 """Modules whose import is most of the time of a command."""
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
-@pytest.fixture(scope="session")
-def diffbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """A function (*arguments, cwd) that returns a finished command line, run in a fork of one process for all of them."""
-    program = [sys.executable, "-P", ROOT / "tests/forks.py", "diffbench", "diffbench.cli:main", *HEAVY]
-    said = {name: tmp_path_factory.mktemp("said") / name for name in ("stdout", "stderr")}
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+@contextmanager
+def forked(said: Path, program: str, entry: str, *modules: str) -> Iterator[Run]:
+    """A function (*arguments, cwd) that returns a finished program, run in a fork of one process for all of them.
+
+    said: a folder for what they print. The other arguments are those of forks.py.
+    """
+    command = [sys.executable, "-P", ROOT / "tests/forks.py", program, entry, *modules]
+    files = {name: said / name for name in ("stdout", "stderr")}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin and process.stdout
 
         def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-            for file in said.values():
+            for file in files.values():
                 file.write_text("")
             request = {"arguments": list(map(str, arguments)), "folder": str(cwd), "environment": dict(os.environ)}
             print(
-                json.dumps(request | {name: str(file) for name, file in said.items()}), file=process.stdin, flush=True
+                json.dumps(request | {name: str(file) for name, file in files.items()}), file=process.stdin, flush=True
             )
             code = int(process.stdout.readline())
             return subprocess.CompletedProcess(
-                ["diffbench", *arguments], code, *(file.read_text() for file in said.values())
+                [program, *arguments], code, *(file.read_text() for file in files.values())
             )
 
         yield run
         process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def diffbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A function (*arguments, cwd) that returns a finished `diffbench ARGUMENTS`."""
+    with forked(tmp_path_factory.mktemp("said"), "diffbench", "diffbench.cli:main", *HEAVY) as run:
+        yield run
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A function (code, *arguments, cwd) that returns a finished `python -c CODE ARGUMENTS`, for code of the stages."""
+    stages = ("diffbench.stages.train", "diffbench.stages.sample", "sklearn.datasets")
+    with forked(tmp_path_factory.mktemp("said"), "python", "__main__:python", *stages) as run:
+        yield run
 
 
 FIDELITY_NAME = "weights-inception-2015-12-05-6726825d.pth"

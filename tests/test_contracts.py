@@ -34,7 +34,7 @@ HELD = {
     "objectives": ({"objective"}, set()),
     "protocols": ({"protocol"}, set()),
     # Files of tables and frames are called so, too.
-    "tables": ({"table"}, {"loc", "mean", "path", "record", "read_bytes", "is_file", "is_symlink", "parent"}),
+    "tables": ({"table"}, {"loc", "mean", "path", "record", "read_bytes", "is_file", "is_symlink", "parent", "suffix"}),
 }
 
 

@@ -188,6 +188,18 @@ class Benchmark:
         own = [(model, seed) for model, seed in rows if model.size is None and model.low_size is None]
         return list(dict.fromkeys((model.name, seed) for model, seed in own if model.guidance is None))
 
+    def traced_models(self) -> dict[str, tuple[int, int]]:
+        """Return the first training seed and sample seed of models whose samples are followed from noise to image.
+
+        They are those of the table that start from noise alone and are not pushed towards labels.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        for row in self.sample_sets():
+            model = self.variant(row.model)
+            if model.guidance is None and model.low_size is None:
+                found.setdefault(model.name, (row.train_seed, row.sample_seed))
+        return found
+
     def ablations(self) -> dict[str, dict[str, str]]:
         """Return the choices in which models with a bound differ, by model and by the column of table3."""
         models = [self.models[name] for name in dict.fromkeys(name for name, _ in self.bounded_models())]

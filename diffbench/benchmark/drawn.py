@@ -28,7 +28,7 @@ class Drawn:
     @cached_property
     def groups(self) -> list[FigureGroup]:
         """All groups that have a figure."""
-        found = [FigureGroup(MODELS, self._of_models()), FigureGroup(UPSAMPLING, self._of_upsamplers())]
+        found = [FigureGroup(MODELS, self._of_models()), FigureGroup(UPSAMPLING, self.of_upsamplers)]
         found += [FigureGroup(f"model_{name}", self._of_model(name)) for name in self._entries]
         return [group for group in found if group.drawings]
 
@@ -46,8 +46,9 @@ class Drawn:
             return []
         return [self._figure("rate_distortion", {"terms": list(terms.values())}, labels=list(terms))]
 
-    def _of_upsamplers(self) -> list[Drawing]:
-        """Return the figure of what each upsampler was given and made; of real images, also of the true ones."""
+    @cached_property
+    def of_upsamplers(self) -> list[Drawing]:
+        """The figure of what each upsampler was given and made; of real images, also of the true ones."""
         shown = self._before_and_after()
         if not shown:
             return []
@@ -62,7 +63,39 @@ class Drawn:
             sources = {"terms": self._first_terms[name]}
             title = f"{name}: test images as their bits arrive"
             found.append(self._figure("progressive", sources, title=title, file=f"progressive_{name}"))
-        return found
+        if name in self.benchmark.traced_models():
+            found += self._traced(name)
+        return [*found, self._neighbours(name)]
+
+    def _traced(self, name: str) -> list[Drawing]:
+        """Return the figures of a model's samples on their way, and of images between two draws of noise."""
+        titles = {
+            "progressive_generation": f"{name}: samples as they take shape",
+            "interpolation": f"{name}: images of noise between two draws",
+        }
+        sources = {"traces": self.graph.traces(name)}
+        return [self._figure(figure, sources, title=title, file=f"{figure}_{name}") for figure, title in titles.items()]
+
+    def _neighbours(self, name: str) -> Drawing:
+        """Return the figure of the training images that are nearest to a model's first samples.
+
+        The samples are those with the most steps, of the first sampler that has so many, at the entry's own scale.
+        """
+        row = max(self.shown_rows(name), key=lambda row: (row.model == name, row.steps))
+        train = self.graph.data("train", self.benchmark.models[name].size)
+        sources: dict[str, Artifact] = {"samples": self.graph.samples(row), "training": train}
+        protocol = self._with_training_features(row)
+        if protocol is not None:
+            extractor = self.benchmark.extractor_of(protocol)
+            sources["features"] = self.graph.features(extractor, row)
+            sources["training_features"] = self.graph.real_features(extractor, "train")
+        title = f"Samples of {name} and their nearest training images"
+        return self._figure("nearest_neighbours", sources, title=title, file=f"nearest_neighbours_{name}")
+
+    def _with_training_features(self, row: SampleSet) -> str | None:
+        """Return a protocol of a row for which the features of training images are extracted too; None if none is."""
+        splits = {name: (self.graph.reference_split(name), self.graph.other_split(name)) for name in row.protocols}
+        return next((name for name, pair in splits.items() if "train" in pair), None)
 
     def _samples(self, model: str) -> Drawing:
         """Return the figure of a model's samples, below real images."""

@@ -163,6 +163,12 @@ class Graph:
         spec = self._spec(job, weights=self.model(model, seed), data=self.data(split))
         return self._artifact(paths.terms(model, seed, split), spec)
 
+    def traces(self, model: str) -> Artifact:
+        """Return samples of a model on their way from noise to image, with its first seeds."""
+        train_seed, sample_seed = self.benchmark.traced_models()[model]
+        spec = self._spec(jobs.trace_job(self.benchmark, model, sample_seed), weights=self.model(model, train_seed))
+        return self._artifact(paths.traces(model, train_seed), spec)
+
     # -- sample sets and their features
 
     @cached_property
@@ -322,6 +328,7 @@ class Graph:
         found += [self.model(*pair) for pair in benchmark.used_models()]
         found += [self.classifier(*pair) for pair in benchmark.used_classifiers()]
         found += [self.terms(*pair, split) for pair in benchmark.bounded_models() for split in benchmark.bound.splits]
+        found += [self.traces(name) for name in benchmark.traced_models()]
         found += [self.samples(row) for row in rows]
         for row in rows:
             found += [self.features(benchmark.extractor_of(name), row) for name in row.protocols]

@@ -20,6 +20,7 @@ from diffbench.jobs.prepare import PrepareJob
 from diffbench.jobs.sample import GuidancePart, SampleJob, SamplerPart
 from diffbench.jobs.score import BoundScoreJob, PairsJob, ProtocolPart, ScoreJob
 from diffbench.jobs.shrink import ShrinkJob
+from diffbench.jobs.trace import Generation, Interpolation, TraceJob
 from diffbench.jobs.train import ObjectivePart, TrainJob
 
 P = TypeVar("P", bound=Part)
@@ -98,6 +99,29 @@ def bound_job(benchmark: Benchmark, model: str, split: SplitName) -> BoundJob:
             seed=asked.seed,
         ),
         split=split,
+        threads=benchmark.execution.threads,
+    )
+
+
+def trace_job(benchmark: Benchmark, model: str, sample_seed: int) -> TraceJob:
+    """Return the job that follows samples of a model from noise to image.
+
+    A chain that is shorter than usual is walked whole, as is that of a learned diagonal variance, which has no other.
+    """
+    entry = benchmark.variant(model)
+    timesteps, whole = entry.diffusion.timesteps, entry.diffusion.variance == "learned_diagonal"
+    usual = Generation(), Interpolation()
+    generated, between = (timesteps if whole else min(asked.steps, timesteps) for asked in usual)
+    points = min(usual[0].points, generated)
+    return TraceJob(
+        network=_network(entry),
+        diffusion=_diffusion(entry),
+        weights=entry.weights,
+        labels=entry.labels,
+        generation=dataclasses.replace(usual[0], steps=generated, points=points),
+        interpolation=dataclasses.replace(usual[1], steps=between),
+        sampling=benchmark.sampling,
+        seed=sample_seed,
         threads=benchmark.execution.threads,
     )
 

@@ -29,6 +29,12 @@ COST = f"{RESULTS}/cost.csv"
 FIGURE_ENDINGS = (".png", ".svg", ".pdf")
 """The formats in which every figure is written."""
 
+TABLE_ENDINGS = (".csv", ".md", ".html")
+"""The ends of the paths of a table: for programs first, then for people."""
+
+PAGE = f"{RESULTS}/report.html"
+"""The page of all results, which no hash covers because it shows the cost of the run."""
+
 Number = int | str
 """A number, or the name of a wildcard."""
 
@@ -98,6 +104,11 @@ def terms(model: str, train_seed: Number, split: str) -> str:
     return f"{RESULTS}/terms/{model}/train{train_seed}/{split}.npz"
 
 
+def traces(model: str, train_seed: Number) -> str:
+    """Return the path of a model's samples on their way from noise to image."""
+    return f"{RESULTS}/traces/{model}/train{train_seed}.npz"
+
+
 def samples(tree: str, place: str, steps: Number) -> str:
     """Return the path of a sample set."""
     return f"{tree}/samples/{place}/{steps}.npz"
@@ -156,6 +167,11 @@ def log(stage: str, name: str, tree: str = RESULTS) -> str:
 def table(name: str) -> str:
     """Return the path of a table."""
     return f"{RESULTS}/{name}.csv"
+
+
+def table_formats(path: str) -> list[str]:
+    """Return the paths of a table in every format. path: that of its CSV."""
+    return [f"{path.removesuffix('.csv')}{ending}" for ending in TABLE_ENDINGS]
 
 
 def figure(name: str) -> str:

@@ -5,7 +5,7 @@ from functools import cached_property
 from diffbench.benchmark import paths
 from diffbench.benchmark.drawn import Drawn
 from diffbench.benchmark.graph import Artifact, Graph
-from diffbench.benchmark.reported import Drawing, FigureGroup, Reported, Sources
+from diffbench.benchmark.reported import Drawing, FigureGroup, Reported, Sources, Tabulated
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.plot import FigurePart
 from diffbench.jobs.tabulate import ComparedSet, ModelRow, TableJob, TablePart
@@ -21,31 +21,51 @@ class Report:
     # -- tables
 
     @cached_property
-    def table2(self) -> Reported:
+    def table1(self) -> Tabulated:
+        """The table of models, with what is known of their weights. Each has the cost of its first sample set."""
+        first: dict[tuple[str, int], SampleSet] = {}
+        for row in self._rows:
+            first.setdefault((row.entry, row.train_seed), row)
+        of = self.benchmark.variant
+        rows = [ModelRow(self.benchmark.name, *pair, weights=of(row.model).of) for pair, row in first.items()]
+        job = TableJob(benchmark=self.benchmark.name, table=TablePart("table1"), rows=tuple(rows))
+        sources: Sources = {
+            "scores": [*self.graph.scores_of(self._rows), *self.graph.bounds()],
+            "weights": [self.graph.model(row.model, row.train_seed) for row in first.values()],
+            "samples": [self.graph.samples(row) for row in first.values()],
+        }
+        return Tabulated.of(paths.table("table1"), job, self.graph, sources)
+
+    @cached_property
+    def table2(self) -> Tabulated:
         """The table of every row, with the bound of its model. All other tables and figures are made with it."""
         scores = [*self.graph.scores_of(self._rows), *self.graph.bounds()]
         return self._table("table2", {"scores": scores, "beside_it": self._beside_table2})
 
     @cached_property
-    def table3(self) -> Reported:
+    def table3(self) -> Tabulated:
         """The table of ablations: the effect of each choice in a model."""
         unguided = [row for row in self._rows if row not in self.guided]
         scores = [*self.graph.scores_of(unguided), *self.graph.bounds()]
         job = TableJob(benchmark=self.benchmark.name, table=TablePart("table3", {"models": self.benchmark.ablations()}))
-        return Reported.of(paths.table("table3"), job, self.graph, {"scores": scores})
+        return Tabulated.of(paths.table("table3"), job, self.graph, {"scores": scores})
 
     @cached_property
-    def table4(self) -> Reported:
+    def table4(self) -> Tabulated:
         """The table of guidance: its effect at each scale."""
         return self._table("table4", {"scores": self.graph.scores_of(self.guided)})
 
     @cached_property
-    def table5(self) -> Reported:
+    def table5(self) -> Tabulated:
         """The table of upsampling, of real images and of other models' samples."""
-        return self._table("table5", {"scores": self.graph.scores_of(self.upsampling)})
+        sources: Sources = {
+            "scores": self.graph.scores_of(self.upsampling),
+            "beside_it": self.drawn.of_upsamplers,
+        }
+        return self._table("table5", sources)
 
     @cached_property
-    def rate_distortion_table(self) -> Reported:
+    def rate_distortion_table(self) -> Tabulated:
         """The table of the rate-distortion curves of all models that have a bound."""
         bounded = self.benchmark.bounded_models()
         job = TableJob(
@@ -54,11 +74,15 @@ class Report:
             rows=tuple(ModelRow(self.benchmark.name, *pair) for pair in bounded),
         )
         terms = [self.graph.terms(*pair, "test") for pair in bounded]
-        return Reported.of(paths.table("rate_distortion"), job, self.graph, {"terms": terms})
+        return Tabulated.of(paths.table("rate_distortion"), job, self.graph, {"terms": terms})
 
     @cached_property
     def _beside_table2(self) -> list[Artifact]:
-        found: list[Artifact] = [*self.drawn.figures]
+        return [*self.drawn.figures, *self._tables_beside_table2]
+
+    @cached_property
+    def _tables_beside_table2(self) -> list[Tabulated]:
+        found = [self.table1]
         found += [self.rate_distortion_table] if self.benchmark.bounded_models() else []
         found += [self.table4] if self.guided else []
         found += [self.table5] if self.upsampling else []
@@ -106,12 +130,12 @@ class Report:
         return [*self.drawn.groups, self.figures_of_table2, *([self.figures_of_table4] if self.guided else [])]
 
     def tables(self) -> list[Artifact]:
-        """Return every table, except those of comparisons."""
-        beside = [made for made in self._beside_table2 if made.path.endswith(".csv")]
-        return [self.table2, self.table3, *beside]
+        """Return every table in each of its formats, except those of comparisons."""
+        made = [self.table2, self.table3, *self._tables_beside_table2]
+        return [one for tabulated in made for one in tabulated.formats]
 
     def everything(self) -> list[Artifact]:
-        """Return every table, and every figure in each of its formats, except those of comparisons."""
+        """Return every table and figure, each in all of its formats, except those of comparisons."""
         figures = [made for group in self.groups() for drawing in group.drawings for made in drawing.formats]
         return [*self.tables(), *figures]
 
@@ -151,9 +175,9 @@ class Report:
 
     # -- how they are made
 
-    def _table(self, name: str, sources: Sources) -> Reported:
+    def _table(self, name: str, sources: Sources) -> Tabulated:
         job = TableJob(benchmark=self.benchmark.name, table=TablePart(name))
-        return Reported.of(paths.table(name), job, self.graph, sources)
+        return Tabulated.of(paths.table(name), job, self.graph, sources)
 
     def _of_table(self, figure: str, table: Reported) -> Drawing:
         return Drawing.drawn(paths.figure(figure), FigurePart(figure), self.graph, {"table": table})

@@ -37,6 +37,36 @@ class Reported(Artifact):
         """Return the paths of the records of the sources of some names."""
         return [record for name in names for record in records_of(self.sources.get(name))]
 
+    def paths_of_records(self, name: str) -> list[str]:
+        """Return the path of the record of each source of a name, also of a file that no job made."""
+        return [paths.record(path) for path in self.files(name)]
+
+
+@dataclass(frozen=True)
+class Tabulated(Reported):
+    """A table, which is written in several formats. path: that of its CSV."""
+
+    @classmethod
+    def of(cls, path: str, job: Job, graph: Graph, sources: Sources) -> "Tabulated":
+        """Return the table that a job makes from the sources."""
+        spec = graph.made_from(job, sources)
+        return cls(path, spec_digest(spec), spec, sources)
+
+    @property
+    def formats(self) -> list[Artifact]:
+        """The table as an artifact in each format."""
+        return [Artifact(path, self.digest, self.spec) for path in paths.table_formats(self.path)]
+
+    @property
+    def made(self) -> list[str]:
+        """The paths of the table, in all formats."""
+        return [made.path for made in self.formats]
+
+    @property
+    def made_records(self) -> list[str]:
+        """The paths of the table's records."""
+        return [made.record for made in self.formats]
+
 
 @dataclass(frozen=True)
 class Drawing(Reported):

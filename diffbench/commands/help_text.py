@@ -10,8 +10,8 @@ from typer.core import TyperCommand, TyperGroup
 from diffbench.base.stage_names import STAGES
 
 GROUPS = {
-    "A benchmark, from its file to its results": ("new", "check", "plan", "costs", "verify", "adopt"),
-    "Measure and compare": ("measure", "compare", "compare-samplers", "protocols"),
+    "A benchmark, from its file to its results": ("new", "check", "plan", "costs", "report", "verify", "adopt"),
+    "Measure and compare": ("table", "measure", "compare", "compare-samplers", "protocols"),
     "Samplers and published code": ("oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
@@ -26,6 +26,7 @@ MAKES = {
     "sample": "Draw a sample set from a model.",
     "extract": "Write an extractor's features of a set of images.",
     "bound": "Write the terms of the likelihood bound on real images.",
+    "trace": "Write samples on their way from noise to image.",
     "score": "Write scores of features, bounds or upsampled images.",
     "tabulate": "Write a table from files of scores.",
     "plot": "Draw a figure of a table, of samples or of bounds.",

@@ -5,6 +5,7 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
+from diffbench.base.protocol_ids import protocol_fields
 from diffbench.base.records import Estimate
 from diffbench.comparison.metrics import higher_is_better
 from diffbench.comparison.rows import row_named
@@ -45,16 +46,6 @@ def judged(
     require_vouched([item for item in (*one, *other) if isinstance(item, Sourced)])
     _require_one_protocol(one[0], other[0], metric, varies)
     return paired(one, other, higher_is_better=higher_is_better(metric), differences=differences)
-
-
-def protocol_fields(identity: str | None, metric: str) -> dict[str, str]:
-    """Return the fields of a protocol id that concern a metric: `recall.k` is left out when precision is compared.
-
-    A word without a value becomes the field `kind`.
-    """
-    pairs = (part.partition("=") for part in (identity or "").split(";") if part)
-    fields = {key if mark else "kind": value if mark else key for key, mark, value in pairs}
-    return {key: value for key, value in fields.items() if key.partition(".")[0] == metric or "." not in key}
 
 
 def _require_one_protocol(a: Mapping[str, Any], b: Mapping[str, Any], metric: str, varies: Iterable[str]) -> None:

@@ -15,10 +15,15 @@ BLANK = -1
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images and, if they are known, their classes: one whole number for each image."""
+    """Images and, if they are known, their classes: one whole number for each image.
+
+    start: names the x_T from which images were sampled: image k of two sets with the same name starts from the same
+    x_T. None if that is not known, or the images are not samples.
+    """
 
     images: ImageSet
     labels: np.ndarray | None = None
+    start: str | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self.images):
@@ -51,11 +56,24 @@ def places_of(labels: np.ndarray, classes: Sequence[int]) -> list[int]:
     return [int(left[wanted].pop(0)) if left[wanted] else BLANK for wanted in classes]
 
 
-def first_of(found: Pictures, classes: Sequence[int], columns: int) -> tuple[ImageSet, list[int]]:
-    """Return the images of a set that are shown, and the column of each. A set without labels shows its first."""
+def shown_in(found: Pictures, classes: Sequence[int], columns: int) -> list[int]:
+    """Return which image of a set is in each column, or BLANK. A set without labels shows its first."""
     if found.labels is None or not classes:
-        shown = found.images[:columns]
-        return shown, list(range(len(shown)))
-    places = places_of(found.labels, classes)
+        return [place if place < len(found.images) else BLANK for place in range(columns)]
+    return places_of(found.labels, classes)
+
+
+def first_of(found: Pictures, classes: Sequence[int], columns: int) -> tuple[ImageSet, list[int]]:
+    """Return the images of a set that are shown, and the column of each."""
+    places = shown_in(found, classes, columns)
     filled = [column for column, place in enumerate(places) if place != BLANK]
     return found.images[[places[column] for column in filled]], filled
+
+
+def start_alike(sets: Mapping[str, Pictures], classes: Sequence[int], columns: int) -> bool:
+    """Return whether the samples in each column start from the same x_T, as far as sets name where they start."""
+    sampled = [found for found in sets.values() if found.start is not None]
+    if len(sampled) < 2 or len({found.start for found in sampled}) > 1:
+        return False
+    by_column = zip(*(shown_in(found, classes, columns) for found in sampled), strict=True)
+    return all(len({*places} - {BLANK}) <= 1 for places in by_column)

@@ -46,7 +46,13 @@ SETTINGS = {
     "legend.frameon": False,
     "lines.linewidth": 2.0,
     "lines.markersize": 7,
+    # TrueType, which a reader can search and journals accept; the default, Type 3, many refuse.
+    "pdf.fonttype": 42,
     "savefig.dpi": "figure",
+    # Text is outlines, so that a picture looks the same where the font is not installed.
+    "svg.fonttype": "path",
+    # Names inside an SVG file are hashes with this salt; without it they would be random.
+    "svg.hashsalt": "diffbench",
     "xtick.labelsize": 10.5,
     "ytick.labelsize": 10.5,
 }
@@ -139,28 +145,25 @@ def plain_log_ticks(axis: Axis, low: float, high: float) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-METADATA: Mapping[str, Mapping[str, str | None]] = {
+FORMATS: dict[str, dict[str, None]] = {
     "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
+    "svg": {"Creator": None, "Date": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
-"""What a file of each format must not say, so that equal figures are equal bytes: the date, and versions."""
-
-HASH_SALT = "diffbench"
-"""What matplotlib makes the names of an SVG's parts from; otherwise they would be random."""
+"""The formats that a figure is saved in, and what matplotlib would write into a file of each: its version, the date."""
 
 
-def save(figure: Figure, path: Path, kind: str) -> None:
-    """Write a figure as png, svg or pdf. Equal figures give equal bytes.
+def save_figure(figure: Figure, files: Mapping[str, Path]) -> None:
+    """Write a figure into the file of each format. Equal figures give equal bytes, on any day and in any locale.
 
-    A PNG that would be longer than LONGEST_SIDE is drawn smaller.
+    files: paths by format, one or more of FORMATS. A PNG longer than LONGEST_SIDE is drawn smaller.
     """
     dots = min(DOTS_PER_INCH, LONGEST_SIDE / max(figure.get_size_inches()))
     with styled():
-        matplotlib.rcParams["svg.hashsalt"] = HASH_SALT
-        figure.savefig(path, format=kind, dpi=dots, metadata=dict(METADATA[kind]))
+        for name, path in files.items():
+            figure.savefig(path, format=name, dpi=dots, metadata=FORMATS[name])
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
-    save(figure, path, "png")
+    """Write a figure as PNG alone. Equal figures give equal bytes."""
+    save_figure(figure, {"png": path})

@@ -8,25 +8,14 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
-from matplotlib.textpath import TextPath
 
 from diffbench.base.errors import UserError
-from diffbench.figures._pictures import ImageSet, Pictures, classes_shown, first_of
-from diffbench.figures._style import BETWEEN, DOTS_PER_INCH, QUIET, WIDTH, empty_figure, styled
+from diffbench.figures._grid import GAP, POINTS, columns_of, text_length
+from diffbench.figures._pictures import ImageSet, Pictures, classes_shown, first_of, start_alike
+from diffbench.figures._style import BETWEEN, QUIET, WIDTH, empty_figure, styled
 
 LABEL_SHARE = 0.16
 """The share of the figure's width that is left for the labels of rows."""
-
-GAP = 6
-"""Pixels between images."""
-
-POINTS = 72 / DOTS_PER_INCH
-"""Points in a pixel."""
-
-WIDEST = 2 * WIDTH
-"""In pixels. Large images have fewer columns, down to FEWEST, so that their row ends before this."""
-
-FEWEST = 8
 
 
 @dataclass(frozen=True)
@@ -51,23 +40,18 @@ class Samples:
         """Return a figure with one row for each label, enlarged without smoothing. All images must have one size."""
         if not images:
             raise UserError("samples: no image sets to draw")
-        columns = columns_of(images, self.columns)
+        columns = columns_of(max(found.images.shape[2] for found in images.values()), self.columns)
         classes = classes_shown(images, columns)
         rows = {
             label: (*first_of(found, classes, columns), found.labels is not None) for label, found in images.items()
         }
+        words = _words(rows, bool(classes), start_alike(images, classes, columns))
         with styled():
-            return _drawn(rows, columns, classes, self.title)
+            return _drawn(rows, columns, classes, self.title, words)
 
 
 Row = tuple[ImageSet, Sequence[int], bool]
 """The images of a row, their columns, and whether the classes above are theirs."""
-
-
-def columns_of(images: Mapping[str, Pictures], most: int) -> int:
-    """Return the number of columns: `most`, or fewer if the images are large."""
-    width = max(found.images.shape[2] for found in images.values())
-    return min(most, max(FEWEST, WIDEST // (width + GAP)))
 
 
 def image_row(
@@ -107,18 +91,18 @@ class _Layout:
         return round(16 * self.scale)
 
 
-def _drawn(sets: Mapping[str, Row], columns: int, classes: Sequence[int], title: str) -> Figure:
+def _drawn(sets: Mapping[str, Row], columns: int, classes: Sequence[int], title: str, words: str) -> Figure:
     image_width = _image_width(sets)
     upscale = max(1, int((WIDTH * (1 - LABEL_SHARE) / columns - GAP) // image_width))
     rows = {
         label: image_row(images, columns, upscale=upscale, gap=GAP, places=places)
         for label, (images, places, _) in sets.items()
     }
-    header, words = _header(sets) if classes else "", _words(sets, bool(classes))
+    header = _header(sets) if classes else ""
     size = next(iter(rows.values())).shape[:2]
     layout = _layout([*rows, header], (size[0], size[1]), has_title=bool(title), has_classes=bool(classes))
     tops = _tops(list(rows), size[0], layout.head + layout.above)
-    right = max(layout.left + size[1], layout.margin + _length(words, 8.5 * layout.scale))
+    right = max(layout.left + size[1], layout.margin + text_length(words, 8.5 * layout.scale))
     width, height = right + layout.margin, tops[-1] + size[0] + layout.foot
     figure = empty_figure(width, height)
     for (label, row), top in zip(rows.items(), tops, strict=True):
@@ -155,10 +139,10 @@ def _layout(labels: Sequence[str], row: tuple[int, int], *, has_title: bool, has
     return _Layout(
         scale=scale,
         font_size=font_size,
-        left=max(_length(label, font_size) for label in labels) + 2 * margin,
+        left=max(text_length(label, font_size) for label in labels) + 2 * margin,
         head=round(64 * scale) if has_title else margin,
         above=round(38 * scale) if has_classes else 0,
-        foot=round(46 * scale),
+        foot=round(54 * scale),
         row=row,
     )
 
@@ -170,7 +154,7 @@ def _class_names(
     width, height = size
     y = 1 - (layout.head + layout.above / 2) / height
     largest = 9.5 * layout.scale
-    longest = max(_length(str(name), largest) for name in classes)
+    longest = max(text_length(str(name), largest) for name in classes)
     font_size = min(largest, largest * 0.9 * pitch / longest)
     for column, name in enumerate(classes):
         x = (layout.left + column * pitch + (pitch - GAP) / 2) / width
@@ -185,8 +169,8 @@ def _header(sets: Mapping[str, Row]) -> str:
     return "class" if len(labelled) == len(sets) else f"class of {labelled[0]}" if len(labelled) == 1 else "class"
 
 
-def _words(sets: Mapping[str, Row], classes: bool) -> str:
-    """Return the small print: by which rule the images were chosen."""
+def _words(sets: Mapping[str, Row], classes: bool, alike: bool) -> str:
+    """Return the small print: by which rule the images were chosen, and whether those of a column start alike."""
     without = [label for label, (_, _, labelled) in sets.items() if not labelled]
     parts = []
     if classes:
@@ -194,12 +178,9 @@ def _words(sets: Mapping[str, Row], classes: bool) -> str:
     if without:
         these = "rows without classes" if classes else "every set"
         parts.append(f"{these}: the first images")
+    if alike:
+        parts.append("the samples of a column start from the same $x_T$")
     return BETWEEN.join([*parts, "no image was chosen by hand"])
-
-
-def _length(text: str, size: float) -> int:
-    """Return how many pixels a text takes at a size in points."""
-    return round(TextPath((0, 0), text, size=size).get_extents().width / POINTS) if text else 0
 
 
 def _tops(labels: list[str], row_height: int, first: int) -> list[int]:

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from diffbench.base.sizes import enlarged
+from diffbench.figures._grid import columns_of
 from diffbench.figures._pictures import ImageSet, Pictures, classes_shown, first_of
-from diffbench.figures.samples import Samples, columns_of
+from diffbench.figures.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Upsampling:
 
         Raises: UserError if the size of a set's images does not divide the largest size.
         """
-        columns = columns_of(images, self.columns)
         height, width = max(found.images.shape[1:3] for found in images.values())
+        columns = columns_of(width, self.columns)
         rows: dict[str, Pictures] = {}
         for label, (shown, labels) in _shown(images, columns).items():
             times = height // shown.shape[1]

@@ -15,11 +15,15 @@ class TablePart(Part):
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A row about a model itself, which is the same for every sampler."""
+    """A row about a model itself, which is the same for every sampler.
+
+    weights: the model whose weights it uses, if the table names it.
+    """
 
     benchmark: str
     model: str
     train_seed: int
+    weights: str | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class ComparedSet:
 class TableJob(Job):
     """Make a table, which no stage needs the benchmark's name for.
 
-    rows: the model of each file, for a table of bounds. sets: the compared sets, for a comparison.
+    rows: the model of each file, for a table of bounds or of models. sets: the compared sets, for a comparison.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("tabulate",)

@@ -75,16 +75,28 @@ def sample_batch(
 ) -> X:
     """Return the images of the given indices, drawn in one batch; all is as in `sample`."""
     stream = Stream(seed, "step", device)
-    start = Stream(seed, "x_T", device).normal(index, 0, shape)
-    # At the noisiest level alpha^2 + sigma^2 is 1 in a variance-preserving chain, and far from 1 in others.
-    first = chain.level(0)
-    x_T = over((first.alpha**2 + first.sigma**2).sqrt(), start) * start
+    x_T = starts(chain, index=index, shape=shape, seed=seed, device=device)
     own = None if conditions is None else conditions(index).to(device)
 
     def conditioned(x: X, level: Level, condition: Condition | None = None) -> Prediction:
         return denoiser(x, level, condition or own)
 
     return walked(sampler, conditioned, chain, x_T, lambda i: stream.normal(index, i, shape), on_step)
+
+
+def starts(
+    chain: Chain,
+    *,
+    index: Int[Tensor, " batch"],
+    shape: tuple[int, int, int],
+    seed: int | str,
+    device: torch.device | str = "cpu",
+) -> X:
+    """Return the x_T from which the images of the given indices start; the arguments are those of `sample`."""
+    start = Stream(seed, "x_T", device).normal(index, 0, shape)
+    # At the noisiest level alpha^2 + sigma^2 is 1 in a variance-preserving chain, and far from 1 in others.
+    first = chain.level(0)
+    return over((first.alpha**2 + first.sigma**2).sqrt(), start) * start
 
 
 def walked(

@@ -10,8 +10,11 @@ import pandas
 
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.figures._neighbours import Neighbours
 from diffbench.figures._pictures import Pictures
 from diffbench.jobs.plot import PlotJob
+from diffbench.stages._neighbour_data import neighbours
 
 Files = Mapping[str, Sequence[Path]]
 """The files of a job by kind."""
@@ -67,7 +70,16 @@ def pictures(path: Path) -> Pictures:
     labels = read_member(path, "arr_1") if "arr_1" in member_names(path) else None
     # Files by other programs may hold something else there, such as probabilities; they are drawn without classes.
     whole = labels is not None and labels.dtype.kind in "iu" and labels.shape == (len(images),)
-    return Pictures(images, labels if whole else None)
+    return Pictures(images, labels if whole else None, _start(path))
+
+
+def _start(path: Path) -> str | None:
+    """Return the name of the x_T from which a file's samples start; None if its record does not say that they do."""
+    spec = read_provenance(path)["spec"] if provenance_path(path).is_file() else {}
+    if not {"sampler", "seed"} <= set(spec):
+        return None
+    # An upsampler's noise is another than that of the images that it starts from.
+    return f"{spec['seed']}, upsampled" if spec.get("low_res") else str(spec["seed"])
 
 
 def _curves(job: PlotJob, files: Files) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -85,7 +97,29 @@ def _progressive(job: PlotJob, files: Files) -> dict[str, np.ndarray]:
     path = _only(job, "terms", files)
     _, rate, rmse = _curve(path)
     kept = {member: read_member(path, member) for member in ("originals", "reconstructions")}
-    return kept | {"rate": rate, "rmse": rmse}
+    index = {"index": read_member(path, "index")} if "index" in member_names(path) else {}
+    return kept | index | {"rate": rate, "rmse": rmse}
+
+
+def _traced(which: str) -> Callable[[PlotJob, Files], dict[str, np.ndarray]]:
+    """Return the reader of one half of a file of traces, whose arrays' names begin with that half's name."""
+
+    def read(job: PlotJob, files: Files) -> dict[str, np.ndarray]:
+        path = _only(job, "traces", files)
+        names = [name for name in member_names(path) if name.startswith(f"{which}_")]
+        if not names:
+            raise UserError(f"{path}: no arrays '{which}_...', so it is not a file of the stage trace")
+        return {name.removeprefix(f"{which}_"): read_member(path, name) for name in names}
+
+    return read
+
+
+def _neighbours(job: PlotJob, files: Files) -> Neighbours:
+    path, training = _only(job, "samples", files), _only(job, "training", files)
+    features = [_only(job, kind, files) for kind in ("features", "training_features") if files.get(kind)]
+    if len(features) == 1:
+        raise UserError(f"figure {job.figure.name}: features and training_features are given together, or not at all")
+    return neighbours(path, pictures(path), training, features)
 
 
 def _only(job: PlotJob, kind: str, files: Files) -> Path:
@@ -109,5 +143,8 @@ READERS: Mapping[str, Reader] = {
     "images": Reader(_images, ("images",), may_have=("real",)),
     "curves": Reader(_curves, ("terms",)),
     "progressive": Reader(_progressive, ("terms",)),
+    "generation": Reader(_traced("generation"), ("traces",)),
+    "interpolation": Reader(_traced("interpolation"), ("traces",)),
+    "neighbours": Reader(_neighbours, ("samples", "training"), may_have=("features", "training_features")),
 }
 """The reader of each kind of data."""

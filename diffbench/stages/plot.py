@@ -38,11 +38,11 @@ def plot(job: PlotJob, *, out: Sequence[Path]) -> None:
     inputs = checked({str(path): path for path in files}, foreign=list(map(str, files)), upstream=expected)
     drawn = figure(data_of(figure.consumes, job, given))
     # matplotlib is slow to import, so the arguments are checked first.
-    from diffbench.figures._style import save
+    from diffbench.figures._style import save_figure
 
     for path in out:
         with replacing(path) as temporary:
-            save(drawn, temporary, path.suffix.removeprefix("."))
+            save_figure(drawn, {path.suffix.removeprefix("."): temporary})
         write_provenance(path, spec=job.as_json(), inputs=inputs)
 
 

@@ -162,7 +162,8 @@ def save_weights(trainer: Trainer, out: Path) -> None:
 def write_log(rows: list[dict[str, float | None]], path: Path) -> None:
     """Write the training log.
 
-    Columns: step, mean loss and gradient norm since the row before, learning rate, and the task's own.
+    Columns: step; mean loss, mean gradient norm and gradient noise scale (in images; empty if it cannot be estimated)
+    since the row before; learning rate; and the task's own.
     """
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")

@@ -1,5 +1,6 @@
 """Rows of tables that have one for each sample set: their filling from records, their order, and their data frame."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,31 @@ WHOLE = (
     *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
     *("flops_per_image", "classifier_evaluations", "nfe_low_res"),
     *("timesteps", "train_seeds", "nll_train_seeds"),
+    *("parameters", "flops_per_evaluation", "training_steps", "batch_size", "images_seen"),
+    *("best_steps", "best_sample_seed"),
 )
 """Columns that are written without a decimal point if all their numbers are whole."""
 
 TEXT = (
-    *("benchmark", "model", "sampler", "protocol"),
+    *("benchmark", "model", "sampler", "protocol", "weights", "best_sampler"),
     *("parameterization", "objective", "t_drawn", "variance", "schedule"),
 )
 """Columns of names."""
+
+SCORES = (
+    *("fid", "sfid", "fid_infinity", "fd_dinov2", "kid", "inception_score"),
+    *("precision", "recall", "density", "coverage", "nearest_neighbour", "classified", "classification_accuracy"),
+)
+"""The metrics of diffbench in the order of their columns. Those of your own come after them."""
+
+NO_SCORES = (
+    *("nfe", "nfe_max", "nfe_low_res", "classifier_evaluations", "flops_per_image"),
+    *("distortion_rmse", "psnr", "psnr_enlarged"),
+)
+"""What is recorded of a sample set or a model, but is not measured under a protocol of sample sets."""
+
+OF_BOUNDS = ("_bits_per_dim", "_subset_se")
+"""The ends of the names of all other numbers of a model's bound."""
 
 ROW = (*ROW_KEYS, "protocol")
 """The keys of a row. A sample set that is scored under two protocols has two rows."""
@@ -36,6 +54,26 @@ class Shared:
 
     metrics: tuple[str, ...]
     keys: tuple[str, ...] = ROW_KEYS
+
+
+def scores_of(records: Iterable[Mapping[str, Any]], always: Sequence[str], left_out: Sequence[str] = ()) -> list[str]:
+    """Return the metrics that have columns in a table: some always, and after them all others that are recorded.
+
+    left_out: metrics that have columns only if none of the table's other metrics is recorded.
+    """
+    recorded = dict.fromkeys(
+        item["metric"] for item in records if item["metric"] not in NO_SCORES and not item["metric"].endswith(OF_BOUNDS)
+    )
+    others = [name for name in recorded if name not in always]
+    known, own = (name for name in SCORES if name in others), sorted(name for name in others if name not in SCORES)
+    found = [*known, *own]
+    kept = [name for name in found if name not in left_out]
+    return [*always, *(kept if kept or any(name in recorded for name in always) else found)]
+
+
+def columns_of(metrics: Sequence[str]) -> list[str]:
+    """Return the columns of metrics: for each its value and the ends of its interval."""
+    return [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
 
 
 def pivot(records: Iterable[Mapping[str, Any]], scores: Sequence[str], *shared: Shared) -> list[dict[str, Any]]:
@@ -71,7 +109,9 @@ def _put(cells: dict[str, Any], item: Mapping[str, Any]) -> None:
 def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, Any]) -> None:
     """Put a record's value into a row's cells. Raises: UserError if the cell has another value."""
     # Equal repeats are harmless: a sample set that is scored under two protocols has two records of its cost.
-    if cells.get(metric, value) != value:
+    # NaN, the score of samples that are no images, is equal to itself here.
+    known = cells.get(metric, value)
+    if known != value and not (math.isnan(known) and math.isnan(value)):
         where = ", ".join(
             f"{key} {item[key]}" for key in ("model", "sampler", "steps", "train_seed") if item[key] is not None
         )

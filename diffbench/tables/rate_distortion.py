@@ -9,6 +9,7 @@ import pandas
 
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate
+from diffbench.base.sheets import METRICS, View
 
 KEYS = ("benchmark", "model", "train_seed")
 
@@ -25,6 +26,13 @@ class RateDistortion:
     """One row for each model and point of its curve, from the whole reverse process to none of it, as in the paper."""
 
     consumes: ClassVar[str] = "terms"
+    view: ClassVar[View] = View(
+        title="Rate and distortion along the reverse process",
+        columns=("benchmark", "model", "train_seed", "num_images", "reverse_time", METRICS),
+        if_varied=("benchmark", "train_seed", "num_images"),
+        ranked=False,
+        covers="over images",
+    )
 
     def __call__(self, terms: Sequence[tuple[Mapping[str, Any], Terms]]) -> pandas.DataFrame:
         """Return the table of pairs (what identifies a model, its terms).

@@ -6,6 +6,7 @@ Ho et al. 2020, table 2; Nichol and Dhariwal 2021, tables 1 and 2.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from statistics import fmean, stdev
 from typing import Any, ClassVar
 
@@ -14,19 +15,22 @@ from scipy.special import stdtrit
 
 from diffbench.base.names import REAL
 from diffbench.base.records import FEWEST_SEEDS, NORMAL_95
-from diffbench.tables._rows import framed, ordered
+from diffbench.base.sheets import METRICS, View
+from diffbench.tables._rows import columns_of, framed, ordered, scores_of
 
 SCORES = ("fid", "inception_score")
-"""Metrics that are measured under a protocol; each has an interval."""
+"""Metrics that have columns in every table; each has an interval."""
 
 CHOICES = ("parameterization", "objective", "t_drawn", "variance", "schedule", "timesteps")
 """The columns in which the models differ."""
 
-COLUMNS = (
+KEYS = (
     *("benchmark", "model", *CHOICES, "nll_bits_per_dim", "nll_se", "nll_train_seeds"),
     *("sampler", "steps", "train_seeds", "num_images", "protocol"),
-    *(f"{metric}{end}" for metric in SCORES for end in ("", "_low", "_high")),
 )
+
+COLUMNS = (*KEYS, *columns_of(SCORES))
+"""The columns that every such table has; those of other metrics come after those of SCORES."""
 
 IDENTITY = ("benchmark", "model", "sampler", "steps", "num_images", "protocol")
 Records = Sequence[Mapping[str, Any]]
@@ -42,25 +46,35 @@ class Table3:
     models: dict[str, dict[str, str]] = field(default_factory=dict)
 
     consumes: ClassVar[str] = "records"
+    view: ClassVar[View] = View(
+        title="The effect of each choice in a model",
+        columns=(
+            *("benchmark", "model", *CHOICES, "sampler", "steps", "train_seeds", "num_images", "protocol"),
+            *(METRICS, "nll_bits_per_dim"),
+        ),
+        if_varied=("benchmark", *CHOICES, "train_seeds", "num_images", "protocol"),
+        beside=("kid", "classified", "classification_accuracy"),
+        covers="over training seeds if there are three or more, otherwise over images",
+    )
 
     def __call__(self, records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-        """Return the table; records of other metrics and of guided samples are left out."""
+        """Return the table; records of guided samples are left out."""
         return table3(records, self.models)
 
 
 def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, str]]) -> pandas.DataFrame:
-    """Return the table of tidy records, with the columns `COLUMNS`; cells without a record are missing values.
+    """Return the table of tidy records; cells without a record are missing values.
 
-    A number is the mean over training seeds. With three seeds or more, its interval is Student's over seeds, which
-    covers training too. With fewer seeds it covers sampling alone. nll_se covers test images, and with three seeds or
-    more also training.
+    Its columns: KEYS, and three for each metric of SCORES and for every other one that is recorded. A number is the
+    mean over training seeds. With three seeds or more, its interval is Student's over seeds, which covers training too.
+    With fewer seeds it covers sampling alone. nll_se covers test images, and with three seeds or more also training.
     """
+    unguided = _once(item for item in records if item["guidance_scale"] is None)
+    metrics = scores_of(unguided, SCORES)
     scores: dict[tuple, dict[str, list[Mapping[str, Any]]]] = {}
     bounds: dict[tuple, list[Mapping[str, Any]]] = {}
-    for item in records:
-        if item["guidance_scale"] is not None:
-            continue
-        if item["metric"] in SCORES:
+    for item in unguided:
+        if item["metric"] in metrics:
             row = scores.setdefault(tuple(item[key] for key in IDENTITY), {})
             row.setdefault(item["metric"], []).append(item)
         elif item["metric"] == "nll_bits_per_dim":
@@ -81,7 +95,15 @@ def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[st
             row |= {"nll_bits_per_dim": fmean(item["value"] for item in own), "nll_se": _standard_error(own)}
             row["nll_train_seeds"] = len(own)
         rows.append(row)
-    return framed(ordered(rows), COLUMNS)
+    return framed(ordered(rows), [*KEYS, *columns_of(metrics)])
+
+
+def _once(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return records without repeats: a set that is scored under two entries with one protocol id has each score twice.
+
+    Repeats are not independent, so that their mean would have too small an interval.
+    """
+    return list({tuple(sorted(item.items(), key=itemgetter(0))): item for item in records}.values())
 
 
 def _by_train_seed(items: Records) -> list[list[Mapping[str, Any]]]:

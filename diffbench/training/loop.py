@@ -20,6 +20,7 @@ from diffbench.diffusion.parameterization import X
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import StepImages, TrainingData
+from diffbench.training.gradient_noise import GradientSum, noise_scale
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Task
 
@@ -61,8 +62,10 @@ class Trainer:
         self._label_dropout = Stream(seed, "label_dropout")
         self.step = 0
         self.log: list[dict[str, float | None]] = []
-        # Sums of the loss, of the gradient's norm and of the task's counts since the last row of the log.
-        self._sums = torch.zeros(2 + len(task.counts), device=device, dtype=torch.float64)
+        # Sums since the last row of the log: of the loss, of the gradient's norm and its square, of the task's counts,
+        # and of the gradients themselves.
+        self._sums = torch.zeros(3 + len(task.counts), device=device, dtype=torch.float64)
+        self._gradients = GradientSum(self.network)
 
     def run(self, checkpoints: Checkpoints, checkpoint_every: int) -> float:
         """Train to the end from the newest checkpoint, and return the number of images per second.
@@ -95,6 +98,7 @@ class Trainer:
         loss = (weights.to(losses) * losses).mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self._gradients.add()
         limit = settings.gradient_clip or math.inf
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 
@@ -104,7 +108,8 @@ class Trainer:
         self._optimiser.step()
         self.average.update(step)
         self._task.update(batch.i, losses.detach())
-        self._sums += torch.cat([torch.stack([loss.detach(), norm.detach()]), counts]).to(self._sums)
+        counted = torch.stack([loss.detach().double(), norm.detach().double(), norm.detach().double().square()])
+        self._sums += torch.cat([counted, counts.double()])
         self.step += 1
 
     def _batch(self, step: int) -> tuple[NoisedBatch, Float64[Tensor, " batch"]]:
@@ -156,15 +161,17 @@ class Trainer:
     def _note(self) -> float:
         """Append a row to the log and return the mean loss since the last one."""
         since = self.step - (int(self.log[-1]["step"] or 0) if self.log else 0)
-        loss_sum, norm_sum, *counts = self._sums.tolist()
+        loss_sum, norm_sum, squares, *counts = self._sums.tolist()
         loss = loss_sum / since
         if not math.isfinite(loss):
             raise UserError(f"training: the loss is {loss} at step {self.step}; lower learning_rate or gradient_clip")
-        row = {"step": self.step, "loss": loss, "gradient_norm": norm_sum / since}
+        noise = noise_scale(squares, self._gradients.squared_norm(), since, self._settings.batch_size)
+        row = {"step": self.step, "loss": loss, "gradient_norm": norm_sum / since, "gradient_noise": noise}
         rate = {"learning_rate": learning_rate(self._settings, self.step - 1)}
         counted = self._task.row(dict(zip(self._task.counts, counts, strict=True)))
         self.log.append(row | rate | counted | self._held_out())
         self._sums.zero_()
+        self._gradients.clear()
         return loss
 
     def state(self) -> dict[str, Any]:
@@ -177,6 +184,7 @@ class Trainer:
             "task": self._task.state,
             "log": self.log,
             "sums": self._sums,
+            "gradients": self._gradients.state,
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
@@ -190,3 +198,4 @@ class Trainer:
         for name, tensor in self._task.state.items():
             tensor.copy_(state["task"][name])
         self._sums.copy_(state["sums"])
+        self._gradients.restore(state["gradients"])

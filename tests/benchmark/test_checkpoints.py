@@ -129,7 +129,6 @@ def test_weights_that_another_benchmark_trained(record, tmp_path):
             "with train_seeds [0, 1]: its checkpoint is one",
         ),
     ],
-    ids=str,
 )
 def test_a_contradiction_is_one_line(record, change, message):
     with pytest.raises(UserError) as caught:

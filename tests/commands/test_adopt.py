@@ -148,11 +148,13 @@ def test_every_artifact_of_a_benchmark_has_its_spec(tmp_path):
     graph = Graph(benchmark, tmp_path)
     found = specs_of(graph)
     assert found["results/models/ddpm/train0/log.csv"] == graph.model("ddpm", 0).spec
-    assert found["results/figures/fid_vs_steps.png"] == found["results/table2.csv"]
+    drawn = found["results/figures/fid_vs_steps.png"]
+    assert drawn == found["results/figures/fid_vs_steps.svg"]
+    assert drawn["upstream"] == {"table": spec_digest(found["results/table2.csv"])}
     # Held-out real features, which are scored and compared with nothing.
     assert "results/features/digits_features/real/test.npz" in found
-    # What the workflow writes for this benchmark, 83 artifacts with records, and table 3 on demand.
-    assert len(found) == 84 and all("code" in spec for spec in found.values())
+    # What the workflow writes for this benchmark, and table 3 on demand.
+    assert len(found) == 108 and all("code" in spec for spec in found.values())
 
 
 # -- the command

@@ -43,7 +43,7 @@ def test_the_commands_are_listed_by_purpose_one_line_each(helped):
     assert not re.search(r"^│ {5}", panels, re.MULTILINE), panels
 
 
-@pytest.mark.parametrize("name", [name for name in REGISTERED if name not in STAGES])
+@pytest.mark.parametrize("name", sorted(REGISTERED - set(STAGES)))
 def test_an_option_shows_its_kind_in_words_and_a_flag_none(helped, name):
     text = helped(name)
     assert not re.search(r"<(bool|str|path|int|Path|list)", text), text

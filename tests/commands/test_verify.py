@@ -107,14 +107,18 @@ def make(folder):
     stage("score", jobs.bound_score_job(bench, "adm", 0), "--terms", terms, "--out", bound)
     tables = ("results/table2.csv", "results/metrics.json")
     table2 = TableJob(benchmark="smoke", table=TablePart("table2"))
-    stage("tabulate", table2, "--scores", scores, bound, "--out", *tables)
+    stage("tabulate", table2, "--scores", scores, bound, "--out", *tables, "results/table2.md")
+    models = TableJob(benchmark="smoke", table=TablePart("table1"), rows=(ModelRow("smoke", "adm_g", 0, "adm"),))
+    records = ("--weights", "results/models/adm/train0/weights.safetensors.json", "--samples", f"{samples}.json")
+    stage("tabulate", models, "--scores", scores, bound, *records, "--out", "results/table1.csv")
     rows = (ModelRow("smoke", "adm", 0),)
     curves = TableJob(benchmark="smoke", table=TablePart("rate_distortion"), rows=rows)
     stage("tabulate", curves, "--terms", terms, "--out", "results/rate_distortion.csv")
-    figure = PlotJob(figure=FigurePart("samples"), labels=("adm_g",))
-    stage("plot", figure, "--real", test, "--images", samples, "--out", "results/figures/samples_adm_g.png")
-    fids = PlotJob(figure=FigurePart("fid_vs_steps"))
-    stage("plot", fids, "--table", tables[0], "--out", "results/figures/fid_vs_steps.png")
+    shown = {"real": (str(test),), "images": (str(samples),)}
+    figure = PlotJob(figure=FigurePart("samples"), labels=("adm_g",), sources=shown)
+    stage("plot", figure, "--out", "results/figures/samples_adm_g.png")
+    fids = PlotJob(figure=FigurePart("fid_vs_steps"), sources={"table": tables[:1]})
+    stage("plot", fids, "--out", "results/figures/fid_vs_steps.png", "results/figures/fid_vs_steps.svg")
     shutil.rmtree(".cache")
 
 
@@ -134,9 +138,11 @@ KINDS = {
     "scores of a model": "scores/bound/adm/train0.json",
     "table": "table2.csv",
     "table of terms": "rate_distortion.csv",
+    "table of models": "table1.csv",
+    "table for people": "table2.md",
     "figure": "figures/samples_adm_g.png",
 }
-UNREAD = ("smaller data", "training log", "table of terms", "figure")
+UNREAD = ("smaller data", "training log", "table of terms", "table of models", "table for people", "figure")
 """Kinds that no stage of this tree reads: for people, or for other models."""
 
 
@@ -171,8 +177,8 @@ def diffbench(*arguments):
 
 def test_a_whole_tree_is_good(tree):
     report = verify(tree)
-    assert report.bad == [] and report.compared == 18
-    assert str(report).splitlines()[-1] == "18 artifacts, 0 differ"
+    assert report.bad == [] and report.compared == 21
+    assert str(report).splitlines()[-1] == "21 artifacts, 0 differ"
     made_of = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if not provenance_path(path).exists()}
     assert {path for path in made_of if Path(path).suffix not in ("", ".json")} == set()
     assert all((tree / path).is_file() for path in KINDS.values())
@@ -212,20 +218,29 @@ def test_a_record_made_to_fit_damage_is_found_by_what_was_made_before(tree):
         provenance_path(path), read_provenance(path) | {"sha256": read_provenance(tree / "data/test.npz")["sha256"]}
     )
     bad = verify(tree).bad
-    readers = (f"features/own/{SAMPLES}", f"scores/own/{SAMPLES.replace('.npz', '.json')}", "figures/samples_adm_g.png")
+    readers = (
+        f"features/own/{SAMPLES}",
+        f"scores/own/{SAMPLES.replace('.npz', '.json')}",
+        "figures/samples_adm_g.png",
+        "table1.csv",
+    )
     assert {line.partition(": ")[0] for line in bad} == {f"results/{place}" for place in readers}
     assert any("was made from another version of its images, results/samples/" in line for line in bad)
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("table2.csv", "is not what its scores give"), ("metrics.json", "metrics.json beside it is not what")],
+    [
+        ("table2.csv", "is not what its scores give"),
+        ("table2.md", "is not what its scores give"),
+        ("metrics.json", "metrics.json beside it is not what"),
+    ],
 )
 def test_a_table_that_its_scores_do_not_give(tree, name, said):
     """Its record was made to fit, as whoever edits a table with care would do."""
     table = tree / name
-    table.write_text(table.read_text().replace("smoke", "smokE") if name == "table2.csv" else "{}\n")
-    if name == "table2.csv":
+    table.write_text(table.read_text().replace("smoke", "smokE") if "table2" in name else "{}\n")
+    if "table2" in name:
         recorded = read_provenance(table)
         write_recorded(provenance_path(table), recorded | {"sha256": sha256(table)})
     assert [line for line in verify(tree).bad if said in line]
@@ -271,7 +286,7 @@ def verdicts(tree):
 
 
 def test_verdicts_that_were_edited_or_are_of_older_scores_are_said(tree, verdicts):
-    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 19
+    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 21
     whole = verdicts.read_text()
     verdicts.write_text(whole + "fid,adm_g,2,ddim,ancestral,better\n")
     (line,) = verify(tree).bad
@@ -318,18 +333,18 @@ def test_every_stage_makes_its_artifacts_again_and_a_forged_one_differs(tree):
     path = tree / "scores/bound/adm/train0.json"
     path.write_text(path.read_text().replace('"covers": "sampling"', '"covers": "training"'))
     write_recorded(provenance_path(path), read_provenance(path) | {"sha256": sha256(path)})
-    report = verify(tree, rerun=18)
+    report = verify(tree, rerun=21)
     differ = [line for line in report.bad if "made again, it differs (sha256 " in line]
     assert len(differ) == 1 and differ[0].startswith(f"{path}: ")
-    assert len([note for note in report.notes if "made again, the same bytes" in note]) == 17
+    assert len([note for note in report.notes if "made again, the same bytes" in note]) == 20
 
 
 def test_exit_codes(tree, tmp_path):
     done = diffbench("verify")
-    assert (done.returncode, done.stdout) == (0, "18 artifacts, 0 differ\n")
+    assert (done.returncode, done.stdout) == (0, "21 artifacts, 0 differ\n")
     flip(tree / f"samples/{SAMPLES}")
     done = diffbench("verify", tree)
-    assert done.returncode == 1 and done.stdout.endswith("18 artifacts, 1 differ\n") and done.stdout.count("\n") == 2
+    assert done.returncode == 1 and done.stdout.endswith("21 artifacts, 1 differ\n") and done.stdout.count("\n") == 2
     for place, said in (("nowhere", "no such folder of results"), (tmp_path / "empty", "no artifacts below it")):
         (tmp_path / "empty").mkdir(exist_ok=True)
         done = diffbench("verify", place)

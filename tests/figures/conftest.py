@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
+from diffbench.figures._neighbours import Nearest, Neighbours
 from diffbench.figures._pictures import Pictures
 
 
@@ -90,3 +91,29 @@ def progressive():
     kept = {"originals": rng.integers(0, 256, (3, 4, 4, 3), np.uint8)}
     kept["reconstructions"] = rng.integers(0, 256, (3, 4, 4, 4, 3), np.uint8)
     return kept | {"rate": np.array([2.0, 0.5, 0.1, 2e-5]), "rmse": np.array([1.0, 10.0, 50.0, 99.0])}
+
+
+@pytest.fixture
+def generation():
+    """Return three samples of a model without classes at four of ten steps."""
+    rng = np.random.default_rng(0)
+    x_0, x_t = rng.integers(0, 256, (2, 3, 4, 4, 4, 3), np.uint8)
+    level = {"step": np.array([0, 3, 6, 9]), "sigma": np.array([1.0, 0.9, 0.5, 0.01]), "num_steps": np.array(10)}
+    return level | {"x_0": x_0, "x_t": x_t, "samples": x_0[:, -1], "index": np.arange(3)}
+
+
+@pytest.fixture
+def interpolation():
+    """Return two rows of five images between pairs of one class."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 4, 1), np.uint8)
+    pairs = {"index": np.array([[4, 9], [0, 2]]), "labels": np.array([0, 1])}
+    return pairs | {"images": images, "num_steps": np.array(25)}
+
+
+@pytest.fixture
+def neighbours():
+    """Return four samples with their two nearest training images by two measures."""
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 4, 4, 1), np.uint8)
+    distances = np.array([[0.0, 2.0], [1.0, 2.5], [3.0, 3.5], [0.25, 4.0]])
+    by = [Nearest(name, f"distances of {name}", images[:, 1:], distances, 2.5) for name in ("features", "pixels")]
+    return Neighbours(images[:, 0], np.array([0, 1, 1, 7]), by, searched=50, of=50)

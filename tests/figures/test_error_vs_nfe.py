@@ -40,9 +40,7 @@ def test_what_cannot_be_drawn_is_named(oracle):
 
 def test_the_plot_stage_draws_it_from_the_file_too(oracle, tmp_path):
     oracle.to_csv(tmp_path / "oracle.csv", index=False)
-    job = PlotJob(figure=FigurePart("error_vs_nfe"))
-    plot(job, out=tmp_path / "a.png", table=tmp_path / "oracle.csv")
+    sources = {"table": (str(tmp_path / "oracle.csv"),)}
+    plot(PlotJob(figure=FigurePart("error_vs_nfe"), sources=sources), out=[tmp_path / "a.png"])
     save_png(ErrorVsNfe()(oracle), tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    with pytest.raises(UserError, match="error_vs_nfe: is drawn from --table, and from nothing else"):
-        plot(job, out=tmp_path / "c.png", images=[tmp_path / "a.npz"])

@@ -13,11 +13,13 @@ PACKAGE = Path(__file__).parents[2] / "diffbench"
 READ_BY = {name: {name} for name in STAGES}
 # A table's job is also that of the figure which is drawn from it.
 READ_BY["tabulate"] = READ_BY["plot"] = {"tabulate", "plot"}
+# A trace is of a sample set's images.
+READ_BY["sample"] = {"sample", "trace"}
 READ_BY["dataset"] = {"prepare", "train"}
 READ_BY["sample_facts"] = {"sample", "score"}
 READ_BY["features_facts"] = {"extract", "score"}
 READ_BY["terms_facts"] = {"bound", "score"}
-READ_BY["weights_facts"] = {"train", "convert", "sample", "bound"}
+READ_BY["weights_facts"] = {"train", "convert", "sample", "bound", "trace"}
 READ_BY["extractor"] = {"fit", "extract"}
 
 

@@ -4,8 +4,6 @@ import io
 import json
 import pickle
 import struct
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -46,23 +44,22 @@ def state():
     }
 
 
-def diffbench(*arguments, cwd):
-    command = [Path(sys.executable).parent / "diffbench", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def imported(diffbench, tmp_path):
+    """imported(weights) -> what a finished `diffbench import` made: the process, tensors by name, and which they are."""
 
+    def made(held, *, suffix="pt", spec=SPEC):
+        (tmp_path / "spec.yaml").write_text(spec)
+        save_file(held, tmp_path / "theirs.safetensors") if suffix == "safetensors" else torch.save(
+            held, tmp_path / f"theirs.{suffix}"
+        )
+        done = diffbench("import", f"theirs.{suffix}", "--spec", "spec.yaml", "--out", "own.safetensors", cwd=tmp_path)
+        if done.returncode:
+            return done, None, None
+        weights = read_provenance(tmp_path / "own.safetensors")["spec"]["weights"]
+        return done, read_state(tmp_path / "own.safetensors", weights), weights
 
-def imported(folder, held, *, suffix="pt", spec=SPEC):
-    """Return what a finished `diffbench import` made of weights: the process, tensors by name, and which they are."""
-    (folder / "spec.yaml").write_text(spec)
-    save_file(held, folder / "theirs.safetensors") if suffix == "safetensors" else torch.save(
-        held, folder / f"theirs.{suffix}"
-    )
-    done = diffbench("import", f"theirs.{suffix}", "--spec", "spec.yaml", "--out", "own.safetensors", cwd=folder)
-    if done.returncode:
-        return done, None, None
-    weights = read_provenance(folder / "own.safetensors")["spec"]["weights"]
-    held = read_state(folder / "own.safetensors", weights)
-    return done, held, weights
+    return made
 
 
 WRAPPED = {
@@ -91,27 +88,27 @@ def test_wrappers_are_taken_off_and_no_last_weights_are_recorded_as_an_average(t
     assert all(torch.allclose(found[name].float(), state[name], atol=tolerance, rtol=tolerance) for name in state)
 
 
-def test_two_sets_of_weights_are_asked_about_and_either_can_be_had(tmp_path, state):
+def test_two_sets_of_weights_are_asked_about_and_either_can_be_had(imported, state):
     ema = {name: 0.5 * tensor for name, tensor in state.items()}
     nested = {"model": before("module.", state), "model_ema": ema, "step": 7}
-    done, _, _ = imported(tmp_path, nested)
+    done, _, _ = imported(nested)
     assert done.returncode == 2 and "holds 2 maps of tensors; say which with 'key': model, model_ema" in done.stderr
-    _, held, weights = imported(tmp_path, nested, spec=f"{SPEC}key: model_ema\n")
+    _, held, weights = imported(nested, spec=f"{SPEC}key: model_ema\n")
     assert weights == "ema" and torch.equal(held["out.2.bias"], ema["out.2.bias"])
-    _, held, weights = imported(tmp_path, nested, spec=f"{SPEC}key: model\n")
+    _, held, weights = imported(nested, spec=f"{SPEC}key: model\n")
     assert weights == "raw" and torch.equal(held["out.2.bias"], state["out.2.bias"])
     # The same in one map, as modules inside each other are saved.
     flat = before("model.", state) | before("ema.", ema)
-    done, _, _ = imported(tmp_path, flat, suffix="safetensors")
+    done, _, _ = imported(flat, suffix="safetensors")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "the file has 'ema.input_blocks.0.0.bias'" in done.stderr or "the file has 'model." in done.stderr
     assert "say which with 'key': " in done.stderr
-    _, held, weights = imported(tmp_path, flat, suffix="safetensors", spec=f"{SPEC}key: ema\n")
+    _, held, weights = imported(flat, suffix="safetensors", spec=f"{SPEC}key: ema\n")
     assert weights == "ema" and torch.equal(held["out.2.bias"], ema["out.2.bias"])
 
 
-def test_names_that_are_there_stand_in_the_message(tmp_path, state):
-    done, _, _ = imported(tmp_path, {f"x.{i}.w": torch.zeros(2) for i in range(5)})
+def test_names_that_are_there_stand_in_the_message(imported):
+    done, _, _ = imported({f"x.{i}.w": torch.zeros(2) for i in range(5)})
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "the file has 'x.0.w', 'x.1.w', 'x.2.w', ..., the network 'time_embed.0.weight'" in done.stderr
 

@@ -59,8 +59,9 @@ def sampled(spec, weights, classifier, out, tmp_path):
 
 def test_the_log_has_accuracies_by_noise_level(classifier):
     lines = (classifier.parent / "log.csv").read_text().splitlines()
-    assert lines[0] == "step,loss,gradient_norm,learning_rate,accuracy_q0,accuracy_q1,accuracy_q2,accuracy_q3"
-    assert len(lines) == 3 and all(0 <= float(cell) <= 1 for cell in lines[-1].split(",")[4:])
+    head = "step,loss,gradient_norm,gradient_noise,learning_rate,accuracy_q0,accuracy_q1,accuracy_q2,accuracy_q3"
+    assert lines[0] == head
+    assert len(lines) == 3 and all(0 <= float(cell) <= 1 for cell in lines[-1].split(",")[5:])
 
 
 @pytest.mark.parametrize("sampler", ["ancestral", "ddim"])

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -118,9 +116,9 @@ run_stage(stage.main, sys.argv[1:])
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:300], lambda b: b[:250] + bytes([b[250] ^ 8]) + b[251:]])
-def test_a_damaged_micro_batch_is_sampled_again(sampled, specs, weights, tmp_path, damage, monkeypatch):
+def test_a_damaged_micro_batch_is_sampled_again(sampled, specs, weights, tmp_path, python, damage, monkeypatch):
     given = [str(a) for a in arguments(specs("sample"), weights, tmp_path)]
-    subprocess.run([sys.executable, "-c", KILLED, "3", *given], capture_output=True)
+    python(KILLED, 3, *given, cwd=tmp_path)
     (shard,) = (tmp_path / "cache").rglob("3.npz")
     shard.write_bytes(damage(shard.read_bytes()))
     starts, original = [], stage.sample_batch
@@ -133,10 +131,9 @@ def test_a_damaged_micro_batch_is_sampled_again(sampled, specs, weights, tmp_pat
 
 # Three micro-batches and the set itself are four files: the first, the third micro-batch, and the set.
 @pytest.mark.parametrize("moment", [1, 3, 4])
-def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights, tmp_path, moment, monkeypatch):
+def test_killed_and_started_again_ends_with_equal_bytes(sampled, specs, weights, tmp_path, python, moment, monkeypatch):
     given = [str(a) for a in arguments(specs("sample"), weights, tmp_path)]
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(moment), *given], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL
+    assert python(KILLED, moment, *given, cwd=tmp_path).returncode == -signal.SIGKILL
     assert not (tmp_path / "p3.npz").exists()
     kept = sorted(path.name for path in (tmp_path / "cache").rglob("*.npz"))
     assert kept == ["0.npz", "3.npz", "6.npz"][: moment - 1]

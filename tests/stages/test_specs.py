@@ -28,6 +28,7 @@ STAGES = {
     "sample": (MODEL | DRAWN, "num_images", "--weights w --out o"),
     "extract": (EXTRACTOR, "extractor", "--images i --out o"),
     "bound": (MODEL | {"bound": BOUND, "split": "test", "threads": 1}, "threads", "--weights w --data d --out o"),
+    "trace": (MODEL | {"sampling": {}, "seed": 0, "threads": 1}, "sampling", "--weights w --out o"),
     "score": ({"row": ROW}, "row", "--terms t --out o"),
     "tabulate": ({"benchmark": "digits", "table": {"name": "table2"}}, "table", "--scores s --out o"),
     "plot": ({"figure": {"name": "samples"}}, "figure", "--table t --out o"),

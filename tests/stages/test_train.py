@@ -3,8 +3,6 @@
 import csv
 import json
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -87,11 +85,9 @@ run_stage(main, sys.argv[1:])
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_killed_and_started_again_ends_with_equal_bytes(weights, jobs, data, tmp_path, moment):
+def test_killed_and_started_again_ends_with_equal_bytes(weights, jobs, data, tmp_path, python, moment):
     call = [str(a) for a in arguments(jobs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
-    assert (
-        subprocess.run([sys.executable, "-c", KILLED, moment, *call], capture_output=True).returncode == -signal.SIGKILL
-    )
+    assert python(KILLED, moment, *call, cwd=tmp_path).returncode == -signal.SIGKILL
     assert not (tmp_path / "weights.safetensors").exists() and not (tmp_path / "log.csv").exists()
     *_, newest = sorted((tmp_path / "cache").rglob("*-*.pt"))
     assert torch.load(newest, weights_only=True)["step"] == {"before": 2, "during": 2, "after": 3}[moment]
@@ -107,10 +103,10 @@ def flipped(content):
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:2000], lambda content: b""])
 @pytest.mark.parametrize("damaged", [1, 2], ids=["newest", "both"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_bytes_are_those_of_an_undisturbed_run(
-    weights, jobs, data, tmp_path, capsys, damage, damaged
+    weights, jobs, data, tmp_path, capsys, python, damage, damaged
 ):
     call = [str(a) for a in arguments(jobs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
-    subprocess.run([sys.executable, "-c", KILLED, "after", *call], capture_output=True)
+    python(KILLED, "after", *call, cwd=tmp_path)
     found = sorted((tmp_path / "cache").rglob("*-*.pt"), reverse=True)
     assert [path.name[:9] for path in found] == ["000000003", "000000002"]
     for path in found[:damaged]:

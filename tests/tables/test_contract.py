@@ -25,6 +25,7 @@ CURVE = {
 }
 DATA = {
     "records": [record(Row(**ROW), metric, "p", Estimate.normal(2.0, 0.1)) for metric in ("fid", "kid", "unheard_of")],
+    "models": [(ROW | {"parameters": 9}, [record(Row(**ROW), "fid", "p", Estimate.normal(2.0, 0.1))])],
     "terms": [(ROW, CURVE | {"width": np.ones(9), "prior": np.zeros(2), "curve_timesteps": np.array([0, 4])})],
 }
 

@@ -40,6 +40,20 @@ def test_columns_are_the_promised_ones_also_without_rows():
     assert list(Table2()([]).columns) == COLUMNS
 
 
+def test_every_recorded_metric_has_columns_after_the_promised_ones():
+    names = ["my_lab.Sharp", "density", "sfid", "uniform_bits_per_dim", "nll_train_subset_se", "classified"]
+    frame = Table2()([fid(row()), *(record(row(), name, "p", Estimate(1, 0, 2)) for name in names)])
+    place = COLUMNS.index("recall_high") + 1
+    more = [f"{name}{end}" for name in ("sfid", "density", "my_lab.Sharp") for end in ("", "_low", "_high")]
+    assert list(frame.columns) == [*COLUMNS[:place], *more, *COLUMNS[place:]]
+    assert frame["density_high"].tolist() == [2]
+
+
+def test_what_is_not_read_beside_fid_has_columns_without_it():
+    frame = Table2()([record(row(), "classified", "p", Estimate(1, 0, 2))])
+    assert frame["classified"].tolist() == [1] and frame["fid"].isna().all()
+
+
 def test_scores_costs_and_bound_meet_in_one_row():
     bound = row(sampler=None, steps=None, sample_seed=None, num_images=77)
     other = row("iddpm", sampler=None, steps=None, sample_seed=None, num_images=77)
@@ -103,3 +117,11 @@ def test_two_protocols_are_two_rows_and_one_cell_holds_one_number():
     assert Table2()([fid(row(), 1.0, "p"), fid(row(), 2.0, "q")])["fid"].tolist() == [1.0, 2.0]
     with pytest.raises(UserError, match="two values of fid for model ddpm, sampler ddim, steps 10, train_seed 0"):
         Table2()([fid(row(), 1.0), fid(row(), 2.0)])
+
+
+def test_a_score_that_is_not_a_number_is_a_missing_cell_and_no_mistake():
+    nothing = float("nan")
+    frame = Table2()([record(row(), "fid", "p", Estimate(nothing, nothing, nothing)), fid(row(steps=25))])
+    assert frame["fid"].isna().tolist() == [True, False]
+    with pytest.raises(UserError, match="two values of fid"):
+        Table2()([fid(row()), record(row(), "fid", "p", Estimate(nothing, nothing, nothing))])

@@ -178,6 +178,29 @@ def test_other_seeds_train_otherwise(uninterrupted, tmp_path):
     )
 
 
+def test_the_noise_scale_is_of_gradients_before_they_are_clipped(tmp_path):
+    """A clipped gradient has the limit's norm, so the scale would be that of directions alone."""
+    settings = Training(**{**SETTINGS.__dict__, "gradient_clip": 1e-3})
+    run, gradients = trainer(settings), []
+    kept = run._gradients.add
+
+    def add():
+        kept()
+        own = [p.grad for p in run.network.parameters() if p.grad is not None]
+        gradients.append(torch.cat([grad.flatten() for grad in own]).double())
+
+    run._gradients.add = add
+    run.run(Checkpoints(tmp_path), 100)
+    first = torch.stack(gradients[:3])
+    signal = ((first.sum(dim=0).square().sum() - first.square().sum()) / 6).item()
+    noise = (first - first.mean(dim=0)).square().sum().item() / 2 * 4
+    assert float(first[0].norm()) > 0.1, "a gradient that no limit has touched"
+    expected = noise / signal if signal > 0 else None
+    assert run.log[0]["gradient_noise"] == pytest.approx(expected, rel=1e-4)
+    # The last row has a single step.
+    assert run.log[-1]["step"] == 7 and run.log[-1]["gradient_noise"] is None
+
+
 def test_the_log_has_means_over_its_rows(uninterrupted):
     rows = uninterrupted.log
     assert [row["step"] for row in rows] == [3, 6, 7]

@@ -28,11 +28,12 @@ NOTHING = "Nothing to be done"
 
 
 class Forks:
-    """Runs of Snakemake without jobs, as forks of one process that has imported torch: importing is most of their time."""
+    """Runs of Snakemake without jobs, as forks of one process: importing torch and others is most of their time."""
 
     def __init__(self) -> None:
         # Nothing of diffbench is imported before the fork, since every checkout has its own.
-        program = [sys.executable, "-P", ROOT / "tests/forks.py", "snakemake", "snakemake.cli:main", "torch"]
+        heavy = ("torch", "sklearn.datasets", "smart_open", "snakemake.report")
+        program = [sys.executable, "-P", ROOT / "tests/forks.py", "snakemake", "snakemake.cli:main", *heavy]
         self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)
 
@@ -114,7 +115,8 @@ class Tree:
                 pairs = line.removeprefix("    wildcards: ").split(", ")
                 jobs[-1][1].update(pair.split("=", 1) for pair in pairs)
         assert jobs or NOTHING in text, text
-        return [(rule, wildcards) for rule, wildcards in jobs if rule != "all"]
+        # The page follows each change of a table or figure, so that no plan needs to say so.
+        return [(rule, wildcards) for rule, wildcards in jobs if rule not in ("all", "page")]
 
     @staticmethod
     def count(jobs: list[tuple[str, dict[str, str]]]) -> Counter[str]:

@@ -26,7 +26,14 @@ def test_only_its_jobs_run_and_its_rows_stand_beside_the_baselines(finished, pri
     finished.configure(add)
     jobs = finished.plan()
     assert {wildcards["sampler"] for _, wildcards in jobs if "sampler" in wildcards} == {"mine"}
-    assert set(finished.count(jobs)) == {"sample", "extract", "score_samples", "samples_figure", "table2"}
+    assert set(finished.count(jobs)) == {
+        "sample",
+        "extract",
+        "score_samples",
+        "figures_model_ddpm",
+        "figures_model_iddpm",
+        "table2",
+    }
     finished.snakemake("results/table2.csv")
     after = rows()
     assert [row for row in after if "mine" not in row] == before

@@ -16,7 +16,8 @@ from diffbench.base.provenance import write_provenance
 from diffbench.benchmark.foreign import snakemake_specs
 
 CONFIG = "workflow/config/digits.yaml"
-CURVES = {"rate_distortion_figure": 1, "progressive_figure": 2, "rate_distortion_table": 1}
+FIGURES = {"figures_model_ddpm": 1, "figures_model_iddpm": 1}
+CURVES = {"figures_models": 1, **FIGURES, "rate_distortion_table": 1}
 
 
 def own_lines(done) -> list[str]:
@@ -53,7 +54,7 @@ def test_another_benchmark_has_a_folder_of_its_own(fresh):
 def test_a_grid_is_tabulated_by_its_own_name_and_draws_nothing(fresh):
     made = fresh.snakemake("-n", "results/table3.csv", "--configfile", "workflow/config/digits_grid.yaml").stdout
     assert "results/table3.csv" in made and "results/scores/bound/vlb_loss_aware/train0.json" in made
-    assert "_figure" not in made and "table2" not in made
+    assert "results/figures" not in made and "table2" not in made
 
 
 @pytest.mark.slow
@@ -134,7 +135,7 @@ def test_a_sampler_setting_samples_again_without_training(recorded):
     recorded.configure(lambda config: config["samplers"]["ddim"].update(eta=0.5))
     jobs = recorded.plan()
     assert {wildcards.get("sampler", "ddim") for _, wildcards in jobs} == {"ddim"}
-    assert recorded.count(jobs) == Counter(sample=4, extract=4, score_samples=4, samples_figure=2, table2=1)
+    assert recorded.count(jobs) == Counter(sample=4, extract=4, score_samples=4, table2=1, **FIGURES)
 
 
 def test_a_metric_module_scores_again(recorded):
@@ -154,14 +155,16 @@ def test_another_guidance_scale_samples_that_row_and_trains_nothing(recorded):
     recorded.configure(lambda config: config["runs"][1].update(guidance_scales=[0, 1, 2.5]))
     jobs = recorded.plan()
     assert {wildcards["model"] for rule, wildcards in jobs if rule == "sample"} == {"adm_g@2.5"}
-    expected = Counter(sample=2, extract=2, score_samples=2, samples_figure=1, table2=1, table4=1)
+    expected = Counter(sample=2, extract=2, score_samples=2, figures_model_adm_g=1, table2=1, table4=1)
     assert recorded.count(jobs) == expected
 
 
 def test_another_classifier_is_trained_alone_and_samples_what_it_guides(recorded):
     recorded.configure(lambda config: config["classifiers"]["noisy"]["training"].update(weight_decay=0.2))
     again = recorded.count(recorded.plan())
-    expected = Counter(train_classifier=1, sample=4, extract=4, score_samples=4, samples_figure=1, table2=1, table4=1)
+    expected = Counter(
+        train_classifier=1, sample=4, extract=4, score_samples=4, figures_model_adm_g=1, table2=1, table4=1
+    )
     assert again == expected
 
 
@@ -197,8 +200,8 @@ def test_a_new_number_of_images_keeps_models_and_bounds(recorded):
 @pytest.mark.parametrize(
     ("path", "rules"),
     [
-        ("samplers/ddim.py", {"sample", "extract", "score_samples", "samples_figure", "table2"}),
-        ("figures/samples.py", {"samples_figure", "table2"}),
+        ("samplers/ddim.py", {"sample", "extract", "score_samples", *FIGURES, "table2"}),
+        ("figures/samples.py", {*FIGURES, "figures_model_adm_g", "table2"}),
         ("stages/bound.py", {"bound", "score_bound", *CURVES, "table2"}),
         ("objectives/hybrid.py", None),
         ("base/progress.py", set()),

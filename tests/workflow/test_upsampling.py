@@ -11,7 +11,7 @@ def test_another_base_sampler_samples_base_and_cascade_again_and_trains_nothing(
     cascade.configure(lambda config: config["samplers"]["ddim"].update(eta=0.5))
     assert jobs(cascade) == {
         ("sample", "adm_low"), ("sample", "adm_u"), ("extract", "adm_u"), ("score_samples", "adm_u"),
-        ("upsampling_figure", ""), ("table5", ""),
+        ("figures_upsampling", ""), ("table5", ""),
     }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def test_the_jobs_of_table_5(upsampling):
     planned = upsampling.plan("table5")
     assert upsampling.count(planned) == Counter(
         prepare=1, shrink=2, train=2, sample=4, extract_real=2, extract=3, score_real=1, score_samples=3, score_pairs=1,
-        upsampling_figure=1, table5=1,
+        figures_upsampling=1, table5=1,
     )  # fmt: skip
     # What the table of all rows asks for beside: no bound of an upsampler or of a smaller model.
     assert not {"bound", "score_bound"} & {rule for rule, _ in upsampling.plan("table2")}

@@ -1,13 +1,40 @@
 """The tables, the numbers for `dvc metrics show`, and the figures that are drawn from tables."""
 
 
+# Models: the size and cost of each. The job reads records of weights and samples, not these themselves.
+rule table1:
+    input:
+        scores=summary.table1.files("scores"),
+        weights=summary.table1.paths_of_records("weights"),
+        samples=summary.table1.paths_of_records("samples"),
+        provenance=summary.table1.records("scores"),
+    output:
+        table=summary.table1.made,
+        provenance=summary.table1.made_records,
+    log:
+        paths.log("tabulate", "table1"),
+    params:
+        spec=summary.table1.params,
+    localrule: True
+    shell:
+        call(
+            "tabulate",
+            {
+                "--scores": "input.scores",
+                "--weights": "input.weights",
+                "--samples": "input.samples",
+                "--out": "output.table",
+            },
+        )
+
+
 rule rate_distortion_table:
     input:
         terms=summary.rate_distortion_table.files("terms"),
         provenance=summary.rate_distortion_table.records("terms"),
     output:
-        table=paths.table("rate_distortion"),
-        provenance=paths.record(paths.table("rate_distortion")),
+        table=summary.rate_distortion_table.made,
+        provenance=summary.rate_distortion_table.made_records,
     log:
         paths.log("tabulate", "rate_distortion"),
     params:
@@ -17,17 +44,17 @@ rule rate_distortion_table:
         call("tabulate", {"--terms": "input.terms", "--out": "output.table"})
 
 
-# All other tables and figures are inputs, so that they are made together with this one. `output.table` is the table and,
-# after it, its numbers for `dvc metrics show`.
+# All other tables and figures are inputs, so that they are made together with this one. `output.table` is the table in
+# all formats and, after it, its numbers for `dvc metrics show`.
 rule table2:
     input:
         scores=summary.table2.files("scores"),
         provenance=summary.table2.records("scores"),
         beside=summary.table2.files("beside_it"),
     output:
-        table=[paths.table("table2"), paths.METRICS],
+        table=[*summary.table2.made, paths.METRICS],
         figures=summary.figures_of_table2.made,
-        provenance=[summary.table2.record, *summary.figures_of_table2.made_records],
+        provenance=[*summary.table2.made_records, *summary.figures_of_table2.made_records],
     log:
         table=paths.log("tabulate", "table2"),
         figures=paths.log("plot", "table2"),
@@ -58,8 +85,8 @@ rule table3:
         scores=summary.table3.files("scores"),
         provenance=summary.table3.records("scores"),
     output:
-        table=paths.table("table3"),
-        provenance=paths.record(paths.table("table3")),
+        table=summary.table3.made,
+        provenance=summary.table3.made_records,
     log:
         paths.log("tabulate", "table3"),
     params:
@@ -77,9 +104,9 @@ if summary.guided:
             scores=summary.table4.files("scores"),
             provenance=summary.table4.records("scores"),
         output:
-            table=paths.table("table4"),
+            table=summary.table4.made,
             figures=summary.figures_of_table4.made,
-            provenance=[summary.table4.record, *summary.figures_of_table4.made_records],
+            provenance=[*summary.table4.made_records, *summary.figures_of_table4.made_records],
         log:
             table=paths.log("tabulate", "table4"),
             figures=paths.log("plot", "table4"),
@@ -101,9 +128,10 @@ if summary.upsampling:
         input:
             scores=summary.table5.files("scores"),
             provenance=summary.table5.records("scores"),
+            beside=summary.table5.files("beside_it"),
         output:
-            table=paths.table("table5"),
-            provenance=paths.record(paths.table("table5")),
+            table=summary.table5.made,
+            provenance=summary.table5.made_records,
         log:
             paths.log("tabulate", "table5"),
         params:

@@ -121,9 +121,7 @@ def answer(asked: Asked) -> str:
     own, against, measured = done.own, done.against, done.measured
     said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
     said += [report(measured, done.ruler.protocol), ""]
-    row = table_row(measured.records)
-    said += ["as a row of table2.csv:", row, ""] if row else []
-    said.append(f"written to {done.target}")
+    said += ["as a row of table2.csv:", table_row(measured.records), "", f"written to {done.target}"]
     if asked.csv is not None:
         said.append(rows_file.add_row(asked.csv, measured.records, kept=done.target))
     return before.printable("\n".join(said))

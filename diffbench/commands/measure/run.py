@@ -24,10 +24,10 @@ from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.metrics._features import STORED_MOMENTS
 from diffbench.protocols._contract import Protocol
 from diffbench.stages._image_file import ImageSet, image_set, stored_features
+from diffbench.stages._wide import csv_text
 from diffbench.stages.extract import extract, full_size
 from diffbench.stages.score import score_features
-from diffbench.stages.tabulate import FLOAT_FORMAT
-from diffbench.tables.table2 import SCORES, Table2
+from diffbench.tables.table2 import Table2
 
 MANY = 10_000
 """The number of images from which the metrics take so long that a line says what goes on."""
@@ -195,7 +195,5 @@ def report(measured: Measured, protocol: Protocol) -> str:
 
 
 def table_row(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the line of the records in table2.csv, below the names of its columns; "" if they are in no column."""
-    if not any(item["metric"] in SCORES for item in records):
-        return ""
-    return Table2()(records).to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n").rstrip()
+    """Return the line of the records in table2.csv, below the names of its columns."""
+    return csv_text(Table2()(records)).rstrip()

@@ -8,6 +8,7 @@ import torch
 from diffbench.base.names import SplitName
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
+from diffbench.benchmark.jobs import trace_job
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.plan.data import Known
 from diffbench.diffusion.bound import strata
@@ -81,6 +82,17 @@ def _walked(sampler: Any, diffusion: Diffusion, spacing: str) -> int:
     except Exception:  # A sampler of somebody else's may fail in any way; the run itself reports it.
         return 0
     return calls
+
+
+def trace_calls(benchmark: Benchmark, model: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how often the network is called, and with how many rows, to follow a model's samples.
+
+    First for samples on their way to the image, then for images of noise between two draws.
+    """
+    job = trace_job(benchmark, model, sample_seed=0)
+    on_the_way, between, micro_batch = job.generation, job.interpolation, job.sampling.micro_batch
+    batches = -(-between.rows * between.columns // micro_batch)
+    return (on_the_way.steps, on_the_way.num_images), (between.steps * batches, micro_batch)
 
 
 def bound_calls(benchmark: Benchmark, model: str, split: SplitName, known: Known) -> int:

@@ -4,6 +4,7 @@ from math import prod
 
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.jobs import trace_job
 from diffbench.commands.plan.counts import bound_images
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.networks import classifier_network, model_network
@@ -13,8 +14,11 @@ from diffbench.training.checkpoints import KEPT
 WEIGHTS = 2 * 4
 """Bytes of a parameter: averaged and raw, each in float32."""
 
-CHECKPOINT = KEPT * 4 * 4
-"""Bytes of a parameter in the checkpoints of a training in progress: weights, average, and two moments of Adam."""
+CHECKPOINT = KEPT * 5 * 4
+"""Bytes of a parameter in the checkpoints of a training in progress.
+
+They hold the weights, their average, two moments of Adam, and the sum of gradients for the noise scale.
+"""
 
 TERM = 3 * 8
 """Bytes of a term of the bound: its timestep, its value, and the error of x_0."""
@@ -31,6 +35,7 @@ def disk_of(benchmark: Benchmark, known: Known) -> dict[str, int]:
         ),
         "features": _features(benchmark, known),
         "terms": _terms(benchmark, known),
+        "traces": _traces(benchmark, known),
     }
 
 
@@ -62,6 +67,16 @@ def _features(benchmark: Benchmark, known: Known) -> int:
         ]
         values += sum(benchmark.extractors[extractor][1].widths().values()) * (real + sum(scored))
     return 4 * values
+
+
+def _traces(benchmark: Benchmark, known: Known) -> int:
+    total = 0
+    for name in benchmark.traced_models():
+        job = trace_job(benchmark, name, sample_seed=0)
+        images = job.generation.num_images * (2 * job.generation.points + 1)
+        images += job.interpolation.rows * job.interpolation.columns
+        total += images * prod(shrunk_shape(known.shape, benchmark.variant(name).size))
+    return total
 
 
 def _terms(benchmark: Benchmark, known: Known) -> int:

@@ -17,6 +17,7 @@ BESIDE = {
     "convert": 1.5,
     "sample": 1.8,
     "bound": 1.8,
+    "trace": 1.8,
     "extract": 1.8,
     "score": 0.25,
     "plot": 0.65,

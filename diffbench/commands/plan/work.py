@@ -14,7 +14,7 @@ from diffbench.benchmark.graph import OWN_REFERENCE
 from diffbench.benchmark.known_data import SPLITS
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.sample_set import SampleSet
-from diffbench.commands.plan.counts import bound_calls, sample_calls
+from diffbench.commands.plan.counts import bound_calls, sample_calls, trace_calls
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.extractors import extractor_network, fitted_steps
 from diffbench.commands.plan.models import BACKWARD
@@ -58,7 +58,7 @@ class Work:
 def works_of(benchmark: Benchmark, known: Known) -> list[Work]:
     """Return every job of a benchmark's tables, those with others before them after these."""
     made = _Made(benchmark, known)
-    found = [made.prepared(), *made.shrunk(), *made.fitted(), *made.trained(), *made.bounds()]
+    found = [made.prepared(), *made.shrunk(), *made.fitted(), *made.trained(), *made.bounds(), *made.traced()]
     found += [*made.sampled(), *made.extracted(), *made.scored(), *made.drawn()]
     return found
 
@@ -118,6 +118,15 @@ class _Made:
                 after = (paths.weights(name, seed), _data("train"))
                 evaluated = (_forward(counted, calls, batch),)
                 found.append(Work(paths.terms(name, seed, split), ("bound",), after, evaluated, name))
+        return found
+
+    def traced(self) -> list[Work]:
+        found = []
+        for name, (seed, _) in self.benchmark.traced_models().items():
+            model = self.benchmark.variant(name).of
+            counted = model_network(self.benchmark, model, self.known)
+            evaluated = tuple(_forward(counted, calls, rows) for calls, rows in trace_calls(self.benchmark, name))
+            found.append(Work(paths.traces(name, seed), ("trace",), (paths.weights(model, seed),), evaluated, name))
         return found
 
     # -- samples, features and scores
@@ -197,13 +206,8 @@ class _Made:
     def drawn(self) -> list[Work]:
         scores = tuple(work.path for work in self.scored())
         bounded = self.benchmark.bounded_models()
-        models = {name: paths.terms(name, seed, "test") for name, seed in reversed(bounded)}
         found = [
-            Work(
-                paths.figure(f"samples_{entry}"),
-                ("plot",),
-                (*(_samples(row) for row in self._shown(entry)), *([models[entry]] if entry in models else [])),
-            )
+            Work(paths.figure(f"samples_{entry}"), ("plot",), self._shown(entry))
             for entry in dict.fromkeys(row.entry for row in self.rows)
         ]
         if bounded:
@@ -213,13 +217,23 @@ class _Made:
         if any(self.benchmark.variant(row.model).guidance for row in self.rows):
             found.append(Work(paths.table("table4"), ("tabulate", "plot"), scores))
         if upsampled := self.benchmark.upsampling_rows():
-            found.append(Work(paths.figure("upsampling"), ("plot",), tuple(map(_samples, upsampled))))
-            found.append(Work(paths.table("table5"), ("tabulate",), scores))
+            figure = Work(paths.figure("upsampling"), ("plot",), tuple(map(_samples, upsampled)))
+            found += [figure, Work(paths.table("table5"), ("tabulate",), (*scores, figure.path))]
+        found.append(Work(paths.table("table1"), ("tabulate",), scores))
         beside = tuple(work.path for work in found)
         return [*found, Work(paths.table("table2"), ("tabulate", "plot"), (*scores, *beside))]
 
-    def _shown(self, entry: str) -> list[SampleSet]:
-        return [row for row in self.rows if row.entry == entry]
+    def _shown(self, entry: str) -> tuple[str, ...]:
+        """Return what the figures of a model are drawn from."""
+        rows = [row for row in self.rows if row.entry == entry]
+        found = [_samples(row) for row in rows]
+        for row in rows:
+            for name in row.protocols:
+                extractor = self.benchmark.extractor_of(name)
+                found += [paths.features(RESULTS, extractor, place_of(row), row.steps), *self._real_features(name)]
+        found += [paths.terms(entry, seed, "test") for name, seed in self.benchmark.bounded_models() if name == entry]
+        traced = self.benchmark.traced_models().get(entry)
+        return (*dict.fromkeys(found), *([paths.traces(entry, traced[0])] if traced else []))
 
 
 def _data(split: str, size: int | None = None) -> str:

@@ -17,11 +17,15 @@ from diffbench.commands.reporting.words import LONGEST, counted, spoken
 
 TABLE = paths.table("table2")
 
-RECORDS = tuple(f"{ending}.json" for ending in (".csv", *paths.FIGURE_ENDINGS))
+RECORDS = tuple(f"{ending}.json" for ending in (*paths.TABLE_ENDINGS, *paths.FIGURE_ENDINGS))
 """The ends of the paths of tables' and figures' records."""
 
 WIDTH = 9
 """The letters before the text of a line, for example "tables:  "."""
+
+
+MOST_FILES = 12
+"""The most figures that are named."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,13 @@ class Outcome:
             tables = list(dict.fromkeys([*tables, *(path for path in self.files if _is_table(path))]))
         # Each figure is there as SVG and as PDF too, under the same name.
         figures = [path for path in dict.fromkeys(self.files) if path.endswith(".png") and self._is(path)]
-        others = [path for path in made if not path.endswith((".csv", ".json", *paths.FIGURE_ENDINGS))]
+        page = [path for path in dict.fromkeys(self.files) if path == paths.PAGE and self._is(path)]
+        known = (".json", *paths.TABLE_ENDINGS, *paths.FIGURE_ENDINGS)
+        others = [path for path in made if not path.endswith(known) and path not in page]
         lines = ["", *shown(rows), ""] if rows else []
         lines += _paragraph("tables:", [self._place(path) for path in tables])
         lines += _paragraph("figures:", self._in_folders(figures))
+        lines += _paragraph("page:", [self._place(path) for path in page])
         lines += _paragraph("made:", [self._place(path) for path in others])
         return lines + _paragraph("next:", self._next(rows), apart=True)
 
@@ -66,13 +73,14 @@ class Outcome:
         return nearby(self.home / path, self.here)
 
     def _in_folders(self, files: Sequence[str]) -> list[str]:
-        """Return the paths of files, those after the first of a folder by their names."""
+        """Return the paths of files, those after the first of a folder by their names; of many, only the first."""
         folders: dict[str, list[str]] = {}
         for path in files:
             folders.setdefault(os.path.dirname(path), []).append(os.path.basename(path))
-        return [
+        words = [
             word for folder, (first, *more) in folders.items() for word in (self._place(f"{folder}/{first}"), *more)
         ]
+        return words if len(words) <= MOST_FILES else [*words[:MOST_FILES], f"and {len(words) - MOST_FILES} more"]
 
     def _next(self, rows: Sequence[ScoredRow]) -> list[str]:
         """Return commands that a user may want now."""

@@ -46,6 +46,10 @@ def work_of(stage: str, spec: str, wildcards: Mapping[str, str]) -> float | None
         if stage == "bound":
             timesteps = job["bound"]["timesteps"] or job["diffusion"]["timesteps"]
             return float(timesteps * (job["bound"]["num_images"] or UNKNOWN_IMAGES))
+        if stage == "trace":
+            on_the_way, between = job["generation"], job["interpolation"]
+            rows = between["rows"] * between["columns"] * between["steps"]
+            return float(on_the_way["num_images"] * on_the_way["steps"] + rows)
     except (ValueError, KeyError, TypeError):
         pass
     return None

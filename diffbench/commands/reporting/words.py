@@ -30,6 +30,7 @@ RULES: Mapping[str, Rule] = {
     "convert": Rule("convert", "convert", "the weights of {model}"),
     "sample": Rule("sample", "sample", "{set}"),
     "bound": Rule("bound", "evaluate", "the bound of {model} on {split} images"),
+    "trace": Rule("trace", "trace", "samples of {model} on their way from noise"),
     "extract": Rule("extract", "extract", "features of {set}"),
     "extract_real": Rule("extract", "extract", "features of real images ({split}, {extractor})"),
     "score_samples": Rule("score", "score", "{set} (protocol {protocol})"),
@@ -40,11 +41,13 @@ RULES: Mapping[str, Rule] = {
     "figures_upsampling": Rule("plot", "draw", "upsampled images"),
     "comparison_figure": Rule("plot", "draw", "the comparison"),
     "rate_distortion_table": Rule("tabulate", "write", "rate_distortion.csv"),
-    "table2": Rule("tabulate", "write", "table2.csv and its figure"),
+    "table1": Rule("tabulate", "write", "table1.csv"),
+    "table2": Rule("tabulate", "write", "table2.csv and its figures"),
     "table3": Rule("tabulate", "write", "table3.csv"),
-    "table4": Rule("tabulate", "write", "table4.csv and its figure"),
+    "table4": Rule("tabulate", "write", "table4.csv and its figures"),
     "table5": Rule("tabulate", "write", "table5.csv"),
     "comparison": Rule("tabulate", "write", "the comparison's table"),
+    "page": Rule("report", "write", "report.html"),
 }
 """The rules of the workflow. tests/workflow/test_said.py fails if one is missing."""
 
@@ -55,6 +58,7 @@ DOING = {
     "convert": "converting",
     "sample": "sampling",
     "evaluate": "evaluating",
+    "trace": "tracing",
     "extract": "extracting",
     "score": "scoring",
     "draw": "drawing",
@@ -109,7 +113,7 @@ def _unknown(rule: str, wildcards: Mapping[str, str]) -> str:
 
 
 def _object(rule: Rule, wildcards: Mapping[str, str], seeds: Sequence[str]) -> str:
-    words = {key: _model(value) if key == "model" else value for key, value in wildcards.items()}
+    words = {key: model_in_words(value) if key == "model" else value for key, value in wildcards.items()}
     pattern = rule.object
     apart = [f"{name.replace('_', ' ')} {words[name]}" for name in seeds if name in words and name not in pattern]
     if "{set}" in pattern:
@@ -120,7 +124,7 @@ def _object(rule: Rule, wildcards: Mapping[str, str], seeds: Sequence[str]) -> s
     return ", ".join([pattern.format(**words), *apart])
 
 
-def _model(name: str) -> str:
+def model_in_words(name: str) -> str:
     """Return the name of a model, with its guidance scale in words: adm_g@1.0 is "adm_g scale 1"."""
     entry, at, scale = name.partition("@")
     return f"{entry} scale {scale.removesuffix('.0')}" if at else entry

@@ -179,6 +179,7 @@ ARGUMENTS: dict[str, Callable[[Recorded, Path], list[str]]] = {
         *_options(recorded, "images", "weights"), "--out", str(out), *_device(recorded),
     ],
     "bound": lambda recorded, out: [*_options(recorded, "weights", "data"), "--out", str(out), *_device(recorded)],
+    "trace": lambda recorded, out: [*_options(recorded, "weights"), "--out", str(out), *_device(recorded)],
     "score": _score,
     "tabulate": lambda recorded, out: [*_given(recorded), "--out", str(out)],
     "plot": lambda recorded, out: ["--out", str(out)],

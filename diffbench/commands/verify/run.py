@@ -11,17 +11,21 @@ from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.progress import progress
 from diffbench.base.provenance_file import RESULTS, difference, provenance_path, read_provenance, way_out
+from diffbench.benchmark.paths import FIGURE_ENDINGS, TABLE_ENDINGS
 from diffbench.commands.missing import way_to
 from diffbench.commands.verify.rerun import made_again
 from diffbench.comparison import verdicts
 from diffbench.jobs.tabulate import TableJob
 from diffbench.stages.tabulate import tabulate
 
-KINDS = (".npz", ".safetensors", ".csv", ".json", ".png")
+KINDS = (".npz", ".safetensors", ".json", *TABLE_ENDINGS, *FIGURE_ENDINGS)
 """The endings of artifacts' names."""
 
-UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml")
-"""Files that have no record: costs, which differ from run to run, and the file of a comparison's question."""
+TEXTS = (".md", ".html")
+"""The endings of tables for people. A file of the user may have them too, and it has no record."""
+
+UNRECORDED = ("README.md", "cost.csv", "benchmark.yaml", "report.html")
+"""Files that have no record: costs, which differ from run to run, the page of results, and a comparison's question."""
 
 
 @dataclass
@@ -74,7 +78,7 @@ class Tree:
                 continue
             if path.suffix == ".json" and Path(path.stem).suffix in KINDS:
                 self.records.append(path.with_suffix(""))
-            elif path.name in UNRECORDED or path.suffix not in KINDS:
+            elif path.name in UNRECORDED or path.suffix not in KINDS or _is_own_text(path):
                 self.others.append(path)
             else:
                 self.artifacts.append(path)
@@ -87,6 +91,10 @@ class Tree:
         """Return the path of a file that a record names. The tree may have been copied to another name."""
         parts = Path(place).parts
         return self.results.joinpath(*parts[1:]) if parts[:1] == (RESULTS,) else self.home / place
+
+
+def _is_own_text(path: Path) -> bool:
+    return path.suffix in TEXTS and not provenance_path(path).is_file()
 
 
 def _compare_artifacts(tree: Tree, report: Report) -> dict[Path, dict[str, Any]]:
@@ -157,7 +165,7 @@ def _recorded_hash(path: Path) -> str | None:
 def _compare_tables(tree: Tree, good: Mapping[Path, Mapping[str, Any]], report: Report) -> None:
     """Report tables, and the numbers beside table 2, that differ from those computed from their scores or terms."""
     for path, recorded in good.items():
-        if path.suffix != ".csv" or "table" not in recorded["spec"]:
+        if path.suffix not in TABLE_ENDINGS or "table" not in recorded["spec"]:
             continue
         given = {name: [tree.at(file) for file in files] for name, files in recorded["facts"]["given"].items()}
         if not all(file.is_file() for files in given.values() for file in files):
@@ -172,7 +180,7 @@ def _differences(
     table: Path, metrics: Path | None, spec: Mapping[str, Any], given: Mapping[str, list[Path]]
 ) -> Iterator[str]:
     with TemporaryDirectory() as folder:
-        again, numbers = Path(folder, "table.csv"), Path(folder, "metrics.json")
+        again, numbers = Path(folder, f"table{table.suffix}"), Path(folder, "metrics.json")
         try:
             tabulate(TableJob.read(spec, "spec"), out_table=again, out_metrics=numbers if metrics else None, **given)
         except UserError as error:

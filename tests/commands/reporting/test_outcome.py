@@ -117,7 +117,15 @@ def test_lines_of_paths_are_not_longer_than_others(tmp_path):
     for path in figures:
         (home / path).touch()
     lines = Outcome(home, tmp_path, FILES[:1], [*FILES, *figures]).lines()
-    assert max(map(len, lines)) <= 150 and sum(".png" in line for line in lines) > 2
+    assert max(map(len, lines)) <= 150 and sum(".png" in line for line in lines) > 1
+    assert any(line.endswith("and 10 more") for line in lines)
+
+
+def test_the_page_is_named_if_the_run_made_it(tmp_path):
+    home = made(tmp_path, ROWS)
+    (home / "results/report.html").touch()
+    lines = Outcome(home, tmp_path, [*FILES[:1], "results/report.html"], [*FILES, "results/report.html"]).lines()
+    assert "page:    results/report.html" in lines and not any(line.startswith("made:") for line in lines)
 
 
 def test_the_time_is_one_line_by_stage():
@@ -143,7 +151,7 @@ def test_the_time_of_many_stages_is_wrapped():
         "bound",
         "score_real",
         "table2",
-        "samples_figure",
+        "figures_models",
     )
     progress.expect([Job(number, rule, {}) for number, rule in enumerate(rules)])
     progress.seconds |= dict.fromkeys(range(len(rules)), 1000.0)

@@ -1,6 +1,6 @@
-"""Fields of a protocol's id that concern a metric."""
+"""Fields of a protocol's id, all of them or those that concern a metric."""
 
-from diffbench.comparison.judged import protocol_fields
+from diffbench.base.protocol_ids import fields_of, protocol_fields
 
 
 def test_fields_of_an_id():
@@ -12,3 +12,8 @@ def test_fields_of_an_id():
         "fid.moments": "stored@1",
     }
     assert protocol_fields(None, "fid") == {}
+    assert fields_of("bound;n=7;recall.k=3") == {"kind": "bound", "n": "7", "recall.k": "3"}
+
+
+def test_the_settings_of_a_metric_of_your_own_are_its_own():
+    assert protocol_fields("n=7;my_lab.Sharp.k=3;my_lab.Other.k=4", "my_lab.Sharp") == {"n": "7", "my_lab.Sharp.k": "3"}

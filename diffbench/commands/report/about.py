@@ -1,0 +1,188 @@
+"""What was run, and on what: data, models, samplers, seeds and protocols, as the records of files say."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+import pandas
+
+from diffbench.base.provenance_file import RESULTS
+from diffbench.benchmark.paths import subject_of
+from diffbench.commands.report.records import SCORES, Tree
+from diffbench.commands.report.tables import Read, shown
+from diffbench.commands.reporting.words import counted, model_in_words
+from diffbench.page.contents import Fact, Table
+from diffbench.stages._digits import shown as number_as_text
+
+SAMPLES = f"{RESULTS}/samples/"
+
+SHOWN = ("model", "what it is", "parameters", "schedule", "variance", "objective", "training steps")
+"""Columns of the table of models that are always shown."""
+
+
+def facts_of(tree: Tree, places: Sequence[str]) -> list[Fact]:
+    """Return what was run and on what. places: of all files that tables and figures were made from."""
+    specs = [tree.recorded(place)["spec"] for place in places if place.startswith(SAMPLES)]  # type: ignore[index]
+    found = [_data(tree, places)]
+    if specs:
+        found += [
+            Fact("Samplers", tuple(_distinct(_part(spec.get("sampler")) for spec in specs))),
+            Fact("Steps", _numbers(_steps(place) for place in places if place.startswith(SAMPLES))),
+            Fact("Images in a sample set", _numbers(spec.get("num_images") for spec in specs)),
+        ]
+        scales = [guidance.get("scale") for spec in specs if (guidance := spec.get("guidance"))]
+        found += [Fact("Guidance scales", _numbers(scales))] if scales else []
+    found.append(Fact("Seeds", _seeds(places)))
+    found.append(Fact("Versions", _versions(tree, places)))
+    return found
+
+
+def protocols_of(tree: Tree, places: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the protocols of the scores: a name that tells them apart, and the identifier with all fields."""
+    records = (item for place in places if place.startswith(SCORES) for item in tree.scores(place))
+    texts = dict.fromkeys(item["protocol"] for item in records if item["protocol"])
+    return [(_protocol_name(text), text) for text in texts]
+
+
+def models_of(tree: Tree, places: Sequence[str]) -> Read:
+    """Return the table of weights and of the models that are sampled with them in another way."""
+    lines: dict[str, dict[str, Any]] = {}
+    files: dict[str, list[str]] = {}
+    for place in places:
+        if place.endswith("/weights.safetensors"):
+            name = subject_of(place)
+            recorded = tree.recorded(place) or {}
+            lines.setdefault(name, {"model": name, **_weights(place, recorded)})
+            files.setdefault(name, []).append(place)
+    for place in places:
+        name = PurePath(place).parts[2] if place.startswith(SAMPLES) else ""
+        words = model_in_words(name)
+        if name and name not in lines and words not in lines:
+            lines[words] = {"model": words, "what it is": _variant(tree, place)}
+            files[words] = list(tree.sources(place).values())
+    title = "Models"
+    if not lines:
+        return Read(Table("models", title, f"{RESULTS}/models", missing="No records of weights are here."))
+    keys = dict.fromkeys(key for line in lines.values() for key in line)
+    columns = [*(key for key in SHOWN if key in keys), *(key for key in keys if key not in SHOWN)]
+    frame = pandas.DataFrame(list(lines.values()), columns=columns)
+    frame = frame.convert_dtypes(convert_string=False, convert_floating=False)
+    table = shown(frame, "models", place=f"{RESULTS}/models", title=title, name="models", always=SHOWN)
+    return Read(replace(table, caption="As the records of their weights say."), tuple(map(tuple, files.values())))
+
+
+def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cells of the weights of a model or classifier."""
+    spec, facts = recorded.get("spec", {}), recorded.get("facts", {})
+    network, training, diffusion = (spec.get(key) or {} for key in ("network", "training", "diffusion"))
+    is_classifier = "/classifiers/" in place
+    what = "classifier of noisy images" if is_classifier else str(network.get("name", "network"))
+    if not is_classifier:
+        what += ", class-conditional" if network.get("class_conditional") else ""
+    cells: dict[str, Any] = {
+        "what it is": what,
+        "parameters": facts.get("parameters"),
+        **{key: diffusion.get(key) for key in ("timesteps", "schedule", "parameterization")},
+        "variance": diffusion.get("variance") if isinstance(diffusion.get("variance"), str) else None,
+        "objective": (spec.get("objective") or {}).get("name"),
+        "training steps": training.get("steps"),
+        "batch size": training.get("batch_size"),
+        "learning rate": training.get("learning_rate"),
+    }
+    more = {f"network: {key}": _plain(value) for key, value in network.items() if key != "name"}
+    more |= {f"training: {key}": _plain(value) for key, value in training.items()}
+    return cells | more
+
+
+def _variant(tree: Tree, place: str) -> str:
+    """Return what a model is that has no weights of its own: whose it uses, its guidance, and what it enlarges."""
+    recorded, sources = tree.recorded(place) or {}, tree.sources(place)
+    words = f"weights of {subject_of(sources['weights'])}" if "weights" in sources else "weights by others"
+    guidance = recorded.get("spec", {}).get("guidance")
+    if guidance:
+        by = f" by {subject_of(sources['classifier'])}" if "classifier" in sources else ""
+        kind = str(guidance.get("name", "")).replace("_", " ")
+        words += f", {kind} guidance{by}, scale {number_as_text(float(guidance.get('scale', 1)))}"
+    if "low_res" in sources:
+        below = sources["low_res"]
+        given = f"samples of {model_in_words(PurePath(below).parts[2])}" if below.startswith(SAMPLES) else "real images"
+        words += f", given {given} of low resolution"
+    return words
+
+
+def _data(tree: Tree, places: Sequence[str]) -> Fact:
+    splits = {}
+    for place in places:
+        recorded = tree.recorded(place)
+        if recorded is not None and "split" in recorded["spec"] and "dataset" in recorded["spec"]:
+            splits[recorded["spec"]["split"]] = recorded
+    if not splits:
+        return Fact("Data", "not known, since no record of prepared data is here")
+    first = splits.get("train") or next(iter(splits.values()))
+    facts = first["facts"]
+    height, width, channels = facts.get("shape", (0, 0, 0))
+    counts = [
+        f"{found['facts'].get('num_images', 0):,} {split}" for split, found in sorted(splits.items(), reverse=True)
+    ]
+    words = [_part(first["spec"]["dataset"]), f"{' and '.join(counts)} images"]
+    words += [f"{width} by {height} pixels, {'grey' if channels == 1 else 'colour'}, {facts.get('levels')} levels"]
+    words += [counted(facts["num_classes"], "class").replace("classs", "classes")] if facts.get("num_classes") else []
+    return Fact("Data", tuple(words))
+
+
+def _part(part: Any) -> str:
+    """Return a part with those of its options that are set: "ddim (eta 0)"."""
+    if not isinstance(part, Mapping):
+        return str(part)
+    options = [f"{key} {_plain(value)}" for key, value in part.items() if key != "name" and value not in (None, "")]
+    return f"{part.get('name')} ({', '.join(options)})" if options else str(part.get("name"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return ", ".join(str(_plain(one)) for one in value) or "none"
+    if isinstance(value, Mapping):
+        return _part(value) if "name" in value else ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number_as_text(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _steps(place: str) -> int | str:
+    stem = PurePath(place).stem
+    return int(stem) if stem.isdecimal() and stem != "0" else "adaptive"
+
+
+def _numbers(values: Iterable[Any]) -> str:
+    found = sorted(set(values), key=lambda value: (isinstance(value, str), value))
+    return ", ".join(value if isinstance(value, str) else number_as_text(value) for value in found)
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _seeds(places: Sequence[str]) -> tuple[str, ...]:
+    parts = {part for place in places for part in PurePath(place).parts}
+    return tuple(
+        f"{words} {', '.join(map(str, sorted(numbers)))}"
+        for start, words in (("train", "training:"), ("sample", "sampling:"))
+        if (numbers := {int(part.removeprefix(start)) for part in parts if part.removeprefix(start).isdecimal()})
+    ) or ("not known",)
+
+
+def _versions(tree: Tree, places: Sequence[str]) -> str:
+    wanted = ("python", "torch", "numpy", "scipy")
+    found: dict[str, set[str]] = {}
+    for place in places:
+        for name, version in (tree.recorded(place) or {}).get("versions", {}).items():
+            found.setdefault(name, set()).add(version)
+    return ", ".join(f"{name} {' and '.join(sorted(found[name]))}" for name in wanted if name in found) or "not known"
+
+
+def _protocol_name(text: str) -> str:
+    fields = {part.partition("=")[0]: part.partition("=")[2] for part in text.split(";")}
+    words = [fields.get("protocol", "protocol")]
+    words += [f"{key} {fields[key]}" for key in ("extractor", "n", "reference") if key in fields]
+    return ", ".join(words)

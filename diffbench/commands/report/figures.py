@@ -1,0 +1,106 @@
+"""The figures of the page: those of the folder of results, as many as the page has room for."""
+
+import io
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import PurePath
+
+from PIL import Image as Pillow
+
+from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import RESULTS
+from diffbench.benchmark.paths import FIGURE_ENDINGS
+from diffbench.commands.report.records import Tree
+from diffbench.commands.report.tables import said_of
+from diffbench.page.contents import Figure, Image
+
+ROOM = 1_150_000
+"""The bytes of all figures together, before they are written as text, which takes a third more."""
+
+FOLDER = f"{RESULTS}/figures"
+
+ORDER = ("fid_vs_steps", "fid_vs_nfe", "differences", "precision_recall", "guidance_tradeoff", "rate_distortion")
+"""Kinds of figures that come first. Others follow, first those that exist once, then those of each model."""
+
+SMALL = 60_000
+"""Bytes of an SVG that is taken instead of pixels: it is sharp at each size."""
+
+
+def read_figures(tree: Tree) -> list[Figure]:
+    """Return the figures of a tree. Raises: UserError if one is damaged."""
+    folder = tree.path(FOLDER)
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(folder.glob("*")):
+        if path.suffix in FIGURE_ENDINGS:
+            places[path.stem].append(tree.place(path))
+    kinds = {name: _kind(tree, found) for name, found in places.items()}
+    several = [kind for kind in kinds.values() if list(kinds.values()).count(kind) > 1]
+    ordered = sorted(places, key=lambda name: (_rank(kinds[name]), kinds[name] in several, kinds[name], name))
+    left, figures = ROOM, []
+    for name in ordered:
+        group = _words(kinds[name]) if kinds[name] in several else ""
+        figure = replace(_figure(tree, name, kinds[name], places[name], left), group=group)
+        left -= len(figure.image.data) if figure.image else 0
+        figures.append(figure)
+    return figures
+
+
+def figure_places(tree: Tree, figures: Iterable[Figure]) -> list[str]:
+    """Return one place of each figure that has a record."""
+    found = (next((place for place in one.places if tree.recorded(place)), None) for one in figures)
+    return [place for place in found if place is not None]
+
+
+def _kind(tree: Tree, places: list[str]) -> str:
+    """Return the name of the part that drew a figure."""
+    recorded = next((found for place in places if (found := tree.recorded(place))), None)
+    part = {} if recorded is None else recorded["spec"].get("figure") or {}
+    return str(part.get("name", PurePath(places[0]).stem)) if isinstance(part, dict) else PurePath(places[0]).stem
+
+
+def _rank(kind: str) -> int:
+    return ORDER.index(kind) if kind in ORDER else len(ORDER)
+
+
+def _figure(tree: Tree, name: str, kind: str, places: list[str], left: int) -> Figure:
+    recorded = next((found for place in places if (found := tree.recorded(place))), None)
+    part = {} if recorded is None else recorded["spec"].get("figure") or {}
+    title = str(part.get("title") or _words(name)) if isinstance(part, dict) else _words(name)
+    caption = said_of("figures", kind)
+    files = [place for place in places if PurePath(place).suffix in (".svg", ".png")]
+    image = _smallest(tree, files)
+    missing = "" if files else "There is neither an SVG nor a PNG of it here."
+    if image is not None and len(image.data) > left:
+        missing = f"It is not in this page, which would become too large ({len(image.data) / 1000:,.0f} kB more)."
+        image = None
+    return Figure(name, title, caption, f"{title}. {caption}".strip(), tuple(places), image, missing)
+
+
+def _words(name: str) -> str:
+    text = name.replace("_", " ").replace("fid", "FID").replace("nfe", "NFE").replace(" vs ", " against ")
+    return text[:1].upper() + text[1:]
+
+
+def _smallest(tree: Tree, places: list[str]) -> Image | None:
+    """Return a figure in the form that takes fewest bytes, except that a small SVG is always taken."""
+    by_suffix = {PurePath(place).suffix: tree.path(place).read_bytes() for place in places if tree.whole(place) or True}
+    svg, png = by_suffix.get(".svg"), by_suffix.get(".png")
+    if svg is not None and (png is None or len(svg) <= SMALL):
+        return Image("image/svg+xml", svg)
+    if png is None:
+        return None
+    return min(Image("image/png", png), _packed(png, places), key=lambda image: len(image.data))
+
+
+def _packed(png: bytes, places: list[str]) -> Image:
+    """Return the same pixels as WebP, which takes about half the bytes of a PNG of a figure."""
+    try:
+        with Pillow.open(io.BytesIO(png)) as picture:
+            opaque = picture.mode != "RGBA" or picture.getchannel("A").getextrema() == (255, 255)
+            held = io.BytesIO()
+            # An image that takes little effort is written in a tenth of a second, and almost as small.
+            (picture.convert("RGB") if opaque else picture).save(held, "webp", lossless=True, quality=20, method=1)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{places[-1]}: not a PNG that can be read ({error})") from None
+    return Image("image/webp", held.getvalue())
