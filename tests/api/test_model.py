@@ -125,6 +125,7 @@ def test_a_sampler_with_options_and_one_of_the_package(results):
     assert np.array_equal(heun, results.samples("iddpm/edm/3")[:5])
 
 
+@pytest.mark.slow
 def test_an_adaptive_sampler_takes_no_number_of_steps(results):
     model = results.model("iddpm")
     found = model.sample(2, sampler="probability_flow", off_grid="interpolate")
