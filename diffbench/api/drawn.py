@@ -10,15 +10,12 @@ from diffbench.jobs.sample import SampleJob
 from diffbench.stages._drawing import Drawing
 from diffbench.stages.sample import images_of
 
-PATIENCE = 3.0
-"""The seconds of work after which a progress bar is shown."""
-
 
 def all_images(drawing: Drawing, job: SampleJob, what: str) -> Bytes:
-    """Return all images of a job, with a progress bar if that takes long. what: the bar's description."""
+    """Return all images of a job. what: the description of the progress bar."""
     batches = list(micro_batches(torch.arange(job.num_images), job.sampling.micro_batch))
     found = []
-    with progress(len(batches) * len(drawing.chain), what, delay=PATIENCE) as bar:
+    with progress(len(batches) * len(drawing.chain), what) as bar:
         for place, index in batches:
             images = images_of(drawing, index, rounding=job.sampling.rounding, on_step=bar.update)
             found.append(images[: place.stop - place.start])

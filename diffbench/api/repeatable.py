@@ -7,11 +7,18 @@ from typing import Any
 import torch
 
 from diffbench.base.devices import make_deterministic
+from diffbench.base.progress import patient
+
+PATIENCE = 3.0
+"""The seconds of work after which a progress bar is shown."""
 
 
 @contextmanager
 def repeatable(threads: int) -> Iterator[None]:
-    """Compute with a job's threads and kernels in this block, and restore the notebook's settings after it."""
+    """Compute with a job's threads and kernels in this block, and restore the notebook's settings after it.
+
+    Progress is shown only for work that takes long.
+    """
     matmul, filling = torch.backends.cuda.matmul, torch.utils.deterministic
     cudnn: Any = torch.backends.cudnn
     kept = torch.get_num_threads(), matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
@@ -19,7 +26,8 @@ def repeatable(threads: int) -> Iterator[None]:
     filled = filling.fill_uninitialized_memory  # pyright: ignore[reportAttributeAccessIssue]
     make_deterministic(threads)
     try:
-        yield
+        with patient(PATIENCE):
+            yield
     finally:
         torch.use_deterministic_algorithms(strict, warn_only=warns)
         filling.fill_uninitialized_memory = filled  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,6 +1,7 @@
 """The results of a benchmark as a notebook reads them: `diffbench.open("results")`."""
 
 import html
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from diffbench.base.arrays import load_member, member_names
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.plugins import nearest
-from diffbench.base.provenance_file import RESULTS, provenance_path, read_provenance, read_recorded
+from diffbench.base.provenance_file import RESULTS, provenance_path, read_provenance, read_recorded, way_out
 from diffbench.base.records import ROW_KEYS
 from diffbench.commands.compare.run import Comparison, comparisons
 from diffbench.commands.missing import way_to
@@ -48,7 +49,7 @@ def open_results(path: Path | str = RESULTS) -> "Results":
     for folder in (given, given / RESULTS):
         if any((folder / name).is_dir() for name in ("samples", "models", "scores")) or [*folder.glob("*.csv.json")]:
             # Absolute, so that the notebook may change its working directory.
-            return Results(folder.absolute())
+            return Results(Path(os.path.abspath(folder)))
     what = "no results there" if given.is_dir() else "no such folder"
     raise UserError(f"{given}: {what}; {way_to(given)}")
 
@@ -212,7 +213,13 @@ class Results:
         from diffbench.jobs.plot import PlotJob
         from diffbench.stages._figure_data import data_of
 
-        job = PlotJob.read(read_recorded(found[0])["spec"], str(found[0]))
+        try:
+            job = PlotJob.read(read_recorded(found[0])["spec"])
+        except UserError as error:
+            picture = str(found[0]).removesuffix(".json")
+            raise UserError(
+                f"{found[0]}: not the record of a figure of this version ({error}); {way_out(picture)}"
+            ) from None
         figure = job.figure.configured()
         files = {kind: [self._tree.file(path) for path in paths] for kind, paths in job.sources.items()}
         return figure(data_of(figure.consumes, job, files))

@@ -29,6 +29,9 @@ WIDEST = 2 * WIDTH
 
 FEWEST = 8
 
+NARROWEST = 1000
+"""In pixels. A figure of few small pictures is as wide as this, so that its small print has few lines."""
+
 TITLE, LABEL, HEAD, CAPTION, SMALL = 12.0, 10.5, 9.5, 8.5, 8.5
 """The sizes of words in points, in a figure of the usual width."""
 
@@ -100,17 +103,16 @@ def evenly(places: int, columns: int) -> list[int]:
     return [round(column * (places - 1) / (columns - 1)) for column in range(columns)]
 
 
-def text_length(text: str, size: float) -> int:
+def text_length(text: str, size: float, *, bold: bool = False) -> int:
     """Return how many pixels the longest line of a text takes at a size in points."""
-    return max((_line_length(line, size) for line in text.splitlines()), default=0)
+    return max((_line_length(line, size, "bold" if bold else "normal") for line in text.splitlines()), default=0)
 
 
 @cache
-def _line_length(line: str, size: float) -> int:
+def _line_length(line: str, size: float, weight: str) -> int:
     # The renderer of PNGs measures 30 times as fast as the outlines of letters can be drawn and measured.
-    width, _, _ = RendererAgg(1, 1, DOTS_PER_INCH).get_text_width_height_descent(
-        line, FontProperties(family=FONT, size=size), "$" in line
-    )
+    font = FontProperties(family=FONT, size=size, weight=weight)
+    width, _, _ = RendererAgg(1, 1, DOTS_PER_INCH).get_text_width_height_descent(line, font, "$" in line)
     return round(width)
 
 
@@ -123,7 +125,9 @@ def drawn(grid: Grid) -> Figure:
         page.write(x, layout.tops[0] - layout.tall(0.5 * HEAD), text, layout.head_size, ha="center", va="bottom")
     for row, top in zip(grid.rows, layout.tops, strict=True):
         _draw_row(page, layout, row, top)
-    page.write(right, layout.tops[0] - layout.tall(0.5 * HEAD), grid.header, HEAD, QUIET, ha="right", va="bottom")
+    page.write(
+        right, layout.tops[0] - layout.tall(0.5 * HEAD), grid.header, layout.head_size, QUIET, ha="right", va="bottom"
+    )
     page.write(layout.margin, layout.margin + layout.tall(TITLE) / 2, grid.title, TITLE, weight="bold")
     for number, line in enumerate(layout.small_print):
         page.write(layout.margin, layout.bottom + layout.tall(SMALL) * (1.4 + 1.4 * number), line, SMALL, QUIET)
@@ -171,10 +175,12 @@ class _Layout:
         """What is left free at the sides."""
         return round(MARGIN * self.scale)
 
-    @property
+    @cached_property
     def width(self) -> int:
-        """The width of the figure."""
-        return round(WIDTH * self.scale)
+        """The width of the figure: usually less than WIDTH, since pictures grow by whole numbers only."""
+        across = self.lefts[-1] + self.cell[1] + self.margin
+        title = (text_length(self.grid.title, TITLE, bold=True) + 2 * MARGIN) * self.scale
+        return max(across, round(title), NARROWEST)
 
     @cached_property
     def lefts(self) -> list[int]:
@@ -230,7 +236,7 @@ class _Layout:
     @cached_property
     def small_print(self) -> list[str]:
         """The lines of the small print."""
-        return list(_wrapped(self.grid.words, WIDTH - 2 * MARGIN))
+        return list(_wrapped(self.grid.words, round(self.width / self.scale) - 2 * MARGIN))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ table.diffbench thead { border-top: 2px solid; border-bottom: 1px solid; }
 table.diffbench tbody { border-bottom: 2px solid; }
 table.diffbench tbody th { font-weight: normal; }
 table.diffbench .number { text-align: right; }
+table.diffbench abbr { text-decoration: none; }
 </style>"""
 
 ARROWS = {

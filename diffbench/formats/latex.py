@@ -35,7 +35,13 @@ class Latex:
     def __call__(self, sheet: Sheet) -> str:
         """Return the text. Its first line says what made it, and which package it needs."""
         heads = [escaped(column.title) + ARROWS[column.direction] for column in sheet.columns]
-        lines = [f"% {MADE_BY}; it needs \\usepackage{{booktabs}}", r"\begin{table}", r"\centering", r"\small"]
+        lines = [
+            f"% {MADE_BY}; it needs \\usepackage{{booktabs}}",
+            r"\begin{table}",
+            r"\centering",
+            r"\footnotesize",
+            r"\setlength{\tabcolsep}{4pt}",
+        ]
         lines += [f"\\caption{{{escaped(' '.join([sheet.caption, *sheet.notes]).strip())}}}"]
         lines += [f"\\label{{tab:{re.sub('[^A-Za-z0-9]+', '-', sheet.name)}}}"]
         lines += [f"\\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in sheet.columns)}}}"]

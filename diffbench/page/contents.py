@@ -83,7 +83,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, or the words on why it is not shown. places: the paths of its files, in every format."""
+    """A figure, or the words on why it is not shown.
+
+    places: the paths of its files, in every format. group: the title of those that are folded together, or "".
+    """
 
     name: str
     title: str
@@ -92,6 +95,7 @@ class Figure:
     places: tuple[str, ...]
     image: Image | None = None
     missing: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def page_html(contents: Contents) -> str:
     return environment.get_template("page.html").render(
         contents=contents,
         arrows=ARROWS,
+        figures=[(group, list(found)) for group, found in groupby(contents.figures, key=lambda one: one.group)],
         flow=flow(contents.files),
         box=BOX,
         bundle=_trusted(bundle()),

@@ -23,8 +23,18 @@ def decimals_of(half_widths: Sequence[float]) -> int | None:
     return min(max(0, 1 - math.floor(math.log10(median(known)))), MOST_DECIMALS)
 
 
+def decimals_without_intervals(values: Sequence[float]) -> int | None:
+    """Return how many decimals show four digits of every number of a column; None if all are whole or one is tiny."""
+    texts = [f"{value:.4g}" for value in values if math.isfinite(value)]
+    longest = max((len(text.partition(".")[2]) for text in texts), default=0)
+    return longest if longest and not any("e" in text for text in texts) else None
+
+
 def shown(value: float, decimals: int | None = None) -> str:
-    """Return a number as text, "" for none. decimals: None keeps whole numbers whole, and four digits of others."""
+    """Return a number as text, "" for none. decimals: None keeps whole numbers whole, and four digits of others.
+
+    Large numbers without decimals have three digits and a power of ten.
+    """
     if math.isnan(value):
         return ""
     if math.isinf(value):
@@ -34,7 +44,7 @@ def shown(value: float, decimals: int | None = None) -> str:
         return text.lstrip("-") if float(text) == 0 else text
     if value == int(value) and abs(value) < LARGEST_WHOLE:
         return str(int(value))
-    digits, _, power = (f"{value:.3g}" if abs(value) >= LARGEST_WHOLE else f"{value:.4g}").partition("e")
+    digits, _, power = (f"{value:.2e}" if abs(value) >= LARGEST_WHOLE else f"{value:.4g}").partition("e")
     return f"{digits}e{int(power)}" if power else digits
 
 

@@ -19,20 +19,17 @@ from diffbench.base.records import NORMAL_95
 from diffbench.base.sheets import METRICS, Cell, Column, Direction, Mark, Sheet, View
 from diffbench.metrics._contract import Metric
 from diffbench.stages._captions import caption_of, letters_of, notes_of
-from diffbench.stages._digits import decimals_of, marks, shown
+from diffbench.stages._digits import decimals_of, decimals_without_intervals, marks, shown
 from diffbench.stages._wide import FLOAT_FORMAT, sampled, values_of
 
 SCORES = "table2"
 """The table whose view is used for a file of scores with another name, such as one of `diffbench measure --csv`."""
 
-OF_A_MODEL: dict[str, Direction] = {
-    "nll_bits_per_dim": "down",
-    "nll_train_bits_per_dim": "down",
-    "rate_bits_per_dim": "down",
-    "distortion_bits_per_dim": "down",
-    "distortion_rmse": "down",
-}
-"""The directions of scores of a model itself. No protocol of samples concerns them."""
+OF_A_MODEL: dict[str, Direction] = {"nll_bits_per_dim": "down", "nll_train_bits_per_dim": "down"}
+"""The directions of scores of a model itself. No protocol of samples concerns them.
+
+Rate and distortion are not ranked, since less of one costs more of the other.
+"""
 
 ERRORS = {
     "nll_bits_per_dim": "nll_se",
@@ -175,7 +172,7 @@ def _cells(frame: pandas.DataFrame, column: Column) -> list[Cell]:
         return [Cell(held[0], exact=held) for held in exact]
     values, lows, highs = _numbers(frame, column)
     digits = decimals_of([(high - low) / 2 for low, high in zip(lows, highs, strict=True)])
-    texts = [shown(value, digits) for value in values]
+    texts = [shown(value, decimals_without_intervals(values) if digits is None else digits) for value in values]
     ranks: list[Mark | None] = [None] * len(texts)
     if column.direction is not None:
         ranks = marks(texts, _groups(frame, column.names[0]), higher=column.direction == "up")

@@ -6,6 +6,7 @@ Ho et al. 2020, table 2; Nichol and Dhariwal 2021, tables 1 and 2.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from statistics import fmean, stdev
 from typing import Any, ClassVar
 
@@ -68,7 +69,7 @@ def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[st
     mean over training seeds. With three seeds or more, its interval is Student's over seeds, which covers training too.
     With fewer seeds it covers sampling alone. nll_se covers test images, and with three seeds or more also training.
     """
-    unguided = [item for item in records if item["guidance_scale"] is None]
+    unguided = _once(item for item in records if item["guidance_scale"] is None)
     metrics = scores_of(unguided, SCORES)
     scores: dict[tuple, dict[str, list[Mapping[str, Any]]]] = {}
     bounds: dict[tuple, list[Mapping[str, Any]]] = {}
@@ -95,6 +96,14 @@ def table3(records: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[st
             row["nll_train_seeds"] = len(own)
         rows.append(row)
     return framed(ordered(rows), [*KEYS, *columns_of(metrics)])
+
+
+def _once(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return records without repeats: a set that is scored under two entries with one protocol id has each score twice.
+
+    Repeats are not independent, so that their mean would have too small an interval.
+    """
+    return list({tuple(sorted(item.items(), key=itemgetter(0))): item for item in records}.values())
 
 
 def _by_train_seed(items: Records) -> list[list[Mapping[str, Any]]]:

@@ -124,6 +124,12 @@ class Making:
 
 
 @pytest.fixture(scope="session")
+def making() -> type[Making]:
+    """The class that makes artifacts of a benchmark in the working directory."""
+    return Making
+
+
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished tree of results, for reading only."""
     from diffbench.benchmark.load import parse_benchmark

@@ -1,5 +1,6 @@
 """Samples of a model from Python: the workflow's bytes for every kind of model, samplers of one's own, and errors."""
 
+import contextlib
 import shutil
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from diffbench import State
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
 from diffbench.base.images import truncated
+from diffbench.benchmark.load import load_benchmark
+from diffbench.benchmark.places import remember_configuration
 from diffbench.samplers.ddim import Ddim
 
 ROWS = {
@@ -234,3 +237,24 @@ def test_damaged_or_other_weights_are_refused(home, tmp_path):
     (models / "ddpm/train0/weights.safetensors").write_bytes(b"damaged")
     with pytest.raises(UserError, match="is not what its record says"):
         diffbench.open(tmp_path / "copy").model("ddpm").sample(2, **WALK)
+
+
+def test_weights_from_elsewhere_are_found_by_the_benchmarks_file(results, home, tmp_path, making):
+    """A checkpoint outside of the results, which no record names by a path."""
+    shutil.copytree(home / "results/models/iddpm/train0", tmp_path / "theirs")
+    config, place = tmp_path / "own.yaml", tmp_path / "runs/own"
+    config.write_text(
+        "benchmark: own\ndataset: {name: digits}\nmodels: {m: {checkpoint: theirs/weights.safetensors}}\n"
+        "samplers: {ddim: {}}\nprotocols: {digits: {extractor: digits_features}}\nsampling: {micro_batch: 20}\n"
+        "runs: [{models: [m], samplers: [ddim], steps: [3], num_images: 30, protocols: [digits]}]\n"
+    )
+    place.mkdir(parents=True)
+    with contextlib.chdir(place):
+        making(load_benchmark(config), place).samples()
+    own = diffbench.open(place)
+    with pytest.raises(UserError, match="was made from weights outside of .*own/results, and no benchmark's file says"):
+        own.model("m").sample(3, **WALK)
+    remember_configuration(place, config)
+    found = diffbench.open(place).model("m").sample(3, **WALK)
+    assert np.array_equal(found, own.samples("m/ddim/3")[:3])
+    assert np.array_equal(found, results.samples("iddpm/ddim/3")[:3])

@@ -7,6 +7,8 @@ import pytest
 
 import diffbench
 from diffbench.base.errors import UserError
+from diffbench.metrics._pairs import influence_on_fid, paired_difference
+from diffbench.metrics.fid import Fid
 
 RNG = np.random.default_rng(0)
 
@@ -112,3 +114,32 @@ def test_scores_that_cannot_be_are_one_line(images, reference, options, said, tm
         diffbench.score(images, reference, cache=tmp_path, **options)
     assert re.search(said, str(caught.value)), caught.value
     assert "--" not in str(caught.value)
+
+
+def test_a_verdict_on_arrays_is_that_of_their_scores(results, tmp_path):
+    ways = {"protocol": "classifier", "cache": tmp_path}
+    a, b, real = results.samples("iddpm/ddim/3"), results.samples("iddpm/edm/3"), results.real()
+    verdict = diffbench.compare(a, b, real, names=("ddim", "edm"), **ways)
+    expected = results.compare("iddpm/ddim/3", "iddpm/edm/3")
+    assert (verdict.difference, verdict.a, verdict.b) == (expected.difference, expected.a, expected.b)
+    assert str(verdict).startswith("fid (lower is better): ddim ")
+    scores = diffbench.score(a, real, **ways)
+    assert verdict.a.value == scores.loc["fid", "value"] and verdict.a.high == scores.loc["fid", "high"]
+
+
+def test_pairs_have_the_interval_of_compare_samplers(results, tmp_path):
+    """As stages/compare-samplers has it: by the influences of the images on the two distances."""
+    rows = ("iddpm/ddim/3", "iddpm/edm/3")
+    sets, real = [results.samples(row) for row in rows], results.real()
+    verdict = diffbench.compare(*sets, real, pairs=True, protocol="classifier", cache=tmp_path)
+    reference = diffbench.features(real, "digits_features")
+    influences = [influence_on_fid(Fid(), diffbench.features(made, "digits_features"), reference) for made in sets]
+    expected = paired_difference(verdict.a.value - verdict.b.value, *influences)
+    assert (verdict.difference.low, verdict.difference.high) == pytest.approx((expected.low, expected.high))
+    plain = diffbench.compare(*sets, real, protocol="classifier", cache=tmp_path).difference
+    assert verdict.difference.high - verdict.difference.low < plain.high - plain.low
+    assert "paired image by image" in str(verdict)
+    with pytest.raises(UserError, match="sets of 30 and 20 images have no pairs"):
+        diffbench.compare(sets[0], sets[1][:20], real, pairs=True, protocol="classifier", cache=tmp_path)
+    with pytest.raises(UserError, match="^pairs: an interval of pairs is known for Frechet distances, not for kid"):
+        diffbench.compare(*sets, real, metric="kid", pairs=True, protocol="classifier", cache=tmp_path)

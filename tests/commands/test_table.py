@@ -1,5 +1,6 @@
 """`diffbench table`: the installed command, as people and papers use it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,9 @@ def home(tmp_path, monkeypatch):
 
 def installed(*arguments, cwd):
     return subprocess.run([DIFFBENCH, "table", *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def lines(text):
@@ -134,3 +138,20 @@ def test_its_own_file_is_replaced_and_an_edited_table_is_refused(home):
     path.write_text(path.read_text().replace("8,7.5", "1,0.5"))
     with pytest.raises(UserError, match="table2.csv: .*sha256"):
         table(Asked())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tables.md"])
+def test_the_tables_of_the_documents_are_what_the_named_commands_print(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = Path(page).read_text()
+    shown = re.findall(
+        r"```\n\$ uv run diffbench table (docs/\S+)(?: --rows (\S+))?(?: --columns (\S+))?\n```\n\n(.*?\n\n\|.*?)\n\n",
+        text,
+        re.S,
+    )
+    assert shown
+    for results, rows, columns, printed in shown:
+        asked = Asked(
+            Path(results), rows=tuple(filter(None, rows.split(","))), columns=tuple(filter(None, columns.split(",")))
+        )
+        assert printed in table(asked)

@@ -1,5 +1,7 @@
 """The grid shows the very pixels of the samples."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -110,3 +112,21 @@ def test_pictures_of_any_size_fit_with_their_words(size, channels, columns):
         box = text.get_window_extent()
         assert 0 <= box.x0 and box.x1 <= width and 0 <= box.y0 and box.y1 <= height, text.get_text()
         assert not any(box.overlaps(axes.bbox) for axes in figure.axes), text.get_text()
+
+
+def small_print(sets):
+    return " ".join(text.get_text() for text in Samples(columns=4)(sets).texts)
+
+
+def test_columns_start_alike_only_where_every_set_shows_the_same_images():
+    def started(found, start="0"):
+        return dataclasses.replace(found, start=start)
+
+    alike = "the samples of a column start from the same $x_T$"
+    real, few, many = numbered([7, 7, 0, 0]), numbered([0, 7, 0, 7]), numbered([0, 7, 0, 7, 0, 7])
+    assert alike in small_print({"real images": real, "a": started(few), "b": started(many)})
+    assert alike in small_print({"a": Pictures(few.images, start="0"), "b": Pictures(many.images, start="0")})
+    # Another seed, other labels, or nothing known of one of two sets.
+    assert alike not in small_print({"a": started(few), "b": started(many, "1")})
+    assert alike not in small_print({"a": started(few), "b": started(numbered([7, 0, 0, 7]))})
+    assert alike not in small_print({"a": started(few), "b": many})

@@ -20,7 +20,19 @@ SHEET = Sheet(
 )
 
 KNOWN = {
-    *("begin", "end", "centering", "small", "caption", "label", "toprule", "midrule", "bottomrule"),
+    *(
+        "begin",
+        "end",
+        "centering",
+        "footnotesize",
+        "setlength",
+        "tabcolsep",
+        "caption",
+        "label",
+        "toprule",
+        "midrule",
+        "bottomrule",
+    ),
     *("textbf", "underline", "scriptsize", "uparrow", "downarrow", "pm", "infty", "times", "%", "&", "$", "#", "_"),
     *("{", "}", "\\", "textbackslash", "textasciitilde", "textasciicircum", "textbar", "textless", "textgreater"),
     "textquotedbl",

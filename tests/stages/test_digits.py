@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from diffbench.stages._digits import decimals_of, marks, shown
+from diffbench.stages._digits import decimals_of, decimals_without_intervals, marks, shown
 
 NAN, INF = math.nan, math.inf
 
@@ -38,7 +38,7 @@ def test_two_digits_of_the_median_half_width(half_widths, decimals):
         (0.5, None, "0.5"),
         (0.977733, None, "0.9777"),
         (190514, None, "190514"),
-        (82022400, None, "8.2e7"),
+        (82022400, None, "8.20e7"),
         (1.14e9, None, "1.14e9"),
         (7.71e-8, None, "7.71e-8"),
         (INF, 1, "∞"),
@@ -48,6 +48,13 @@ def test_two_digits_of_the_median_half_width(half_widths, decimals):
 )
 def test_numbers_as_people_read_them(value, decimals, text):
     assert shown(value, decimals) == text
+
+
+def test_numbers_without_intervals_have_the_decimals_of_the_longest():
+    assert decimals_without_intervals([0.97773, 0.648, 2.5]) == 4
+    assert decimals_without_intervals([0.0, 0.5, 4.0]) == 1
+    assert decimals_without_intervals([0.0, 1.0, NAN]) is None
+    assert decimals_without_intervals([2e-5, 0.5]) is None
 
 
 def test_best_and_second_with_ties_and_without_gaps():

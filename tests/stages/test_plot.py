@@ -9,6 +9,7 @@ from PIL import Image
 from diffbench.base.arrays import save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.figures._style import empty_figure
 from diffbench.figures.samples import Samples
@@ -80,6 +81,37 @@ def test_one_process_draws_several_figures_in_several_formats(tmp_path, table):
     jobs[1]["sources"] = {}
     with pytest.raises(UserError, match="figure fid_vs_nfe: is drawn from sources table; given: nothing"):
         main(command[:1] + [json.dumps({"figures": jobs})] + command[2:])
+
+
+def test_the_samples_of_a_column_start_alike_only_if_the_records_say_so(tmp_path, images, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Samples, "__call__", lambda self, found: drawn.append(found) or empty_figure())
+    specs = [{"dataset": "digits"}, {"sampler": "ddim", "seed": 3}, {"sampler": "ancestral", "seed": 3}]
+    for path, spec in zip(images, specs, strict=True):
+        write_provenance(path, spec=spec)
+    call(tmp_path, "samples", labels=["a", "b"], real=images[0], images=images[1:])
+    assert [found.start for found in drawn[0].values()] == [None, "3", "3"]
+    write_provenance(images[2], spec=specs[2] | {"low_res": {"model": "real"}})
+    call(tmp_path, "samples", labels=["a", "b"], images=images[1:])
+    assert [found.start for found in drawn[1].values()] == ["3", "3, upsampled"]
+
+
+def test_traces_and_neighbours_to_pictures(tmp_path, images):
+    way = np.zeros((1, 2, 8, 8, 1), np.uint8)
+    held = {"x_0": way, "x_t": way, "samples": way[:, 0], "step": [0, 1], "sigma": [1.0, 0.1], "index": [0]}
+    held = {f"generation_{name}": np.array(value) for name, value in held.items()}
+    held |= {"interpolation_images": way, "interpolation_index": np.array([[0, 1]])}
+    held |= {f"{half}_num_steps": np.array(2) for half in ("generation", "interpolation")}
+    save_npz(tmp_path / "traces.npz", held)
+    call(tmp_path, "progressive_generation", traces=tmp_path / "traces.npz")
+    call(tmp_path, "interpolation", traces=tmp_path / "traces.npz")
+    call(tmp_path, "nearest_neighbours", samples=images[1], training=images[0])
+    with pytest.raises(
+        UserError, match="10.npz: no arrays 'interpolation_...', so it is not a file of the stage trace"
+    ):
+        call(tmp_path, "interpolation", traces=images[1])
+    with pytest.raises(UserError, match="features and training_features are given together, or not at all"):
+        call(tmp_path, "nearest_neighbours", samples=images[1], training=images[0], features=images[1])
 
 
 def test_images_to_picture(tmp_path, images):

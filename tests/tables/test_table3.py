@@ -95,3 +95,9 @@ def test_real_first_then_models_in_order_and_steps_ascending_guided_ones_left_ou
 def test_two_protocols_and_two_numbers_of_images_are_rows_of_their_own():
     other = record(row(), "fid", "q", Estimate.exact(2.0))
     assert len(table3([fid(row()), other, fid(row(num_images=300))], MODELS)) == 3
+
+
+def test_a_score_that_is_recorded_twice_counts_once():
+    """Real images are scored under each entry of protocols, and two entries may have one id."""
+    (once,), (twice,) = (table3([fid(REAL)] * times, {}).to_dict("records") for times in (1, 2))
+    assert (twice["fid_low"], twice["fid_high"]) == (once["fid_low"], once["fid_high"]) == (9, 12)

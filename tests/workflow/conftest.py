@@ -115,7 +115,8 @@ class Tree:
                 pairs = line.removeprefix("    wildcards: ").split(", ")
                 jobs[-1][1].update(pair.split("=", 1) for pair in pairs)
         assert jobs or NOTHING in text, text
-        return [(rule, wildcards) for rule, wildcards in jobs if rule != "all"]
+        # The page follows each change of a table or figure, so that no plan needs to say so.
+        return [(rule, wildcards) for rule, wildcards in jobs if rule not in ("all", "page")]
 
     @staticmethod
     def count(jobs: list[tuple[str, dict[str, str]]]) -> Counter[str]:

@@ -17,10 +17,7 @@ from diffbench.stages._digits import shown as number_as_text
 
 SAMPLES = f"{RESULTS}/samples/"
 
-SHOWN = (
-    *("model", "what it is", "parameters", "timesteps", "schedule", "parameterization", "variance", "objective"),
-    *("training steps", "batch size", "learning rate"),
-)
+SHOWN = ("model", "what it is", "parameters", "schedule", "variance", "objective", "training steps")
 """Columns of the table of models that are always shown."""
 
 

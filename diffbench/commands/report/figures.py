@@ -3,6 +3,7 @@
 import io
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import PurePath
 
 from PIL import Image as Pillow
@@ -38,7 +39,8 @@ def read_figures(tree: Tree) -> list[Figure]:
     ordered = sorted(places, key=lambda name: (_rank(kinds[name]), kinds[name] in several, kinds[name], name))
     left, figures = ROOM, []
     for name in ordered:
-        figure = _figure(tree, name, kinds[name], places[name], left)
+        group = _words(kinds[name]) if kinds[name] in several else ""
+        figure = replace(_figure(tree, name, kinds[name], places[name], left), group=group)
         left -= len(figure.image.data) if figure.image else 0
         figures.append(figure)
     return figures
