@@ -124,7 +124,13 @@ class Drawn:
         return self._figure("nearest_neighbours", sources, title=title, file=f"nearest_neighbours_{name}")
 
     def _with_training_features(self, row: SampleSet) -> str | None:
-        """Return a protocol of a row for which the features of training images are extracted too; None if none is."""
+        """Return a protocol of a row for which the features of training images are extracted too; None if none is.
+
+        Smaller images are enlarged before their features are taken, so they are not compared with training images,
+        whose features are those of the full size.
+        """
+        if self.benchmark.variant(row.model).size is not None:
+            return None
         splits = {name: (self.graph.reference_split(name), self.graph.other_split(name)) for name in row.protocols}
         return next((name for name, pair in splits.items() if "train" in pair), None)
 
