@@ -14,6 +14,9 @@ from diffbench.benchmark.reported import Drawing
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 
 
+FROM_NOISE = ("ddpm", "iddpm", "adm_low")
+
+
 def report(change=lambda content: None) -> Report:
     content = yaml.safe_load(SMOKE.read_text())
     change(content)
@@ -35,6 +38,9 @@ def test_everything_is_each_table_and_figure_once(whole):
     assert len(names) == len(set(names))
     models = ("ddpm", "iddpm", "adm_g", "adm_low", "adm_u", "upsampled_real")
     figures = [f"samples_{model}" for model in models] + ["progressive_ddpm", "progressive_iddpm"]
+    figures += [f"nearest_neighbours_{model}" for model in models]
+    # Samples are followed from noise to image where no guidance and no other image has a part in them.
+    figures += [f"{name}_{model}" for name in ("progressive_generation", "interpolation") for model in FROM_NOISE]
     figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling"]
     tables = ["table1", "table2", "table3", "table4", "table5", "rate_distortion"]
     tables = [f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html")]
@@ -64,7 +70,9 @@ def test_another_guidance_scale_moves_its_tables_and_picture_alone(whole):
     before, after = ({made.path: made.digest for made in found.everything()} for found in (whole, report(stronger)))
     moved = {path.removeprefix("results/") for path in before if before[path] != after[path]}
     moved = {path for path in moved if not path.endswith((".svg", ".pdf", ".md", ".html"))}
-    figures = {f"figures/{name}.png" for name in ("samples_adm_g", "fid_vs_steps", "guidance_tradeoff")}
+    # The samples of the entry's own scale, of which neighbours are shown, are not there any more.
+    own = ("samples_adm_g", "nearest_neighbours_adm_g")
+    figures = {f"figures/{name}.png" for name in (*own, "fid_vs_steps", "guidance_tradeoff")}
     assert moved == {"table1.csv", "table2.csv", "table4.csv", *figures}
 
 
@@ -122,3 +130,32 @@ def test_a_comparison_has_a_table_of_the_sets_that_it_asks_for():
     assert [row["features"] for row in sets] == [made.path for made in found.compared_features]
     (drawn,) = found.comparison_figures.drawings
     assert drawn.spec["upstream"] == {"table": found.comparison.digest}
+
+
+def test_neighbours_are_those_of_the_most_steps_at_the_own_scale_and_of_features_at_full_size(whole):
+    def sources(model):
+        return figure(whole, f"nearest_neighbours_{model}").spec["sources"]
+
+    assert sources("ddpm")["samples"] == ["results/samples/ddpm/train0/ancestral/sample0/8.npz"]
+    assert sources("adm_g")["samples"] == ["results/samples/adm_g/train0/ancestral/sample0/4.npz"]
+    assert sources("ddpm")["training_features"] == ["results/features/digits_features/real/train.npz"]
+    assert sources("adm_low") == {
+        "samples": ["results/samples/adm_low/train0/ancestral/sample0/4.npz"],
+        "training": ["results/data/train_4.npz"],
+    }
+    assert figure(whole, "interpolation_ddpm").spec["sources"] == {"traces": ["results/traces/ddpm/train0.npz"]}
+
+
+def test_a_short_chain_is_followed_whole_and_a_learned_diagonal_at_all_its_steps():
+    def steps(**changes):
+        def change(content):
+            content["models"] = {"ddpm": content["models"]["ddpm"] | changes}
+            del content["classifiers"]
+            content["runs"] = [content["runs"][0] | {"models": ["ddpm"], "steps": [changes["timesteps"]]}]
+
+        spec = report(change).graph.traces("ddpm").spec
+        return [spec[name]["steps"] for name in ("generation", "interpolation")], spec["generation"]["points"]
+
+    assert steps(timesteps=1000) == ([100, 25], 11)
+    assert steps(timesteps=9, schedule="cosine") == ([9, 9], 9)
+    assert steps(timesteps=30, schedule="cosine", variance="learned_diagonal", objective="vlb") == ([30, 30], 11)
