@@ -15,7 +15,6 @@ run, so it goes to a separate file, which no hash covers.
 
 import dataclasses
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,20 +25,16 @@ import pandas
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, require_upstream, upstream_of
-from diffbench.base.names import REAL
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import Recorded, read_recorded
 from diffbench.base.records import read_records
 from diffbench.base.writing import replacing
 from diffbench.jobs.tabulate import ModelRow, TableJob
 from diffbench.stages._command import run_stage, stage_parser
+from diffbench.stages._numbers import headline_numbers
 from diffbench.stages._run_record import run_record
 from diffbench.stages._table_text import table_text
 from diffbench.stages._wide import FLOAT_FORMAT
-from diffbench.tables.table2 import NUMBERS_OF_A_MODEL
-
-VARIANT_KEYS = ("guidance_scale", "train_seed", "sample_seed", "num_images", "protocol")
-"""Columns in which two rows of the same model, sampler and steps may differ."""
 
 SOURCES = {"records": ("scores",), "terms": ("terms",), "models": ("scores", "weights", "samples")}
 """The arguments that give what a table consumes."""
@@ -86,7 +81,7 @@ def tabulate(
         write_provenance(path, spec=job.as_json(), inputs=inputs, facts=facts)
     if out_metrics:
         with replacing(out_metrics) as temporary:
-            temporary.write_text(json.dumps(nested_numbers(frame), indent=1) + "\n")
+            temporary.write_text(json.dumps(headline_numbers(frame), indent=1) + "\n")
     return frame
 
 
@@ -153,39 +148,6 @@ def _identified(rows: Sequence[ModelRow], terms: Sequence[Path]) -> list[tuple[d
         (dataclasses.asdict(row), {name: read_member(path, name) for name in member_names(path)})
         for row, path in zip(rows, terms, strict=True)
     ]
-
-
-def nested_numbers(frame: pandas.DataFrame) -> dict[str, Any]:
-    """Return {model: {sampler: {steps: {"fid": ...}}}}, with the table's digits and without intervals.
-
-    The row `real` has neither sampler nor steps. A model's own numbers are beside its samplers; if there are several
-    seeds, they are those of the first row. If rows share model, sampler and steps, their last key also names the
-    columns in which they differ.
-    """
-    numbers = [name for name in frame.columns if f"{name}_low" in frame.columns]
-    rows: list[dict[Any, Any]] = frame.to_dict("records")
-    places = [[str(row[key]) for key in ("model", "sampler", "steps") if pandas.notna(row[key])] for row in rows]
-    crowded = Counter(map(tuple, places))
-    sampled = [row for row in rows if row["model"] != REAL]
-    varying = [
-        key for key in VARIANT_KEYS if len({row[key] for row in sampled if key in row and pandas.notna(row[key])}) > 1
-    ]
-    result: dict[str, Any] = {}
-    for place, row in zip(places, rows, strict=True):
-        if crowded[tuple(place)] > 1:
-            place[-1] += "".join(f" {key}={row[key]}" for key in varying if pandas.notna(row[key]))
-        node = result
-        for key in place:
-            node = node.setdefault(key, {})
-        node |= {name: _rounded(row[name]) for name in numbers if pandas.notna(row[name])}
-        for name in NUMBERS_OF_A_MODEL:
-            if name in frame.columns and pandas.notna(row[name]):
-                result[place[0]].setdefault(name, _rounded(row[name]))
-    return result
-
-
-def _rounded(value: float) -> float:
-    return float(FLOAT_FORMAT % value)
 
 
 def cost_table(logs: Path) -> pandas.DataFrame:

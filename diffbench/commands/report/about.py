@@ -41,7 +41,8 @@ def facts_of(tree: Tree, places: Sequence[str]) -> list[Fact]:
 def protocols_of(tree: Tree, places: Sequence[str]) -> list[tuple[str, str]]:
     """Return the protocols of the scores: a name that tells them apart, and the identifier with all fields."""
     records = (item for place in places if place.startswith(SCORES) for item in tree.scores(place))
-    texts = dict.fromkeys(item["protocol"] for item in records if item["protocol"])
+    # The gap between two bounds is measured under both of their protocols.
+    texts = dict.fromkeys(item["protocol"] for item in records if item["protocol"] and " - " not in item["protocol"])
     return [(_protocol_name(text), text) for text in texts]
 
 
@@ -56,11 +57,11 @@ def models_of(tree: Tree, places: Sequence[str]) -> Read:
             lines.setdefault(name, {"model": name, **_weights(place, recorded)})
             files.setdefault(name, []).append(place)
     for place in places:
-        name = PurePath(place).parts[2] if place.startswith(SAMPLES) else ""
-        words = model_in_words(name)
-        if name and name not in lines and words not in lines:
-            lines[words] = {"model": words, "what it is": _variant(tree, place)}
-            files[words] = list(tree.sources(place).values())
+        # Guidance at several scales is one entry: adm_g, adm_g@0 and adm_g@4.
+        name = PurePath(place).parts[2].partition("@")[0] if place.startswith(SAMPLES) else ""
+        if name and name not in lines:
+            lines[name] = {"model": name, "what it is": _variant(tree, place)}
+            files[name] = list(tree.sources(place).values())
     title = "Models"
     if not lines:
         return Read(Table("models", title, f"{RESULTS}/models", missing="No records of weights are here."))
@@ -98,16 +99,20 @@ def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
 def _variant(tree: Tree, place: str) -> str:
     """Return what a model is that has no weights of its own: whose it uses, its guidance, and what it enlarges."""
     recorded, sources = tree.recorded(place) or {}, tree.sources(place)
-    words = f"weights of {subject_of(sources['weights'])}" if "weights" in sources else "weights by others"
+    words = subject_of(sources["weights"]) if "weights" in sources else "weights by others"
     guidance = recorded.get("spec", {}).get("guidance")
     if guidance:
         by = f" by {subject_of(sources['classifier'])}" if "classifier" in sources else ""
         kind = str(guidance.get("name", "")).replace("_", " ")
-        words += f", {kind} guidance{by}, scale {number_as_text(float(guidance.get('scale', 1)))}"
+        words += f", with {kind} guidance{by}"
     if "low_res" in sources:
         below = sources["low_res"]
-        given = f"samples of {model_in_words(PurePath(below).parts[2])}" if below.startswith(SAMPLES) else "real images"
-        words += f", given {given} of low resolution"
+        given = (
+            f"samples of {model_in_words(PurePath(below).parts[2])}"
+            if below.startswith(SAMPLES)
+            else "real images of low resolution"
+        )
+        words += f", given {given}"
     return words
 
 
@@ -183,6 +188,7 @@ def _versions(tree: Tree, places: Sequence[str]) -> str:
 
 def _protocol_name(text: str) -> str:
     fields = {part.partition("=")[0]: part.partition("=")[2] for part in text.split(";")}
-    words = [fields.get("protocol", "protocol")]
+    words = [fields.get("protocol") or text.partition(";")[0]]
+    words += [f"on {split}" for split in (fields.get("split"),) if split]
     words += [f"{key} {fields[key]}" for key in ("extractor", "n", "reference") if key in fields]
     return ", ".join(words)

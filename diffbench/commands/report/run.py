@@ -57,7 +57,7 @@ def contents_of(results: Path) -> Contents:
         models=models.placed(at),
         tables=tuple(read.placed(at) for read in tables),
         figures=tuple(figures),
-        grids=read_grids(tree, places),
+        grids=read_grids(tree, places, [place for read in tables for files in read.files for place in files]),
         files=files_of(tree, places, _again(results, benchmark)),
         cost=cost_tables(cost),
         protocols=tuple(protocols_of(tree, places)),
