@@ -14,6 +14,9 @@ from diffbench.benchmark.reported import Drawing
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 
 
+FROM_NOISE = ("ddpm", "iddpm", "adm_low")
+
+
 def report(change=lambda content: None) -> Report:
     content = yaml.safe_load(SMOKE.read_text())
     change(content)
@@ -37,6 +40,9 @@ def test_everything_is_each_table_and_figure_once(whole):
     figures = [f"samples_{model}" for model in models] + ["progressive_ddpm", "progressive_iddpm"]
     figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling", "fid_vs_nfe", "precision_recall"]
     figures += ["differences", "vlb_terms", "schedules", "gradient_noise", "training_curves"]
+    figures += [f"nearest_neighbours_{model}" for model in models]
+    # Samples are followed from noise to image where no guidance and no other image has a part in them.
+    figures += [f"{name}_{model}" for name in ("progressive_generation", "interpolation") for model in FROM_NOISE]
     tables = ["table1", "table2", "table3", "table4", "table5", "rate_distortion"]
     tables = ["differences.csv", *(f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html"))]
     assert set(names) == {*tables, *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg", "pdf"))}
@@ -65,8 +71,10 @@ def test_another_guidance_scale_moves_its_tables_and_picture_alone(whole):
     before, after = ({made.path: made.digest for made in found.everything()} for found in (whole, report(stronger)))
     moved = {path.removeprefix("results/") for path in before if before[path] != after[path]}
     moved = {path for path in moved if not path.endswith((".svg", ".pdf", ".md", ".html"))}
-    figures = {f"figures/{name}.png" for name in ("samples_adm_g", "fid_vs_steps", "guidance_tradeoff")}
-    figures |= {f"figures/{name}.png" for name in ("fid_vs_nfe", "precision_recall", "differences")}
+    # The samples of the entry's own scale, of which neighbours are shown, are not there any more.
+    own = ("samples_adm_g", "nearest_neighbours_adm_g")
+    of_tables = ("fid_vs_steps", "guidance_tradeoff", "fid_vs_nfe", "precision_recall", "differences")
+    figures = {f"figures/{name}.png" for name in (*own, *of_tables)}
     assert moved == {"table1.csv", "table2.csv", "table4.csv", "differences.csv", *figures}
 
 
@@ -148,3 +156,32 @@ def test_schedules_and_logs_of_all_models_are_drawn(whole):
     assert curves.spec["labels"][0] == "ddpm" and "classifier noisy" in curves.spec["labels"]
     assert curves.files("logs")[0] == "results/models/ddpm/train0/log.csv"
     assert "classifier noisy" not in figure(whole, "gradient_noise").spec["labels"]
+
+
+def test_neighbours_are_those_of_the_most_steps_at_the_own_scale_and_of_features_at_full_size(whole):
+    def sources(model):
+        return figure(whole, f"nearest_neighbours_{model}").spec["sources"]
+
+    assert sources("ddpm")["samples"] == ["results/samples/ddpm/train0/ancestral/sample0/8.npz"]
+    assert sources("adm_g")["samples"] == ["results/samples/adm_g/train0/ancestral/sample0/4.npz"]
+    assert sources("ddpm")["training_features"] == ["results/features/digits_features/real/train.npz"]
+    assert sources("adm_low") == {
+        "samples": ["results/samples/adm_low/train0/ancestral/sample0/4.npz"],
+        "training": ["results/data/train_4.npz"],
+    }
+    assert figure(whole, "interpolation_ddpm").spec["sources"] == {"traces": ["results/traces/ddpm/train0.npz"]}
+
+
+def test_a_short_chain_is_followed_whole_and_a_learned_diagonal_at_all_its_steps():
+    def steps(**changes):
+        def change(content):
+            content["models"] = {"ddpm": content["models"]["ddpm"] | changes}
+            del content["classifiers"]
+            content["runs"] = [content["runs"][0] | {"models": ["ddpm"], "steps": [changes["timesteps"]]}]
+
+        spec = report(change).graph.traces("ddpm").spec
+        return [spec[name]["steps"] for name in ("generation", "interpolation")], spec["generation"]["points"]
+
+    assert steps(timesteps=1000) == ([100, 25], 11)
+    assert steps(timesteps=9, schedule="cosine") == ([9, 9], 9)
+    assert steps(timesteps=30, schedule="cosine", variance="learned_diagonal", objective="vlb") == ([30, 30], 11)
