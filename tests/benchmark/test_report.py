@@ -36,6 +36,10 @@ def test_everything_is_each_table_and_figure_once(whole):
     models = ("ddpm", "iddpm", "adm_g", "adm_low", "adm_u", "upsampled_real")
     figures = [f"samples_{model}" for model in models] + ["progressive_ddpm", "progressive_iddpm"]
     figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling", "fid_vs_nfe", "precision_recall"]
+    figures += [f"nearest_neighbours_{model}" for model in models]
+    # Traces are of models that start from noise alone.
+    traced = ("ddpm", "iddpm", "adm_low")
+    figures += [f"{kind}_{model}" for model in traced for kind in ("progressive_generation", "interpolation")]
     figures += ["differences", "vlb_terms", "schedules", "gradient_noise", "training_curves"]
     tables = ["table1", "table2", "table3", "table4", "table5", "rate_distortion"]
     tables = ["differences.csv", *(f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html"))]
@@ -67,6 +71,7 @@ def test_another_guidance_scale_moves_its_tables_and_picture_alone(whole):
     moved = {path for path in moved if not path.endswith((".svg", ".pdf", ".md", ".html"))}
     figures = {f"figures/{name}.png" for name in ("samples_adm_g", "fid_vs_steps", "guidance_tradeoff")}
     figures |= {f"figures/{name}.png" for name in ("fid_vs_nfe", "precision_recall", "differences")}
+    figures.add("figures/nearest_neighbours_adm_g.png")
     assert moved == {"table1.csv", "table2.csv", "table4.csv", "differences.csv", *figures}
 
 
