@@ -21,19 +21,35 @@ from diffbench.commands.reporting.words import model_in_words
 from diffbench.page.contents import Cell, Column, Row, Table
 from diffbench.stages._digits import shown as number_as_text
 from diffbench.stages._sheets import every_column, sheet_of, shown_columns, view_of
-from diffbench.stages._wide import read_wide
+from diffbench.stages._wide import read_wide, values_of
 
-ORDER = ("table1", "table2", "table3", "table4", "table5", "differences", "rate_distortion")
+DIFFERENCES = "differences"
+
+ORDER = ("table1", "table2", "table3", "table4", "table5", DIFFERENCES, "rate_distortion")
 """The tables that come first; any other one follows."""
 
 ALWAYS = "table2"
 """The table whose absence is always worth a word."""
+
+COLUMNS_OF_DIFFERENCES = (
+    *("model", "sampler", "steps", "guidance_scale", "metric", "baseline_model", "baseline_sampler"),
+    *("value", "baseline_value", "difference", "outcome"),
+)
+"""The columns of that table which are always shown if they hold anything. No class of diffbench/tables makes it."""
+
+SAID_OF_DIFFERENCES = (
+    "Each sample set against its baseline, metric by metric. It is better or worse if the interval of the difference "
+    "excludes 0."
+)
 
 BESIDE = ("cost",)
 """CSV files of the folder that are no tables."""
 
 BEST = "best_"
 """The beginning of a column that is about the best sample set of a model."""
+
+BASELINE = "baseline_"
+"""The beginning of a column that is about the set with which a row's own is compared."""
 
 IDENTITY = (*ROW_KEYS, "protocol")
 
@@ -74,6 +90,10 @@ def _read(tree: Tree, name: str) -> Read:
     if not len(frame):
         return Read(Table(name, _title(name), place, missing=f"{place} has no rows."))
     files = tuple(() for _ in range(len(frame))) if recorded is None else _files_of_rows(tree, recorded, frame)
+    if name == DIFFERENCES:
+        held = [key for key in COLUMNS_OF_DIFFERENCES if values_of(frame, key)]
+        table = shown(frame, name, place=place, title=_title(name), name=name, always=held)
+        return Read(replace(table, title=_title(name), caption=SAID_OF_DIFFERENCES), files)
     kind = name if recorded is None else recorded["spec"].get("table", {}).get("name", name)
     return Read(shown(frame, kind, place=place, title=_title(name), name=name), files)
 
@@ -138,13 +158,14 @@ def name_of(line: Mapping[str, Any], first: str) -> str:
     if line.get("steps") is not None:
         words.append(f"{line['steps']} steps" if line["steps"] else "adaptive steps")
     words += [f"{key.replace('_', ' ')} {line[key]}" for key in ("train_seed", "sample_seed") if line.get(key)]
+    words += [f"compared by {line['metric']}"] if line.get("metric") else []
     return ", ".join(words)
 
 
 def _files_of_rows(tree: Tree, recorded: Mapping[str, Any], frame: pandas.DataFrame) -> tuple[tuple[str, ...], ...]:
     """Return the files whose records are in each row of a table: scores, terms, and records of weights."""
     given = recorded["facts"].get("given", {})
-    metrics = {str(name).removeprefix(BEST) for name in frame.columns}
+    metrics = {str(name).removeprefix(BEST) for name in frame.columns} | {*values_of(frame, "metric")}
     numbers: list[tuple[str, Mapping[str, Any]]] = [
         (place, item) for place in given.get("scores", ()) for item in tree.scores(place) if item["metric"] in metrics
     ]
@@ -152,7 +173,7 @@ def _files_of_rows(tree: Tree, recorded: Mapping[str, Any], frame: pandas.DataFr
         models = zip(given.get(source, ()), recorded["spec"].get("rows", ()), strict=False)
         numbers += [(tree.artifact(place), {**dict.fromkeys(IDENTITY), **row}) for place, row in models]
     lines = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return tuple(_files_of_row(_with_its_best(line), numbers) for line in lines)
+    return tuple(_files_of_row([_with_its_best(line), *_baselines(line)], numbers) for line in lines)
 
 
 def _with_its_best(line: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -161,12 +182,22 @@ def _with_its_best(line: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**{key: value for key, value in best.items() if key in IDENTITY}, **line}
 
 
-def _files_of_row(line: Mapping[str, Any], numbers: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(place for place, item in numbers if _is_of(item, line)))
+def _baselines(line: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the row with which a row of differences is compared, if it is one."""
+    named = {key.removeprefix(BASELINE): value for key, value in line.items() if key.startswith(BASELINE)}
+    return [{**line, **{key: value for key, value in named.items() if key in IDENTITY}}] if "model" in named else []
+
+
+def _files_of_row(
+    lines: Sequence[Mapping[str, Any]], numbers: Sequence[tuple[str, Mapping[str, Any]]]
+) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(place for line in lines for place, item in numbers if _is_of(item, line)))
 
 
 def _is_of(item: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
     """Return whether a record is about a row: all that identifies both is equal."""
     own = item["sampler"] is None and item["model"] != REAL
     keys = OF_A_MODEL if own else IDENTITY
+    if "metric" in line and item.get("metric") != line["metric"]:
+        return False
     return all(item[key] == line[key] or (item[key] is None and key == "protocol") for key in keys if key in line)

@@ -11,6 +11,7 @@ import pytest
 
 from diffbench import cli
 from diffbench.base.errors import UserError
+from diffbench.base.provenance import write_provenance
 from diffbench.commands.report.cost import cost_tables
 from diffbench.commands.report.figures import ROOM as ROOM_FOR_FIGURES
 from diffbench.commands.report.grids import read_grids
@@ -110,6 +111,30 @@ def test_a_row_of_models_leads_to_its_weights_and_to_the_scores_of_its_best_set(
         "results/models/iddpm/train0/weights.safetensors",
         "results/table1.csv",
     ]
+
+
+def test_a_row_of_differences_leads_to_the_scores_of_both_sets(tree):
+    keys = "benchmark,metric,model,sampler,steps,baseline_model,baseline_sampler,num_images,difference,protocol"
+    protocol = pandas.read_csv(tree / "table2.csv")["protocol"][0]
+    lines = [
+        keys,
+        f"digits,fid,iddpm,ddim,50,ddpm,ddim,40,-1.5,{protocol}",
+        f"digits,kid,ddpm,ddim,25,ddpm,ancestral,40,0,{protocol}",
+    ]
+    (tree / "differences.csv").write_text("\n".join(lines) + "\n")
+    given = [
+        f"results/{path.relative_to(tree)}"
+        for path in sorted(tree.glob("scores/**/[0-9]*.json"))
+        if path.suffixes == [".json"]
+    ]
+    write_provenance(
+        tree / "differences.csv", spec={"benchmark": "digits", "code": "0"}, facts={"given": {"scores": given}}
+    )
+    contents = contents_of(tree)
+    first, second = table(contents, "differences").rows
+    assert first.name == "iddpm, ddim, 50 steps, compared by fid"
+    places = [contents.files[number].place for number in second.files if "scores" in contents.files[number].place]
+    assert places == [f"results/scores/digits/ddpm/train0/{name}/sample0/25.json" for name in ("ddim", "ancestral")]
 
 
 def test_no_row_names_a_file_of_another_row(whole):
