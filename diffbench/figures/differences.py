@@ -89,7 +89,8 @@ def _drawn(rows: pandas.DataFrame, gaps: pandas.DataFrame, title: str, metric: s
         _panel(axes, part, names, size)
         baseline = part[f"baseline_{kind}"].iloc[0]
         axes.set_title(HEADS[kind].format(baseline=baseline), fontsize=11)
-        axes.set_xlabel(f"difference of {_written(metric)}")
+        scale = "" if axes.get_xscale() == "linear" else " (linear near 0, then logarithmic)"
+        axes.set_xlabel(f"difference of {_written(metric)}{scale}")
         top -= body + BETWEEN_PANELS - 40 + AXIS
     figure.text(0.03, 1 - 45 / height, title, fontsize=12, fontweight="bold", ha="left", va="center")
     legend.draw(figure, middle=(left + 0.97) / 2 * WIDTH, bottom=note_height(words))

@@ -53,6 +53,8 @@ async function sortable() {
     const rows = table.tBodies[0].rows.length;
     const numbers = [...table.tHead.rows[0].cells].flatMap((cell, place) => cell.classList.contains("number") ? [place] : []);
     const region = table.parentElement;
+    const named = () => region.querySelector(".dt-paging nav")?.setAttribute("aria-label", `Pages of ${title}`);
+    jQuery(table).on("draw.dt", named);
     new ITable(table, {
       autoWidth: false, order: [], paging: rows > PAGE, pageLength: PAGE, lengthChange: false,
       columnDefs: [{ type: "diffbench-number", targets: numbers }],
@@ -65,6 +67,7 @@ async function sortable() {
       for (const name of ["role", "tabindex", "aria-labelledby"]) { inner.setAttribute(name, region.getAttribute(name)); region.removeAttribute(name); }
       region.classList.remove("scroll");
     }
+    named();
     const search = region.querySelector("input[type=search]");
     if (search) search.setAttribute("aria-label", `Filter the rows of ${title}`);
   }

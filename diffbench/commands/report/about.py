@@ -46,8 +46,11 @@ def protocols_of(tree: Tree, places: Sequence[str]) -> list[tuple[str, str]]:
     return [(_protocol_name(text), text) for text in texts]
 
 
-def models_of(tree: Tree, places: Sequence[str]) -> Read:
-    """Return the table of weights and of the models that are sampled with them in another way."""
+def models_of(tree: Tree, places: Sequence[str], order: Sequence[str] = ()) -> Read:
+    """Return the table of weights and of the models that are sampled with them in another way.
+
+    order: places of scores; models come as these name them, and others after them.
+    """
     lines: dict[str, dict[str, Any]] = {}
     files: dict[str, list[str]] = {}
     for place in places:
@@ -65,12 +68,16 @@ def models_of(tree: Tree, places: Sequence[str]) -> Read:
     title = "Models"
     if not lines:
         return Read(Table("models", title, f"{RESULTS}/models", missing="No records of weights are here."))
+    seen = list(dict.fromkeys(subject_of(place).partition("@")[0] for place in order))
+    lines = dict(sorted(lines.items(), key=lambda item: seen.index(item[0]) if item[0] in seen else len(seen)))
     keys = dict.fromkeys(key for line in lines.values() for key in line)
     columns = [*(key for key in SHOWN if key in keys), *(key for key in keys if key not in SHOWN)]
     frame = pandas.DataFrame(list(lines.values()), columns=columns)
     frame = frame.convert_dtypes(convert_string=False, convert_floating=False)
     table = shown(frame, "models", place=f"{RESULTS}/models", title=title, name="models", always=SHOWN)
-    return Read(replace(table, caption="As the records of their weights say."), tuple(map(tuple, files.values())))
+    return Read(
+        replace(table, caption="As the records of their weights say."), tuple(tuple(files[name]) for name in lines)
+    )
 
 
 def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:

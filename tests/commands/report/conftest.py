@@ -144,6 +144,7 @@ class Lab:
             f"sample,sample/ddpm/{n},{n + 0.5},3,2,40,12.5,700.5,lab-1,2,2026-01-0{n}T10:00:00+00:00" for n in (1, 2)
         ]
         lines += ["train,train/ddpm,75.25,80,2,,,900,lab-1,2,2026-01-01T09:00:00+00:00"]
+        lines += [f"score,score/{n},0,0,0,,,80,lab-1,2,2026-01-01T11:00:00+00:00" for n in range(40)]
         Path("results/cost.csv").write_text("\n".join(lines) + "\n")
 
     def _made(self, path: str, spec: dict, inputs: dict, facts: dict) -> None:
