@@ -11,7 +11,8 @@ from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.reported import Drawing
 
-SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
+ROOT = Path(__file__).parents[2]
+SMOKE = ROOT / "workflow/config/smoke.yaml"
 
 
 def report(change=lambda content: None) -> Report:
@@ -122,3 +123,10 @@ def test_a_comparison_has_a_table_of_the_sets_that_it_asks_for():
     assert [row["features"] for row in sets] == [made.path for made in found.compared_features]
     (drawn,) = found.comparison_figures.drawings
     assert drawn.spec["upstream"] == {"table": found.comparison.digest}
+
+
+def test_every_table_and_figure_has_a_caption_for_snakemakes_report(whole):
+    figures = {drawing.kind for group in whole.groups() for drawing in group.drawings}
+    tables = {Path(made.path).stem for made in whole.tables()}
+    written = {path.stem: path.read_text() for path in (ROOT / "workflow/captions").glob("*.rst")}
+    assert set(written) == figures | tables | {"page"} and all(written.values())
