@@ -89,14 +89,12 @@ def whole(name: str, value: Any, *, least: int) -> int:
     return int(value)
 
 
-def guidance_asked(model: str, own: GuidancePart | None, scale: float | None) -> GuidancePart | None:
+def guidance_asked(own: GuidancePart | None, scale: float | None) -> GuidancePart | None:
     """Return a model's guidance at a scale; None as the scale keeps the model's own.
 
-    Raises: UserError if the model has none, or the rule does not take such a scale.
+    Raises: UserError if the rule does not take such a scale.
     """
     if scale is None or own is None:
-        if scale is not None:
-            raise UserError(f"guidance_scale: {model} has no guidance, so a scale has no effect; leave it out")
         return own
     if isinstance(scale, bool) or not isinstance(scale, (int, float, np.integer, np.floating)):
         raise UserError(f"guidance_scale: {scale!r} is not a number")

@@ -21,7 +21,7 @@ from diffbench.api.asked import (
     steps_asked,
     whole,
 )
-from diffbench.api.drawn import all_images
+from diffbench.api.drawn import Predictor, all_images
 from diffbench.api.messages import naming_arguments
 from diffbench.api.recorded import Tree, Way
 from diffbench.api.repeatable import repeatable
@@ -152,7 +152,8 @@ class Model:
         diffusion = self._architecture.diffusion
         own = ModelDenoiser.of(diffusion, self.network, full_chain=False, off_grid=off_grid)
         clips = self._way.job.sampling.clip_x_0 if clip_x_0 is None else clip_x_0
-        return ClippedDenoiser(own) if clips else own
+        said = f"denoiser of {self.name}, x_0 {'clipped to [-1, 1]' if clips else 'as predicted'}"
+        return Predictor(ClippedDenoiser(own) if clips else own, said)
 
     # -- how samples are made
 
@@ -207,7 +208,12 @@ class Model:
         entry = sampler_asked(sampler, self.tree.samplers, spacing, off_grid)
         taken = steps_asked(entry, steps)
         require_walk("steps", self.name, entry.name, self._architecture.diffusion, entry, taken)
-        guidance = guidance_asked(self.name, own.guidance, guidance_scale)
+        if guidance_scale is not None and own.guidance is None:
+            guided = ", ".join(self.tree.guided_models) or "none"
+            raise UserError(
+                f"guidance_scale: {self.name} has no guidance, so leave it out; guided models here: {guided}"
+            )
+        guidance = guidance_asked(own.guidance, guidance_scale)
         if entry.needs_error and (guidance is not None or not own.sampling.clip_x_0 or own.low_res is not None):
             raise UserError(
                 f"sampler {entry.name}: needs the error of x_0, which is measured unguided and clipped only"

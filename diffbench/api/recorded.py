@@ -97,6 +97,12 @@ class Tree:
         first = {item.sampler: item for item in reversed(self.sets)}
         return {name: _entry(first[name]) for name in sorted(first)}
 
+    @property
+    def guided_models(self) -> list[str]:
+        """The models whose samples are guided."""
+        first = {item.entry: item for item in reversed(self.sets)}
+        return sorted(name for name, item in first.items() if item.job.guidance is not None)
+
     def sets_of(self, model: str, train_seed: int | None = None) -> list[RecordedSet]:
         """Return the sets of a model's entry. train_seed: of that training alone."""
         return [item for item in self.sets if item.entry == model and train_seed in (None, item.train_seed)]

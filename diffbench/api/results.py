@@ -206,7 +206,10 @@ class Results:
         return Model(name, train_seed, self._tree)
 
     def figure(self, name: str) -> "Figure":
-        """Return a figure, drawn anew from the saved records. Raises: UserError if there is none of this name."""
+        """Return a figure, drawn anew from the saved records.
+
+        Raises: UserError if there is none of this name, or what it is drawn from is missing or damaged.
+        """
         found = sorted((self.path / "figures").glob(f"{name}.*.json"))
         if not found:
             raise UserError(f"{self.path}: no figure '{name}'; {nearest(name, self.figures)}")
@@ -222,6 +225,7 @@ class Results:
             ) from None
         figure = job.figure.configured()
         files = {kind: [self._tree.file(path) for path in paths] for kind, paths in job.sources.items()}
+        checked({str(path): path for paths in files.values() for path in paths})
         return figure(data_of(figure.consumes, job, files))
 
     # -- how files are found

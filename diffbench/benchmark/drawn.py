@@ -41,10 +41,41 @@ class Drawn:
 
     def _of_models(self) -> list[Drawing]:
         """Return the figures that compare models, each with its first training seed."""
-        terms = self._first_terms
-        if not terms:
-            return []
-        return [self._figure("rate_distortion", {"terms": list(terms.values())}, labels=list(terms))]
+        terms, logs = self._first_terms, self._logs()
+        named = {f"classifier {name}": log for name, log in self._logs_of_classifiers().items()}
+        found = [
+            self._figure(name, {"terms": list(terms.values())}, labels=list(terms))
+            for name in ("rate_distortion", "vlb_terms")
+            if terms
+        ]
+        for name, shown in (("training_curves", logs | named), ("gradient_noise", logs)):
+            if shown:
+                found.append(self._figure(name, {"logs": list(shown.values())}, labels=list(shown)))
+        return [*found, self._schedules()]
+
+    def _logs(self) -> dict[str, Artifact]:
+        """Return the training log of every model that is trained here."""
+        found: dict[str, Artifact] = {}
+        for name, seed in self.benchmark.trained_models():
+            found.setdefault(name, _log_of(self.graph.model(name, seed)))
+        return found
+
+    def _logs_of_classifiers(self) -> dict[str, Artifact]:
+        found: dict[str, Artifact] = {}
+        for name, seed in self.benchmark.used_classifiers():
+            if self.benchmark.classifiers[name].checkpoint is None:
+                found.setdefault(name, _log_of(self.graph.classifier(name, seed)))
+        return found
+
+    def _schedules(self) -> Drawing:
+        """Return the figure of the schedules of all sampled models, which is drawn from no file."""
+        chains: dict[str, int] = {}
+        for row in self._rows:
+            diffusion = self.benchmark.variant(row.model).diffusion
+            chains[diffusion.schedule] = max(diffusion.timesteps, chains.get(diffusion.schedule, 0))
+        steps = sorted({row.steps for row in self._rows if row.steps})
+        part = FigurePart("schedules", {"chains": chains, "steps": steps})
+        return Drawing.drawn(paths.figure("schedules"), part, self.graph, {})
 
     @cached_property
     def of_upsamplers(self) -> list[Drawing]:
@@ -93,7 +124,13 @@ class Drawn:
         return self._figure("nearest_neighbours", sources, title=title, file=f"nearest_neighbours_{name}")
 
     def _with_training_features(self, row: SampleSet) -> str | None:
-        """Return a protocol of a row for which the features of training images are extracted too; None if none is."""
+        """Return a protocol of a row for which the features of training images are extracted too; None if none is.
+
+        Smaller images are enlarged before their features are taken, so they are not compared with training images,
+        whose features are those of the full size.
+        """
+        if self.benchmark.variant(row.model).size is not None:
+            return None
         splits = {name: (self.graph.reference_split(name), self.graph.other_split(name)) for name in row.protocols}
         return next((name for name, pair in splits.items() if "train" in pair), None)
 
@@ -167,3 +204,8 @@ class Drawn:
         """Return a figure. title, file: given only if they are not the figure's own title and name."""
         part = FigurePart(name, {"title": title} if title else {})
         return Drawing.drawn(paths.figure(file or name), part, self.graph, sources, labels or [])
+
+
+def _log_of(weights: Artifact) -> Artifact:
+    """Return the training log that was written with weights."""
+    return Artifact(paths.training_log(weights.path), weights.digest, weights.spec)

@@ -17,6 +17,7 @@ from diffbench.base.contents import ABSENT, content_of, source_of
 from diffbench.base.digests import foreign_digest
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.jobs.plot import FIGURES
 
 Spec = dict[str, Any]
 
@@ -47,8 +48,10 @@ def snakemake_specs(home: Path, path: str) -> list[Spec]:
     """Return the specs in Snakemake's own record of a file; an empty list if there is no record or no spec in it."""
     try:
         texts = json.loads(snakemake_record(home, path).read_text())["params"]
-        return [json.loads(ast.literal_eval(text)) for text in texts]
-    except (OSError, ValueError, LookupError, TypeError, SyntaxError):
+        specs = [json.loads(ast.literal_eval(text)) for text in texts]
+        # The job of a group of figures has one text with the spec of each.
+        return [one for spec in specs for one in spec.get(FIGURES, [spec])]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError):
         return []
 
 

@@ -138,15 +138,20 @@ def extract_job(benchmark: Benchmark, extractor: str) -> ExtractJob:
 
 def score_job(benchmark: Benchmark, protocol: str, row: Row) -> ScoreJob:
     """Return the job that scores features under a protocol."""
+    return ScoreJob(
+        protocol=protocol_part(benchmark, protocol),
+        rounding=benchmark.sampling.rounding,
+        row=row,
+    )
+
+
+def protocol_part(benchmark: Benchmark, protocol: str) -> ProtocolPart:
+    """Return a protocol as a part of a job."""
     name, part = benchmark.protocols[protocol]
     described = ProtocolPart.of(part, name)
     # Only the file's name is part of the job. The features' digest already covers the content of the reference.
     reference = part.reference_file.name if part.reference_file else part.reference
-    return ScoreJob(
-        protocol=_with_options(described, described.options | {"reference": reference}),
-        rounding=benchmark.sampling.rounding,
-        row=row,
-    )
+    return _with_options(described, described.options | {"reference": reference})
 
 
 def pairs_job(benchmark: Benchmark, row: Row) -> PairsJob:

@@ -3,12 +3,13 @@
 from functools import cached_property
 
 from diffbench.benchmark import paths
+from diffbench.benchmark.compared import compared_set, differences
 from diffbench.benchmark.drawn import Drawn
 from diffbench.benchmark.graph import Artifact, Graph
 from diffbench.benchmark.reported import Drawing, FigureGroup, Reported, Sources, Tabulated
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.plot import FigurePart
-from diffbench.jobs.tabulate import ComparedSet, ModelRow, TableJob, TablePart
+from diffbench.jobs.tabulate import ModelRow, TableJob, TablePart
 
 
 class Report:
@@ -77,8 +78,13 @@ class Report:
         return Tabulated.of(paths.table("rate_distortion"), job, self.graph, {"terms": terms})
 
     @cached_property
+    def differences(self) -> Reported | None:
+        """The table of differences to the first sampler and the first model; None if no two sets can be compared."""
+        return differences(self.graph)
+
+    @cached_property
     def _beside_table2(self) -> list[Artifact]:
-        return [*self.drawn.figures, *self._tables_beside_table2]
+        return [*self.drawn.figures, *self._tables_beside_table2, *([self.differences] if self.differences else [])]
 
     @cached_property
     def _tables_beside_table2(self) -> list[Tabulated]:
@@ -93,19 +99,25 @@ class Report:
     @cached_property
     def figures_of_table2(self) -> FigureGroup:
         """The figures that are drawn from table 2."""
-        return FigureGroup("table2", [self._of_table("fid_vs_steps", self.table2)])
+        names = ("fid_vs_steps", "fid_vs_nfe", "precision_recall")
+        return FigureGroup("table2", [self._of_table(name, self.table2) for name in names])
 
     @cached_property
     def figures_of_table4(self) -> FigureGroup:
         """The figures that are drawn from table 4."""
         return FigureGroup("table4", [self._of_table("guidance_tradeoff", self.table4)])
 
+    @cached_property
+    def figures_of_differences(self) -> FigureGroup:
+        """The figures that are drawn from the table of differences."""
+        return FigureGroup("differences", [self._of_table("differences", self.differences)] if self.differences else [])
+
     # -- a comparison, whose name is a wildcard
 
     @cached_property
     def comparison(self) -> Reported:
         """The table of the sets that a comparison asks for."""
-        sets = tuple(self._compared_set(name, row) for row in self.compared for name in row.protocols)
+        sets = tuple(compared_set(self.graph, name, row) for row in self.compared for name in row.protocols)
         job = TableJob(benchmark=self.benchmark.name, table=TablePart("table2"), sets=sets)
         sources: Sources = {"scores": self.graph.scores_of(self.compared)}
         return Reported.of(paths.comparison_table("{comparison}"), job, self.graph, sources)
@@ -119,20 +131,30 @@ class Report:
     @property
     def compared_features(self) -> list[Artifact]:
         """The features of the sets that a comparison asks for."""
+        return self._features_of(self.compared)
+
+    @property
+    def features_of_differences(self) -> list[Artifact]:
+        """The features of the sets in the table of differences."""
+        return self._features_of(self._rows)
+
+    def _features_of(self, rows: list[SampleSet]) -> list[Artifact]:
         of = self.benchmark.extractor_of
-        found = [self.graph.features(of(name), row) for row in self.compared for name in row.protocols]
+        found = [self.graph.features(of(name), row) for row in rows for name in row.protocols]
         return list({made.path: made for made in found}.values())
 
     # -- all of them
 
     def groups(self) -> list[FigureGroup]:
         """Return all figures except those of comparisons, in the groups that one job each draws."""
-        return [*self.drawn.groups, self.figures_of_table2, *([self.figures_of_table4] if self.guided else [])]
+        of_tables = [self.figures_of_table2, *([self.figures_of_table4] if self.guided else [])]
+        return [*self.drawn.groups, *of_tables, *([self.figures_of_differences] if self.differences else [])]
 
     def tables(self) -> list[Artifact]:
         """Return every table in each of its formats, except those of comparisons."""
         made = [self.table2, self.table3, *self._tables_beside_table2]
-        return [one for tabulated in made for one in tabulated.formats]
+        found: list[Artifact] = [one for tabulated in made for one in tabulated.formats]
+        return [*found, *([self.differences] if self.differences else [])]
 
     def everything(self) -> list[Artifact]:
         """Return every table and figure, each in all of its formats, except those of comparisons."""
@@ -159,19 +181,6 @@ class Report:
     def compared(self) -> list[SampleSet]:
         """The rows of a comparison."""
         return self.benchmark.compared_sets()
-
-    def _compared_set(self, protocol: str, row: SampleSet) -> ComparedSet:
-        return ComparedSet(
-            model=row.model,
-            sampler=row.sampler,
-            steps=row.steps,
-            train_seed=row.train_seed,
-            sample_seed=row.sample_seed,
-            protocol=protocol,
-            scores=self.graph.scores(protocol, row).path,
-            features=self.graph.features(self.benchmark.extractor_of(protocol), row).path,
-            reference=self.graph.reference(protocol).path,
-        )
 
     # -- how they are made
 

@@ -18,7 +18,7 @@ def call(
     log: str = "log",
     spec: str = "params.spec",
 ) -> str:
-    """Return the shell line of a rule that runs a stage.
+    """Return the shell line of a rule that runs a stage, or a module that is named with its packages.
 
     arguments: the stage's options, each with the rule's name of its value: {"--data": "input.data"}. optional: the
     same, for options that are left out if the value is empty. log: the rule's name of its log; the run record is beside
@@ -27,7 +27,7 @@ def call(
     names = {option: option.strip("-").replace("-", "_") for option in optional}
     variables = {"log": log} | {names[option]: value for option, value in optional.items()}
     words = [
-        "exec {sys.executable:q} -m diffbench.stages." + stage,
+        "exec {sys.executable:q} -m " + (stage if "." in stage else f"diffbench.stages.{stage}"),
         f"--spec {{{spec}:q}}",
         *(f"{option} {{{value}:q}}" for option, value in arguments.items()),
         *(f'${{{{{name}:+{option} "${name}"}}}}' for option, name in names.items()),

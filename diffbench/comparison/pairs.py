@@ -36,15 +36,19 @@ class Pairs:
         self, records: Sequence[Mapping[str, Any]], metric: str, model: str, steps: int, samplers: tuple[str, str]
     ) -> dict[tuple[int, int], Estimate]:
         """Return the differences with intervals by (train seed, sample seed); none unless it is a Frechet distance."""
-        part = load("metrics", metric)
-        if not issubclass(part, Fid):
-            return {}
         found = {}
         for seeds, (a, b) in self._pairs(model, steps, samplers).items():
-            values = [_value(records, metric, item) for item in (a, b)]
-            influences = [self._influence(metric, part, item) for item in (a, b)]
-            found[seeds] = paired_difference(values[0] - values[1], *influences)
+            estimate = self.difference(metric, a, b, _value(records, metric, a) - _value(records, metric, b))
+            if estimate is not None:
+                found[seeds] = estimate
         return found
+
+    def difference(self, metric: str, a: ComparedSet, b: ComparedSet, value: float) -> Estimate | None:
+        """Return a difference a - b with its interval; None unless it is one of Frechet distances of equal sets."""
+        part = load("metrics", metric)
+        if not issubclass(part, Fid):
+            return None
+        return paired_difference(value, *(self._influence(metric, part, item) for item in (a, b)))
 
     def _pairs(
         self, model: str, steps: int, samplers: tuple[str, str]

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
+from diffbench.figures._gaps import gaps_in
 from diffbench.figures._protocols import main_protocol
 from diffbench.figures._style import BETWEEN, FLOOR, QUIET, plain_log_ticks
 
@@ -28,27 +29,32 @@ HIDDEN = "rows without a place on a logarithmic axis"
 """The attribute of a table's rows that says how many others were left out."""
 
 
+MISSING = "rows without an FID"
+"""The attribute of a table's rows that names those which have none, for the small print."""
+
+NO_FID = "no row of the table has an FID above 0"
+"""What a figure of FIDs says if it has nothing to draw."""
+
+
 def rows_with_fid(table: pandas.DataFrame, protocol: str | None, figure: str) -> pandas.DataFrame:
     """Return the rows of one protocol that have an FID; held-out real images are among them.
 
-    A logarithmic axis cannot show an FID of 0 or less; `small_print` says how many rows are left out.
-    Raises: UserError, with the figure's name, if no row is left.
+    A logarithmic axis cannot show an FID of 0 or less; `small_print` says how many rows are left out, and which have
+    none. Without a protocol there may be no row of samples, which the figure then says.
+    Raises: UserError, with the figure's name, if the protocol that was asked for has none.
     """
-    rows = table.loc[table["fid"] > 0]
-    rows.attrs[HIDDEN] = int((table["fid"] <= 0).sum())
+    fid = table["fid"] if "fid" in table else pandas.Series(np.nan, index=table.index)
+    rows = table.loc[fid > 0]
+    rows.attrs[HIDDEN] = int((fid <= 0).sum())
+    rows.attrs[MISSING] = tuple(gaps_in(table.assign(fid=fid), ["fid"], "FID"))
     held = sorted(rows.loc[rows["model"] != REAL, "protocol"].dropna().unique())
     # If there are fewer real images than samples, their protocol is another one, and they are no floor for the samples.
     chosen = protocol or main_protocol(rows.loc[rows["model"] != REAL])
     if chosen is not None:
         rows = rows.loc[rows["protocol"] == chosen]
-    if not (rows["model"] != REAL).any():
+    if protocol is not None and not (rows["model"] != REAL).any():
         raise UserError(f"{figure}: no row with an FID to draw; protocols in the table: {', '.join(held) or 'none'}")
     return rows
-
-
-def has_fid(table: pandas.DataFrame) -> bool:
-    """Return whether samples of a table have an FID that a logarithmic axis can show."""
-    return bool(((table["fid"] > 0) & (table["model"] != REAL)).any())
 
 
 def near(rows: pandas.DataFrame) -> pandas.DataFrame:
@@ -137,4 +143,4 @@ def small_print(rows: pandas.DataFrame, *more: str) -> str:
     parts[-1] += f", over {len(seeds)} seeds" if len(seeds) > 1 else ""
     if rows.attrs.get(HIDDEN):
         parts.append(f"without {rows.attrs[HIDDEN]} rows of FID 0 or less")
-    return BETWEEN.join([*parts, *more])
+    return BETWEEN.join([*parts, *more, *rows.attrs.get(MISSING, ())])

@@ -236,7 +236,7 @@ class _Layout:
     @cached_property
     def small_print(self) -> list[str]:
         """The lines of the small print."""
-        return list(_wrapped(self.grid.words, round(self.width / self.scale) - 2 * MARGIN))
+        return list(wrapped(self.grid.words, round(self.width / self.scale) - 2 * MARGIN))
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,7 @@ def _draw_row(page: _Page, layout: _Layout, row: Row, top: int) -> None:
         page.write(left + wide / 2, below, text, layout.caption_size, QUIET, ha="center")
 
 
-def _wrapped(parts: Sequence[str], width: int) -> Iterator[str]:
+def wrapped(parts: Sequence[str], width: int) -> Iterator[str]:
     """Yield the lines of small print, which break between its parts and, in a long part, between its words."""
     line = ""
     for part in filter(None, parts):

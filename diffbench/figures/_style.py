@@ -77,6 +77,15 @@ def empty_figure(width: int = WIDTH, height: int = 1000) -> Figure:
     return Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH), layout=None)
 
 
+def said(title: str, sentence: str) -> Figure:
+    """Return a figure that has nothing to draw: an empty frame that says why. Use it inside `styled`."""
+    figure = empty_figure(height=400)
+    axes = figure.add_axes((0.03, 0.08, 0.94, 0.68), xticks=[], yticks=[])
+    axes.text(0.5, 0.5, sentence, ha="center", va="center", color=QUIET, transform=axes.transAxes, wrap=True)
+    figure.text(0.03, 0.88, title, fontsize=12, fontweight="bold", ha="left", va="center")
+    return figure
+
+
 LONGEST_SIDE = 2**15
 """In pixels. matplotlib draws fewer than 2^16, and a table of many rows must not fail at its figure."""
 
@@ -131,6 +140,25 @@ def _wrapped(text: str) -> list[str]:
             line = longer
         lines.append(line)
     return lines
+
+
+def log_if_wide(axes: Any, low: float, high: float, *, ratio: float = 10.0) -> bool:
+    """Give an axes a logarithmic y axis if its values are above 0 and their ratio is large; return whether it has one.
+
+    low, high: the least and the greatest value.
+    """
+    if not (low > 0 and high / low > ratio):
+        return False
+    beside = (high / low) ** 0.05
+    axes.set_yscale("log")
+    axes.set_ylim(low / beside, high * beside)
+    plain_log_ticks(axes.yaxis, low / beside, high * beside)
+    return True
+
+
+def every_so_often(count: int, wanted: int = 12) -> slice:
+    """Return which of a line's points have a marker, because a marker at each would hide its dashes."""
+    return slice(None, None, max(1, round(count / wanted)))
 
 
 def plain_log_ticks(axis: Axis, low: float, high: float) -> None:

@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 
 from diffbench.base.names import REAL
 from diffbench.figures import _style as style
-from diffbench.figures._fid import draw_fids, fid_label, floor_entry, has_fid, rows_with_fid, small_print
+from diffbench.figures._fid import NO_FID, draw_fids, fid_label, floor_entry, rows_with_fid, small_print
 from diffbench.figures._legend import Legend
 from diffbench.figures._points import draw_points, log_x_axis, moves
-from diffbench.figures._style import WIDTH, empty_figure, note, note_height, styled
+from diffbench.figures._style import WIDTH, empty_figure, note, note_height, said, styled
 
 LINE_KEYS = ("model", "sampler", "guidance_scale")
 
@@ -36,23 +36,14 @@ class FidVsSteps:
     def __call__(self, table: pandas.DataFrame) -> Figure:
         """Return the figure of a table with table2's columns. Seeds are averaged, and bars span all of them.
 
-        If a table without FIDs was made from other scores, the figure says so. Raises: UserError if the protocol has no
-        FIDs.
+        Raises: UserError if the protocol that was asked for has no FIDs.
         """
-        if self.protocol is None and not has_fid(table):
-            with styled():
-                return _without(self.title)
         rows = rows_with_fid(table, self.protocol, "fid_vs_steps")
-        drawn = _with_lines(rows)
         with styled():
+            if not (rows["model"] != REAL).any():
+                return said(self.title, NO_FID)
+            drawn = _with_lines(rows)
             return _drawn(drawn, self.title, left_out=len(rows) - len(drawn))
-
-
-def _without(title: str) -> Figure:
-    figure = empty_figure(height=200)
-    figure.text(0.5, 0.6, title, ha="center", fontweight="bold")
-    figure.text(0.5, 0.35, "no row of the table has an FID above 0: none to draw", ha="center")
-    return figure
 
 
 def _with_lines(rows: pandas.DataFrame) -> pandas.DataFrame:

@@ -17,7 +17,7 @@ from diffbench.figures import _style as style
 from diffbench.figures._legend import Legend
 from diffbench.figures._points import draw_points, moves
 from diffbench.figures._protocols import main_protocol
-from diffbench.figures._style import BETWEEN, FLOOR, QUIET, WIDTH, empty_figure, note, note_height, styled
+from diffbench.figures._style import BETWEEN, FLOOR, QUIET, WIDTH, empty_figure, note, note_height, said, styled
 
 PANELS = {
     "fid": "FID (lower is better)",
@@ -67,7 +67,7 @@ class GuidanceTradeoff:
 def _drawn(guided: pandas.DataFrame, real: pandas.DataFrame, title: str) -> Figure:
     panels = [name for name in PANELS if name in guided and bool(guided[name].notna().any())]
     if not panels:
-        raise UserError(f"guidance_tradeoff: the table has none of the scores {', '.join(PANELS)}")
+        return said(title, f"no guided row has one of the scores {', '.join(PANELS.values())}")
     columns = min(2, len(panels))
     down = -(-len(panels) // columns)
     lines = _lines_of(guided)

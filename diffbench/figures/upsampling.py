@@ -39,7 +39,15 @@ class Upsampling:
             rows[label] = Pictures(shown.repeat(times, axis=1).repeat(times, axis=2), labels)
             if times > 1:
                 rows[f"{label.split(',')[0]}, enlarged"] = Pictures(enlarged(shown, height, width), labels)
-        return Samples(columns, self.title)(rows)
+        return Samples(columns, self.title, _notes(images))(rows)
+
+
+def _notes(images: Mapping[str, Pictures]) -> tuple[str, ...]:
+    """Return what the labels leave open: how images were enlarged, and why some have no true ones."""
+    families = {label.split(",")[0] for label in images}
+    true = {label.split(",")[0] for label in images if label.endswith(", true")}
+    gap = ("no true images where samples of a model were given",) if true < families else ()
+    return ("enlarged: bilinearly", *gap)
 
 
 def _shown(images: Mapping[str, Pictures], columns: int) -> dict[str, tuple[ImageSet, np.ndarray | None]]:

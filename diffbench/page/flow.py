@@ -3,19 +3,29 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from diffbench.page.contents import File
 
-BOX = 104, 50
+BOX = 92, 48
 """The width and height of a box."""
 
-BETWEEN = 46, 26
-"""The space between two columns and between two boxes of a column."""
+BETWEEN = 42, 18
+"""The space between two columns and between what is in one column."""
 
-MARGIN = 10
+LANE = 4
+"""The height that arrows take in a column that they pass. Those from one stage share it."""
+
+MARGIN = 8
 
 Edges = Mapping[str, set[str]]
 """The stages from which each stage takes files."""
+
+Layers = Mapping[str, int]
+"""The column of each stage."""
+
+Node = tuple[str, int]
+"""A stage in a column: its box in its own, and the lane of its arrows in a column that they pass."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +67,20 @@ def flow(files: Sequence[File]) -> Flow:
     layers = _layers(edges)
     chains = [_chain(source, target, layers) for target in edges for source in sorted(edges[target])]
     columns = _ordered(layers, chains)
-    places = _places(columns)
-    boxes = tuple(Box(stage, counts[stage], *places[stage, layers[stage]]) for stage in counts)
+    places = _places(columns, layers)
+    boxes = tuple(_box(stage, counts[stage], places[stage, layers[stage]]) for stage in counts)
     arrows = tuple(Arrow(chain[0][0], chain[-1][0], _path([places[node] for node in chain])) for chain in chains)
-    width = 2 * MARGIN + len(columns) * (BOX[0] + BETWEEN[0]) - BETWEEN[0]
-    height = max((y for _, y in places.values()), default=0) + BOX[1] + MARGIN
+    width = 2 * MARGIN + max(0, len(columns) * (BOX[0] + BETWEEN[0]) - BETWEEN[0])
+    height = 2 * MARGIN + max((_height(column, layers) for column in columns), default=0)
     return Flow(boxes, arrows, width, height)
 
 
-Node = tuple[str, int]
-"""A stage in its column, or the name of an arrow in a column that it passes."""
+def _box(stage: str, count: int, place: tuple[float, float]) -> Box:
+    x, middle = place
+    return Box(stage, count, x, middle - BOX[1] / 2)
 
 
-def _layers(edges: Edges) -> dict[str, int]:
+def _layers(edges: Edges) -> Layers:
     """Return the column of each stage: one more than the last of its sources. A circle of stages is cut."""
     found: dict[str, int] = {}
 
@@ -84,50 +95,60 @@ def _layers(edges: Edges) -> dict[str, int]:
     return found
 
 
-def _chain(source: str, target: str, layers: Mapping[str, int]) -> list[Node]:
-    """Return the places of an arrow: its ends, and a free place in each column between them."""
+def _chain(source: str, target: str, layers: Layers) -> list[Node]:
+    """Return the nodes of an arrow: its ends, and the lane of its stage in each column between them."""
     passed = range(layers[source] + 1, layers[target])
-    return [(source, layers[source]), *((f"{source} {target}", at) for at in passed), (target, layers[target])]
+    return [(source, layers[source]), *((source, at) for at in passed), (target, layers[target])]
 
 
-def _ordered(layers: Mapping[str, int], chains: Sequence[Sequence[Node]]) -> list[list[Node]]:
+def _ordered(layers: Layers, chains: Sequence[Sequence[Node]]) -> list[list[Node]]:
     """Return the nodes of each column, ordered so that few arrows cross."""
-    nodes = dict.fromkeys(
-        [*((stage, at) for stage, at in layers.items()), *(node for chain in chains for node in chain)]
-    )
+    nodes = dict.fromkeys([*layers.items(), *(node for chain in chains for node in chain)])
     columns: list[list[Node]] = [[] for _ in range(1 + max(layers.values(), default=-1))]
     for node in nodes:
         columns[node[1]].append(node)
-    before: dict[Node, list[Node]] = {node: [] for node in nodes}
+    before: dict[Node, dict[Node, None]] = {node: {} for node in nodes}
     for chain in chains:
-        for first, second in zip(chain, chain[1:], strict=False):
-            before[second].append(first)
+        for first, second in pairwise(chain):
+            before[second][first] = None
     height: dict[Node, float] = {}
     for column in columns:
         middle = {node: sum(height.get(one, 0) for one in before[node]) / max(1, len(before[node])) for node in column}
-        column.sort(key=lambda node: (middle[node], node[0] not in layers))
+        column.sort(key=lambda node: (middle[node], node[0]))
         # The middle of each column is at height 0.
         height |= {node: place - (len(column) - 1) / 2 for place, node in enumerate(column)}
     return columns
 
 
-def _places(columns: Sequence[Sequence[Node]]) -> dict[Node, tuple[float, float]]:
-    tallest = max(map(len, columns), default=1)
+def _height(column: Sequence[Node], layers: Layers) -> float:
+    """Return the height of a column."""
+    return sum(_height_of(node, layers) + BETWEEN[1] for node in column) - BETWEEN[1]
+
+
+def _height_of(node: Node, layers: Layers) -> float:
+    return BOX[1] if layers[node[0]] == node[1] else LANE
+
+
+def _places(columns: Sequence[Sequence[Node]], layers: Layers) -> dict[Node, tuple[float, float]]:
+    """Return the left end and the middle of each node."""
+    tallest = max((_height(column, layers) for column in columns), default=0)
     places = {}
     for at, column in enumerate(columns):
-        first = (tallest - len(column)) / 2
-        for place, node in enumerate(column):
-            places[node] = (MARGIN + at * (BOX[0] + BETWEEN[0]), MARGIN + (first + place) * (BOX[1] + BETWEEN[1]))
+        y = MARGIN + (tallest - _height(column, layers)) / 2
+        for node in column:
+            height = _height_of(node, layers)
+            places[node] = MARGIN + at * (BOX[0] + BETWEEN[0]), y + height / 2
+            y += height + BETWEEN[1]
     return places
 
 
 def _path(corners: Sequence[tuple[float, float]]) -> str:
     """Return a curve from the right of the first box to the left of the last, level where it passes a column."""
     (x, y), *rest = corners
-    x, y = x + BOX[0], y + BOX[1] / 2
+    x += BOX[0]
     words = [f"M{x:g} {y:g}"]
-    for place, (left, top) in enumerate(rest):
-        middle, bend = top + BOX[1] / 2, BETWEEN[0] / 2
+    for place, (left, middle) in enumerate(rest):
+        bend = BETWEEN[0] / 2
         words.append(f"C{x + bend:g} {y:g} {left - bend:g} {middle:g} {left:g} {middle:g}")
         x, y = left, middle
         if place < len(rest) - 1:

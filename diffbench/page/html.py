@@ -8,6 +8,7 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -22,6 +23,9 @@ TEMPLATES = ("page.html", "page.css", "page.js")
 
 ARROWS = {"up": ("↑", "higher is better"), "down": ("↓", "lower is better")}
 """The sign of a column's direction, and its meaning."""
+
+PLAIN = " !$'()*+,-./:;=?@[]^_`{|}~"
+"""Signs that mean nothing in a URI of data or in the attribute that holds it."""
 
 CELL = 56
 """The pixels of the screen across an image of a grid, about: small images are enlarged by a whole number."""
@@ -57,7 +61,9 @@ def look() -> str:
 
 
 def uri(image: Image) -> str:
-    """Return an image as a URI that holds its bytes."""
+    """Return an image as a URI that holds its bytes. The text of an SVG stays text, which is shorter."""
+    if image.kind == "image/svg+xml":
+        return f"data:{image.kind},{quote(image.data.decode(), safe=PLAIN)}"
     return f"data:{image.kind};base64,{base64.b64encode(image.data).decode()}"
 
 

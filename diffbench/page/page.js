@@ -38,7 +38,7 @@ for (const box of document.querySelectorAll("input[data-wide]")) {
   set();  // A browser may keep the box checked when the page is loaded again.
 }
 
-const PAGE = 50;  // Rows of a table that are shown at once.
+const PAGE = 30;  // Rows of a table that are shown at once.
 
 async function sortable() {
   const source = new Blob([byId("itables").textContent], { type: "text/javascript" });
@@ -53,6 +53,8 @@ async function sortable() {
     const rows = table.tBodies[0].rows.length;
     const numbers = [...table.tHead.rows[0].cells].flatMap((cell, place) => cell.classList.contains("number") ? [place] : []);
     const region = table.parentElement;
+    const named = () => region.querySelector(".dt-paging nav")?.setAttribute("aria-label", `Pages of ${title}`);
+    jQuery(table).on("draw.dt", named);
     new ITable(table, {
       autoWidth: false, order: [], paging: rows > PAGE, pageLength: PAGE, lengthChange: false,
       columnDefs: [{ type: "diffbench-number", targets: numbers }],
@@ -65,6 +67,7 @@ async function sortable() {
       for (const name of ["role", "tabindex", "aria-labelledby"]) { inner.setAttribute(name, region.getAttribute(name)); region.removeAttribute(name); }
       region.classList.remove("scroll");
     }
+    named();
     const search = region.querySelector("input[type=search]");
     if (search) search.setAttribute("aria-label", `Filter the rows of ${title}`);
   }
@@ -90,8 +93,12 @@ function numbersOf(files, key) {
   const head = make("tr", {}, ...["metric", "value", "95 % interval", "the interval covers"].map((text) => make("th", { scope: "col" }, text)));
   const body = make("tbody");
   const several = files.filter((file) => file.numbers.length).length > 1;
+  const seen = new Set();  // A set that is scored under two names of a protocol has the same numbers twice.
   for (const file of files) {
     for (const [metric, value, low, high, covers] of file.numbers) {
+      const same = [metric, value, low, high, covers].join();
+      if (seen.has(same)) continue;
+      seen.add(same);
       const exact = low === value && high === value;
       const row = make("tr", {}, make("th", { scope: "row" }, metric), make("td", {}, value),
         make("td", {}, exact ? "none" : `${low} to ${high}`), make("td", {}, covers));

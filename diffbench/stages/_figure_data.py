@@ -15,6 +15,7 @@ from diffbench.figures._neighbours import Neighbours
 from diffbench.figures._pictures import Pictures
 from diffbench.jobs.plot import PlotJob
 from diffbench.stages._neighbour_data import neighbours
+from diffbench.stages._schedule_data import schedules_of
 
 Files = Mapping[str, Sequence[Path]]
 """The files of a job by kind."""
@@ -49,7 +50,11 @@ def data_of(consumes: str, job: PlotJob, files: Files) -> Any:
 
 
 def _table(job: PlotJob, files: Files) -> pandas.DataFrame:
-    path = _only(job, "table", files)
+    return read_csv(_only(job, "table", files))
+
+
+def read_csv(path: Path) -> pandas.DataFrame:
+    """Return a table. Raises: UserError if the file is not CSV."""
     try:
         return pandas.read_csv(path)
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -122,6 +127,21 @@ def _neighbours(job: PlotJob, files: Files) -> Neighbours:
     return neighbours(path, pictures(path), training, features)
 
 
+def _terms(job: PlotJob, files: Files) -> dict[str, dict[str, np.ndarray]]:
+    wanted = ("timesteps", "vlb", "width")
+    labelled = _labelled(job, files["terms"])
+    return {label: {name: read_member(path, name) for name in wanted} for label, path in labelled.items()}
+
+
+def _logs(job: PlotJob, files: Files) -> dict[str, pandas.DataFrame]:
+    return {label: read_csv(path) for label, path in _labelled(job, files["logs"]).items()}
+
+
+def _schedules(job: PlotJob, files: Files) -> dict[str, dict[int, dict[str, np.ndarray]]]:
+    figure = job.figure.configured()
+    return schedules_of(figure.chains, figure.steps)
+
+
 def _only(job: PlotJob, kind: str, files: Files) -> Path:
     """Return the one file of a kind. Raises: UserError if there are several."""
     if len(files[kind]) != 1:
@@ -143,6 +163,9 @@ READERS: Mapping[str, Reader] = {
     "images": Reader(_images, ("images",), may_have=("real",)),
     "curves": Reader(_curves, ("terms",)),
     "progressive": Reader(_progressive, ("terms",)),
+    "terms": Reader(_terms, ("terms",)),
+    "logs": Reader(_logs, ("logs",)),
+    "schedules": Reader(_schedules, ()),
     "generation": Reader(_traced("generation"), ("traces",)),
     "interpolation": Reader(_traced("interpolation"), ("traces",)),
     "neighbours": Reader(_neighbours, ("samples", "training"), may_have=("features", "training_features")),

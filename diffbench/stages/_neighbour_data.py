@@ -51,7 +51,7 @@ def neighbours(samples: Path, shown: Pictures, training: Path, features: Sequenc
         found = _Search(others, searched).of(own[places])
         measures.append(found.measured("features", f"the distance in {_extractor(features[1])}", images))
     else:
-        missing.append("not by features, since those of the training images are not here")
+        missing.append("not by features, since those of training images of this size are not here")
     flat = images.reshape(len(images), -1)
     found = _Search(flat, searched).of(shown.images[places].reshape(len(places), -1))
     measures.append(found.rooted(flat.shape[1]).measured("pixels", "the RMSE on the 0-255 scale", images))

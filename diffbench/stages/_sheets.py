@@ -99,6 +99,8 @@ def shown_columns(frame: pandas.DataFrame, view: View) -> list[str]:
     held = every_column(frame)
     if not view.columns:
         return held
+    if frame.empty:
+        return [name for name in view.columns if name in held]
     models = sampled(frame)
     metrics = [name for name in held if f"{name}_low" in frame and name not in view.columns and _holds(frame, name)]
     first = [name for name in metrics if name not in view.beside]
@@ -218,7 +220,9 @@ def _groups(frame: pandas.DataFrame, name: str) -> list[Any]:
 def _exact(value: Any) -> str:
     if pandas.isna(value):
         return ""
-    return FLOAT_FORMAT % value if isinstance(value, float) else str(value)
+    short = FLOAT_FORMAT % value if isinstance(value, float) else str(value)
+    # A file of `diffbench measure --csv` has all digits.
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
 def _has_gap(frame: pandas.DataFrame, column: Column) -> bool:

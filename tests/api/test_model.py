@@ -125,6 +125,7 @@ def test_a_sampler_with_options_and_one_of_the_package(results):
     assert np.array_equal(heun, results.samples("iddpm/edm/3")[:5])
 
 
+@pytest.mark.slow
 def test_an_adaptive_sampler_takes_no_number_of_steps(results):
     model = results.model("iddpm")
     found = model.sample(2, sampler="probability_flow", off_grid="interpolate")
@@ -158,6 +159,7 @@ def test_the_parts_make_the_same_samples(results):
         )
     assert np.array_equal(truncated(x), results.samples("iddpm/ddim/3")[:5])
     assert len(model.chain()) == 1000 and len(model.chain(7, spacing="karras rho=7")) == 7
+    assert repr(model.denoiser()) == "denoiser of iddpm, x_0 clipped to [-1, 1]"
     assert model.parameters == sum(value.numel() for value in model.network.parameters())
     info = model.info
     assert info["sha256"] == sha256(info["file"]) and info["shape"] == [8, 8, 1] and info["network"]["channels"] == 8
@@ -203,7 +205,11 @@ class Diverging(Mine):
         ("iddpm", {"sampler": "ddim", "steps": 2000}, "2000 steps asked of a chain of 1000; allowed: 2 to 1000"),
         ("iddpm", {"sampler": "ddim", "steps": 2.5}, "steps: 2.5 is not a whole number"),
         ("iddpm", WALK | {"labels": 3}, "labels: this model takes none"),
-        ("iddpm", WALK | {"guidance_scale": 2.0}, "guidance_scale: iddpm has no guidance"),
+        (
+            "iddpm",
+            WALK | {"guidance_scale": 2.0},
+            "guidance_scale: iddpm has no guidance, so leave it out; guided models here: adm_g",
+        ),
         ("iddpm", WALK | {"seed": -1}, "seed: must be at least 0, not -1"),
         ("iddpm", WALK | {"device": "gpu"}, "device gpu: is not allowed; allowed: auto, cpu, cuda"),
         ("iddpm", WALK | {"num_images": 0}, "num_images: must be at least 1, not 0"),

@@ -13,6 +13,7 @@ import pytest
 
 import diffbench as package
 from diffbench.base.errors import UserError
+from diffbench.figures._style import save_png
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,9 +96,7 @@ def test_images_are_those_of_the_files(results):
 
 def test_a_figure_is_drawn_anew_from_the_records(results, tmp_path):
     figure = results.figure("fid_vs_steps")
-    from diffbench.figures._style import save
-
-    save(figure, tmp_path / "again.png", "png")
+    save_png(figure, tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == (results.path / "figures/fid_vs_steps.png").read_bytes()
 
 
@@ -160,30 +159,45 @@ def test_the_package_keeps_pythons_open(tmp_path):
     assert package.open is not open and "open" in dir(package)
 
 
-def test_tables_need_no_torch_and_a_wheel_no_clone(home, tmp_path):
-    """The package in a folder of its own, as a wheel installs it, run from a folder that has nothing of the project."""
+@pytest.fixture
+def outside(home, tmp_path):
+    """A function (program) that runs one in a folder that has nothing of the project, with the package as of a wheel."""
     shutil.copytree(ROOT / "diffbench", tmp_path / "site/diffbench", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "empty").mkdir()
-    program = f"""
-import sys, diffbench
-results = diffbench.open({str(home)!r})
+
+    def run(program):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", f"import diffbench\nresults = diffbench.open({str(home)!r})\n{program}"],
+            cwd=tmp_path / "empty",
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "site"), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert not list((tmp_path / "empty").iterdir())
+        return done.stdout
+
+    return run
+
+
+def test_tables_need_neither_torch_nor_a_clone(outside):
+    said = outside("""
+import sys
 print(results, len(results.table()), results.compare("iddpm/ddim/3", "iddpm/edm/3"))
 assert "torch" not in sys.modules
-import numpy
-found = results.model("adm_g").sample(3, sampler="ancestral", steps=3)
-assert numpy.array_equal(found, results.samples("adm_g/ancestral/3")[:3])
 try:
     diffbench.open("nowhere")
 except ValueError as error:
     print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program],
-        cwd=tmp_path / "empty",
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "nowhere: no such folder; a run of the workflow makes them, in a clone of the project" in done.stdout
-    assert not list((tmp_path / "empty").iterdir())
+""")
+    assert "models: adm" in said
+    assert "nowhere: no such folder; a run of the workflow makes them, in a clone of the project" in said
+
+
+@pytest.mark.slow
+def test_samples_need_no_clone(outside):
+    outside("""
+import numpy
+found = results.model("adm_g").sample(3, sampler="ancestral", steps=3)
+assert numpy.array_equal(found, results.samples("adm_g/ancestral/3")[:3])
+""")

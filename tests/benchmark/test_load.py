@@ -378,6 +378,7 @@ def test_a_protocol_may_name_any_metrics():
     ("change", "message"),
     [
         (run(num_images=2000, sample_seeds=list(range(400))), "split the runs over two benchmarks"),
+        (run(samplers=["ddim"], steps=[2], train_seeds=list(range(300))), "split the runs over two benchmarks"),
     ],
 )  # fmt: skip
 def test_what_would_fail_at_the_last_job_is_refused_before_the_first(change, message):

@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "workflow/config/smoke.yaml"
 
 
+FROM_NOISE = ("ddpm", "iddpm", "adm_low")
+
+
 def report(change=lambda content: None) -> Report:
     content = yaml.safe_load(SMOKE.read_text())
     change(content)
@@ -36,9 +39,13 @@ def test_everything_is_each_table_and_figure_once(whole):
     assert len(names) == len(set(names))
     models = ("ddpm", "iddpm", "adm_g", "adm_low", "adm_u", "upsampled_real")
     figures = [f"samples_{model}" for model in models] + ["progressive_ddpm", "progressive_iddpm"]
-    figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling"]
+    figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling", "fid_vs_nfe", "precision_recall"]
+    figures += ["differences", "vlb_terms", "schedules", "gradient_noise", "training_curves"]
+    figures += [f"nearest_neighbours_{model}" for model in models]
+    # Samples are followed from noise to image where no guidance and no other image has a part in them.
+    figures += [f"{name}_{model}" for name in ("progressive_generation", "interpolation") for model in FROM_NOISE]
     tables = ["table1", "table2", "table3", "table4", "table5", "rate_distortion"]
-    tables = [f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html")]
+    tables = ["differences.csv", *(f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html"))]
     assert set(names) == {*tables, *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg", "pdf"))}
     assert {made.path for made in whole.tables()} == {f"results/{name}" for name in tables}
     for made in whole.everything():
@@ -51,7 +58,7 @@ def test_a_table_rests_on_its_scores_and_names_what_lies_beside_it(whole):
     assert "results/figures/samples_ddpm.png" in table.files("beside_it")
     assert table.records("scores") == [f"{path}.json" for path in table.files("scores")]
     assert table.spec["upstream"].keys() == {"scores", "beside_it"}
-    (drawn,) = whole.figures_of_table2.drawings
+    drawn, *_ = whole.figures_of_table2.drawings
     assert drawn.spec["figure"] == {"name": "fid_vs_steps"} and drawn.spec["upstream"] == {"table": table.digest}
     assert drawn.spec["sources"] == {"table": ["results/table2.csv"]}
     assert "results/scores/bound/ddpm/train0.json" in whole.table3.files("scores")
@@ -65,8 +72,11 @@ def test_another_guidance_scale_moves_its_tables_and_picture_alone(whole):
     before, after = ({made.path: made.digest for made in found.everything()} for found in (whole, report(stronger)))
     moved = {path.removeprefix("results/") for path in before if before[path] != after[path]}
     moved = {path for path in moved if not path.endswith((".svg", ".pdf", ".md", ".html"))}
-    figures = {f"figures/{name}.png" for name in ("samples_adm_g", "fid_vs_steps", "guidance_tradeoff")}
-    assert moved == {"table1.csv", "table2.csv", "table4.csv", *figures}
+    # The samples of the entry's own scale, of which neighbours are shown, are not there any more.
+    own = ("samples_adm_g", "nearest_neighbours_adm_g")
+    of_tables = ("fid_vs_steps", "guidance_tradeoff", "fid_vs_nfe", "precision_recall", "differences")
+    figures = {f"figures/{name}.png" for name in (*own, *of_tables)}
+    assert moved == {"table1.csv", "table2.csv", "table4.csv", "differences.csv", *figures}
 
 
 def test_a_picture_shows_the_first_seeds_in_the_order_of_samplers_steps_and_scales():
@@ -123,6 +133,59 @@ def test_a_comparison_has_a_table_of_the_sets_that_it_asks_for():
     assert [row["features"] for row in sets] == [made.path for made in found.compared_features]
     (drawn,) = found.comparison_figures.drawings
     assert drawn.spec["upstream"] == {"table": found.comparison.digest}
+
+
+def test_differences_are_to_the_first_sampler_and_model_and_need_two_sets(whole):
+    made = whole.differences
+    assert made is not None and made.path == "results/differences.csv"
+    assert made.spec["baselines"] == {"sampler": "ancestral", "model": "ddpm"}
+    assert set(made.files("scores")) == {item["scores"] for item in made.spec["sets"]}
+    assert "results/differences.csv" in whole.table2.files("beside_it")
+
+    def one_set(content):
+        content["runs"] = [content["runs"][0] | {"models": ["ddpm"], "samplers": ["ancestral"], "steps": [4]}]
+
+    alone = report(one_set)
+    assert alone.differences is None
+    assert not [made for made in alone.everything() if "differences" in made.path]
+
+
+def test_schedules_and_logs_of_all_models_are_drawn(whole):
+    assert figure(whole, "schedules").spec["figure"]["chains"].keys() == {"linear", "cosine"}
+    assert not figure(whole, "schedules").sources
+    curves = figure(whole, "training_curves")
+    assert curves.spec["labels"][0] == "ddpm" and "classifier noisy" in curves.spec["labels"]
+    assert curves.files("logs")[0] == "results/models/ddpm/train0/log.csv"
+    assert "classifier noisy" not in figure(whole, "gradient_noise").spec["labels"]
+
+
+def test_neighbours_are_those_of_the_most_steps_at_the_own_scale_and_of_features_at_full_size(whole):
+    def sources(model):
+        return figure(whole, f"nearest_neighbours_{model}").spec["sources"]
+
+    assert sources("ddpm")["samples"] == ["results/samples/ddpm/train0/ancestral/sample0/8.npz"]
+    assert sources("adm_g")["samples"] == ["results/samples/adm_g/train0/ancestral/sample0/4.npz"]
+    assert sources("ddpm")["training_features"] == ["results/features/digits_features/real/train.npz"]
+    assert sources("adm_low") == {
+        "samples": ["results/samples/adm_low/train0/ancestral/sample0/4.npz"],
+        "training": ["results/data/train_4.npz"],
+    }
+    assert figure(whole, "interpolation_ddpm").spec["sources"] == {"traces": ["results/traces/ddpm/train0.npz"]}
+
+
+def test_a_short_chain_is_followed_whole_and_a_learned_diagonal_at_all_its_steps():
+    def steps(**changes):
+        def change(content):
+            content["models"] = {"ddpm": content["models"]["ddpm"] | changes}
+            del content["classifiers"]
+            content["runs"] = [content["runs"][0] | {"models": ["ddpm"], "steps": [changes["timesteps"]]}]
+
+        spec = report(change).graph.traces("ddpm").spec
+        return [spec[name]["steps"] for name in ("generation", "interpolation")], spec["generation"]["points"]
+
+    assert steps(timesteps=1000) == ([100, 25], 11)
+    assert steps(timesteps=9, schedule="cosine") == ([9, 9], 9)
+    assert steps(timesteps=30, schedule="cosine", variance="learned_diagonal", objective="vlb") == ([30, 30], 11)
 
 
 def test_every_table_and_figure_has_a_caption_for_snakemakes_report(whole):

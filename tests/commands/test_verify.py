@@ -1,5 +1,6 @@
 """A tree of results with each kind of artifact: one flipped bit anywhere is found, by the next stage and by verify."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -29,6 +30,7 @@ from diffbench.jobs.fit import FitJob
 from diffbench.jobs.plot import FigurePart, PlotJob
 from diffbench.jobs.score import ProtocolPart, ScoreJob
 from diffbench.jobs.tabulate import ModelRow, TableJob, TablePart
+from diffbench.jobs.trace import Generation, Interpolation
 from diffbench.stages._command import run_stage
 
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
@@ -77,6 +79,12 @@ def make(folder):
     sampled = jobs.sample_job(bench, SampleSet("adm_g", "ancestral", 2, 0, 0, 30, ()))
     stage("sample", sampled, "--weights", weights, "--classifier", noisy[0], "--out", samples, *here)
     stage("bound", jobs.bound_job(bench, "adm", "test"), "--weights", weights, "--data", test, "--out", terms, *here)
+    trace = dataclasses.replace(
+        jobs.trace_job(bench, "adm", 0),
+        generation=Generation(steps=2, num_images=1, points=2),
+        interpolation=Interpolation(steps=2, rows=1, columns=2),
+    )
+    stage("trace", trace, "--weights", weights, "--out", "results/traces/adm/train0.npz", *here)
     for images, out in ((samples, own), (test, real)):
         stage(
             "extract",
@@ -132,6 +140,7 @@ KINDS = {
     "classifier's weights": "classifiers/noisy/train0/weights.safetensors",
     "samples": f"samples/{SAMPLES}",
     "terms": "terms/adm/train0/test.npz",
+    "traces": "traces/adm/train0.npz",
     "features": f"features/own/{SAMPLES}",
     "reference": "features/own/real/train.npz",
     "scores": f"scores/own/{SAMPLES.replace('.npz', '.json')}",
@@ -142,7 +151,7 @@ KINDS = {
     "table for people": "table2.md",
     "figure": "figures/samples_adm_g.png",
 }
-UNREAD = ("smaller data", "training log", "table of terms", "table of models", "table for people", "figure")
+UNREAD = ("smaller data", "training log", "traces", "table of terms", "table of models", "table for people", "figure")
 """Kinds that no stage of this tree reads: for people, or for other models."""
 
 
@@ -177,8 +186,8 @@ def diffbench(*arguments):
 
 def test_a_whole_tree_is_good(tree):
     report = verify(tree)
-    assert report.bad == [] and report.compared == 21
-    assert str(report).splitlines()[-1] == "21 artifacts, 0 differ"
+    assert report.bad == [] and report.compared == 22
+    assert str(report).splitlines()[-1] == "22 artifacts, 0 differ"
     made_of = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if not provenance_path(path).exists()}
     assert {path for path in made_of if Path(path).suffix not in ("", ".json")} == set()
     assert all((tree / path).is_file() for path in KINDS.values())
@@ -254,11 +263,11 @@ def test_a_tree_in_part_is_good_and_says_what_is_absent(tree):
     shutil.rmtree(tree / "features")
     (tree / "notes.txt").write_text("mine")
     report = verify(tree)
-    assert report.bad == [] and report.compared == 8
+    assert report.bad == [] and report.compared == 11
     assert any("8 artifacts that records name are absent here: results/classifiers/" in note for note in report.notes)
     assert any("inputs that records name are absent here" in note for note in report.notes)
     assert any("1 files are no artifacts of a workflow: results/notes.txt" in note for note in report.notes)
-    assert str(report).endswith("8 artifacts, 0 differ")
+    assert str(report).endswith("11 artifacts, 0 differ")
 
 
 def test_an_artifact_without_a_record_is_said(tree):
@@ -286,7 +295,7 @@ def verdicts(tree):
 
 
 def test_verdicts_that_were_edited_or_are_of_older_scores_are_said(tree, verdicts):
-    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 21
+    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 22
     whole = verdicts.read_text()
     verdicts.write_text(whole + "fid,adm_g,2,ddim,ancestral,better\n")
     (line,) = verify(tree).bad
@@ -333,18 +342,18 @@ def test_every_stage_makes_its_artifacts_again_and_a_forged_one_differs(tree):
     path = tree / "scores/bound/adm/train0.json"
     path.write_text(path.read_text().replace('"covers": "sampling"', '"covers": "training"'))
     write_recorded(provenance_path(path), read_provenance(path) | {"sha256": sha256(path)})
-    report = verify(tree, rerun=21)
+    report = verify(tree, rerun=22)
     differ = [line for line in report.bad if "made again, it differs (sha256 " in line]
     assert len(differ) == 1 and differ[0].startswith(f"{path}: ")
-    assert len([note for note in report.notes if "made again, the same bytes" in note]) == 20
+    assert len([note for note in report.notes if "made again, the same bytes" in note]) == 21
 
 
 def test_exit_codes(tree, tmp_path):
     done = diffbench("verify")
-    assert (done.returncode, done.stdout) == (0, "21 artifacts, 0 differ\n")
+    assert (done.returncode, done.stdout) == (0, "22 artifacts, 0 differ\n")
     flip(tree / f"samples/{SAMPLES}")
     done = diffbench("verify", tree)
-    assert done.returncode == 1 and done.stdout.endswith("21 artifacts, 1 differ\n") and done.stdout.count("\n") == 2
+    assert done.returncode == 1 and done.stdout.endswith("22 artifacts, 1 differ\n") and done.stdout.count("\n") == 2
     for place, said in (("nowhere", "no such folder of results"), (tmp_path / "empty", "no artifacts below it")):
         (tmp_path / "empty").mkdir(exist_ok=True)
         done = diffbench("verify", place)

@@ -94,6 +94,64 @@ def progressive():
 
 
 @pytest.fixture
+def logs():
+    """Return the training logs of two models, one of which has a gap, and of a classifier."""
+    steps = np.arange(10, 110, 10)
+    found = {}
+    for place, name in enumerate(("ddpm", "iddpm", "classifier noisy")):
+        columns = {"step": steps, "loss": (place + 1) * 50 / steps, "gradient_norm": 20.0 / steps}
+        found[name] = pandas.DataFrame(columns | {"gradient_noise": 100.0 + steps, "learning_rate": 1e-3})
+    found["iddpm"].loc[3, "gradient_noise"] = np.nan
+    for quarter in range(4):
+        found["classifier noisy"][f"accuracy_q{quarter}"] = 0.9 - quarter / 5
+        found["classifier noisy"][f"held_out_accuracy_q{quarter}"] = 0.85 - quarter / 5
+    return found
+
+
+@pytest.fixture
+def terms():
+    """Return the terms of two models in four strata of 20 steps; the decoder's term of the first model is 0."""
+    width = np.array([1, 1, 4, 14])
+    timesteps = np.tile([0, 1, 3, 12], (6, 1))
+    spread = np.linspace(0.8, 1.2, 6)[:, None]
+    mean = np.array([0.0, 0.5, 0.05, 0.004])
+    vlb = {"ddpm": spread * mean, "iddpm": spread * (mean + [1e-9, 0.1, 0.01, 0.001])}
+    return {model: {"timesteps": timesteps, "vlb": own, "width": width} for model, own in vlb.items()}
+
+
+@pytest.fixture
+def schedules():
+    """Return the curves of two schedules, each of its training chain and of one of five steps."""
+    found = {}
+    for name, power in (("linear", 2), ("cosine", 1)):
+        found[name] = {}
+        for count in (5, 50):
+            t = np.linspace(1 / 50, 1, count)
+            found[name][count] = {"t": t, "alpha_bar": 1 - t**power, "ratio": 1 - t[0] / t}
+    return found
+
+
+@pytest.fixture
+def differences():
+    """Return a table of differences with every verdict, of two metrics, and a row without a score."""
+    rows = []
+    for compared, model, sampler in (
+        ("sampler", "ddpm", "ddim"),
+        ("sampler", "iddpm", "ddim"),
+        ("model", "iddpm", "ddim"),
+    ):
+        for metric in ("kid", "fid"):
+            for steps, middle in ((10, -8.0), (25, 0.1), (50, 3.0)):
+                outcome = {-8.0: "better", 0.1: "not resolved", 3.0: "worse"}[middle]
+                numbers = {"difference": middle, "difference_low": middle - 1, "difference_high": middle + 1}
+                keys = {"compared": compared, "metric": metric, "model": model, "sampler": sampler, "steps": steps}
+                rows.append(keys | numbers | {"outcome": outcome, "interval": "paired image by image"})
+    rows[-1] |= {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan, "outcome": "no score"}
+    own = {"baseline_model": "ddpm", "baseline_sampler": "ancestral", "benchmark": "digits", "num_images": 50}
+    return pandas.DataFrame(rows).assign(guidance_scale=np.nan, **own)
+
+
+@pytest.fixture
 def generation():
     """Return three samples of a model without classes at four of ten steps."""
     rng = np.random.default_rng(0)

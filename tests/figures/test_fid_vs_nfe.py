@@ -5,6 +5,7 @@ import pandas
 import pytest
 
 from diffbench.base.errors import UserError
+from diffbench.figures._multiples import OTHERS, line_look
 from diffbench.figures.fid_vs_nfe import FidVsNfe
 
 
@@ -19,7 +20,7 @@ def test_a_panel_for_each_model_and_a_line_for_each_sampler(table):
     panels = figure.get_axes()
     assert [axes.get_title(loc="left") for axes in panels] == ["ddpm", "iddpm"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        *("ancestral", "ddim"),
+        *("ancestral", "ddim", "every other model"),
         "real images, held out: 3 (2.5 to 3.5)",
     ]
     for axes, model in zip(panels, ("ddpm", "iddpm"), strict=True):
@@ -55,19 +56,34 @@ def test_seeds_are_averaged_and_bars_span_them(table):
     assert y == pytest.approx([200 / n + 5 for n in (10, 25, 100)])
 
 
-def test_more_samplers_than_colours_still_look_different(table):
-    many = [table[table.sampler == "ddim"].assign(sampler=f"s{i}") for i in range(12)]
-    found = {
-        (line.get_marker(), line.get_color(), line.get_markerfacecolor())
-        for line in FidVsNfe()(pandas.concat(many)).legends[0].get_lines()
-        if line.get_marker() in tuple("os^DvPX")
-    }
-    assert len(found) == 12
+def test_of_many_samplers_each_has_a_panel_with_all_models(table):
+    many = pandas.concat([table[table.sampler == "ddim"].assign(sampler=f"s{i}") for i in range(9)])
+    figure = FidVsNfe()(many)
+    assert [axes.get_title(loc="left") for axes in figure.get_axes()] == [f"s{i}" for i in range(9)]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ddpm", "iddpm", "every other sampler"]
+    for axes in figure.get_axes():
+        assert len(lines(axes)) == 2
+        assert len([line for line in axes.get_lines() if line.get_color() == OTHERS["color"]]) == 16
 
 
-def test_tables_without_counts_or_of_nothing_are_refused(table):
-    with pytest.raises(UserError, match="no row says how many network evaluations"):
-        FidVsNfe()(table.assign(nfe=np.nan))
+def test_more_lines_than_colours_still_look_different():
+    looks = [line_look(place) for place in range(14)]
+    assert len({(look["marker"], look["color"], look["markerfacecolor"]) for look in looks}) == 14
+
+
+def test_the_rows_without_an_fid_are_named(table):
+    table.loc[(table.model == "ddpm") & (table.steps == 10), "fid"] = np.nan
+    assert "no FID: ddpm ancestral 10, ddpm ddim 10" in [text.get_text() for text in FidVsNfe()(table).texts][-1]
+
+
+def test_a_table_of_nothing_to_draw_is_one_sentence(table):
+    for nothing, said in (
+        (table.assign(nfe=np.nan), "no row says how many network evaluations it took"),
+        (table.assign(fid=np.nan), "no row of the table has an FID above 0"),
+        (table.drop(columns=["fid", "fid_low", "fid_high"]), "no row of the table has an FID above 0"),
+    ):
+        (axes,) = FidVsNfe()(nothing).get_axes()
+        assert said in axes.texts[0].get_text()
     with pytest.raises(UserError, match="fid_vs_nfe: no row with an FID to draw; protocols in the table: p"):
         FidVsNfe(protocol="q")(table)
 
@@ -93,15 +109,18 @@ def test_panels_hold_their_points_and_the_legend_is_outside(table, samplers, ste
     figure = FidVsNfe()(pandas.concat([table[table["model"] == "real"], *many]))
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.width
-    assert len(figure.legends[0].get_texts()) == samplers + 1
+    # Of many samplers each has a panel, and a line for each of the two models.
+    drawn = samplers if samplers <= 6 else 2
+    assert len(figure.legends[0].get_texts()) == drawn + (2 if len(steps) > 1 else 1)
     for axes in figure.axes:
         assert not box.overlaps(axes.get_tightbbox())
         (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-        shown = axes.get_lines()[:samplers]
+        shown = [line for line in axes.get_lines() if line.get_marker() in tuple("os^DvPX")]
+        assert len(shown) == drawn
         assert all(left < x < right for line in shown for x in line.get_xdata())
         assert all(bottom < y < top for line in shown for y in line.get_ydata())
-        assert len({line.get_xdata()[0] for line in shown}) == samplers
-        assert [len(container.lines[2][0].get_segments()) for container in axes.containers] == [len(steps)] * samplers
+        assert len({line.get_xdata()[0] for line in shown}) == drawn
+        assert [len(container.lines[2][0].get_segments()) for container in axes.containers] == [len(steps)] * drawn
 
 
 def test_the_panels_of_the_last_row_and_the_one_above_an_empty_place_show_what_x_is(table):

@@ -19,7 +19,7 @@ def drawn(monkeypatch):
     rows = {}
 
     class Spy:
-        def __init__(self, columns, title):
+        def __init__(self, columns, title, notes):
             self.columns = columns
 
         def __call__(self, images):
@@ -51,3 +51,15 @@ def test_the_same_pictures_are_shown_at_every_stage_in_the_order_of_classes(draw
     drawn.clear()
     Upsampling(columns=3)({"u, given": given, "u, upsampled": Pictures(LARGE)})  # one has none: the first of each
     assert np.array_equal(drawn["u, upsampled"], LARGE)
+
+
+def test_small_print_says_how_images_were_enlarged_and_why_true_ones_are_missing():
+    def small_print(**sets):
+        named = {label.replace("_", ", "): Pictures(images) for label, images in sets.items()}
+        return " ".join(text.get_text() for text in Upsampling()(named).texts)
+
+    cascade = {"u_given": SMALL, "u_upsampled": LARGE}
+    gap = "no true images where samples of a model were given"
+    assert "enlarged: bilinearly" in small_print(**cascade) and gap in small_print(**cascade)
+    assert gap not in small_print(**cascade, u_true=LARGE)
+    assert gap in small_print(**cascade, r_given=SMALL, r_upsampled=LARGE, r_true=LARGE)

@@ -57,6 +57,16 @@ def test_an_arrow_that_passes_a_column_passes_beside_its_boxes():
     assert all(not box.y <= y <= box.y + BOX[1] for box in boxes for y in heights)
 
 
+def test_arrows_of_one_stage_share_a_lane():
+    many = files(("prepare", ()), ("train", (0,)), ("sample", (0, 1)), ("extract", (0, 2)))
+    lanes = {
+        path.partition(" C")[0]: path
+        for path in (arrow.path for arrow in flow(many).arrows if arrow.source == "prepare")
+    }
+    heights = {re.search(r" (-?[\d.]+) H", path)[1] for path in lanes.values() if "H" in path}
+    assert len(heights) == 1
+
+
 def test_sources_of_unknown_files_stages_in_a_circle_and_no_files_at_all_are_drawn():
     foreign = [File("a", "score", "", "", inputs=(("features", "0123"),))]
     assert not flow(foreign).arrows and flow(foreign).boxes[0].count == 1

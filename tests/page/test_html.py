@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from diffbench.base.errors import UserError
 from diffbench.page import itables_bundle
 from diffbench.page.contents import Cell, Column, Contents, Fact, Figure, File, Grids, Image, Row, Shown, Table
-from diffbench.page.html import page_html
+from diffbench.page.html import page_html, uri
 from diffbench.page.sprites import sprite
 
 EVIL = """</script><script>alert('1')</script><img src=x onerror="alert(2)">&copy '"<!-- {{ 7 * 7 }}"""
@@ -152,6 +153,24 @@ def test_what_is_missing_is_named_in_its_place(plain, parsed):
     bare = parsed(page_html(empty))
     assert ("p", "No sample sets are here.") in bare.texts and bare.open in ([], ["!doctype"])
     assert any("no figures here" in text for _, text in bare.texts)
+
+
+def test_figures_of_a_group_are_folded_together(parsed):
+    figures = [
+        Figure(name, name, "", name, (), Image("image/png", b"png"), group=group)
+        for name, group in (("a", ""), ("b", "Samples"), ("c", "Samples"))
+    ]
+    seen = parsed(page_html(contents(figures=tuple(figures))))
+    assert ("summary", "Samples (2)") in seen.texts and len(seen.all("figure")) == 3
+    names = [tag for tag, given in seen.elements if tag == "figure" or given.get("class") == "group"]
+    assert names == ["figure", "details", "figure", "figure"]
+
+
+def test_an_svg_stays_text_in_the_page_and_all_of_it_arrives():
+    svg = """<svg a='1' b="2"><!-- 100% é -->&amp;#</svg>"""
+    held = uri(Image("image/svg+xml", svg.encode()))
+    assert held.startswith("data:image/svg+xml,%3Csvg a='1'") and unquote(held.partition(",")[2]) == svg
+    assert not set('<>"#&\n') & set(held)
 
 
 def test_the_bundle_is_in_the_page_once_and_ends_no_script(plain, parsed):

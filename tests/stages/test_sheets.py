@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from diffbench.base import plugins
 from diffbench.base.errors import UserError
 from diffbench.base.records import Estimate, Row, record
 from diffbench.formats.csv import Csv
@@ -109,6 +110,15 @@ def test_a_score_that_is_no_number_is_empty_unranked_and_named():
     assert texts(alone) == [["ddpm", "ddim", "25"]], "a column without any value is not shown"
 
 
+@pytest.mark.parametrize("name", ["table1", "table2", "table3", "table4", "table5", "rate_distortion"])
+def test_a_table_without_rows_is_made_too(name):
+    table = plugins.configure(plugins.load("tables", name), {}, name)
+    found = sheet_of(frame_of(csv_text(table([]))), name)
+    assert found.rows == () and found.columns[0].title == "benchmark"
+    for form in map(plugins.load, ["formats"] * 4, plugins.names("formats")):
+        assert form()(found)
+
+
 def test_infinity_is_the_best_psnr_and_has_no_interval():
     frame = frame_of("model,protocol,psnr,psnr_low,psnr_high\na,p,inf,inf,inf\nb,p,20,19,21\n")
     found = sheet_of(frame, "table5")
@@ -138,6 +148,13 @@ def test_the_wide_sheet_as_csv_is_the_file():
     text = csv_text(Table2()([*scored(REAL, fid=1 / 3), *scored(row(), fid=4.0, density=0.5)]))
     frame = frame_of(text)
     assert Csv()(sheet_of(frame, "table2", every_column(frame))) == text and "density_low" in text
+
+
+def test_all_digits_of_a_measured_file_are_kept_in_csv_and_rounded_for_people():
+    text = "model,protocol,fid,fid_low,fid_high\na,p,9.800912345,9.1,10.5\n"
+    frame = frame_of(text)
+    assert Csv()(sheet_of(frame, "measured", every_column(frame))) == text
+    assert sheet_of(frame, "measured").rows[0][1].text == "9.80"
 
 
 def test_names_that_look_like_numbers_or_gaps_stay_names():

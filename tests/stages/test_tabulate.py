@@ -7,11 +7,12 @@ import pandas
 import pytest
 
 from diffbench.base.arrays import save_npz
-from diffbench.base.digests import sha256
+from diffbench.base.digests import sha256, spec_digest
 from diffbench.base.errors import UserError
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import Estimate, Row, record, write_records
+from diffbench.commands.table.run import Asked, table
 from diffbench.stages.tabulate import main
 
 SPEC = json.dumps({"benchmark": "digits", "table": {"name": "table2"}})
@@ -135,3 +136,51 @@ def test_missing_damaged_and_empty_scores(tmp_path, scores):
     with pytest.raises(UserError, match="no scores to put into the table"):
         call(tmp_path, [str(tmp_path / "empty.json")])
     assert not (tmp_path / "table2.csv").exists()
+
+
+def test_forms_for_people_are_made_from_the_csv_and_have_records(tmp_path, scores):
+    outs = [tmp_path / f"table2.{ending}" for ending in ("csv", "md", "html")]
+    main(["--spec", SPEC, "--scores", *scores, "--out", *map(str, outs)])
+    for path in outs:
+        recorded = read_provenance(path)
+        assert recorded["sha256"] == sha256(path) and recorded["spec"] == json.loads(SPEC)
+    assert outs[1].read_text() == table(Asked(outs[0])) and outs[2].read_text() == table(Asked(outs[0], format="html"))
+    alone = tmp_path / "alone.md"
+    main(["--spec", SPEC, "--scores", *scores, "--out", str(alone)])
+    assert alone.read_bytes() == outs[1].read_bytes()
+    with pytest.raises(UserError, match=r"--out .*t\.docx: the ending is not a format of tables"):
+        main(["--spec", SPEC, "--scores", *scores, "--out", str(tmp_path / "t.docx")])
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Return the records of weights and of samples."""
+    made = {"weights.safetensors": ({"training": {"steps": 3, "batch_size": 4}}, {"parameters": 9})}
+    made["10.npz"] = ({}, {"flops_per_evaluation": 100})
+    for name, (spec, facts) in made.items():
+        (tmp_path / name).write_text(name)
+        write_provenance(tmp_path / name, spec=spec, facts=facts)
+    return [str(tmp_path / f"{name}.json") for name in made]
+
+
+def test_a_table_of_models_reads_records_of_weights_and_samples(tmp_path, scores, model):
+    out, (weights, samples) = tmp_path / "table1.csv", model
+    rows = [{"benchmark": "digits", "model": "ddpm", "train_seed": 0, "weights": "ddpm"}]
+    spec = {"table": {"name": "table1"}, "rows": rows}
+
+    def made(*records, **more):
+        main(["--spec", json.dumps(spec | more), "--scores", *scores, *records, "--out", str(out)])
+        return pandas.read_csv(out).to_dict("records")
+
+    (found,) = made("--weights", weights, "--samples", samples)
+    assert (found["parameters"], found["training_flops"], found["best_fid"]) == (9, 3 * 100 * 12, 20)
+    assert read_provenance(out)["inputs"][weights] == sha256(weights)
+    with pytest.raises(UserError, match=r"spec\.rows: 1 rows for 2 files of --weights"):
+        made("--weights", weights, weights, "--samples", samples)
+    with pytest.raises(UserError, match="table table1: is made from --scores, --weights, --samples"):
+        made()
+    digests = {"scores": [spec_digest({})] * 4, "weights": [spec_digest({})], "samples": [spec_digest({})]}
+    with pytest.raises(UserError, match="weights.*: was made from other settings, code or data"):
+        made("--weights", weights, "--samples", samples, upstream=digests)
+    digests["weights"] = [spec_digest({"training": {"steps": 3, "batch_size": 4}})]
+    assert made("--weights", weights, "--samples", samples, upstream=digests)

@@ -3,6 +3,7 @@
 from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
 from diffbench.benchmark.shell_line import call, chained
+from diffbench.jobs.differences import MODULE as DIFFERENCES
 
 WEIGHTS = paths.weights("{model}", "{train_seed}")
 CLASSIFIER = paths.classifier("{classifier}", "{train_seed}")
@@ -43,7 +44,8 @@ IN_REPORT = {".csv": "CSV", ".html": "HTML", ".png": "PNG"}
 def tables_in_report(table, *numbers):
     """Return the files of a table, those marked that a report shows, and after them its numbers."""
     name = Path(table.path).stem
-    return [*(marked(path, "Tables", name, table=name) for path in table.made), *numbers]
+    formats = {path: IN_REPORT.get(Path(path).suffix, "") for path in table.made}
+    return [*(marked(path, "Tables", name, table=name, format=of) for path, of in formats.items()), *numbers]
 
 
 def figures_in_report(group):
@@ -57,7 +59,6 @@ def figures_in_report(group):
 
 def marked(path, category, caption, **labels):
     """Return a path that `snakemake --report` shows with a caption of workflow/captions, if it is of a format for it."""
-    shown = IN_REPORT.get(Path(path).suffix)
-    if shown is None:
+    if Path(path).suffix not in IN_REPORT:
         return path
-    return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels | {"format": shown})
+    return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels)

@@ -139,3 +139,29 @@ if summary.upsampling:
         localrule: True
         shell:
             call("tabulate", {"--scores": "input.scores", "--out": "output.table"})
+
+
+# Differences to a baseline sampler and a baseline model. The rule exists only if there are two sets to compare.
+if summary.differences:
+
+    rule differences:
+        input:
+            scores=summary.differences.files("scores"),
+            provenance=summary.differences.records("scores"),
+            features=files_of(summary.features_of_differences),
+        output:
+            table=marked(summary.differences.path, "Tables", "differences", table="differences", format="CSV"),
+            figures=figures_in_report(summary.figures_of_differences),
+            provenance=[summary.differences.record, *summary.figures_of_differences.made_records],
+        log:
+            table=paths.log("tabulate", "differences"),
+            figures=paths.log("plot", "differences"),
+        params:
+            spec=summary.differences.params,
+            figures=summary.figures_of_differences.params,
+        localrule: True
+        shell:
+            chained(
+                call(DIFFERENCES, {"--scores": "input.scores", "--out": "output.table"}, log="log.table"),
+                call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
+            )

@@ -41,12 +41,16 @@ def facts_of(tree: Tree, places: Sequence[str]) -> list[Fact]:
 def protocols_of(tree: Tree, places: Sequence[str]) -> list[tuple[str, str]]:
     """Return the protocols of the scores: a name that tells them apart, and the identifier with all fields."""
     records = (item for place in places if place.startswith(SCORES) for item in tree.scores(place))
-    texts = dict.fromkeys(item["protocol"] for item in records if item["protocol"])
+    # The gap between two bounds is measured under both of their protocols.
+    texts = dict.fromkeys(item["protocol"] for item in records if item["protocol"] and " - " not in item["protocol"])
     return [(_protocol_name(text), text) for text in texts]
 
 
-def models_of(tree: Tree, places: Sequence[str]) -> Read:
-    """Return the table of weights and of the models that are sampled with them in another way."""
+def models_of(tree: Tree, places: Sequence[str], order: Sequence[str] = ()) -> Read:
+    """Return the table of weights and of the models that are sampled with them in another way.
+
+    order: places of scores; models come as these name them, and others after them.
+    """
     lines: dict[str, dict[str, Any]] = {}
     files: dict[str, list[str]] = {}
     for place in places:
@@ -56,20 +60,24 @@ def models_of(tree: Tree, places: Sequence[str]) -> Read:
             lines.setdefault(name, {"model": name, **_weights(place, recorded)})
             files.setdefault(name, []).append(place)
     for place in places:
-        name = PurePath(place).parts[2] if place.startswith(SAMPLES) else ""
-        words = model_in_words(name)
-        if name and name not in lines and words not in lines:
-            lines[words] = {"model": words, "what it is": _variant(tree, place)}
-            files[words] = list(tree.sources(place).values())
+        # Guidance at several scales is one entry: adm_g, adm_g@0 and adm_g@4.
+        name = PurePath(place).parts[2].partition("@")[0] if place.startswith(SAMPLES) else ""
+        if name and name not in lines:
+            lines[name] = {"model": name, "what it is": _variant(tree, place)}
+            files[name] = list(tree.sources(place).values())
     title = "Models"
     if not lines:
         return Read(Table("models", title, f"{RESULTS}/models", missing="No records of weights are here."))
+    seen = list(dict.fromkeys(subject_of(place).partition("@")[0] for place in order))
+    lines = dict(sorted(lines.items(), key=lambda item: seen.index(item[0]) if item[0] in seen else len(seen)))
     keys = dict.fromkeys(key for line in lines.values() for key in line)
     columns = [*(key for key in SHOWN if key in keys), *(key for key in keys if key not in SHOWN)]
     frame = pandas.DataFrame(list(lines.values()), columns=columns)
     frame = frame.convert_dtypes(convert_string=False, convert_floating=False)
     table = shown(frame, "models", place=f"{RESULTS}/models", title=title, name="models", always=SHOWN)
-    return Read(replace(table, caption="As the records of their weights say."), tuple(map(tuple, files.values())))
+    return Read(
+        replace(table, caption="As the records of their weights say."), tuple(tuple(files[name]) for name in lines)
+    )
 
 
 def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,16 +106,20 @@ def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
 def _variant(tree: Tree, place: str) -> str:
     """Return what a model is that has no weights of its own: whose it uses, its guidance, and what it enlarges."""
     recorded, sources = tree.recorded(place) or {}, tree.sources(place)
-    words = f"weights of {subject_of(sources['weights'])}" if "weights" in sources else "weights by others"
+    words = subject_of(sources["weights"]) if "weights" in sources else "weights by others"
     guidance = recorded.get("spec", {}).get("guidance")
     if guidance:
         by = f" by {subject_of(sources['classifier'])}" if "classifier" in sources else ""
         kind = str(guidance.get("name", "")).replace("_", " ")
-        words += f", {kind} guidance{by}, scale {number_as_text(float(guidance.get('scale', 1)))}"
+        words += f", with {kind} guidance{by}"
     if "low_res" in sources:
         below = sources["low_res"]
-        given = f"samples of {model_in_words(PurePath(below).parts[2])}" if below.startswith(SAMPLES) else "real images"
-        words += f", given {given} of low resolution"
+        given = (
+            f"samples of {model_in_words(PurePath(below).parts[2])}"
+            if below.startswith(SAMPLES)
+            else "real images of low resolution"
+        )
+        words += f", given {given}"
     return words
 
 
@@ -183,6 +195,7 @@ def _versions(tree: Tree, places: Sequence[str]) -> str:
 
 def _protocol_name(text: str) -> str:
     fields = {part.partition("=")[0]: part.partition("=")[2] for part in text.split(";")}
-    words = [fields.get("protocol", "protocol")]
+    words = [fields.get("protocol") or text.partition(";")[0]]
+    words += [f"on {split}" for split in (fields.get("split"),) if split]
     words += [f"{key} {fields[key]}" for key in ("extractor", "n", "reference") if key in fields]
     return ", ".join(words)

@@ -19,6 +19,10 @@ PLACE = f"{RESULTS}/cost.csv"
 
 WANTED = ("stage", "run", "seconds", "peak_memory_mib", "machine", "processors", "date")
 
+"""The columns that are read of it."""
+
+PEAK = "peak memory (MiB)"
+
 
 def read_cost(tree: Tree) -> pandas.DataFrame | None:
     """Return the cost of each job; None if it is not here. Raises: UserError if the file is damaged."""
@@ -42,13 +46,14 @@ def cost_tables(frame: pandas.DataFrame | None) -> tuple[Table, ...]:
             "stage": stage,
             "jobs": len(jobs),
             "seconds": jobs["seconds"].sum(),
-            "peak_memory_mib": jobs["peak_memory_mib"].max(),
+            PEAK: jobs["peak_memory_mib"].max(),
         }
         for stage, jobs in frame.groupby("stage")
     ]
     sums = pandas.DataFrame(sorted(lines, key=lambda line: position(line["stage"])))
     stages = shown(sums, "cost", place=PLACE, title="By stage", name="cost-stages", always=list(sums.columns))
-    jobs = shown(frame, "cost", place=PLACE, title="By job", name="cost-jobs", always=WANTED)
+    named = frame.rename(columns={"peak_memory_mib": PEAK})
+    jobs = shown(named, "cost", place=PLACE, title="By job", name="cost-jobs", always=("stage", "run", "seconds", PEAK))
     return stages, jobs
 
 

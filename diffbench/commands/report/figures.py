@@ -1,6 +1,7 @@
 """The figures of the page: those of the folder of results, as many as the page has room for."""
 
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,17 +15,23 @@ from diffbench.benchmark.paths import FIGURE_ENDINGS
 from diffbench.commands.report.records import Tree
 from diffbench.commands.report.tables import said_of
 from diffbench.page.contents import Figure, Image
+from diffbench.page.html import uri
 
-ROOM = 1_150_000
-"""The bytes of all figures together, before they are written as text, which takes a third more."""
+ROOM = 1_600_000
+"""The letters that all figures may take together in the page."""
 
 FOLDER = f"{RESULTS}/figures"
 
 ORDER = ("fid_vs_steps", "fid_vs_nfe", "differences", "precision_recall", "guidance_tradeoff", "rate_distortion")
 """Kinds of figures that come first. Others follow, first those that exist once, then those of each model."""
 
-SMALL = 60_000
-"""Bytes of an SVG that is taken instead of pixels: it is sharp at each size."""
+SMALL = 20_000
+"""The letters of an SVG that is taken even if pixels are shorter, since it is sharp at each size."""
+
+LENGTHS = re.compile(r' (?:d|x|y)="[^"]*"|translate\([^)]*\)')
+PATH = re.compile(r' d="[^"]*"')
+FRACTION = re.compile(r"(\.\d\d)\d+")
+HEAD = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 
 
 def read_figures(tree: Tree) -> list[Figure]:
@@ -41,7 +48,7 @@ def read_figures(tree: Tree) -> list[Figure]:
     for name in ordered:
         group = _words(kinds[name]) if kinds[name] in several else ""
         figure = replace(_figure(tree, name, kinds[name], places[name], left), group=group)
-        left -= len(figure.image.data) if figure.image else 0
+        left -= len(uri(figure.image)) if figure.image else 0
         figures.append(figure)
     return figures
 
@@ -69,10 +76,10 @@ def _figure(tree: Tree, name: str, kind: str, places: list[str], left: int) -> F
     title = str(part.get("title") or _words(name)) if isinstance(part, dict) else _words(name)
     caption = said_of("figures", kind)
     files = [place for place in places if PurePath(place).suffix in (".svg", ".png")]
-    image = _smallest(tree, files)
+    image = _shortest(tree, files)
     missing = "" if files else "There is neither an SVG nor a PNG of it here."
-    if image is not None and len(image.data) > left:
-        missing = f"It is not in this page, which would become too large ({len(image.data) / 1000:,.0f} kB more)."
+    if image is not None and len(uri(image)) > left:
+        missing = f"It is not in this page, which would become too large ({len(uri(image)) / 1000:,.0f} kB more)."
         image = None
     return Figure(name, title, caption, f"{title}. {caption}".strip(), tuple(places), image, missing)
 
@@ -82,25 +89,41 @@ def _words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _smallest(tree: Tree, places: list[str]) -> Image | None:
-    """Return a figure in the form that takes fewest bytes, except that a small SVG is always taken."""
-    by_suffix = {PurePath(place).suffix: tree.path(place).read_bytes() for place in places if tree.whole(place) or True}
-    svg, png = by_suffix.get(".svg"), by_suffix.get(".png")
-    if svg is not None and (png is None or len(svg) <= SMALL):
-        return Image("image/svg+xml", svg)
-    if png is None:
-        return None
-    return min(Image("image/png", png), _packed(png, places), key=lambda image: len(image.data))
+def _shortest(tree: Tree, places: list[str]) -> Image | None:
+    """Return a figure as a small SVG, or in the form that makes the page shortest: lines as SVG, pictures as pixels."""
+    forms: list[Image] = []
+    for place in sorted(places, reverse=True):  # The SVG comes first.
+        tree.whole(place)
+        data = tree.path(place).read_bytes()
+        if place.endswith(".svg"):
+            forms.append(_without_ballast(data, place))
+            if len(uri(forms[-1])) <= SMALL:
+                return forms[-1]
+        else:
+            forms += [Image("image/png", data), _packed(data, place)]
+    return min(forms, key=lambda image: len(uri(image)), default=None)
 
 
-def _packed(png: bytes, places: list[str]) -> Image:
+def _without_ballast(svg: bytes, place: str) -> Image:
+    """Return an SVG without its head and metadata, whose lines are exact to a hundredth of a point."""
+    try:
+        text = HEAD.sub("", svg.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise UserError(f"{place}: not an SVG: it is not text in UTF-8") from None
+    text = LENGTHS.sub(lambda found: FRACTION.sub(r"\1", found[0]), re.sub(r"\s+", " ", text))
+    text = PATH.sub(lambda found: re.sub(r" ?([MLHVCQz]) ?", r"\1", found[0]), text)
+    # Apostrophes are one letter in the page, and quotation marks are three.
+    return Image("image/svg+xml", re.sub(r"""="([^"']*)\"""", r"='\1'", text.replace("> <", "><")).encode())
+
+
+def _packed(png: bytes, place: str) -> Image:
     """Return the same pixels as WebP, which takes about half the bytes of a PNG of a figure."""
     try:
         with Pillow.open(io.BytesIO(png)) as picture:
             opaque = picture.mode != "RGBA" or picture.getchannel("A").getextrema() == (255, 255)
             held = io.BytesIO()
-            # An image that takes little effort is written in a tenth of a second, and almost as small.
-            (picture.convert("RGB") if opaque else picture).save(held, "webp", lossless=True, quality=20, method=1)
+            # More effort takes longer and saves little.
+            (picture.convert("RGB") if opaque else picture).save(held, "webp", lossless=True, quality=0, method=1)
     except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{places[-1]}: not a PNG that can be read ({error})") from None
+        raise UserError(f"{place}: not a PNG that can be read ({error})") from None
     return Image("image/webp", held.getvalue())

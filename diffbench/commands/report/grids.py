@@ -22,16 +22,20 @@ COUNTS = (32, 16, 8, 4)
 
 SAMPLES = f"{RESULTS}/samples/"
 
+DEPTH = 5
+"""The parts of a place that name a sample set: model, seeds, sampler and steps."""
+
 DATA = f"{RESULTS}/data/"
 
 
-def read_grids(tree: Tree, places: Sequence[str]) -> Grids:
+def read_grids(tree: Tree, places: Sequence[str], order: Sequence[str] = ()) -> Grids:
     """Return the sample sets among the places of a tree, with real images of their sizes.
 
+    order: places of scores; models and samplers come as these name them, and others after them.
     Raises: UserError if a set is damaged.
     """
     named = [place for place in places if place.startswith(SAMPLES)]
-    sets = [place for place in _in_order(named) if tree.has(place)]
+    sets = [place for place in _in_order(named, order) if tree.has(place)]
     gone = len(named) - len(sets)
     if not sets:
         why = "they are named in records, but were removed" if gone else "no table or figure here was made from any"
@@ -61,12 +65,12 @@ def read_grids(tree: Tree, places: Sequence[str]) -> Grids:
     return Grids(tuple(shown), tuple(real), rule, missing=f"{'; '.join(notes)}." if notes else "")
 
 
-def _in_order(places: Sequence[str]) -> list[str]:
-    """Return the places of sample sets with models and samplers as they come, and ascending steps."""
+def _in_order(places: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Return the places of sample sets with models and samplers in an order, and ascending steps."""
     seen: dict[str, int] = {}
-    for place in places:
-        for folder in (_coordinates(place)["model"], _coordinates(place)["sampler"]):
-            seen.setdefault(folder, len(seen))
+    for place in (*(one for one in order if len(PurePath(one).parts) > DEPTH), *places):
+        for name in (_coordinates(place)["model"], _coordinates(place)["sampler"]):
+            seen.setdefault(name, len(seen))
 
     def key(place: str) -> tuple[Any, ...]:
         found = _coordinates(place)
@@ -77,7 +81,7 @@ def _in_order(places: Sequence[str]) -> list[str]:
 
 def _coordinates(place: str) -> Mapping[str, str]:
     """Return model, sampler, steps and seeds of a sample set from its place."""
-    model, train, sampler, sample, file = PurePath(place).parts[-5:]
+    model, train, sampler, sample, file = PurePath(place).parts[-DEPTH:]
     seeds = {"train": train.removeprefix("train"), "sample": sample.removeprefix("sample")}
     return {"model": model, "sampler": sampler, "steps": PurePath(file).stem, **seeds}
 

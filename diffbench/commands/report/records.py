@@ -63,9 +63,9 @@ class Tree:
         """Return the places of the files that a file was made from, by the names in its record."""
         recorded = self.recorded(place)
         found = {} if recorded is None else dict(recorded.get("places", {}))
-        return {name: self._artifact(source) for name, source in found.items()}
+        return {name: self.artifact(source) for name, source in found.items()}
 
-    def _artifact(self, place: str) -> str:
+    def artifact(self, place: str) -> str:
         """Return the artifact's own place for that of its record, which is an input of some jobs."""
         artifact = place.removesuffix(".json")
         is_record = place.endswith(".json") and not provenance_path(self.path(place)).is_file()

@@ -49,7 +49,8 @@ def contents_of(results: Path) -> Contents:
     if not places:
         raise UserError(f"{results}: no artifacts below it; {way_to(results)}")
     at = {place: number for number, place in enumerate(places)}
-    models, cost = models_of(tree, places), read_cost(tree)
+    order = [place for read in tables for files in read.files for place in files]
+    models, cost = models_of(tree, places, order), read_cost(tree)
     benchmark = _benchmark(tree, tables, places)
     return Contents(
         benchmark=benchmark,
@@ -57,7 +58,7 @@ def contents_of(results: Path) -> Contents:
         models=models.placed(at),
         tables=tuple(read.placed(at) for read in tables),
         figures=tuple(figures),
-        grids=read_grids(tree, places),
+        grids=read_grids(tree, places, order),
         files=files_of(tree, places, _again(results, benchmark)),
         cost=cost_tables(cost),
         protocols=tuple(protocols_of(tree, places)),

@@ -32,6 +32,9 @@ ALWAYS = "table2"
 BESIDE = ("cost",)
 """CSV files of the folder that are no tables."""
 
+BEST = "best_"
+"""The beginning of a column that is about the best sample set of a model."""
+
 IDENTITY = (*ROW_KEYS, "protocol")
 
 OF_A_MODEL = ("benchmark", "model", "train_seed")
@@ -139,18 +142,23 @@ def name_of(line: Mapping[str, Any], first: str) -> str:
 
 
 def _files_of_rows(tree: Tree, recorded: Mapping[str, Any], frame: pandas.DataFrame) -> tuple[tuple[str, ...], ...]:
-    """Return the files of scores or terms whose records are in each row of a table."""
+    """Return the files whose records are in each row of a table: scores, terms, and records of weights."""
     given = recorded["facts"].get("given", {})
+    metrics = {str(name).removeprefix(BEST) for name in frame.columns}
     numbers: list[tuple[str, Mapping[str, Any]]] = [
-        (place, item)
-        for place in given.get("scores", ())
-        for item in tree.scores(place)
-        if item["metric"] in frame.columns
+        (place, item) for place in given.get("scores", ()) for item in tree.scores(place) if item["metric"] in metrics
     ]
-    models = zip(given.get("terms", ()), recorded["spec"].get("rows", ()), strict=False)
-    numbers += [(place, {**dict.fromkeys(IDENTITY), **row}) for place, row in models]
+    for source in ("terms", "weights"):
+        models = zip(given.get(source, ()), recorded["spec"].get("rows", ()), strict=False)
+        numbers += [(tree.artifact(place), {**dict.fromkeys(IDENTITY), **row}) for place, row in models]
     lines = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return tuple(_files_of_row(line, numbers) for line in lines)
+    return tuple(_files_of_row(_with_its_best(line), numbers) for line in lines)
+
+
+def _with_its_best(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row of models with the coordinates of its best sample set as if they were its own."""
+    best = {key.removeprefix(BEST): value for key, value in line.items() if key.startswith(BEST)}
+    return {**{key: value for key, value in best.items() if key in IDENTITY}, **line}
 
 
 def _files_of_row(line: Mapping[str, Any], numbers: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import project_of
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.comparison import verdicts
+from diffbench.jobs.differences import MODULE as DIFFERENCES
 
 Recorded = Mapping[str, Any]
 
@@ -91,7 +92,8 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
         stage = stage_of(path, recorded["spec"])
         out = Path(scratch, "train" if stage == "prepare" else "out", path.name)
         out.parent.mkdir()
-        command = [sys.executable, "-m", f"diffbench.stages.{stage}", "--spec", str(provenance_path(path).resolve())]
+        module = DIFFERENCES if "baselines" in recorded["spec"] else f"diffbench.stages.{stage}"
+        command = [sys.executable, "-m", module, "--spec", str(provenance_path(path).resolve())]
         done = subprocess.run(
             [*command, *ARGUMENTS[stage](recorded, out)],
             cwd=project_of(home) if stage == "prepare" else home,

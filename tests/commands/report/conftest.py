@@ -104,6 +104,27 @@ class Lab:
         job = TableJob.read({"benchmark": "digits", "table": {"name": "table2"}})
         tabulate(job, scores=[Path(place) for place in scores], out_table=Path("results/table2.csv"))
 
+    def models_table(self, scores: list[str], models: dict[str, list[tuple[str, int]]], seeds: tuple[int, ...]) -> None:
+        pairs = [(model, seed) for model in models for seed in seeds]
+        rows = [{"benchmark": "digits", "model": model, "train_seed": seed, "weights": model} for model, seed in pairs]
+        job = TableJob.read({"benchmark": "digits", "table": {"name": "table1"}, "rows": rows})
+        weights = [Path(paths.record(paths.weights(model, seed))) for model, seed in pairs]
+        samples = [
+            Path(
+                paths.record(
+                    paths.samples(
+                        "results",
+                        paths.PLACE.format(model=model, sampler=sampler, train_seed=seed, sample_seed=0),
+                        steps,
+                    )
+                )
+            )
+            for model, seed in pairs
+            for sampler, steps in models[model][:1]
+        ]
+        files = [Path(place) for place in scores if "real" not in place]
+        tabulate(job, scores=files, weights=weights, samples=samples, out_table=Path("results/table1.csv"))
+
     def figure(self, name: str, *, svg: bool = True) -> None:
         place = paths.figure(name)
         Path(place).parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +144,7 @@ class Lab:
             f"sample,sample/ddpm/{n},{n + 0.5},3,2,40,12.5,700.5,lab-1,2,2026-01-0{n}T10:00:00+00:00" for n in (1, 2)
         ]
         lines += ["train,train/ddpm,75.25,80,2,,,900,lab-1,2,2026-01-01T09:00:00+00:00"]
+        lines += [f"score,score/{n},0,0,0,,,80,lab-1,2,2026-01-01T11:00:00+00:00" for n in range(40)]
         Path("results/cost.csv").write_text("\n".join(lines) + "\n")
 
     def _made(self, path: str, spec: dict, inputs: dict, facts: dict) -> None:
@@ -152,6 +174,7 @@ def made_tree(home: Path, models: dict[str, list[tuple[str, int]]], *, seeds=(0,
             str(path) for path in sorted(Path("results/scores").rglob("*.json")) if not path.name.endswith(".json.json")
         ]
         lab.table(sorted(scores, key=lambda place: "real" not in place))
+        lab.models_table(scores, models, seeds)
         lab.figure("fid_vs_steps")
         lab.cost()
     return home / "results"

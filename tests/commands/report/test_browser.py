@@ -144,6 +144,14 @@ def test_words_filter_rows_and_hidden_columns_do_not_count(opened):
     assert "No row has all of these words" in opened.find("#table2 tbody").text
 
 
+def test_a_long_table_has_pages_with_a_name(opened):
+    rows = "return document.querySelectorAll('#cost-jobs tbody tr').length"
+    assert opened.run(rows) == 30
+    opened.click("#cost-jobs .dt-paging button[data-dt-idx='1']")
+    opened.wait(f"{rows} === 13")
+    assert opened.find("#cost-jobs nav").get_attribute("aria-label") == "Pages of By job"
+
+
 def test_all_columns_are_shown_on_demand(opened):
     shown = "return [...document.querySelectorAll('#table2 thead th')].filter((head) => head.offsetWidth).length"
     few = opened.run(shown)
