@@ -13,7 +13,7 @@ INSTALL = "pip install 'diffbench[report]'"
 
 @dataclass(frozen=True)
 class Bundle:
-    """The text of a module that exports `ITable`, and its styles; both may be put into an HTML file as they are."""
+    """The text of a module that exports `ITable`, and its styles, which may be put into an HTML file as they are."""
 
     script: str
     styles: str
@@ -34,6 +34,4 @@ def bundle() -> Bundle:
         script, styles = (folder.joinpath(f"dt_bundle.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
     except OSError:
         raise UserError(f"{folder}: has no bundle of itables, so its version is too old: {INSTALL}") from None
-    # Inside strings, these spellings mean the same, and HTML does not take them for its own tags.
-    script = re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE).replace("<!--", r"\x3c!--")
     return Bundle(script, re.sub(r"</(?=style)", r"<\\/", styles, flags=re.IGNORECASE))

@@ -29,6 +29,21 @@ dark.addEventListener("click", () => {
   remembered.set(root.classList.contains("dark") ? "yes" : "no");
 });
 
+// -- what is packed: figures, and the script of tables
+
+function unpacked(text, type) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream, { headers: { "Content-Type": type } }).blob();
+}
+
+async function figures() {
+  for (const image of document.querySelectorAll("img[data-packed]")) {
+    image.src = URL.createObjectURL(await unpacked(image.dataset.packed, "image/svg+xml"));
+    image.removeAttribute("data-packed");
+  }
+}
+
 // -- tables
 
 for (const box of document.querySelectorAll("input[data-wide]")) {
@@ -41,8 +56,7 @@ for (const box of document.querySelectorAll("input[data-wide]")) {
 const PAGE = 30;  // Rows of a table that are shown at once.
 
 async function sortable() {
-  const source = new Blob([byId("itables").textContent], { type: "text/javascript" });
-  const url = URL.createObjectURL(source);
+  const url = URL.createObjectURL(await unpacked(byId("itables").textContent, "text/javascript"));
   const { ITable, jQuery } = await import(url);
   URL.revokeObjectURL(url);
   const compare = (sign) => (a, b) => (a === "" ? (b === "" ? 0 : 1) : b === "" ? -1 : sign * (a - b));
@@ -223,5 +237,5 @@ function grids() {
 }
 if (data.sets.length) grids();
 
-// Scripts that cannot import leave plain tables.
-sortable().catch((error) => { root.dataset.ready = "no"; console.error("tables cannot be sorted:", error); });
+// A browser that cannot unpack leaves plain tables and the texts of figures.
+figures().then(sortable).catch((error) => { root.dataset.ready = "no"; console.error("something cannot be shown:", error); });

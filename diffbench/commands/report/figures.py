@@ -15,7 +15,7 @@ from diffbench.benchmark.paths import FIGURE_ENDINGS
 from diffbench.commands.report.records import Tree
 from diffbench.commands.report.tables import said_of
 from diffbench.page.contents import Figure, Image
-from diffbench.page.html import uri
+from diffbench.page.html import SVG, length_of
 
 ROOM = 1_600_000
 """The letters that all figures may take together in the page."""
@@ -24,9 +24,6 @@ FOLDER = f"{RESULTS}/figures"
 
 ORDER = ("fid_vs_steps", "fid_vs_nfe", "differences", "precision_recall", "guidance_tradeoff", "rate_distortion")
 """Kinds of figures that come first. Others follow, first those that exist once, then those of each model."""
-
-SMALL = 20_000
-"""The letters of an SVG that is taken even if pixels are shorter, since it is sharp at each size."""
 
 LENGTHS = re.compile(r' (?:d|x|y)="[^"]*"|translate\([^)]*\)')
 PATH = re.compile(r' d="[^"]*"')
@@ -48,7 +45,7 @@ def read_figures(tree: Tree) -> list[Figure]:
     for name in ordered:
         group = _words(kinds[name]) if kinds[name] in several else ""
         figure = replace(_figure(tree, name, kinds[name], places[name], left), group=group)
-        left -= len(uri(figure.image)) if figure.image else 0
+        left -= length_of(figure.image) if figure.image else 0
         figures.append(figure)
     return figures
 
@@ -76,10 +73,10 @@ def _figure(tree: Tree, name: str, kind: str, places: list[str], left: int) -> F
     title = str(part.get("title") or _words(name)) if isinstance(part, dict) else _words(name)
     caption = said_of("figures", kind)
     files = [place for place in places if PurePath(place).suffix in (".svg", ".png")]
-    image = _shortest(tree, files)
+    image = _image(tree, files)
     missing = "" if files else "There is neither an SVG nor a PNG of it here."
-    if image is not None and len(uri(image)) > left:
-        missing = f"It is not in this page, which would become too large ({len(uri(image)) / 1000:,.0f} kB more)."
+    if image is not None and length_of(image) > left:
+        missing = f"It is not in this page, which would become too large ({length_of(image) / 1000:,.0f} kB more)."
         image = None
     return Figure(name, title, caption, f"{title}. {caption}".strip(), tuple(places), image, missing)
 
@@ -89,19 +86,16 @@ def _words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _shortest(tree: Tree, places: list[str]) -> Image | None:
-    """Return a figure as a small SVG, or in the form that makes the page shortest: lines as SVG, pictures as pixels."""
-    forms: list[Image] = []
-    for place in sorted(places, reverse=True):  # The SVG comes first.
+def _image(tree: Tree, places: list[str]) -> Image | None:
+    """Return a figure as its SVG, which is sharp at each size, or otherwise as pixels."""
+    for place in places:
         tree.whole(place)
+    for place in sorted(places, reverse=True):  # The SVG comes first.
         data = tree.path(place).read_bytes()
         if place.endswith(".svg"):
-            forms.append(_without_ballast(data, place))
-            if len(uri(forms[-1])) <= SMALL:
-                return forms[-1]
-        else:
-            forms += [Image("image/png", data), _packed(data, place)]
-    return min(forms, key=lambda image: len(uri(image)), default=None)
+            return _without_ballast(data, place)
+        return min(Image("image/png", data), _packed(data, place), key=lambda image: len(image.data))
+    return None
 
 
 def _without_ballast(svg: bytes, place: str) -> Image:
@@ -112,8 +106,7 @@ def _without_ballast(svg: bytes, place: str) -> Image:
         raise UserError(f"{place}: not an SVG: it is not text in UTF-8") from None
     text = LENGTHS.sub(lambda found: FRACTION.sub(r"\1", found[0]), re.sub(r"\s+", " ", text))
     text = PATH.sub(lambda found: re.sub(r" ?([MLHVCQz]) ?", r"\1", found[0]), text)
-    # Apostrophes are one letter in the page, and quotation marks are three.
-    return Image("image/svg+xml", re.sub(r"""="([^"']*)\"""", r"='\1'", text.replace("> <", "><")).encode())
+    return Image(SVG, text.replace("> <", "><").encode())
 
 
 def _packed(png: bytes, place: str) -> Image:

@@ -269,6 +269,12 @@ def test_nothing_is_asked_from_a_network_nothing_runs_from_the_data_and_no_error
     assert [url for url in urls if url.startswith("file:")] == [page.as_uri()]
 
 
+def test_every_figure_is_drawn(opened):
+    shown = "return [...document.querySelectorAll('figure img')].map((image) => image.complete && image.naturalWidth)"
+    until(lambda: opened.run(shown), all)
+    assert opened.run(shown) == [320] and "data-packed" not in opened.find("figure img").get_attribute("outerHTML")
+
+
 def test_without_scripts_all_tables_are_there(driver, page):
     driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 
@@ -136,8 +137,8 @@ L 3.999 4 z" style="font: 'Sans'" transform="translate(1.23456 2) scale(0.015625
     (tree / "figures/drawn.svg").write_text(drawn)
     figure = next(figure for figure in contents_of(tree).figures if figure.name == "drawn")
     assert figure.image.data.decode().strip() == (
-        "<svg xmlns='http://www.w3.org/2000/svg' width='9pt'><path d='M1.23 2.5L3.99 4z' style=\"font: 'Sans'\""
-        " transform='translate(1.23 2) scale(0.015625 -0.015625)'/></svg>"
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9pt"><path d="M1.23 2.5L3.99 4z" style="font: \'Sans\'"'
+        ' transform="translate(1.23 2) scale(0.015625 -0.015625)"/></svg>'
     )
 
 
@@ -154,7 +155,7 @@ def test_a_figure_without_svg_is_packed_without_a_change_of_a_pixel(tree):
 
 
 def test_figures_that_leave_no_room_are_named_with_their_size(tree):
-    noise = "x" * (ROOM_FOR_FIGURES // 3)
+    noise = np.random.default_rng(0).bytes(ROOM_FOR_FIGURES // 4).hex()  # It is packed to a half.
     for name in "abcd":
         (tree / f"figures/{name}.svg").write_text(f"<svg>{noise}</svg>")
     shown = {figure.name: figure for figure in contents_of(tree).figures}
