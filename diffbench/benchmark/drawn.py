@@ -43,15 +43,14 @@ class Drawn:
         """Return the figures that compare models, each with its first training seed."""
         terms, logs = self._first_terms, self._logs()
         named = {f"classifier {name}": log for name, log in self._logs_of_classifiers().items()}
-        found = [
-            self._figure(name, {"terms": list(terms.values())}, labels=list(terms))
-            for name in ("rate_distortion", "vlb_terms")
-            if terms
-        ]
+        found = [self._schedules()]
+        if terms:
+            sources = {"terms": list(terms.values())}
+            found += [self._figure(name, sources, labels=list(terms)) for name in ("rate_distortion", "vlb_terms")]
         for name, shown in (("training_curves", logs | named), ("gradient_noise", logs)):
             if shown:
                 found.append(self._figure(name, {"logs": list(shown.values())}, labels=list(shown)))
-        return [*found, self._schedules()]
+        return found
 
     def _logs(self) -> dict[str, Artifact]:
         """Return the training log of every model that is trained here."""

@@ -82,6 +82,11 @@ class Drawing(Reported):
         return cls(path, spec_digest(spec), spec, sources)
 
     @property
+    def kind(self) -> str:
+        """The name of the figure in diffbench/figures."""
+        return (self.spec or {})["figure"]["name"]
+
+    @property
     def formats(self) -> list[Artifact]:
         """The figure as an artifact in each format."""
         return [Artifact(path, self.digest, self.spec) for path in paths.formats(self.path)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
+import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -112,7 +113,7 @@ def _lines(axes: Axes, rows: pandas.DataFrame, within: str, looks: Mapping[str, 
         points = _points(line)
         across = points["nfe"].astype(float) * math.exp(offset)
         draw_points(axes, across, points, "fid", look | {"label": name, "markersize": 5.5})
-        known = points[["fid_low", "fid_high"]].notna().all(axis=1).to_numpy()
+        known = np.isfinite(points[["fid_low", "fid_high"]].to_numpy(float)).all(axis=1)
         if known.sum() > 1:
             low, high = (points[f"fid_{end}"].to_numpy(float)[known] for end in ("low", "high"))
             axes.fill_between(

@@ -32,7 +32,7 @@ class GradientNoise:
 def _drawn(logs: Logs, title: str, without: list[str]) -> Figure:
     found = looks(dict.fromkeys(logs))
     words = ["trace of the gradient's covariance over its squared mean (McCandlish et al. 2018)"]
-    words.append("estimated from the steps between two points, in which weights move")
+    words.append("estimated from neighbouring steps, between which weights move")
     gaps = gaps_of(logs, COLUMN)
     words += [f"not estimated: {', '.join(gaps)}"] if gaps else []
     words += [f"not recorded: {', '.join(without)}"] if without else []

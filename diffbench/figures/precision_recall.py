@@ -64,7 +64,8 @@ def _drawn(rows: pandas.DataFrame, title: str, gaps: list[str]) -> Figure:
     names, lines = list(samples[by].unique()), list(samples[within].unique())
     thin: dict[str, Any] = {"linestyle": "-", "linewidth": 0.9}
     looks = {line: line_look(place) | thin for place, line in enumerate(lines)}
-    handles: dict[str, Any] = {line: Line2D([], [], **(look | {"markersize": 7})) for line, look in looks.items()}
+    middle: dict[str, Any] = {"markersize": 7}
+    handles: dict[str, Any] = {line: Line2D([], [], **(look | middle)) for line, look in looks.items()}
     handles |= {"all other sets": Line2D([], [], **BEHIND)} if len(names) > 1 else {}
     handles |= {} if real.empty else {"real images, held out": Line2D([], [], **REAL_LOOK)}
     beside = min(abreast(len(names)), len(names))

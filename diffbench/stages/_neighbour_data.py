@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from diffbench.base.arrays import read_member
+from diffbench.base.arrays import member_names, read_header, read_member
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.figures._neighbours import Nearest, Neighbours
 from diffbench.figures._pictures import BLANK, Pictures, classes_shown, places_of
+from diffbench.metrics._features import STORED_MOMENTS
 
 SHOWN, NEAREST = 10, 3
 """How many samples get neighbours, and how many neighbours each gets."""
@@ -25,8 +26,8 @@ LARGEST = 2**28
 PIECE = 2**22
 """How many numbers are in memory as float64 at a time."""
 
-FEATURE = "pool"
-"""The features of an extractor in which distances are taken."""
+USUAL_FEATURE = "pool"
+"""The features of an extractor in which distances are taken, or its first ones if it has no such features."""
 
 
 def neighbours(samples: Path, shown: Pictures, training: Path, features: Sequence[Path]) -> Neighbours:
@@ -43,15 +44,17 @@ def neighbours(samples: Path, shown: Pictures, training: Path, features: Sequenc
         )
     searched = spread(len(images), LARGEST // int(np.prod(images.shape[1:])))
     measures, missing = [], []
-    if features:
-        own, others = (read_member(path, FEATURE) for path in features)
+    if not features:
+        missing.append("not by features, since those of training images of this size are not here")
+    elif (name := _feature(features[1])) is None:
+        missing.append("not by features, since the extractor has none with a row for each image")
+    else:
+        own, others = (read_member(path, name) for path in features)
         if len(own) != len(shown.images) or len(others) != len(images):
             raise UserError(f"{features[0]}, {features[1]}: not the features of {samples} and of {training}")
         searched = searched[: LARGEST // others.shape[1]]
         found = _Search(others, searched).of(own[places])
-        measures.append(found.measured("features", f"the distance in {_extractor(features[1])}", images))
-    else:
-        missing.append("not by features, since those of training images of this size are not here")
+        measures.append(found.measured("features", f"the distance in {_extractor(features[1])} '{name}'", images))
     flat = images.reshape(len(images), -1)
     found = _Search(flat, searched).of(shown.images[places].reshape(len(places), -1))
     measures.append(found.rooted(flat.shape[1]).measured("pixels", "the RMSE on the 0-255 scale", images))
@@ -122,9 +125,14 @@ class _Search:
         return np.take_along_axis(places, order, axis=1), np.take_along_axis(exact, order, axis=1)
 
 
+def _feature(path: Path) -> str | None:
+    """Return the name of the features that are compared; None if a file has no rows of numbers."""
+    moments = {name for pair in STORED_MOMENTS.values() for name in pair}
+    rows = [name for name in member_names(path) if name not in moments and len(read_header(path, name).shape) == 2]
+    return USUAL_FEATURE if USUAL_FEATURE in rows else rows[0] if rows else None
+
+
 def _extractor(features: Path) -> str:
     """Return the name of the extractor of a file of features, as its record gives it."""
-    if not provenance_path(features).is_file():
-        return f"their '{FEATURE}'"
-    name = read_provenance(features)["spec"].get("extractor", {}).get("name", "their extractor")
-    return f"{name}, '{FEATURE}'"
+    spec = read_provenance(features)["spec"] if provenance_path(features).is_file() else {}
+    return spec.get("extractor", {}).get("name", "features")

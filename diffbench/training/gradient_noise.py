@@ -8,63 +8,58 @@ import math
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 
-def noise_scale(squared_norms: float, squared_norm_of_sum: float, steps: int, batch_size: int) -> float | None:
+def noise_scale(squared_norm: float, product: float, batch_size: int) -> float | None:
     """Return B_simple = tr(Sigma) / |G|^2 in images, or None if it cannot be estimated.
 
     Sigma is the covariance of one image's gradient, and G is the mean gradient. A batch of B images has a gradient g
-    with E|g|^2 = |G|^2 + tr(Sigma) / B, and the mean of K such gradients has the same with K B in place of B. With
-    S_1 = squared_norms / K, the mean of |g|^2, and S_K = squared_norm_of_sum / K^2, both are solved without bias:
+    with E|g|^2 = |G|^2 + tr(Sigma) / B, and two independent batches have E[g g'] = |G|^2. So with the mean over steps
+    of |g|^2 (squared_norm) and of the product with the gradient of the step before (product),
 
-        |G|^2     = (K S_K - S_1) / (K - 1)
-        tr(Sigma) = B (S_1 - S_K) K / (K - 1)
+        |G|^2     = product
+        tr(Sigma) = B (squared_norm - product)
 
-    The quotient has two biases. The weights move during the K steps, so a change of G counts as noise and the scale is
-    too large; this matters most in the first rows, and where learning is fast. And a quotient of two estimates is not
-    the estimate of the quotient: where the noise is far greater than K B images can average out, |G|^2 is uncertain,
-    and the scale with it.
+    The quotient has two biases. Between two steps the weights move against the first gradient, its noise included.
+    That makes the product smaller and the scale too large, the more so the higher the learning rate is; gradients that
+    are further apart are more biased, which is why only neighbours are used. And a quotient of two estimates is not the
+    estimate of the quotient: where the scale is far above all images between two rows, |G|^2 is uncertain, and the
+    scale with it.
 
-    None is returned for fewer than two steps, for an estimate of |G|^2 that is not above 0, and for gradients that are
-    not finite.
+    None is returned if the estimate of |G|^2 is not above 0, or if a number is not finite.
     """
-    if steps < 2:
-        return None
-    one, mean = squared_norms / steps, squared_norm_of_sum / steps**2
-    signal = (steps * mean - one) / (steps - 1)
-    noise = batch_size * (one - mean) * steps / (steps - 1)
-    return noise / signal if signal > 0 and math.isfinite(noise) else None
+    noise = batch_size * (squared_norm - product)
+    return noise / product if product > 0 and math.isfinite(noise) else None
 
 
-class GradientSum:
-    """The sum of the gradients of steps; it takes as much memory as the parameters."""
+class GradientProducts:
+    """The products of each step's gradient with the one before, which takes as much memory as the parameters."""
 
     def __init__(self, network: nn.Module):
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self._sums = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._before = [torch.zeros_like(parameter) for parameter in self._parameters]
 
-    def add(self) -> None:
-        """Add the parameters' present gradients. Call this before they are clipped."""
-        given = [(held, own.grad) for held, own in zip(self._sums, self._parameters, strict=True)]
-        pairs = [(held, gradient) for held, gradient in given if gradient is not None]
-        sums, gradients = [held for held, _ in pairs], [gradient for _, gradient in pairs]
-        torch._foreach_add_(sums, gradients)  # pyright: ignore[reportPrivateImportUsage]
+    def next(self) -> Float64[Tensor, ""]:
+        """Return the product of the parameters' present gradients with those of the step before; 0 at the first step.
 
-    def squared_norm(self) -> float:
-        """Return the squared norm of the sum, in float64."""
-        return math.fsum(float(held.double().square().sum()) for held in self._sums)
-
-    def clear(self) -> None:
-        """Begin a new sum."""
-        torch._foreach_zero_(self._sums)  # pyright: ignore[reportPrivateImportUsage]
+        Call this before they are clipped.
+        """
+        given = [(before, own.grad) for before, own in zip(self._before, self._parameters, strict=True)]
+        pairs = [(before, gradient) for before, gradient in given if gradient is not None]
+        before, gradients = [held for held, _ in pairs], [gradient for _, gradient in pairs]
+        torch._foreach_mul_(before, gradients)  # pyright: ignore[reportPrivateImportUsage]
+        product = torch.stack([held.sum() for held in before]).double().sum()
+        torch._foreach_copy_(before, gradients)  # pyright: ignore[reportPrivateImportUsage]
+        return product
 
     @property
     def state(self) -> list[Tensor]:
-        """The sums, which are part of each checkpoint."""
-        return self._sums
+        """The gradients of the last step, which are part of each checkpoint."""
+        return self._before
 
     def restore(self, state: Sequence[Tensor]) -> None:
-        """Go on from the sums of a checkpoint."""
-        for held, stored in zip(self._sums, state, strict=True):
+        """Go on from the gradients of a checkpoint."""
+        for held, stored in zip(self._before, state, strict=True):
             held.copy_(stored)

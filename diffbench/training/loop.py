@@ -20,7 +20,7 @@ from diffbench.diffusion.parameterization import X
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import StepImages, TrainingData
-from diffbench.training.gradient_noise import GradientSum, noise_scale
+from diffbench.training.gradient_noise import GradientProducts, noise_scale
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Task
 
@@ -62,10 +62,10 @@ class Trainer:
         self._label_dropout = Stream(seed, "label_dropout")
         self.step = 0
         self.log: list[dict[str, float | None]] = []
-        # Sums since the last row of the log: of the loss, of the gradient's norm and its square, of the task's counts,
-        # and of the gradients themselves.
-        self._sums = torch.zeros(3 + len(task.counts), device=device, dtype=torch.float64)
-        self._gradients = GradientSum(self.network)
+        # Sums since the last row of the log: of the loss, of the gradient's norm, its square and its product with the
+        # gradient before, and of the task's counts.
+        self._sums = torch.zeros(4 + len(task.counts), device=device, dtype=torch.float64)
+        self._gradients = GradientProducts(self.network)
 
     def run(self, checkpoints: Checkpoints, checkpoint_every: int) -> float:
         """Train to the end from the newest checkpoint, and return the number of images per second.
@@ -98,7 +98,7 @@ class Trainer:
         loss = (weights.to(losses) * losses).mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        self._gradients.add()
+        product = self._gradients.next()
         limit = settings.gradient_clip or math.inf
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
 
@@ -108,7 +108,8 @@ class Trainer:
         self._optimiser.step()
         self.average.update(step)
         self._task.update(batch.i, losses.detach())
-        counted = torch.stack([loss.detach().double(), norm.detach().double(), norm.detach().double().square()])
+        length = norm.detach().double()
+        counted = torch.stack([loss.detach().double(), length, length.square(), product])
         self._sums += torch.cat([counted, counts.double()])
         self.step += 1
 
@@ -161,17 +162,18 @@ class Trainer:
     def _note(self) -> float:
         """Append a row to the log and return the mean loss since the last one."""
         since = self.step - (int(self.log[-1]["step"] or 0) if self.log else 0)
-        loss_sum, norm_sum, squares, *counts = self._sums.tolist()
+        loss_sum, norm_sum, squares, products, *counts = self._sums.tolist()
         loss = loss_sum / since
         if not math.isfinite(loss):
             raise UserError(f"training: the loss is {loss} at step {self.step}; lower learning_rate or gradient_clip")
-        noise = noise_scale(squares, self._gradients.squared_norm(), since, self._settings.batch_size)
+        # The first step of a training has no step before it.
+        pairs = max(1, since if self.log else since - 1)
+        noise = noise_scale(squares / since, products / pairs, self._settings.batch_size)
         row = {"step": self.step, "loss": loss, "gradient_norm": norm_sum / since, "gradient_noise": noise}
         rate = {"learning_rate": learning_rate(self._settings, self.step - 1)}
         counted = self._task.row(dict(zip(self._task.counts, counts, strict=True)))
         self.log.append(row | rate | counted | self._held_out())
         self._sums.zero_()
-        self._gradients.clear()
         return loss
 
     def state(self) -> dict[str, Any]:

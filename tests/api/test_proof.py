@@ -29,6 +29,7 @@ class Boastful:
             yield State(there, x, x_0)
 
 
+@pytest.mark.slow
 def test_an_order_that_a_sampler_has_not_fails():
     proof = diffbench.prove(Boastful)
     assert not proof.holds and "fails" in str(proof) and "Boastful" in str(proof)

@@ -11,7 +11,8 @@ from diffbench.benchmark.load import parse_benchmark
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.reported import Drawing
 
-SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
+ROOT = Path(__file__).parents[2]
+SMOKE = ROOT / "workflow/config/smoke.yaml"
 
 
 FROM_NOISE = ("ddpm", "iddpm", "adm_low")
@@ -185,3 +186,10 @@ def test_a_short_chain_is_followed_whole_and_a_learned_diagonal_at_all_its_steps
     assert steps(timesteps=1000) == ([100, 25], 11)
     assert steps(timesteps=9, schedule="cosine") == ([9, 9], 9)
     assert steps(timesteps=30, schedule="cosine", variance="learned_diagonal", objective="vlb") == ([30, 30], 11)
+
+
+def test_every_table_and_figure_has_a_caption_for_snakemakes_report(whole):
+    figures = {drawing.kind for group in whole.groups() for drawing in group.drawings}
+    tables = {Path(made.path).stem for made in whole.tables()}
+    written = {path.stem: path.read_text() for path in (ROOT / "workflow/captions").glob("*.rst")}
+    assert set(written) == figures | tables | {"page"} and all(written.values())

@@ -263,11 +263,11 @@ def test_a_tree_in_part_is_good_and_says_what_is_absent(tree):
     shutil.rmtree(tree / "features")
     (tree / "notes.txt").write_text("mine")
     report = verify(tree)
-    assert report.bad == [] and report.compared == 11
+    assert report.bad == [] and report.compared == 12
     assert any("8 artifacts that records name are absent here: results/classifiers/" in note for note in report.notes)
     assert any("inputs that records name are absent here" in note for note in report.notes)
     assert any("1 files are no artifacts of a workflow: results/notes.txt" in note for note in report.notes)
-    assert str(report).endswith("11 artifacts, 0 differ")
+    assert str(report).endswith("12 artifacts, 0 differ")
 
 
 def test_an_artifact_without_a_record_is_said(tree):
@@ -295,7 +295,7 @@ def verdicts(tree):
 
 
 def test_verdicts_that_were_edited_or_are_of_older_scores_are_said(tree, verdicts):
-    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 22
+    assert verdicts == Path(VERDICTS) and verify(tree).bad == [] and verify(tree).compared == 23
     whole = verdicts.read_text()
     verdicts.write_text(whole + "fid,adm_g,2,ddim,ancestral,better\n")
     (line,) = verify(tree).bad

@@ -14,6 +14,7 @@ from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import Estimate, Row, record, write_records
 from diffbench.commands.compare.differences import main
+from diffbench.commands.verify.rerun import remade
 from diffbench.jobs.differences import Baselines, DifferencesJob, NamedProtocol
 from diffbench.jobs.score import ProtocolPart
 from diffbench.jobs.tabulate import ComparedSet
@@ -126,6 +127,13 @@ def test_a_score_that_is_no_number_leaves_a_row_without_a_verdict(made):
     rows = made([compared_set("ddpm", "ancestral", 4), compared_set("ddpm", "ddim", 4)], precision=float("nan"))
     assert [(row["metric"], row["outcome"], row["difference"]) for row in rows][1:] == [("precision", "no score", "")]
     assert rows[0]["outcome"] != "no score"
+
+
+def test_verify_makes_the_table_again_with_the_same_bytes(made, tmp_path):
+    made([compared_set("ddpm", "ancestral", 4), compared_set("ddpm", "ddim", 4)])
+    path = tmp_path / "differences.csv"
+    again = remade(tmp_path, {path: read_provenance(path)})
+    assert (again.bad, again.notes) == ([], ["note: differences.csv: made again, the same bytes"])
 
 
 def test_other_files_than_the_specs_are_refused(made, tmp_path):

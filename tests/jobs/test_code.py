@@ -11,8 +11,6 @@ from diffbench.benchmark.codehash import code_hash
 PACKAGE = Path(__file__).parents[2] / "diffbench"
 
 READ_BY = {name: {name} for name in STAGES}
-# A table's job is also that of the figure which is drawn from it.
-READ_BY["tabulate"] = READ_BY["plot"] = {"tabulate", "plot"}
 # A trace is of a sample set's images.
 READ_BY["sample"] = {"sample", "trace"}
 READ_BY["dataset"] = {"prepare", "train"}

@@ -78,9 +78,24 @@ def test_few_images_are_all_shown(files, tmp_path):
     assert found.measures[0].images.shape[1] == 1 and found.measures[0].usual is None
 
 
+def test_an_extractor_without_usual_features_has_others_or_a_gap(files, tmp_path):
+    for name, count in (("own", 12), ("training", 200)):
+        rows = np.random.default_rng(2).normal(size=(count, 4)).astype(np.float32)
+        save_npz(tmp_path / f"other_{name}.npz", {"labels": np.zeros(count, int), "dinov2": rows})
+        save_npz(tmp_path / f"no_{name}.npz", {"labels": np.zeros(count, int)})
+    found = neighbours(
+        files[0], Pictures(SAMPLES), files[1], [tmp_path / "other_own.npz", tmp_path / "other_training.npz"]
+    )
+    assert found.measures[0].explained == "the distance in features 'dinov2'"
+    found = neighbours(files[0], Pictures(SAMPLES), files[1], [tmp_path / "no_own.npz", tmp_path / "no_training.npz"])
+    assert [measure.measure for measure in found.measures] == ["pixels"] and "not by features" in found.missing[0]
+
+
 def test_files_that_do_not_belong_together_are_named(files, tmp_path):
     save_npz(tmp_path / "large.npz", {"arr_0": np.zeros((3, 8, 8, 3), np.uint8)})
     with pytest.raises(UserError, match=r"large\.npz: images of \(8, 8, 3\)"):
         neighbours(files[0], Pictures(SAMPLES), tmp_path / "large.npz", [])
     with pytest.raises(UserError, match="not the features of"):
         neighbours(files[0], Pictures(SAMPLES), files[1], [files[3], files[3]])
+    with pytest.raises(UserError, match="not the features of"):
+        neighbours(files[0], Pictures(SAMPLES), files[1], [files[2], files[2]])

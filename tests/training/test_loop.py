@@ -182,23 +182,24 @@ def test_the_noise_scale_is_of_gradients_before_they_are_clipped(tmp_path):
     """A clipped gradient has the limit's norm, so the scale would be that of directions alone."""
     settings = Training(**{**SETTINGS.__dict__, "gradient_clip": 1e-3})
     run, gradients = trainer(settings), []
-    kept = run._gradients.add
+    kept = run._gradients.next
 
-    def add():
-        kept()
+    def seen():
         own = [p.grad for p in run.network.parameters() if p.grad is not None]
         gradients.append(torch.cat([grad.flatten() for grad in own]).double())
+        return kept()
 
-    run._gradients.add = add
+    run._gradients.next = seen
     run.run(Checkpoints(tmp_path), 100)
-    first = torch.stack(gradients[:3])
-    signal = ((first.sum(dim=0).square().sum() - first.square().sum()) / 6).item()
-    noise = (first - first.mean(dim=0)).square().sum().item() / 2 * 4
-    assert float(first[0].norm()) > 0.1, "a gradient that no limit has touched"
-    expected = noise / signal if signal > 0 else None
-    assert run.log[0]["gradient_noise"] == pytest.approx(expected, rel=1e-4)
-    # The last row has a single step.
-    assert run.log[-1]["step"] == 7 and run.log[-1]["gradient_noise"] is None
+    assert float(gradients[0].norm()) > 0.1, "a gradient that no limit has touched"
+    products = [float(a @ b) for a, b in zip(gradients, gradients[1:], strict=False)]
+    squares = [float(gradient @ gradient) for gradient in gradients]
+    # Rows are at steps 3, 6 and 7. The first step has no step before it.
+    for row, (begin, end) in zip(run.log, ((0, 3), (3, 6), (6, 7)), strict=True):
+        own = products[max(0, begin - 1) : end - 1]
+        signal, length = sum(own) / len(own), sum(squares[begin:end]) / (end - begin)
+        expected = 4 * (length - signal) / signal if signal > 0 else None
+        assert row["gradient_noise"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_log_has_means_over_its_rows(uninterrupted):

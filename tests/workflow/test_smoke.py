@@ -19,6 +19,8 @@ from diffbench.benchmark.foreign import snakemake_specs
 CONFIG = "workflow/config/digits.yaml"
 FIGURES = {"figures_model_ddpm": 1, "figures_model_iddpm": 1}
 CURVES = {"figures_models": 1, **FIGURES, "rate_distortion_table": 1}
+SCORED = {"table1": 1, "table2": 1, "differences": 1}
+"""The tables that are made again with any score."""
 
 
 def own_lines(done) -> list[str]:
@@ -145,12 +147,12 @@ def test_a_sampler_setting_samples_again_without_training(recorded):
     recorded.configure(lambda config: config["samplers"]["ddim"].update(eta=0.5))
     jobs = recorded.plan()
     assert {wildcards.get("sampler", "ddim") for _, wildcards in jobs} == {"ddim"}
-    assert recorded.count(jobs) == Counter(sample=4, extract=4, score_samples=4, table2=1, **FIGURES)
+    assert recorded.count(jobs) == Counter(sample=4, extract=4, score_samples=4, **FIGURES, **SCORED)
 
 
 def test_a_metric_module_scores_again(recorded):
     recorded.edit("diffbench/metrics/kid.py", "import numpy as np", "import numpy as np\n\nEDITED = True")
-    expected = Counter(score_samples=12, score_real=2, table2=1, table4=1)
+    expected = Counter(score_samples=12, score_real=2, table4=1, **SCORED)
     assert recorded.count(recorded.plan()) == expected
 
 
@@ -165,16 +167,15 @@ def test_another_guidance_scale_samples_that_row_and_trains_nothing(recorded):
     recorded.configure(lambda config: config["runs"][1].update(guidance_scales=[0, 1, 2.5]))
     jobs = recorded.plan()
     assert {wildcards["model"] for rule, wildcards in jobs if rule == "sample"} == {"adm_g@2.5"}
-    expected = Counter(sample=2, extract=2, score_samples=2, figures_model_adm_g=1, table2=1, table4=1)
+    expected = Counter(sample=2, extract=2, score_samples=2, figures_model_adm_g=1, table4=1, **SCORED)
     assert recorded.count(jobs) == expected
 
 
 def test_another_classifier_is_trained_alone_and_samples_what_it_guides(recorded):
     recorded.configure(lambda config: config["classifiers"]["noisy"]["training"].update(weight_decay=0.2))
     again = recorded.count(recorded.plan())
-    expected = Counter(
-        train_classifier=1, sample=4, extract=4, score_samples=4, figures_model_adm_g=1, table2=1, table4=1
-    )
+    drawn = {"figures_model_adm_g": 1, "figures_models": 1}
+    expected = Counter(train_classifier=1, sample=4, extract=4, score_samples=4, table4=1, **drawn, **SCORED)
     assert again == expected
 
 
@@ -182,14 +183,14 @@ def test_another_classifier_is_trained_alone_and_samples_what_it_guides(recorded
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("bound", "timesteps", 5, {"bound": 4, "score_bound": 2, **CURVES, "table2": 1}),
-        ("bound", "splits", ["test"], {"score_bound": 2, "table2": 1}),
+        ("bound", "timesteps", 5, {"bound": 4, "score_bound": 2, **CURVES, "table1": 1, "table2": 1}),
+        ("bound", "splits", ["test"], {"score_bound": 2, "table1": 1, "table2": 1}),
         ("execution", "checkpoint_every", 7, {}),
         (
             "protocols",
             "digits",
             {"extractor": "digits_features", "k": 2},
-            {"score_samples": 8, "score_real": 1, "table2": 1},
+            {"score_samples": 8, "score_real": 1, **SCORED},
         ),
     ],
 )
@@ -210,9 +211,9 @@ def test_a_new_number_of_images_keeps_models_and_bounds(recorded):
 @pytest.mark.parametrize(
     ("path", "rules"),
     [
-        ("samplers/ddim.py", {"sample", "extract", "score_samples", *FIGURES, "table2"}),
+        ("samplers/ddim.py", {"sample", "extract", "score_samples", "trace", *FIGURES, *SCORED}),
         ("figures/samples.py", {*FIGURES, "figures_model_adm_g", "table2"}),
-        ("stages/bound.py", {"bound", "score_bound", *CURVES, "table2"}),
+        ("stages/bound.py", {"bound", "score_bound", *CURVES, "table1", "table2"}),
         ("objectives/hybrid.py", None),
         ("base/progress.py", set()),
     ],

@@ -35,3 +35,30 @@ def row_of(w):
 def model_of(w):
     """Return the weights of the model that the wildcards name."""
     return graph.model(w.model, int(w.train_seed))
+
+
+IN_REPORT = {".csv": "CSV", ".html": "HTML", ".png": "PNG"}
+"""The formats that `snakemake --report` shows: of a figure that is in three formats, the one that every browser has."""
+
+
+def tables_in_report(table, *numbers):
+    """Return the files of a table, those marked that a report shows, and after them its numbers."""
+    name = Path(table.path).stem
+    formats = {path: IN_REPORT.get(Path(path).suffix, "") for path in table.made}
+    return [*(marked(path, "Tables", name, table=name, format=of) for path, of in formats.items()), *numbers]
+
+
+def figures_in_report(group):
+    """Return the files of a group of figures, those marked that a report shows."""
+    return [
+        marked(made.path, "Figures", drawing.kind, figure=Path(made.path).stem.replace("_", " "))
+        for drawing in group.drawings
+        for made in drawing.formats
+    ]
+
+
+def marked(path, category, caption, **labels):
+    """Return a path that `snakemake --report` shows with a caption of workflow/captions, if it is of a format for it."""
+    if Path(path).suffix not in IN_REPORT:
+        return path
+    return report(path, caption=f"../captions/{caption}.rst", category=category, labels=labels)

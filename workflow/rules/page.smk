@@ -15,7 +15,7 @@ rule page:
         tables=[made.path for made in summary.tables() if made.path not in summary.table3.made],
         figures=[path for group in summary.groups() for path in group.made],
     output:
-        page=paths.PAGE,
+        page=marked(paths.PAGE, "Page", "page", page="all results"),
     log:
         paths.log("report", "page"),
     params:

@@ -10,7 +10,7 @@ for group in summary.drawn.groups:
             files=group.files,
             provenance=group.records,
         output:
-            figures=group.made,
+            figures=figures_in_report(group),
             provenance=group.made_records,
         log:
             paths.log("plot", group.name),

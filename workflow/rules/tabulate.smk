@@ -9,7 +9,7 @@ rule table1:
         samples=summary.table1.paths_of_records("samples"),
         provenance=summary.table1.records("scores"),
     output:
-        table=summary.table1.made,
+        table=tables_in_report(summary.table1),
         provenance=summary.table1.made_records,
     log:
         paths.log("tabulate", "table1"),
@@ -33,7 +33,7 @@ rule rate_distortion_table:
         terms=summary.rate_distortion_table.files("terms"),
         provenance=summary.rate_distortion_table.records("terms"),
     output:
-        table=summary.rate_distortion_table.made,
+        table=tables_in_report(summary.rate_distortion_table),
         provenance=summary.rate_distortion_table.made_records,
     log:
         paths.log("tabulate", "rate_distortion"),
@@ -52,8 +52,8 @@ rule table2:
         provenance=summary.table2.records("scores"),
         beside=summary.table2.files("beside_it"),
     output:
-        table=[*summary.table2.made, paths.METRICS],
-        figures=summary.figures_of_table2.made,
+        table=tables_in_report(summary.table2, paths.METRICS),
+        figures=figures_in_report(summary.figures_of_table2),
         provenance=[*summary.table2.made_records, *summary.figures_of_table2.made_records],
     log:
         table=paths.log("tabulate", "table2"),
@@ -85,7 +85,7 @@ rule table3:
         scores=summary.table3.files("scores"),
         provenance=summary.table3.records("scores"),
     output:
-        table=summary.table3.made,
+        table=tables_in_report(summary.table3),
         provenance=summary.table3.made_records,
     log:
         paths.log("tabulate", "table3"),
@@ -104,8 +104,8 @@ if summary.guided:
             scores=summary.table4.files("scores"),
             provenance=summary.table4.records("scores"),
         output:
-            table=summary.table4.made,
-            figures=summary.figures_of_table4.made,
+            table=tables_in_report(summary.table4),
+            figures=figures_in_report(summary.figures_of_table4),
             provenance=[*summary.table4.made_records, *summary.figures_of_table4.made_records],
         log:
             table=paths.log("tabulate", "table4"),
@@ -130,7 +130,7 @@ if summary.upsampling:
             provenance=summary.table5.records("scores"),
             beside=summary.table5.files("beside_it"),
         output:
-            table=summary.table5.made,
+            table=tables_in_report(summary.table5),
             provenance=summary.table5.made_records,
         log:
             paths.log("tabulate", "table5"),
@@ -150,8 +150,8 @@ if summary.differences:
             provenance=summary.differences.records("scores"),
             features=files_of(summary.features_of_differences),
         output:
-            table=summary.differences.path,
-            figures=summary.figures_of_differences.made,
+            table=marked(summary.differences.path, "Tables", "differences", table="differences", format="CSV"),
+            figures=figures_in_report(summary.figures_of_differences),
             provenance=[summary.differences.record, *summary.figures_of_differences.made_records],
         log:
             table=paths.log("tabulate", "differences"),

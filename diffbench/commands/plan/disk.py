@@ -17,7 +17,7 @@ WEIGHTS = 2 * 4
 CHECKPOINT = KEPT * 5 * 4
 """Bytes of a parameter in the checkpoints of a training in progress.
 
-They hold the weights, their average, two moments of Adam, and the sum of gradients for the noise scale.
+They hold the weights, their average, two moments of Adam, and the last gradient for the noise scale.
 """
 
 TERM = 3 * 8

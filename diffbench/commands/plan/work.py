@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark import paths
 from diffbench.benchmark.benchmark import Benchmark
+from diffbench.benchmark.compared import comparable
 from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.graph import OWN_REFERENCE
 from diffbench.benchmark.known_data import SPLITS
@@ -210,10 +211,13 @@ class _Made:
             Work(paths.figure(f"samples_{entry}"), ("plot",), self._shown(entry))
             for entry in dict.fromkeys(row.entry for row in self.rows)
         ]
+        terms = tuple(paths.terms(name, seed, "test") for name, seed in bounded)
+        weights = tuple(work.path for work in self.trained() if "train" in work.stages)
+        found.append(Work(paths.figure("schedules"), ("plot",), (*terms, *weights)))
         if bounded:
-            terms = tuple(paths.terms(name, seed, "test") for name, seed in bounded)
-            found.append(Work(paths.figure("rate_distortion"), ("plot",), terms))
             found.append(Work(paths.table("rate_distortion"), ("tabulate",), terms))
+        if comparable(self.benchmark):
+            found.append(Work(paths.table("differences"), ("tabulate", "plot"), scores))
         if any(self.benchmark.variant(row.model).guidance for row in self.rows):
             found.append(Work(paths.table("table4"), ("tabulate", "plot"), scores))
         if upsampled := self.benchmark.upsampling_rows():
