@@ -455,7 +455,7 @@ def report(
         Path | None, typer.Option(help="the file to write", show_default="report.html in that folder")
     ] = None,
 ) -> None:
-    """Write a page of results: one HTML file that needs no network.
+    """Write all results as one page that needs no network.
 
     It shows tables that sort, figures, sample grids, and where each number comes from.
     """
