@@ -148,10 +148,10 @@ class _Tracer:
         arrays = {"interpolation_images": images, "interpolation_index": ends.numpy()} | steps
         return arrays | self._labelled("interpolation_labels", ends[:, 0])
 
-    def _walk(self, part: SamplerPart, steps: int) -> "_Walk":
-        diffusion, sampler = self.architecture.diffusion, part.configured()
+    def _walk(self, chosen: SamplerPart, steps: int) -> "_Walk":
+        diffusion, sampler = self.architecture.diffusion, chosen.configured()
         if sampler.adaptive or sampler.leaves_grid or sampler.needs_error:
-            raise UserError(f"trace: {part.name} does not walk a chain step by step; choose ancestral or ddim")
+            raise UserError(f"trace: {chosen.name} does not walk a chain step by step; choose ancestral or ddim")
         full = steps == diffusion.timesteps
         chain = diffusion.chain("" if full else str(steps))
         denoiser: Denoiser = ModelDenoiser.of(diffusion, self.network, full_chain=full)
