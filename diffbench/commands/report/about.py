@@ -31,7 +31,7 @@ def facts_of(tree: Tree, places: Sequence[str]) -> list[Fact]:
             Fact("Steps", _numbers(_steps(place) for place in places if place.startswith(SAMPLES))),
             Fact("Images in a sample set", _numbers(spec.get("num_images") for spec in specs)),
         ]
-        scales = [guidance.get("scale") for spec in specs if (guidance := spec.get("guidance"))]
+        scales = [guided.get("scale") for spec in specs if (guided := spec.get("guidance"))]
         found += [Fact("Guidance scales", _numbers(scales))] if scales else []
     found.append(Fact("Seeds", _seeds(places)))
     found.append(Fact("Versions", _versions(tree, places)))
@@ -83,11 +83,11 @@ def models_of(tree: Tree, places: Sequence[str], order: Sequence[str] = ()) -> R
 def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Return the cells of the weights of a model or classifier."""
     spec, facts = recorded.get("spec", {}), recorded.get("facts", {})
-    network, training, diffusion = (spec.get(key) or {} for key in ("network", "training", "diffusion"))
+    described, training, diffusion = (spec.get(key) or {} for key in ("network", "training", "diffusion"))
     is_classifier = "/classifiers/" in place
-    what = "classifier of noisy images" if is_classifier else str(network.get("name", "network"))
+    what = "classifier of noisy images" if is_classifier else str(described.get("name", "network"))
     if not is_classifier:
-        what += ", class-conditional" if network.get("class_conditional") else ""
+        what += ", class-conditional" if described.get("class_conditional") else ""
     cells: dict[str, Any] = {
         "what it is": what,
         "parameters": facts.get("parameters"),
@@ -98,7 +98,7 @@ def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
         "batch size": training.get("batch_size"),
         "learning rate": training.get("learning_rate"),
     }
-    more = {f"network: {key}": _plain(value) for key, value in network.items() if key != "name"}
+    more = {f"network: {key}": _plain(value) for key, value in described.items() if key != "name"}
     more |= {f"training: {key}": _plain(value) for key, value in training.items()}
     return cells | more
 
@@ -107,10 +107,10 @@ def _variant(tree: Tree, place: str) -> str:
     """Return what a model is that has no weights of its own: whose it uses, its guidance, and what it enlarges."""
     recorded, sources = tree.recorded(place) or {}, tree.sources(place)
     words = subject_of(sources["weights"]) if "weights" in sources else "weights by others"
-    guidance = recorded.get("spec", {}).get("guidance")
-    if guidance:
+    guided = recorded.get("spec", {}).get("guidance")
+    if guided:
         by = f" by {subject_of(sources['classifier'])}" if "classifier" in sources else ""
-        kind = str(guidance.get("name", "")).replace("_", " ")
+        kind = str(guided.get("name", "")).replace("_", " ")
         words += f", with {kind} guidance{by}"
     if "low_res" in sources:
         below = sources["low_res"]
@@ -143,12 +143,12 @@ def _data(tree: Tree, places: Sequence[str]) -> Fact:
     return Fact("Data", tuple(words))
 
 
-def _part(part: Any) -> str:
+def _part(chosen: Any) -> str:
     """Return a part with those of its options that are set: "ddim (eta 0)"."""
-    if not isinstance(part, Mapping):
-        return str(part)
-    options = [f"{key} {_plain(value)}" for key, value in part.items() if key != "name" and value not in (None, "")]
-    return f"{part.get('name')} ({', '.join(options)})" if options else str(part.get("name"))
+    if not isinstance(chosen, Mapping):
+        return str(chosen)
+    options = [f"{key} {_plain(value)}" for key, value in chosen.items() if key != "name" and value not in (None, "")]
+    return f"{chosen.get('name')} ({', '.join(options)})" if options else str(chosen.get("name"))
 
 
 def _plain(value: Any) -> Any:

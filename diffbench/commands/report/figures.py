@@ -59,8 +59,8 @@ def figure_places(tree: Tree, figures: Iterable[Figure]) -> list[str]:
 def _kind(tree: Tree, places: list[str]) -> str:
     """Return the name of the part that drew a figure."""
     recorded = next((found for place in places if (found := tree.recorded(place))), None)
-    part = {} if recorded is None else recorded["spec"].get("figure") or {}
-    return str(part.get("name", PurePath(places[0]).stem)) if isinstance(part, dict) else PurePath(places[0]).stem
+    chosen = {} if recorded is None else recorded["spec"].get("figure") or {}
+    return str(chosen.get("name", PurePath(places[0]).stem)) if isinstance(chosen, dict) else PurePath(places[0]).stem
 
 
 def _rank(kind: str) -> int:
@@ -69,8 +69,8 @@ def _rank(kind: str) -> int:
 
 def _figure(tree: Tree, name: str, kind: str, places: list[str], left: int) -> Figure:
     recorded = next((found for place in places if (found := tree.recorded(place))), None)
-    part = {} if recorded is None else recorded["spec"].get("figure") or {}
-    title = str(part.get("title") or _words(name)) if isinstance(part, dict) else _words(name)
+    chosen = {} if recorded is None else recorded["spec"].get("figure") or {}
+    title = str(chosen.get("title") or _words(name)) if isinstance(chosen, dict) else _words(name)
     caption = said_of("figures", kind)
     files = [place for place in places if PurePath(place).suffix in (".svg", ".png")]
     image = _image(tree, files)
