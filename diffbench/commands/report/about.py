@@ -31,7 +31,7 @@ def facts_of(tree: Tree, places: Sequence[str]) -> list[Fact]:
             Fact("Steps", _numbers(_steps(place) for place in places if place.startswith(SAMPLES))),
             Fact("Images in a sample set", _numbers(spec.get("num_images") for spec in specs)),
         ]
-        scales = [given.get("scale") for spec in specs if (given := spec.get("guidance"))]
+        scales = [guided.get("scale") for spec in specs if (guided := spec.get("guidance"))]
         found += [Fact("Guidance scales", _numbers(scales))] if scales else []
     found.append(Fact("Seeds", _seeds(places)))
     found.append(Fact("Versions", _versions(tree, places)))
@@ -83,11 +83,11 @@ def models_of(tree: Tree, places: Sequence[str], order: Sequence[str] = ()) -> R
 def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Return the cells of the weights of a model or classifier."""
     spec, facts = recorded.get("spec", {}), recorded.get("facts", {})
-    built, training, diffusion = (spec.get(key) or {} for key in ("network", "training", "diffusion"))
+    described, training, diffusion = (spec.get(key) or {} for key in ("network", "training", "diffusion"))
     is_classifier = "/classifiers/" in place
-    what = "classifier of noisy images" if is_classifier else str(built.get("name", "network"))
+    what = "classifier of noisy images" if is_classifier else str(described.get("name", "network"))
     if not is_classifier:
-        what += ", class-conditional" if built.get("class_conditional") else ""
+        what += ", class-conditional" if described.get("class_conditional") else ""
     cells: dict[str, Any] = {
         "what it is": what,
         "parameters": facts.get("parameters"),
@@ -98,7 +98,7 @@ def _weights(place: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
         "batch size": training.get("batch_size"),
         "learning rate": training.get("learning_rate"),
     }
-    more = {f"network: {key}": _plain(value) for key, value in built.items() if key != "name"}
+    more = {f"network: {key}": _plain(value) for key, value in described.items() if key != "name"}
     more |= {f"training: {key}": _plain(value) for key, value in training.items()}
     return cells | more
 
@@ -107,10 +107,10 @@ def _variant(tree: Tree, place: str) -> str:
     """Return what a model is that has no weights of its own: whose it uses, its guidance, and what it enlarges."""
     recorded, sources = tree.recorded(place) or {}, tree.sources(place)
     words = subject_of(sources["weights"]) if "weights" in sources else "weights by others"
-    guide = recorded.get("spec", {}).get("guidance")
-    if guide:
+    guided = recorded.get("spec", {}).get("guidance")
+    if guided:
         by = f" by {subject_of(sources['classifier'])}" if "classifier" in sources else ""
-        kind = str(guide.get("name", "")).replace("_", " ")
+        kind = str(guided.get("name", "")).replace("_", " ")
         words += f", with {kind} guidance{by}"
     if "low_res" in sources:
         below = sources["low_res"]
@@ -180,7 +180,7 @@ def _seeds(places: Sequence[str]) -> tuple[str, ...]:
     return tuple(
         f"{words} {', '.join(map(str, sorted(numbers)))}"
         for start, words in (("train", "training:"), ("sample", "sampling:"))
-        if (numbers := {int(word.removeprefix(start)) for word in parts if word.removeprefix(start).isdecimal()})
+        if (numbers := {int(part.removeprefix(start)) for part in parts if part.removeprefix(start).isdecimal()})
     ) or ("not known",)
 
 
@@ -194,7 +194,7 @@ def _versions(tree: Tree, places: Sequence[str]) -> str:
 
 
 def _protocol_name(text: str) -> str:
-    fields = {word.partition("=")[0]: word.partition("=")[2] for word in text.split(";")}
+    fields = {part.partition("=")[0]: part.partition("=")[2] for part in text.split(";")}
     words = [fields.get("protocol") or text.partition(";")[0]]
     words += [f"on {split}" for split in (fields.get("split"),) if split]
     words += [f"{key} {fields[key]}" for key in ("extractor", "n", "reference") if key in fields]

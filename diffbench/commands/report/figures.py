@@ -59,8 +59,8 @@ def figure_places(tree: Tree, figures: Iterable[Figure]) -> list[str]:
 def _kind(tree: Tree, places: list[str]) -> str:
     """Return the name of the part that drew a figure."""
     recorded = next((found for place in places if (found := tree.recorded(place))), None)
-    drawn = {} if recorded is None else recorded["spec"].get("figure") or {}
-    return str(drawn.get("name", PurePath(places[0]).stem)) if isinstance(drawn, dict) else PurePath(places[0]).stem
+    chosen = {} if recorded is None else recorded["spec"].get("figure") or {}
+    return str(chosen.get("name", PurePath(places[0]).stem)) if isinstance(chosen, dict) else PurePath(places[0]).stem
 
 
 def _rank(kind: str) -> int:
@@ -69,8 +69,8 @@ def _rank(kind: str) -> int:
 
 def _figure(tree: Tree, name: str, kind: str, places: list[str], left: int) -> Figure:
     recorded = next((found for place in places if (found := tree.recorded(place))), None)
-    drawn = {} if recorded is None else recorded["spec"].get("figure") or {}
-    title = str(drawn.get("title") or _words(name)) if isinstance(drawn, dict) else _words(name)
+    chosen = {} if recorded is None else recorded["spec"].get("figure") or {}
+    title = str(chosen.get("title") or _words(name)) if isinstance(chosen, dict) else _words(name)
     caption = said_of("figures", kind)
     files = [place for place in places if PurePath(place).suffix in (".svg", ".png")]
     image = _image(tree, files)

@@ -44,7 +44,7 @@ def contents_of(results: Path) -> Contents:
     """Return all that the page says of a folder of results. Raises: UserError if a file is damaged or none is here."""
     tree = Tree(results)
     tables, figures = read_tables(tree), read_figures(tree)
-    made = [read.shown.place for read in tables if not read.shown.missing] + figure_places(tree, figures)
+    made = [read.sheet.place for read in tables if not read.sheet.missing] + figure_places(tree, figures)
     places = tree.upstream(made or _all(tree))
     if not places:
         raise UserError(f"{results}: no artifacts below it; {way_to(results)}")

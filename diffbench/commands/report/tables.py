@@ -61,17 +61,17 @@ OF_A_MODEL = ("benchmark", "model", "train_seed")
 class Read:
     """A table before its files have places: the files of each row, by their places in the tree."""
 
-    shown: Table
+    sheet: Table
     files: tuple[tuple[str, ...], ...] = ()
 
     def placed(self, at: Mapping[str, int]) -> Table:
         """Return the table whose rows name their files by number. at: the number of each place."""
-        own = (self.shown.place,) if self.shown.place in at else ()
+        own = (self.sheet.place,) if self.sheet.place in at else ()
         rows = [
             replace(row, files=tuple(at[place] for place in (*files, *own) if place in at) if files else ())
-            for row, files in zip(self.shown.rows, self.files, strict=True)
+            for row, files in zip(self.sheet.rows, self.files, strict=True)
         ]
-        return replace(self.shown, rows=tuple(rows))
+        return replace(self.sheet, rows=tuple(rows))
 
 
 def read_tables(tree: Tree) -> list[Read]:
