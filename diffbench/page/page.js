@@ -107,10 +107,12 @@ function numbersOf(files, key) {
   const head = make("tr", {}, ...["metric", "value", "95 % interval", "the interval covers"].map((text) => make("th", { scope: "col" }, text)));
   const body = make("tbody");
   const several = files.filter((file) => file.numbers.length).length > 1;
-  const seen = new Set();  // A set that is scored under two names of a protocol has the same numbers twice.
+  // A set that is scored under two names of a protocol has the same numbers twice. Its two files have one path below
+  // the folder of the protocol. Two sets may share a number too, and both are shown.
+  const seen = new Set(), set = (file) => file.place.split("/").slice(3).join("/");
   for (const file of files) {
     for (const [metric, value, low, high, covers] of file.numbers) {
-      const same = [metric, value, low, high, covers].join();
+      const same = [set(file), metric, value, low, high, covers].join();
       if (seen.has(same)) continue;
       seen.add(same);
       const exact = low === value && high === value;

@@ -187,6 +187,26 @@ def test_the_origin_of_a_number_opens_by_mouse_and_by_keys_and_escape_closes_it(
     assert not opened.is_open()
 
 
+def test_the_numbers_of_two_sets_are_all_shown_and_those_of_one_set_once(opened):
+    """A row of differences leads to both sides. Some of their numbers are equal."""
+    one, other = (f"results/scores/digits/ddpm/train0/{name}/sample0/25.json" for name in ("ancestral", "ddim"))
+    opened.run(
+        "const files = JSON.parse(document.getElementById('data').textContent).files;"
+        "const at = (place) => files.findIndex((file) => file.place === place);"
+        "document.querySelector('#table2-cells tbody tr').dataset.files = [...arguments].map(at).join(' ')", one, other
+    )  # fmt: skip
+    opened.click("#table2-cells tbody tr button")
+    rows = [row.text for row in opened.driver.find_elements("css selector", "#origin tbody tr")]
+    assert {row.split()[-1] for row in rows if row.startswith("nfe ")} == {one, other}
+    # The same set under two names of a protocol: the second file has the numbers of the first.
+    opened.click("#origin .close")
+    opened.run("const row = document.querySelector('#table2-cells tbody tr'), first = row.dataset.files.split(' ')[0];"
+               "row.dataset.files = `${first} ${first}`")  # fmt: skip
+    opened.click("#table2-cells tbody tr button")
+    rows = [row.text for row in opened.driver.find_elements("css selector", "#origin tbody tr")]
+    assert len([row for row in rows if row.startswith("nfe ")]) == 1
+
+
 def test_the_grid_switches_by_model_sampler_and_steps(opened):
     from selenium.webdriver.support.select import Select
 
