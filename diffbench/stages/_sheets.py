@@ -25,6 +25,21 @@ from diffbench.stages._wide import FLOAT_FORMAT, sampled, values_of
 SCORES = "table2"
 """The table whose view is used for a file of scores with another name, such as one of `diffbench measure --csv`."""
 
+DIFFERENCES = View(
+    title="Differences to a baseline",
+    columns=(
+        *("benchmark", "model", "sampler", "steps", "guidance_scale", "metric"),
+        *("baseline_model", "baseline_sampler", "baseline_guidance_scale", "num_images", "protocol"),
+        *("value", "baseline_value", "difference", "outcome", "covers"),
+    ),
+    if_varied=("benchmark", "num_images", "protocol"),
+    ranked=False,
+)
+"""The view of the table of differences, which `diffbench/commands/compare` makes and no class of diffbench/tables."""
+
+OF_A_DIFFERENCE = {"compared", "metric", "difference"}
+"""Columns by which that table is known."""
+
 OF_A_MODEL: dict[str, Direction] = {"nll_bits_per_dim": "down", "nll_train_bits_per_dim": "down"}
 """The directions of scores of a model itself. No protocol of samples concerns them.
 
@@ -81,9 +96,11 @@ def sheet_of(frame: pandas.DataFrame, name: str, columns: Sequence[str] | None =
 
 
 def view_of(name: str, frame: pandas.DataFrame) -> View:
-    """Return the view of a table by its name; of any other file of scores, that of the main table."""
+    """Return the view of a table by its name, or by its columns; of other files of scores, that of the main table."""
     if name in names("tables"):
         return load("tables", name).view
+    if {*frame.columns} >= OF_A_DIFFERENCE:
+        return DIFFERENCES
     return load("tables", SCORES).view if {"model", "protocol"} <= {*frame.columns} else View()
 
 
@@ -173,17 +190,28 @@ def _cells(frame: pandas.DataFrame, column: Column) -> list[Cell]:
     if not column.numeric:
         return [Cell(held[0], exact=held) for held in exact]
     values, lows, highs = _numbers(frame, column)
-    digits = decimals_of([(high - low) / 2 for low, high in zip(lows, highs, strict=True)])
-    texts = [shown(value, decimals_without_intervals(values) if digits is None else digits) for value in values]
+    digits = _digits(frame, [(high - low) / 2 for low, high in zip(lows, highs, strict=True)])
+    without = decimals_without_intervals(values)
+    texts = [shown(value, without if own is None else own) for value, own in zip(values, digits, strict=True)]
     ranks: list[Mark | None] = [None] * len(texts)
     if column.direction is not None:
         ranks = marks(texts, _groups(frame, column.names[0]), higher=column.direction == "up")
     symmetric = len(column.names) == 2
     intervals = [
-        _interval(low, high, digits, symmetric=symmetric) if text else ""
-        for text, low, high in zip(texts, lows, highs, strict=True)
+        _interval(low, high, own, symmetric=symmetric) if text else ""
+        for text, low, high, own in zip(texts, lows, highs, digits, strict=True)
     ]
     return [Cell(*parts) for parts in zip(texts, intervals, ranks, exact, strict=True)]
+
+
+def _digits(frame: pandas.DataFrame, half_widths: Sequence[float]) -> list[int | None]:
+    """Return the decimals of each row of a column. Rows of different metrics, such as FID and KID, have their own."""
+    kinds = list(frame["metric"]) if "metric" in frame else [""] * len(frame)
+    found = {
+        kind: decimals_of([width for width, own in zip(half_widths, kinds, strict=True) if own == kind])
+        for kind in dict.fromkeys(kinds)
+    }
+    return [found[kind] for kind in kinds]
 
 
 def _numbers(frame: pandas.DataFrame, column: Column) -> tuple[list[float], list[float], list[float]]:

@@ -170,3 +170,22 @@ def test_mistakes_are_named():
         frame_of("model;fid\na;3\n")
     with pytest.raises(UserError, match="a.csv: not a table"):
         frame_of("", "a.csv")
+
+
+def test_a_table_of_differences_says_what_is_compared_by_what_and_rounds_each_metric_by_itself():
+    """Without the metric and the baseline, nobody could tell its rows apart."""
+    text = (
+        "benchmark,compared,metric,model,sampler,guidance_scale,steps,baseline_model,baseline_sampler,num_images,"
+        "value,value_low,value_high,difference,difference_low,difference_high,outcome,interval,covers,protocol\n"
+        "digits,sampler,fid,ddpm,ddim,,10,ddpm,ancestral,500,8.0126,7.0,9.0,-16.896,-18.5,-15.3,better,x,sampling,p;n=1\n"
+        "digits,sampler,kid,ddpm,ddim,,10,ddpm,ancestral,500,0.00812,0.003,0.013,0.0006,-0.003,0.004,not resolved,x,"
+        "sampling,p;n=1\n"
+    )
+    sheet = sheet_of(frame_of(text), "differences")
+    assert sheet.caption.startswith("Differences to a baseline. Benchmark digits; n = 500 images")
+    heads = [column.title for column in sheet.columns]
+    assert heads[:6] == ["model", "sampler", "steps", "metric", "baseline model", "baseline sampler"]
+    assert heads[-2:] == ["outcome", "covers"] and not any(cell.mark for row in sheet.rows for cell in row)
+    value, difference = heads.index("value"), heads.index("difference")
+    assert [row[value].text for row in sheet.rows] == ["8.0", "0.0081"]
+    assert [row[difference].interval for row in sheet.rows] == ["-18.5 to -15.3", "-0.0030 to 0.0040"]

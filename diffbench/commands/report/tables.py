@@ -31,12 +31,6 @@ ORDER = ("table1", "table2", "table3", "table4", "table5", DIFFERENCES, "rate_di
 ALWAYS = "table2"
 """The table whose absence is always worth a word."""
 
-COLUMNS_OF_DIFFERENCES = (
-    *("model", "sampler", "steps", "guidance_scale", "metric", "baseline_model", "baseline_sampler"),
-    *("value", "baseline_value", "difference", "outcome"),
-)
-"""The columns of that table which are always shown if they hold anything. No class of diffbench/tables makes it."""
-
 SAID_OF_DIFFERENCES = (
     "Each sample set against its baseline, metric by metric. It is better or worse if the interval of the difference "
     "excludes 0."
@@ -91,8 +85,7 @@ def _read(tree: Tree, name: str) -> Read:
         return Read(Table(name, _title(name), place, missing=f"{place} has no rows."))
     files = tuple(() for _ in range(len(frame))) if recorded is None else _files_of_rows(tree, recorded, frame)
     if name == DIFFERENCES:
-        held = [key for key in COLUMNS_OF_DIFFERENCES if values_of(frame, key)]
-        table = shown(frame, name, place=place, title=_title(name), name=name, always=held)
+        table = shown(frame, name, place=place, title=_title(name), name=name)
         return Read(replace(table, title=_title(name), caption=SAID_OF_DIFFERENCES), files)
     kind = name if recorded is None else recorded["spec"].get("table", {}).get("name", name)
     return Read(shown(frame, kind, place=place, title=_title(name), name=name), files)
