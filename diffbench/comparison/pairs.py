@@ -30,7 +30,7 @@ class Pairs:
     protocols: Mapping[str, Protocol]
     home: Path
     sets: Sequence[ComparedSet]
-    _known: dict[tuple[str, str], Float[np.ndarray, " images"]] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str], Float[np.ndarray, " images"]] = field(default_factory=dict)
 
     def differences(
         self, records: Sequence[Mapping[str, Any]], metric: str, model: str, steps: int, samplers: tuple[str, str]
@@ -63,7 +63,8 @@ class Pairs:
         return {both: (own[a, *both], own[b, *both]) for both in seeds if (a, *both) in own and (b, *both) in own}
 
     def _influence(self, metric: str, part: type[Fid], item: ComparedSet) -> Float[np.ndarray, " images"]:
-        key = (metric, item.features)
+        # Two protocols may score the same features against other images, or with other settings.
+        key = (metric, item.protocol, item.features)
         if key not in self._known:
             protocol = self.protocols[item.protocol]
             files = self._of_scores(item)

@@ -44,6 +44,7 @@ def rows_with_fid(table: pandas.DataFrame, protocol: str | None, figure: str) ->
     Raises: UserError, with the figure's name, if the protocol that was asked for has none.
     """
     fid = table["fid"] if "fid" in table else pandas.Series(np.nan, index=table.index)
+    fid = fid.where(np.isfinite(fid.astype(float)))
     rows = table.loc[fid > 0]
     rows.attrs[HIDDEN] = int((fid <= 0).sum())
     rows.attrs[MISSING] = tuple(gaps_in(table.assign(fid=fid), ["fid"], "FID"))

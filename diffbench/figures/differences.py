@@ -13,6 +13,7 @@ from matplotlib.textpath import TextPath
 
 from diffbench.figures import _style as style
 from diffbench.figures._legend import Legend
+from diffbench.figures._protocols import main_protocol
 from diffbench.figures._style import (
     BETWEEN,
     DOTS_PER_INCH,
@@ -54,6 +55,8 @@ class Differences:
     title: str = "Differences to a baseline"
     metric: str | None = None
     """The score whose differences are drawn; if None, FID, or else the first of the table."""
+    protocol: str | None = None
+    """The protocol whose rows are drawn; if None, the one that most rows have."""
 
     consumes: ClassVar[str] = "table"
 
@@ -64,20 +67,23 @@ class Differences:
                 return said(self.title, "the table has no difference: no two sets share steps and a model or sampler")
             metrics = list(table["metric"].unique())
             metric = self.metric or (METRIC if METRIC in metrics else metrics[0])
-            rows = table.loc[table["metric"] == metric]
+            every = table.loc[table["metric"] == metric]
+            chosen = self.protocol or main_protocol(every.dropna(subset=["difference"]))
+            rows = every if chosen is None else every.loc[every["protocol"] == chosen]
             known = rows.loc[rows["difference"].notna()]
             if known.empty:
                 return said(self.title, f"no difference of {metric} is known")
-            return _drawn(known, rows.loc[rows["difference"].isna()], self.title, metric)
+            return _drawn(known, rows.loc[rows["difference"].isna()], self.title, metric, others=len(every) - len(rows))
 
 
-def _drawn(rows: pandas.DataFrame, gaps: pandas.DataFrame, title: str, metric: str) -> Figure:
+def _drawn(rows: pandas.DataFrame, gaps: pandas.DataFrame, title: str, metric: str, others: int) -> Figure:
     kinds = [kind for kind in HEADS if (rows["compared"] == kind).any()]
     parts = [rows.loc[rows["compared"] == kind].sort_values("difference", kind="stable") for kind in kinds]
     labels = [[_name(row, kind, part) for _, row in part.iterrows()] for kind, part in zip(kinds, parts, strict=True)]
     shown = [name for name in OUTCOMES if (rows["outcome"] == name).any()]
     legend = Legend({name: Line2D([], [], linestyle="none", **_look(name)) for name in shown})
     words = _small_print(rows, gaps, metric)
+    words += f"{BETWEEN}rows of other protocols: see the table ({others})" if others else ""
     heights = [ROW * (len(part) + 0.6) for part in parts]
     height = HEAD + sum(heights) + len(parts) * (BETWEEN_PANELS + AXIS) - 40 + legend.height + note_height(words)
     figure = empty_figure(height=round(height))
@@ -87,8 +93,7 @@ def _drawn(rows: pandas.DataFrame, gaps: pandas.DataFrame, title: str, metric: s
         top -= 40
         axes = figure.add_axes((left, (top - body) / height, 0.97 - left, body / height))
         _panel(axes, part, names, size)
-        baseline = part[f"baseline_{kind}"].iloc[0]
-        axes.set_title(HEADS[kind].format(baseline=baseline), fontsize=11)
+        axes.set_title(HEADS[kind].format(baseline=_baseline(part.iloc[0], kind)), fontsize=11)
         scale = "" if axes.get_xscale() == "linear" else " (linear near 0, then logarithmic)"
         axes.set_xlabel(f"difference of {_written(metric)}{scale}")
         top -= body + BETWEEN_PANELS - 40 + AXIS
@@ -151,6 +156,12 @@ def _name(row: pandas.Series, kind: str, part: pandas.DataFrame) -> str:
     steps = [f"{row['steps']:g} steps"] if part["steps"].nunique() > 1 or kind == "sampler" else []
     first, second = (row["sampler"], model) if kind == "sampler" else (model, row["sampler"])
     return ", ".join([str(first), str(second), *steps])
+
+
+def _baseline(row: pandas.Series, kind: str) -> str:
+    """Return the name of the baseline of a panel, with its scale if it is a guided model."""
+    scale = row["baseline_guidance_scale"] if kind == "model" else float("nan")
+    return f"{row[f'baseline_{kind}']}" + ("" if scale != scale else f" (scale {scale:g})")
 
 
 def _room(labels: Sequence[Sequence[str]]) -> tuple[float, float]:

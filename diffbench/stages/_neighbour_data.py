@@ -52,7 +52,7 @@ def neighbours(samples: Path, shown: Pictures, training: Path, features: Sequenc
         own, others = (read_member(path, name) for path in features)
         if len(own) != len(shown.images) or len(others) != len(images):
             raise UserError(f"{features[0]}, {features[1]}: not the features of {samples} and of {training}")
-        searched = searched[: LARGEST // others.shape[1]]
+        searched = searched[spread(len(searched), LARGEST // others.shape[1])]
         found = _Search(others, searched).of(own[places])
         measures.append(found.measured("features", f"the distance in {_extractor(features[1])} '{name}'", images))
     flat = images.reshape(len(images), -1)

@@ -3,6 +3,7 @@
 Nichol and Dhariwal 2021, table 3, and Dhariwal and Nichol 2021, table 10, put such numbers side by side.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -99,6 +100,7 @@ def _row(facts: Mapping[str, Any], records: Records) -> dict[str, Any]:
 
 
 def _best(scores: Records) -> Mapping[str, Any] | None:
-    """Return the record of the lowest FID. NaN, the FID of samples that are no images, is above all others."""
-    own = [item for item in scores if item["protocol"] == scores[0]["protocol"]]
-    return min(own, key=lambda item: (item["value"] != item["value"], item["value"]), default=None)
+    """Return the record of the lowest FID; None if all are NaN, which is the FID of samples that are no images."""
+    known = [item for item in scores if not math.isnan(item["value"])]
+    own = [item for item in known if item["protocol"] == known[0]["protocol"]]
+    return min(own, key=lambda item: item["value"], default=None)

@@ -22,11 +22,16 @@ def noise_scale(squared_norm: float, product: float, batch_size: int) -> float |
         |G|^2     = product
         tr(Sigma) = B (squared_norm - product)
 
-    The quotient has two biases. Between two steps the weights move against the first gradient, its noise included.
-    That makes the product smaller and the scale too large, the more so the higher the learning rate is; gradients that
-    are further apart are more biased, which is why only neighbours are used. And a quotient of two estimates is not the
-    estimate of the quotient: where the scale is far above all images between two rows, |G|^2 is uncertain, and the
-    scale with it.
+    The scale has three biases:
+
+    1. Between two steps the weights move against the first gradient, its noise included. That makes the product smaller
+       and the scale too large, the more so the higher the learning rate is. Gradients that are further apart are more
+       biased, so only neighbours are used.
+    2. The batches of an epoch share no image, so they are not independent. With N training images, the product is
+       smaller by tr(Sigma_x) / (N - 1), where Sigma_x is that part of Sigma which the choice of images causes; noise and
+       timesteps are drawn anew for each batch. That counts where the scale is not far below N Sigma / Sigma_x.
+    3. A quotient of two estimates is not the estimate of the quotient: where the scale is far above all images between
+       two rows, |G|^2 is uncertain, and the scale with it.
 
     None is returned if the estimate of |G|^2 is not above 0, or if a number is not finite.
     """

@@ -76,3 +76,28 @@ def test_an_interval_of_features_that_no_score_is_of_is_refused(paired_sets, tmp
     said = str(caught.value)
     blamed, score = ("ddim.npz", "ddim.json") if name == "ddim.json" else (name, "")
     assert f"{blamed}: is not what {score}" in said and "was made from; remove it" in said and "\n" not in said
+
+
+def test_an_interval_is_that_of_the_protocols_own_reference(tmp_path):
+    """Two protocols may score the same features against different images."""
+    draws = np.random.default_rng(0)
+    arrays = {name: draws.standard_normal((60, 4)) * scale for name, scale in (("ddim", 1.0), ("ancestral", 1.1))}
+    references = {"near": draws.standard_normal((200, 4)), "far": 3 * draws.standard_normal((200, 4)) + 2}
+    for name, values in (arrays | references).items():
+        save_npz(tmp_path / f"{name}.npz", {"pool": values})
+        write_provenance(tmp_path / f"{name}.npz", spec={})
+    sets = {}
+    for protocol, sampler in ((protocol, sampler) for protocol in references for sampler in arrays):
+        scores = f"{protocol}_{sampler}.json"
+        write_records(tmp_path / scores, [])
+        inputs = checked({"features": tmp_path / f"{sampler}.npz", "reference": tmp_path / f"{protocol}.npz"})
+        write_provenance(tmp_path / scores, spec={}, inputs=inputs)
+        place = {"model": "ddpm", "sampler": sampler, "steps": 4, "train_seed": 0, "sample_seed": 0}
+        files = {"scores": scores, "features": f"{sampler}.npz", "reference": f"{protocol}.npz"}
+        sets[protocol, sampler] = ComparedSet(**place, protocol=protocol, **files)
+    protocols = dict.fromkeys(references, Classifier())
+    together = Pairs(protocols, tmp_path, list(sets.values()))
+    for protocol in references:
+        pair = sets[protocol, "ddim"], sets[protocol, "ancestral"]
+        alone = Pairs(protocols, tmp_path, pair)
+        assert together.difference("fid", *pair, 0.5) == alone.difference("fid", *pair, 0.5)

@@ -128,3 +128,10 @@ def test_the_panels_of_the_last_row_and_the_one_above_an_empty_place_show_what_x
     panels = FidVsNfe()(pandas.concat([table, third])).get_axes()
     shown = [axes.get_xlabel() for axes in panels if axes.xaxis.label.get_visible()]
     assert [text for text in shown if text] == ["network evaluations an image"] * 2
+
+
+def test_an_infinite_fid_is_a_gap_as_one_that_is_no_number_is(table):
+    table.loc[1, ["fid", "fid_high"]] = np.inf
+    figure = FidVsNfe()(table)
+    figure.canvas.draw()
+    assert "no FID: " in " ".join(text.get_text() for text in figure.texts)

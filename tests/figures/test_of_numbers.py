@@ -94,6 +94,22 @@ def test_differences_are_sorted_and_told_by_the_filling(differences):
     assert "no FID: iddpm, ddim" in small_print(figure)
 
 
+def test_differences_under_two_protocols_are_never_drawn_together(differences):
+    """FIDs from two extractors have no common scale. Those of the smaller group are counted in the small print."""
+    other = differences[differences["metric"] == "fid"].head(2).assign(protocol="another", difference=500.0)
+    figure = Differences()(pandas.concat([other, differences], ignore_index=True))
+    ends = [float(line.get_xdata()[0]) for axes in figure.get_axes() for line in axes.get_lines()]
+    assert 500.0 not in ends and "rows of other protocols: see the table (2)" in small_print(figure)
+    chosen = Differences(protocol="another")(pandas.concat([other, differences], ignore_index=True))
+    assert {500.0} == {float(line.get_xdata()[0]) for line in chosen.get_axes()[0].get_lines()} - {0.0}
+
+
+def test_a_guided_baseline_is_named_with_its_scale(differences):
+    models = differences[differences["compared"] == "model"].assign(baseline_guidance_scale=2.0)
+    (axes,) = Differences()(pandas.DataFrame(models)).get_axes()
+    assert axes.get_title(loc="left") == "models against ddpm (scale 2)"
+
+
 def test_differences_of_another_metric_and_of_nothing(differences):
     assert Differences(metric="kid")(differences).get_axes()[0].get_xlabel() == "difference of KID"
     assert "no difference" in sentence(Differences()(differences.iloc[:0]))

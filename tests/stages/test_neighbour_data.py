@@ -69,6 +69,17 @@ def test_of_a_large_set_a_part_is_searched(files, monkeypatch):
     assert np.array_equal(found.measures[1].images, part[direct(SAMPLES[:10].reshape(10, -1), part.reshape(50, -1))[0]])
 
 
+def test_of_features_wider_than_images_a_part_is_searched_that_is_evenly_spread(files, monkeypatch, tmp_path):
+    for name, images in (("samples", SAMPLES), ("training", TRAINING)):
+        wide = images.reshape(len(images), -1).repeat(2, axis=1).astype(np.float32)
+        save_npz(tmp_path / f"{name}_features.npz", {"pool": wide})
+    monkeypatch.setattr(data, "LARGEST", 50 * 48)
+    found = neighbours(files[0], Pictures(SAMPLES), files[1], files[2:])
+    part = TRAINING[np.arange(25) * 8]
+    assert found.searched == 25
+    assert np.array_equal(found.measures[1].images, part[direct(SAMPLES[:10].reshape(10, -1), part.reshape(25, -1))[0]])
+
+
 def test_few_images_are_all_shown(files, tmp_path):
     save_npz(tmp_path / "two.npz", {"arr_0": TRAINING[:2]})
     found = neighbours(files[0], Pictures(SAMPLES[:1]), tmp_path / "two.npz", [])

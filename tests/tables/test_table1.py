@@ -50,3 +50,13 @@ def test_weights_by_others_have_no_training_and_a_model_may_have_no_score():
 def test_a_number_is_better_than_none():
     best = Table1()([(FACTS, [fid(10, math.nan), fid(25, 9.0)])])
     assert best["best_steps"].tolist() == [25]
+
+
+def test_a_model_whose_fids_are_no_numbers_has_no_best_set():
+    best = Table1()([(FACTS, [fid(10, math.nan), fid(25, math.nan)])])
+    assert best[["best_fid", "best_sampler", "best_steps", "protocol"]].isna().all(axis=None)
+
+
+def test_the_first_protocol_is_the_first_that_has_a_number():
+    best = Table1()([(FACTS, [fid(10, math.nan), fid(25, 9.0, "q")])])
+    assert (best["best_fid"].tolist(), best["protocol"].tolist()) == ([9.0], ["q"])
