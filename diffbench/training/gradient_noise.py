@@ -28,8 +28,8 @@ def noise_scale(squared_norm: float, product: float, batch_size: int) -> float |
        and the scale too large, the more so the higher the learning rate is. Gradients that are further apart are more
        biased, so only neighbours are used.
     2. The batches of an epoch share no image, so they are not independent. With N training images, the product is
-       smaller by tr(Sigma_x) / (N - 1), where Sigma_x is that part of Sigma which the choice of images causes; noise and
-       timesteps are drawn anew for each batch. That counts where the scale is not far below N Sigma / Sigma_x.
+       smaller by tr(Sigma_x) / (N - 1), where Sigma_x is that part of Sigma which the choice of images causes (noise
+       and timesteps are drawn anew for each batch). That counts where the scale is not far below N Sigma / Sigma_x.
     3. A quotient of two estimates is not the estimate of the quotient: where the scale is far above all images between
        two rows, |G|^2 is uncertain, and the scale with it.
 
