@@ -180,6 +180,7 @@ def _small_print(rows: pandas.DataFrame, gaps: pandas.DataFrame, metric: str) ->
     counts = " or ".join(f"{int(count):,}" for count in sorted(rows["num_images"].dropna().unique()))
     words = [str(rows["benchmark"].iloc[0]), f"{counts} images a set", "bars: 95 % intervals of the difference"]
     words += [", ".join(dict.fromkeys(rows["interval"].dropna()))]
+    words.append(f"they cover {', or '.join(dict.fromkeys(rows['covers'].dropna()))}")
     words.append("better or worse: the interval excludes 0")
     names = [_name(row, str(row["compared"]), gaps) for _, row in gaps.iterrows()]
     words += (

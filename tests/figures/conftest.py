@@ -148,7 +148,12 @@ def differences():
                 rows.append(keys | numbers | {"outcome": outcome, "interval": "paired image by image"})
     rows[-1] |= {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan, "outcome": "no score"}
     own = {"baseline_model": "ddpm", "baseline_sampler": "ancestral", "benchmark": "digits", "num_images": 50}
-    own |= {"guidance_scale": np.nan, "baseline_guidance_scale": np.nan, "protocol": "digits;n=50"}
+    own |= {
+        "guidance_scale": np.nan,
+        "baseline_guidance_scale": np.nan,
+        "protocol": "digits;n=50",
+        "covers": "sampling",
+    }
     return pandas.DataFrame(rows).assign(**own)
 
 

@@ -90,6 +90,7 @@ def test_differences_are_sorted_and_told_by_the_filling(differences):
     assert [float(line.get_xdata()[0]) for line in marked] == [-8, -8, 0.1, 0.1, 3, 3]
     looks = {(line.get_marker(), line.get_fillstyle(), line.get_markerfacecolor() == "white") for line in marked}
     assert looks == {("o", "full", False), ("o", "full", True), ("D", "left", False)}
+    assert "they cover sampling" in small_print(figure)
     # The last row of the fixture has no score.
     assert "no FID: iddpm, ddim" in small_print(figure)
 
