@@ -309,7 +309,7 @@ def table(
     ] = Path("results"),
     name: Annotated[
         str | None,
-        typer.Option("--table", help="table1 to table5 or rate_distortion", show_default="table2"),
+        typer.Option("--table", help="table1 to table5, differences or rate_distortion", show_default="table2"),
     ] = None,
     form: Annotated[
         str | None,

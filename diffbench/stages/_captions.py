@@ -29,6 +29,7 @@ def caption_of(frame: pandas.DataFrame, view: View, columns: Sequence[Column]) -
     models = sampled(frame)
     facts = [
         _same(models, "benchmark", "benchmark {}"),
+        _scale(models),
         _numbers(models, "num_images", "n = {} images", "n = {} images"),
         _numbers(models, "train_seed", "training seed {}", "training seeds {}"),
         _numbers(models, "sample_seed", "sampling seed {}", "sampling seeds {}"),
@@ -67,6 +68,12 @@ def notes_of(frame: pandas.DataFrame, columns: Sequence[Column], *, gaps: bool) 
 def _same(frame: pandas.DataFrame, name: str, words: str) -> str:
     held = values_of(frame, name)
     return words.format(held[0]) if len(held) == 1 else ""
+
+
+def _scale(frame: pandas.DataFrame) -> str:
+    """Return words about the guidance scale if all rows have the same one. Views leave its column out then."""
+    held = values_of(frame, "guidance_scale")
+    return f"guidance scale {held[0]:g}" if len(held) == 1 and not frame["guidance_scale"].isna().any() else ""
 
 
 def _numbers(frame: pandas.DataFrame, name: str, one: str, several: str) -> str:

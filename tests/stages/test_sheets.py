@@ -189,3 +189,12 @@ def test_a_table_of_differences_says_what_is_compared_by_what_and_rounds_each_me
     value, difference = heads.index("value"), heads.index("difference")
     assert [row[value].text for row in sheet.rows] == ["8.0", "0.0081"]
     assert [row[difference].interval for row in sheet.rows] == ["-18.5 to -15.3", "-0.0030 to 0.0040"]
+
+
+def test_the_guidance_scale_of_all_rows_is_in_the_caption_and_otherwise_a_column():
+    """Rows chosen at one scale have no column that says which."""
+    guided = [*scored(row("adm_g", scale=4.0), fid=3.0), *scored(row("adm_g", scale=4.0, steps=25), fid=2.0)]
+    alone = sheet(guided)
+    assert "Benchmark digits; guidance scale 4; n = 500 images" in alone.caption and "scale" not in titles(alone)
+    mixed = sheet([*guided, *scored(row(), fid=5.0)])
+    assert "guidance scale" not in mixed.caption and "scale" in titles(mixed)
