@@ -70,7 +70,7 @@ class Table1:
             *("best_fid", "best_sampler", "best_steps", "best_guidance_scale", "num_images", "protocol"),
         ),
         if_varied=("benchmark", "train_seed", "best_guidance_scale", "num_images", "protocol"),
-        covers="over images; training is not covered",
+        covers="over images; neither training nor the choice of the best FID is covered",
     )
 
     def __call__(self, models: Iterable[tuple[Mapping[str, Any], Records]]) -> pandas.DataFrame:

@@ -60,3 +60,8 @@ def test_a_model_whose_fids_are_no_numbers_has_no_best_set():
 def test_the_first_protocol_is_the_first_that_has_a_number():
     best = Table1()([(FACTS, [fid(10, math.nan), fid(25, 9.0, "q")])])
     assert (best["best_fid"].tolist(), best["protocol"].tolist()) == ([9.0], ["q"])
+
+
+def test_the_caption_says_that_the_best_of_several_was_chosen():
+    """The lowest of several noisy FIDs is rather too low, and its interval does not know that it was chosen."""
+    assert "nor the choice of the best FID" in Table1.view.covers
