@@ -2,7 +2,6 @@
 
 import html
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,16 +24,12 @@ from diffbench.commands.missing import way_to
 from diffbench.comparison.metrics import metric_named
 from diffbench.comparison.rows import row_named
 from diffbench.comparison.sources import Sourced, records_of
+from diffbench.stages._wide import read_wide
 
 if TYPE_CHECKING:  # Both are slow to import, and many notebooks only read tables.
     from matplotlib.figure import Figure
 
     from diffbench.api.model import Model
-
-WHOLE = re.compile(r"-?\d{1,18}")
-"""The text of a whole number that an Int64 holds."""
-
-NO_COUNTS = ("guidance_scale",)
 
 NUMBERS = ("steps", "train_seed", "sample_seed", "num_images")
 """The columns of records that are whole numbers or missing."""
@@ -117,16 +112,7 @@ class Results:
             raise UserError(f"{self.path}: no table '{name}'; {nearest(name, self.tables)}")
         if provenance_path(file).is_file():
             _require_unchanged(file)
-        frame: pandas.DataFrame = pandas.read_csv(file)
-        texts: pandas.DataFrame = pandas.read_csv(file, dtype=str)
-        for column in map(str, frame.columns):
-            # A score, or a scale, that happens to be whole is no count.
-            if column in NO_COUNTS or column.endswith(("_low", "_high")) or f"{column}_low" in frame.columns:
-                continue
-            cells = list(texts[column].dropna())
-            if cells and all(map(WHOLE.fullmatch, cells)):
-                frame[column] = texts[column].astype("Int64")
-        return frame
+        return read_wide(file)
 
     def records(self) -> pandas.DataFrame:
         """Return all scores, one a row: the keys of the table's row, protocol, metric, value, low, high, covers.

@@ -1,6 +1,7 @@
 """Tables as data frames in which whole numbers are whole, from the CSV text that the stage `tabulate` writes."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,17 @@ FLOAT_FORMAT = "%.6g"
 
 The exact numbers are in the score files."""
 
-NAMES = ("benchmark", "model", "sampler", "protocol", "weights", "best_sampler")
+NAMES = (
+    *("benchmark", "model", "sampler", "protocol", "weights", "best_sampler"),
+    *("baseline_model", "baseline_sampler"),
+)
 """Columns that hold names even if they look like numbers."""
+
+WHOLE = re.compile(r"-?[0-9]{1,18}")
+"""The text of a whole number that an Int64 holds."""
+
+NO_COUNTS = ("guidance_scale",)
+"""Columns that are no counts even if all of their numbers are whole. Scores are none either: they have intervals."""
 
 
 def csv_text(frame: pandas.DataFrame) -> str:
@@ -31,7 +41,13 @@ def frame_of(text: str, where: Path | str = "the table") -> pandas.DataFrame:
         raise UserError(f"{where}: not a table ({str(error).strip()}); name a CSV file of diffbench") from None
     if len(frame.columns) == 1 and set(";\t") & set(str(frame.columns[0])):
         raise UserError(f"{where}: its cells are not separated by commas; save the table as CSV with commas")
-    return pandas.DataFrame({name: _typed(str(name), pandas.Series(frame[name])) for name in frame.columns})
+    scores = {name for name in frame.columns if f"{name}_low" in frame or str(name).endswith(("_low", "_high"))}
+    return pandas.DataFrame(
+        {
+            name: _typed(str(name), pandas.Series(frame[name]), counts=name not in scores and name not in NO_COUNTS)
+            for name in frame.columns
+        }
+    )
 
 
 def sampled(frame: pandas.DataFrame) -> pandas.DataFrame:
@@ -55,8 +71,11 @@ def read_wide(path: Path) -> pandas.DataFrame:
     return frame_of(text, path)
 
 
-def _typed(name: str, cells: pandas.Series) -> pandas.Series:
-    """Return a column of names, of whole numbers or of other ones; empty cells are missing values."""
+def _typed(name: str, cells: pandas.Series, *, counts: bool) -> pandas.Series:
+    """Return a column of names, of whole numbers or of other ones; empty cells are missing values.
+
+    counts: whether whole numbers are counts, so that the column is one of whole numbers.
+    """
     held = cells.where(cells != "")
     if name in NAMES:
         return held
@@ -65,5 +84,5 @@ def _typed(name: str, cells: pandas.Series) -> pandas.Series:
     except ValueError:
         return held
     present = held.dropna()
-    whole = not present.empty and present.str.fullmatch(r"[+-]?[0-9]{1,15}").all()
-    return numbers.astype("Int64") if whole else numbers
+    whole = counts and not present.empty and present.str.fullmatch(WHOLE).all()
+    return held.astype("Int64") if whole else numbers
