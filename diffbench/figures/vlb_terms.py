@@ -39,9 +39,10 @@ class VlbTerms:
                 shapes = ", ".join(f"{name} {own[name].shape}" for name in ("timesteps", "vlb", "width"))
                 raise UserError(f"vlb_terms: {model} has {shapes}, which do not fit together")
         with styled():
-            drawn = {model: own for model, own in terms.items() if bool((own["vlb"].mean(axis=0) > 0).any())}
+            # A term that is not a number makes the bound none.
+            drawn = {model: own for model, own in terms.items() if np.isfinite(_total(own)) and bool(_above(own).any())}
             if not drawn:
-                return said(self.title, "no model has a bound with a term above 0")
+                return said(self.title, "no model has a finite bound with a term above 0")
             return _drawn(drawn, self.title, [model for model in terms if model not in drawn])
 
 
@@ -77,6 +78,10 @@ def _line(axes: Axes, own: Terms, least: float, look: dict[str, Any]) -> None:
         across[shown], np.maximum(low[shown], 1e-12), high[shown], color=look["color"], alpha=0.13, linewidth=0
     )
     draw_line(axes, across[shown], mean[shown], look | {"markevery": every_so_often(int(shown.sum()), 16)})
+
+
+def _above(own: Terms) -> np.ndarray:
+    return own["vlb"].mean(axis=0) > 0
 
 
 def _total(own: Terms) -> float:

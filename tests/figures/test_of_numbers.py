@@ -69,7 +69,16 @@ def test_terms_that_do_not_fit_or_are_all_zero(terms):
     with pytest.raises(UserError, match="vlb_terms: ddpm has"):
         VlbTerms()({"ddpm": terms["ddpm"] | {"width": np.ones(9)}})
     nothing = {"ddpm": terms["ddpm"] | {"vlb": np.zeros((6, 4))}}
-    assert "no model has a bound" in sentence(VlbTerms()(nothing))
+    assert "no model has a finite bound" in sentence(VlbTerms()(nothing))
+
+
+def test_a_model_with_a_term_that_is_not_a_number_has_no_bound(terms):
+    bad = terms["ddpm"]["vlb"].copy()
+    bad[0, 1] = np.nan
+    figure = VlbTerms()(terms | {"odd": terms["ddpm"] | {"vlb": bad}})
+    figure.canvas.draw()
+    assert "no bound: odd" in small_print(figure)
+    assert "no model has a finite bound" in sentence(VlbTerms()({"odd": terms["ddpm"] | {"vlb": bad}}))
 
 
 def test_schedules_show_the_training_chain_and_the_ratio_of_every_chain(schedules):
