@@ -118,6 +118,8 @@ def _interval(items: Records) -> tuple[float, float, float]:
     groups = _by_train_seed(items)
     values = [fmean(item["value"] for item in group) for group in groups]
     mean = fmean(values)
+    if not math.isfinite(mean):
+        return mean, math.nan, math.nan
     if len(values) >= FEWEST_SEEDS:
         margin = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
         return mean, mean - margin, mean + margin
@@ -131,7 +133,7 @@ def _interval(items: Records) -> tuple[float, float, float]:
 
 def _standard_error(items: Records) -> float:
     images = fmean((item["high"] - item["low"]) / (2 * NORMAL_95) for item in items)
-    if len(items) < FEWEST_SEEDS:
+    if len(items) < FEWEST_SEEDS or not all(math.isfinite(item["value"]) for item in items):
         return images
     # The test images are the same for every seed, so their error does not shrink with the number of seeds. It is not
     # part of the spread over seeds either, so the two are added.

@@ -101,3 +101,17 @@ def test_a_score_that_is_recorded_twice_counts_once():
     """Real images are scored under each entry of protocols, and two entries may have one id."""
     (once,), (twice,) = (table3([fid(REAL)] * times, {}).to_dict("records") for times in (1, 2))
     assert (twice["fid_low"], twice["fid_high"]) == (once["fid_low"], once["fid_high"]) == (9, 12)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_one_seed_without_a_number_leaves_a_gap_and_all_other_numbers(odd):
+    """The samples of one training may be no images. Its row has no mean then, and the table is made."""
+    values = (odd, 11.0, 15.0)
+    records = [fid(row(train_seed=seed), value) for seed, value in enumerate(values)]
+    records += [nll(value=value, seed=seed) for seed, value in enumerate(values)]
+    records += [
+        record(row(train_seed=seed), "inception_score", "p", Estimate(value, 8, 9)) for seed, value in enumerate((8, 9))
+    ]
+    (only,) = table3(records, MODELS).to_dict("records")
+    assert not math.isfinite(only["fid"]) and math.isnan(only["fid_low"]) and math.isnan(only["fid_high"])
+    assert not math.isfinite(only["nll_bits_per_dim"]) and only["inception_score"] == 8.5
