@@ -101,7 +101,7 @@ class Drawn:
         """Return the figures of a model's samples on their way, and of images between two draws of noise."""
         titles = {
             "progressive_generation": f"{name}: samples as they take shape",
-            "interpolation": f"{name}: images of noise between two draws",
+            "interpolation": f"{name}: images from noise between two draws",
         }
         sources = {"traces": self.graph.traces(name)}
         return [self._figure(figure, sources, title=title, file=f"{figure}_{name}") for figure, title in titles.items()]

@@ -73,7 +73,8 @@ def _same(frame: pandas.DataFrame, name: str, words: str) -> str:
 def _scale(frame: pandas.DataFrame) -> str:
     """Return words about the guidance scale if all rows have the same one. Views leave its column out then."""
     held = values_of(frame, "guidance_scale")
-    return f"guidance scale {held[0]:g}" if len(held) == 1 and not frame["guidance_scale"].isna().any() else ""
+    everywhere = len(held) == 1 and not bool(frame["guidance_scale"].isna().any())
+    return f"guidance scale {held[0]:g}" if everywhere else ""
 
 
 def _numbers(frame: pandas.DataFrame, name: str, one: str, several: str) -> str:

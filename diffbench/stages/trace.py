@@ -1,4 +1,4 @@
-"""The stage trace: samples of a model on their way from noise to image, and images of noise between two draws."""
+"""The stage trace: samples of a model on their way from noise to image, and images from noise between two draws."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def trace(
     device: str = "auto",
     record: dict[str, Any] | None = None,
 ) -> None:
-    """Write the way of some samples, and images of noise between two draws, all of one seed's x_T and as bytes.
+    """Write the way of some samples, and images from noise between two draws, all of one seed's x_T and as bytes.
 
     Members of the first: generation_x_0 and generation_x_t (images x points: what is predicted from x_t, and x_t with
     the variance of images), generation_samples (images), generation_step (points) of generation_num_steps,
@@ -127,7 +127,7 @@ class _Tracer:
         return arrays | self._labelled("generation_labels", index)
 
     def interpolation(self) -> dict[str, np.ndarray]:
-        """Return the arrays of images of noise between two draws."""
+        """Return the arrays of images from noise between two draws."""
         asked, micro_batch = self.job.interpolation, self.job.sampling.micro_batch
         walk, ends = self._walk(asked.sampler, asked.steps), groups_of(self.labels, 2, asked.rows)
         if walk.sampler.stochastic:

@@ -1,4 +1,4 @@
-"""Samples of every model on their way from noise to image, and images of noise between two draws, for figures."""
+"""Samples of every model on their way from noise to image, and images from noise between two draws, for figures."""
 
 
 rule trace:

@@ -87,7 +87,7 @@ def _walked(sampler: Any, diffusion: Diffusion, spacing: str) -> int:
 def trace_calls(benchmark: Benchmark, model: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return how often the network is called, and with how many rows, to follow a model's samples.
 
-    First for samples on their way to the image, then for images of noise between two draws.
+    First for samples on their way to the image, then for images from noise between two draws.
     """
     job = trace_job(benchmark, model, sample_seed=0)
     on_the_way, between, micro_batch = job.generation, job.interpolation, job.sampling.micro_batch
