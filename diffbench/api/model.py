@@ -213,6 +213,12 @@ class Model:
             raise UserError(
                 f"guidance_scale: {self.name} has no guidance, so leave it out; guided models here: {guided}"
             )
+        if guidance_scale is None and not self._way.own_scale:
+            sets = dict.fromkeys(item.model for item in self.tree.sets_of(self.name, self.train_seed))
+            raise UserError(
+                f"guidance_scale: say which one; {self.name} has its own in the benchmark's file alone, and the sets "
+                f"here are {', '.join(sets)}"
+            )
         guidance = guidance_asked(own.guidance, guidance_scale)
         if entry.needs_error and (guidance is not None or not own.sampling.clip_x_0 or own.low_res is not None):
             raise UserError(

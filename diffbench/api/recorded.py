@@ -58,11 +58,13 @@ class RecordedSet:
 class Way:
     """How a model is sampled. job: that of one of its sets, or one made from its weights' record.
 
-    files: the inputs of that job by name, as paths in the tree.
+    files: the inputs of that job by name, as paths in the tree. own_scale: whether the job's guidance has the scale of
+    the model's entry; not if the tree has sets at other scales alone.
     """
 
     job: SampleJob
     files: Mapping[str, Path] = field(default_factory=dict)
+    own_scale: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Tree:
             first = next((item for item in own if item.model == model), own[0])
             places: Mapping[str, str] = first.record.get("places", {})
             files = {name: self.file(place) for name, place in places.items()}
-            return Way(first.job, self._elsewhere(first, files) | files)
+            return Way(first.job, self._elsewhere(first, files) | files, own_scale=first.model == model)
         weights = self.file(paths.weights(model, train_seed))
         if not provenance_path(weights).is_file():
             seeds = sorted({str(item.train_seed) for item in self.sets_of(model)} | set(self._trained_seeds(model)))

@@ -152,3 +152,10 @@ def results(home: Path) -> Any:
     import diffbench
 
     return diffbench.open(home)
+
+
+@pytest.fixture
+def copy(home, tmp_path):
+    """A copy of the tree, to be changed."""
+    shutil.copytree(home, tmp_path / "copy")
+    return tmp_path / "copy/results"

@@ -264,3 +264,12 @@ def test_weights_from_elsewhere_are_found_by_the_benchmarks_file(results, home, 
     found = diffbench.open(place).model("m").sample(3, **WALK)
     assert np.array_equal(found, own.samples("m/ddim/3")[:3])
     assert np.array_equal(found, results.samples("iddpm/ddim/3")[:3])
+
+
+def test_a_scale_of_guidance_that_no_set_here_has_is_asked_for(copy):
+    """Sets at other scales alone do not say which one is the model's own."""
+    shutil.rmtree(copy / "samples" / "adm_g")
+    model = diffbench.open(copy).model("adm_g")
+    with pytest.raises(UserError, match="guidance_scale: say which one; .* the sets here are adm_g@4"):
+        model.sample(2, sampler="ancestral", steps=3)
+    assert model.sample(2, sampler="ancestral", steps=3, guidance_scale=2.0).shape[0] == 2

@@ -18,13 +18,6 @@ from diffbench.figures._style import save_png
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def copy(home, tmp_path):
-    """A copy of the tree, to be changed."""
-    shutil.copytree(home, tmp_path / "copy")
-    return tmp_path / "copy/results"
-
-
 def test_both_folders_name_the_results_and_any_working_directory_will_do(home, tmp_path):
     with contextlib.chdir(home):
         ways = [package.open(), package.open("results"), package.open(Path("results")), package.open(home)]
