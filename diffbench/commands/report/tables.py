@@ -21,7 +21,7 @@ from diffbench.commands.reporting.words import model_in_words
 from diffbench.page.contents import Cell, Column, Row, Table
 from diffbench.stages._digits import shown as number_as_text
 from diffbench.stages._sheets import every_column, sheet_of, shown_columns, view_of
-from diffbench.stages._wide import read_wide, values_of
+from diffbench.stages._wide import FLOAT_FORMAT, read_wide, values_of
 
 DIFFERENCES = "differences"
 
@@ -193,4 +193,10 @@ def _is_of(item: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
     keys = OF_A_MODEL if own else IDENTITY
     if "metric" in line and item.get("metric") != line["metric"]:
         return False
-    return all(item[key] == line[key] or (item[key] is None and key == "protocol") for key in keys if key in line)
+    return all(_equal(item[key], line[key]) or (item[key] is None and key == "protocol") for key in keys if key in line)
+
+
+def _equal(recorded: Any, written: Any) -> bool:
+    """Return whether a record's value is the one that a table has, whose numbers have six digits."""
+    numbers = isinstance(recorded, float) and isinstance(written, (int, float))
+    return FLOAT_FORMAT % recorded == FLOAT_FORMAT % written if numbers else recorded == written

@@ -332,3 +332,25 @@ def test_commands_of_another_benchmark_name_its_configuration(lab, tmp_path):
     assert contents.verify == "diffbench verify runs/mine/results"
     data = json.dumps([file.again for file in contents.files])
     assert not re.search(str(tmp_path), data), "the page names no absolute path"
+
+
+def test_a_scale_with_more_digits_than_a_table_has_leads_to_its_scores(tree):
+    """A third is 0.333333 in the table, and has all digits in the file of scores."""
+    file = tree / "scores/digits/ddpm/train0/ddim/sample0/25.json"
+    held = json.loads(file.read_text())
+    for item in held["records"]:
+        item["guidance_scale"] = 1 / 3
+    file.write_text(json.dumps(held))
+    text = (tree / "table2.csv").read_text().splitlines()
+    place = text[0].split(",").index("guidance_scale")
+    for number, line in enumerate(text):
+        cells = line.split(",")
+        if cells[1:4] == ["ddpm", "ddim", "25"]:
+            text[number] = ",".join([*cells[:place], "0.333333", *cells[place + 1 :]])
+    (tree / "table2.csv").write_text("\n".join(text) + "\n")
+    for path in (file, tree / "table2.csv"):
+        record = json.loads(Path(f"{path}.json").read_text())
+        write_provenance(path, spec=record["spec"], facts=record["facts"])
+    contents = contents_of(tree)
+    (row,) = [row for row in table(contents, "table2").rows if row.name.startswith("ddpm, scale 0.333")]
+    assert contents.files[row.files[0]].place == "results/scores/digits/ddpm/train0/ddim/sample0/25.json"
