@@ -139,7 +139,8 @@ def _data(tree: Tree, places: Sequence[str]) -> Fact:
     ]
     words = [_part(first["spec"]["dataset"]), f"{' and '.join(counts)} images"]
     words += [f"{width} by {height} pixels, {'grey' if channels == 1 else 'colour'}, {facts.get('levels')} levels"]
-    words += [counted(facts["num_classes"], "class").replace("classs", "classes")] if facts.get("num_classes") else []
+    if classes := facts.get("num_classes"):
+        words.append(f"{classes:,} {'class' if classes == 1 else 'classes'}")
     return Fact("Data", tuple(words))
 
 
