@@ -11,7 +11,7 @@ from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark.paths import subject_of
 from diffbench.commands.report.records import SCORES, Tree
 from diffbench.commands.report.tables import Read, shown
-from diffbench.commands.reporting.words import counted, model_in_words
+from diffbench.commands.reporting.words import model_in_words
 from diffbench.page.contents import Fact, Table
 from diffbench.stages._digits import shown as number_as_text
 
