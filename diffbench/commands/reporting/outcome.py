@@ -94,7 +94,9 @@ class Outcome:
         if others:
             pair = f"compare {ranked[0].selector} {others[0].selector}"
             commands.append(pair + (f" --results {self._place(RESULTS)}" if elsewhere else ""))
-        commands.append(f"verify {nearby(self.home, self.here)}" if elsewhere else "verify")
+        folder = f" {nearby(self.home, self.here)}" if elsewhere else ""
+        commands += [] if paths.PAGE in self.files else [f"report{folder}"]
+        commands.append(f"verify{folder}")
         return [f"{uv_run()}diffbench {command}" for command in commands]
 
 

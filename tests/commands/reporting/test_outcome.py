@@ -53,6 +53,7 @@ def test_the_table_has_the_real_row_first_and_numbers_as_a_reader_wants_them(tmp
         "tables:  runs/small/results/table2.csv",
         "figures: runs/small/results/figures/fid_vs_steps.png, a.png",
         "next:    diffbench compare adm_g@1.5/ddim/25 ddpm/ddim/25 --results runs/small/results",
+        "         diffbench report runs/small",
         "         diffbench verify runs/small",
     ]
 
@@ -60,8 +61,9 @@ def test_the_table_has_the_real_row_first_and_numbers_as_a_reader_wants_them(tmp
 def test_the_default_benchmarks_commands_need_no_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
     lines = Outcome(made(tmp_path, ROWS), tmp_path, FILES[:1], FILES).lines()
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "next:    uv run diffbench compare adm_g@1.5/ddim/25 ddpm/ddim/25",
+        "         uv run diffbench report",
         "         uv run diffbench verify",
     ]
 
@@ -125,6 +127,7 @@ def test_the_page_is_named_if_the_run_made_it(tmp_path):
     home = made(tmp_path, ROWS)
     (home / "results/report.html").touch()
     lines = Outcome(home, tmp_path, [*FILES[:1], "results/report.html"], [*FILES, "results/report.html"]).lines()
+    assert not any(line.endswith("diffbench report") for line in lines)
     assert "page:    results/report.html" in lines and not any(line.startswith("made:") for line in lines)
 
 
