@@ -119,7 +119,7 @@ class Drawn:
             extractor = self.benchmark.extractor_of(protocol)
             sources["features"] = self.graph.features(extractor, row)
             sources["training_features"] = self.graph.real_features(extractor, "train")
-        title = f"Samples of {name} and their nearest training images"
+        title = f"{name}, {self._label(row)}: samples and their nearest training images"
         return self._figure("nearest_neighbours", sources, title=title, file=f"nearest_neighbours_{name}")
 
     def _with_training_features(self, row: SampleSet) -> str | None:

@@ -6,6 +6,7 @@ distinct to colour-blind eyes, in an order in which their greys differ too. What
 dashes tell apart as well.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,14 +163,16 @@ def every_so_often(count: int, wanted: int = 12) -> slice:
 
 
 def plain_log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Label a logarithmic axis with plain numbers; the shorter the axis, the more of them."""
+    """Label a logarithmic axis with plain numbers, or with powers of ten if it is long."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     steps = (1,) if high / low > 1e5 else (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     ticks = [step * 10.0**power for power in range(-6, 7) for step in steps]
     axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    # Over many decades plain numbers would be too long for the place that they have.
+    powers = len(steps) == 1
+    axis.set_major_formatter(lambda value, _: f"$10^{{{round(math.log10(value))}}}$" if powers else f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -59,7 +59,7 @@ def _drawn(rows: pandas.DataFrame, title: str, left_out: int) -> Figure:
     panels = _panels(samples)
     lines = list(_lines_of(samples))
     legend = Legend({label: Line2D([], [], **_shown(look, samples)) for label, look, _ in lines} | floor_entry(rows))
-    words = small_print(rows, *([f"rows of one step count: see the table ({left_out})"] if left_out else []))
+    words = small_print(rows, *([f"only in the table: {left_out} rows with one step count"] if left_out else []))
     # In pixels. Where many lines overlap, the panels are higher.
     head, body, foot = 90, 620 if len(lines) <= 4 else 780, 145 + legend.height + note_height(words)
     height = head + body + foot

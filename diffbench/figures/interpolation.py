@@ -68,7 +68,7 @@ def _name(ends: np.ndarray, label: int | None) -> str:
 def _words(steps: int, labelled: bool) -> list[str]:
     pairs = "the first two images of a class" if labelled else "neighbours in the set"
     return [
-        "framed: images of the sample set with the same steps and seed, by their numbers there",
+        "framed: DDIM from the x_T of two images of a sample set, by their numbers there",
         f"between them: DDIM, eta 0, {steps} steps from noise on the arc between their $x_T$",
         f"pairs: {pairs}, none chosen by hand",
     ]

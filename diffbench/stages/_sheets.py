@@ -15,7 +15,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
 from diffbench.base.plugins import load, names, nearest
 from diffbench.base.protocol_ids import protocol_fields
-from diffbench.base.records import NORMAL_95
+from diffbench.base.records import NORMAL_95, ROW_KEYS
 from diffbench.base.sheets import METRICS, Cell, Column, Direction, Mark, Sheet, View
 from diffbench.metrics._contract import Metric
 from diffbench.stages._captions import caption_of, letters_of, notes_of
@@ -92,7 +92,20 @@ def sheet_of(frame: pandas.DataFrame, name: str, columns: Sequence[str] | None =
     cells = [_cells(frame, head) for head in heads]
     rows = tuple(zip(*cells, strict=True))
     gaps = any(_has_gap(frame, head) for head in heads)
-    return Sheet(name, caption_of(frame, view, heads), heads, rows, notes_of(frame, heads, gaps=gaps))
+    notes = (*notes_of(frame, heads, gaps=gaps), *_not_told_apart(frame, chosen))
+    return Sheet(name, caption_of(frame, view, heads), heads, rows, notes)
+
+
+def _not_told_apart(frame: pandas.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return a note that names the columns by which rows differ that look alike without them."""
+    keys = [key for key in ROW_KEYS if key in frame]
+    shown = [key for key in keys if key in columns]
+    if not shown:
+        return []
+    groups = frame.groupby(shown, dropna=False, sort=False)
+    hidden = [key for key in keys if key not in shown and bool((groups[key].nunique(dropna=False) > 1).any())]
+    words = " and ".join(key.replace("_", " ") for key in hidden)
+    return [f"Rows that look alike differ in {words}, which is not shown."] if hidden else []
 
 
 def view_of(name: str, frame: pandas.DataFrame) -> View:

@@ -141,4 +141,4 @@ def test_the_legend_is_outside_of_the_panels_and_names_all_looks(table):
 
 def test_rows_of_one_step_count_beside_lines_are_said_to_be_missing(table):
     alone = table[(table["model"] == "ddpm") & (table["steps"] == 25)].assign(model="adm")
-    assert "rows of one step count: see the table (2)" in words(FidVsSteps()(pandas.concat([table, alone])))
+    assert "only in the table: 2 rows with one step count" in words(FidVsSteps()(pandas.concat([table, alone])))

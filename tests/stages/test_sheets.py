@@ -2,6 +2,7 @@
 
 import math
 
+import pandas
 import pytest
 
 from diffbench.base import plugins
@@ -198,3 +199,18 @@ def test_the_guidance_scale_of_all_rows_is_in_the_caption_and_otherwise_a_column
     assert "Benchmark digits; guidance scale 4; n = 500 images" in alone.caption and "scale" not in titles(alone)
     mixed = sheet([*guided, *scored(row(), fid=5.0)])
     assert "guidance scale" not in mixed.caption and "scale" in titles(mixed)
+
+
+def test_rows_that_look_alike_without_a_column_are_said():
+    rows = {
+        "benchmark": "d",
+        "model": "adm_g",
+        "sampler": "ddim",
+        "steps": [5, 5],
+        "guidance_scale": [0.0, 4.0],
+        "fid": 1.0,
+    }
+    frame = pandas.DataFrame(rows)
+    note = "Rows that look alike differ in guidance scale, which is not shown."
+    assert note in sheet_of(frame, "table2", ["model", "steps", "fid"]).notes
+    assert note not in sheet_of(frame, "table2", ["model", "steps", "guidance_scale", "fid"]).notes
