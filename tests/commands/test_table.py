@@ -104,7 +104,7 @@ def test_a_format_is_named_by_name_or_ending(home):
     [
         (
             Asked(table="table5"),
-            "results/table5.csv: no such table; make them by: snakemake --cores all results/table5.csv",
+            "results/table5.csv: no such table, which only a benchmark with an upsampler has; make them by: snakemake --cores all results/table5.csv",
         ),
         (Asked(Path("runs/none")), "runs/none/results/table2.csv: no such table; make them by: snakemake"),
         (Asked(table="tabel2"), "--table tabel2: no such table; did you mean 'table2'"),

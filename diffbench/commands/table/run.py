@@ -77,8 +77,13 @@ def _tables(folder: Path) -> list[str]:
 
 def _require_file(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"{path}: no such table; {way_to(path)}")
+        of = f", which only a benchmark with {ONLY_WITH[path.stem]} has" if path.stem in ONLY_WITH else ""
+        raise UserError(f"{path}: no such table{of}; {way_to(path)}")
     return path
+
+
+ONLY_WITH = {"table4": "a guided model", "table5": "an upsampler", "rate_distortion": "a bound"}
+"""What a benchmark must have for a table that not every benchmark has."""
 
 
 def formats() -> dict[str, Format]:
