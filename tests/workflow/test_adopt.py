@@ -48,8 +48,8 @@ def test_changed_code_of_the_same_bytes_is_adopted_and_of_others_is_not(small):
 
     append(small, SAMPLE, "\nUNUSED = 0\n")
     said = small.snakemake("-n").stderr
-    assert "2 sample: the code of stage sample changed" in said
-    assert "2 extract: because what it is made from is" in said and "`diffbench adopt` keeps" in said
+    assert "2 sample (ddpm): the code of stage sample changed" in said
+    assert "2 extract (ddpm): because what it is made from is" in said and "`diffbench adopt` keeps" in said
     done = adopt(small, "--rerun", "2")
     # Both sample sets, what was made of them, and the table; not data, weights and their scores.
     assert done.stdout.count("made again, the same bytes") == 2 and "0 left alone" in done.stdout
