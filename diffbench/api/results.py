@@ -17,10 +17,11 @@ from diffbench.base.arrays import load_member, member_names
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.plugins import nearest
-from diffbench.base.provenance_file import RESULTS, provenance_path, read_provenance, read_recorded, way_out
+from diffbench.base.provenance_file import RESULTS, provenance_path, read_recorded, way_out
 from diffbench.base.records import ROW_KEYS
 from diffbench.commands.compare.run import Comparison, comparisons
 from diffbench.commands.missing import way_to
+from diffbench.commands.report.records import Tree as Records
 from diffbench.comparison.metrics import metric_named
 from diffbench.comparison.rows import row_named
 from diffbench.comparison.sources import Sourced, records_of
@@ -141,16 +142,15 @@ class Results:
         """
         scored = row_named(self._scores(), row, metric_named(metric))
         sources = [item.source for item in scored if isinstance(item, Sourced) and item.source]
-        pending = [f"{RESULTS}/{source.relative_to(self.path).as_posix()}" for source in sources]
+        records = Records(self.path)
+        pending = [records.place(source) for source in sources]
         found: dict[str, dict[str, Any]] = {}
         while pending:
             place = pending.pop(0)
-            if place in found or not provenance_path(self._tree.file(place)).is_file():
+            made = records.recorded(place)
+            if place in found or made is None:
                 continue
-            made = read_provenance(self._tree.file(place))
-            # The record of a set, in which a stage reads facts, is not an artifact of its own.
-            inputs = sorted({path.removesuffix(".npz.json") + ".npz" if path.endswith(".npz.json") else path
-                             for path in made.get("places", {}).values()})  # fmt: skip
+            inputs = sorted(set(records.sources(place).values()))
             found[place] = {
                 "artifact": place,
                 "sha256": made["sha256"],

@@ -13,7 +13,7 @@ import pandas
 from diffbench.api.images import Given, as_images
 from diffbench.api.messages import naming_arguments
 from diffbench.api.repeatable import repeatable
-from diffbench.base.arrays import member_names, read_member, save_npz
+from diffbench.base.arrays import save_npz
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import configure, load
@@ -24,7 +24,8 @@ from diffbench.commands.measure.ruler import Settings
 from diffbench.commands.sampler_option import parsed
 from diffbench.comparison.judged import judged
 from diffbench.comparison.metrics import metric_named
-from diffbench.metrics._pairs import influence_on_fid, paired_difference
+from diffbench.comparison.pairs import influence_of
+from diffbench.metrics._pairs import paired_difference
 from diffbench.metrics.fid import Fid
 from diffbench.stages._mixed_sizes import write_mixed
 
@@ -142,16 +143,7 @@ def _paired(metric: str, sides: Sequence[Answered], records: Sequence[Sequence[M
     part = load("metrics", metric)
     if not issubclass(part, Fid):
         raise UserError(f"pairs: an interval of pairs is known for Frechet distances, not for {metric}; leave it out")
-    influences = []
-    for side in sides:
-        generated, reference = (
-            {name: read_member(path, name) for name in member_names(path)} for path in side.measured.features
-        )
-        protocol = side.ruler.protocol
-        chosen = configure(part, protocol.metric_settings(metric), metric)
-        real = reference[chosen.features]
-        reference[chosen.features] = real[: protocol.reference_images(len(real))]
-        influences.append(influence_on_fid(chosen, generated, reference))
+    influences = [influence_of(metric, part, side.ruler.protocol, *side.measured.features) for side in sides]
     return paired_difference(records[0][0]["value"] - records[1][0]["value"], *influences)
 
 

@@ -20,6 +20,19 @@ from diffbench.metrics.fid import Fid
 from diffbench.protocols._contract import Protocol
 
 
+def influence_of(
+    metric: str, part: type[Fid], protocol: Protocol, generated: Path, reference: Path
+) -> Float[np.ndarray, " images"]:
+    """Return the influence of each generated image on a Frechet distance, as the protocol measures it.
+
+    part: the metric's class. generated, reference: files of features.
+    """
+    own, real = ({name: read_member(path, name) for name in member_names(path)} for path in (generated, reference))
+    chosen = configure(part, protocol.metric_settings(metric), metric)
+    real[chosen.features] = real[chosen.features][: protocol.reference_images(len(real[chosen.features]))]
+    return influence_on_fid(chosen, own, real)
+
+
 @dataclass
 class Pairs:
     """Sample sets whose features are available, so that differences can have the narrower intervals of pairs.
@@ -66,15 +79,8 @@ class Pairs:
         # Two protocols may score the same features against other images, or with other settings.
         key = (metric, item.protocol, item.features)
         if key not in self._known:
-            protocol = self.protocols[item.protocol]
-            files = self._of_scores(item)
-            generated, reference = (
-                {name: read_member(path, name) for name in member_names(path)} for path in files.paths.values()
-            )
-            chosen = configure(part, protocol.metric_settings(metric), metric)
-            real = reference[chosen.features]
-            reference[chosen.features] = real[: protocol.reference_images(len(real))]
-            self._known[key] = influence_on_fid(chosen, generated, reference)
+            generated, reference = self._of_scores(item).paths.values()
+            self._known[key] = influence_of(metric, part, self.protocols[item.protocol], generated, reference)
         return self._known[key]
 
     def _of_scores(self, item: ComparedSet) -> Inputs:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from diffbench.figures import _style as style
 from diffbench.figures._points import draw_line
@@ -20,12 +21,7 @@ LINE = {"markersize": 5, "linewidth": 1.6, "markeredgewidth": 1.2}
 
 def looks(names: Mapping[str, Any] | list[str]) -> dict[str, dict[str, Any]]:
     """Return the look of the line of each training."""
-    found = {}
-    for place, name in enumerate(names):
-        again = place // len(style.COLOURS)
-        look = style.look(place) | {"linestyle": style.DASHES[place % len(style.DASHES)]}
-        found[name] = look | style.fill(again, look["color"]) | LINE
-    return found
+    return {name: style.dashed_look(place) | LINE for place, name in enumerate(names)}
 
 
 def entries(found: Mapping[str, dict[str, Any]]) -> dict[str, Line2D]:
@@ -63,11 +59,5 @@ def step_axis(axes: Axes) -> None:
     """Label an x axis of training steps."""
     axes.set_xlabel("training step")
     axes.set_xlim(left=0)
-    axes.xaxis.set_major_locator(_few_ticks())
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-
-
-def _few_ticks() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(5, integer=True)

@@ -106,6 +106,12 @@ def look(place: int) -> dict[str, Any]:
     return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[(place + again) % len(MARKERS)]}
 
 
+def dashed_look(place: int) -> dict[str, Any]:
+    """Return the look of the line at a place, with dashes. Where colours come again, markers are filled otherwise."""
+    own = look(place) | {"linestyle": DASHES[place % len(DASHES)]}
+    return own | fill(place // len(COLOURS), own["color"])
+
+
 def fill(place: int, colour: str) -> dict[str, Any]:
     """Return how a marker is filled, which tells the kinds of one colour apart where no line can show its dashes."""
     fills = ("full", "full", "left", "bottom", "right", "top")

@@ -101,5 +101,4 @@ def _ends(model: str, curve: Curve) -> str:
 
 
 def _look(place: int) -> dict[str, Any]:
-    look = style.look(place) | {"linestyle": style.DASHES[place % len(style.DASHES)], "markersize": 5}
-    return look | style.fill(place // len(style.COLOURS), look["color"]) | {"markeredgewidth": 1.2}
+    return style.dashed_look(place) | {"markersize": 5, "markeredgewidth": 1.2}

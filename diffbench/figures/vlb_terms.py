@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from diffbench.base.errors import UserError
 from diffbench.figures._logs import entries, looks
@@ -63,7 +64,7 @@ def _drawn(terms: Mapping[str, Terms], title: str, without: list[str]) -> Figure
     ends = min(steps) / 1.15, max(int(own["width"].sum()) for own in terms.values()) * 1.15
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=(least / 1.5, greatest * 1.5))
     plain_log_ticks(axes.xaxis, *ends)
-    axes.yaxis.set_minor_locator(_none())
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("diffusion step (log scale; 1 is the cleanest)")
     axes.set_ylabel("term (bits/dim a step, log scale)")
     return figure
@@ -106,9 +107,3 @@ def _below(terms: Mapping[str, Terms], least: float) -> str:
     if len(told) > 1 and len({text.partition(" ")[2] for text in told}) == 1 and len(told) == len(terms):
         told = [f"{told[0].partition(' ')[2]} of every model"]
     return f"below the axis: {', '.join(told)}" if told else ""
-
-
-def _none() -> Any:
-    from matplotlib.ticker import NullLocator
-
-    return NullLocator()

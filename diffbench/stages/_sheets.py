@@ -21,6 +21,7 @@ from diffbench.metrics._contract import Metric
 from diffbench.stages._captions import caption_of, letters_of, notes_of
 from diffbench.stages._digits import decimals_of, decimals_without_intervals, marks, shown
 from diffbench.stages._wide import FLOAT_FORMAT, sampled, values_of
+from diffbench.tables._rows import ERRORS
 
 SCORES = "table2"
 """The table whose view is used for a file of scores with another name, such as one of `diffbench measure --csv`."""
@@ -45,13 +46,6 @@ OF_A_MODEL: dict[str, Direction] = {"nll_bits_per_dim": "down", "nll_train_bits_
 
 Rate and distortion are not ranked, since less of one costs more of the other.
 """
-
-ERRORS = {
-    "nll_bits_per_dim": "nll_se",
-    "nll_train_bits_per_dim": "nll_train_se",
-    "nll_gap_bits_per_dim": "nll_gap_se",
-}
-"""The columns whose interval is given by a standard error in another column."""
 
 BEST = "best_"
 """The beginning of a column with the best value of a metric."""

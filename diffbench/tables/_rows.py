@@ -9,7 +9,7 @@ import pandas
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
-from diffbench.base.records import ROW_KEYS
+from diffbench.base.records import NORMAL_95, ROW_KEYS
 
 WHOLE = (
     *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
@@ -40,6 +40,13 @@ NO_SCORES = (
 
 OF_BOUNDS = ("_bits_per_dim", "_subset_se")
 """The ends of the names of all other numbers of a model's bound."""
+
+ERRORS = {
+    "nll_bits_per_dim": "nll_se",
+    "nll_train_bits_per_dim": "nll_train_se",
+    "nll_gap_bits_per_dim": "nll_gap_se",
+}
+"""The columns of standard errors of the bound's totals, which have them instead of intervals."""
 
 ROW = (*ROW_KEYS, "protocol")
 """The keys of a row. A sample set that is scored under two protocols has two rows."""
@@ -117,6 +124,11 @@ def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, An
         )
         raise UserError(f"two values of {metric} for {where}; remove the score file that is wrong")
     cells[metric] = value
+
+
+def standard_error(low: float, high: float) -> float:
+    """Return the standard error of a 95 % interval of a normal distribution."""
+    return (high - low) / (2 * NORMAL_95)
 
 
 def ordered(rows: list[dict[str, Any]], numbers: Sequence[str] = ("guidance_scale", "steps")) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 
 import pandas
 
-from diffbench.base.records import NORMAL_95
 from diffbench.base.sheets import View
-from diffbench.tables._rows import framed
+from diffbench.tables._rows import ERRORS, framed, standard_error
 
 BOTH_WAYS = 3
 """Operations of a training step for an image, in evaluations: one forward, and twice as many operations back.
@@ -27,8 +26,6 @@ BOUND = (
     "distortion_rmse",
 )
 """What is taken from a model's bound."""
-
-ERRORS = {"nll_bits_per_dim": "nll_se", "nll_train_bits_per_dim": "nll_train_se"}
 
 BEST = {
     "best_fid": "value",
@@ -94,7 +91,7 @@ def _row(facts: Mapping[str, Any], records: Records) -> dict[str, Any]:
         if item["metric"] in BOUND:
             row[item["metric"]] = item["value"]
         if item["metric"] in ERRORS:
-            row[ERRORS[item["metric"]]] = (item["high"] - item["low"]) / (2 * NORMAL_95)
+            row[ERRORS[item["metric"]]] = standard_error(item["low"], item["high"])
     best = _best([item for item in records if item["metric"] == "fid"])
     return row if best is None else row | {column: best[key] for column, key in BEST.items()}
 

@@ -6,9 +6,8 @@ from typing import Any, ClassVar
 
 import pandas
 
-from diffbench.base.records import NORMAL_95
 from diffbench.base.sheets import METRICS, View
-from diffbench.tables._rows import Shared, columns_of, framed, ordered, pivot, scores_of
+from diffbench.tables._rows import ERRORS, Shared, columns_of, framed, ordered, pivot, scores_of, standard_error
 
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")
 """Metrics that have columns in every table; each has an interval."""
@@ -27,9 +26,6 @@ NUMBERS_OF_A_MODEL = (
 
 BOUND = (*NUMBERS_OF_A_MODEL, "nll_subset_se")
 """All that is recorded of a model's bound, with the error of a bound that evaluates a part of the chain."""
-
-ERRORS = {"nll_bits_per_dim": "nll_se", "nll_train_bits_per_dim": "nll_train_se", "nll_gap_bits_per_dim": "nll_gap_se"}
-"""Columns for the standard errors of the bound's totals, read from their intervals."""
 
 MODEL_KEYS = ("benchmark", "model", "train_seed")
 
@@ -78,5 +74,5 @@ class Table2:
         for row in rows:
             for metric, error in ERRORS.items():
                 if metric in row:
-                    row[error] = (row[f"{metric}_high"] - row[f"{metric}_low"]) / (2 * NORMAL_95)
+                    row[error] = standard_error(row[f"{metric}_low"], row[f"{metric}_high"])
         return framed(ordered(rows), [*KEYS, *columns_of(scores), *AFTER_SCORES])

@@ -212,7 +212,11 @@ class _Made:
             for entry in dict.fromkeys(row.entry for row in self.rows)
         ]
         terms = tuple(paths.terms(name, seed, "test") for name, seed in bounded)
-        weights = tuple(work.path for work in self.trained() if "train" in work.stages)
+        classifiers = self.benchmark.used_classifiers()
+        weights = [paths.weights(*pair) for pair in self.benchmark.trained_models()]
+        weights += [
+            paths.classifier(*pair) for pair in classifiers if not self.benchmark.classifiers[pair[0]].checkpoint
+        ]
         found.append(Work(paths.figure("schedules"), ("plot",), (*terms, *weights)))
         if bounded:
             found.append(Work(paths.table("rate_distortion"), ("tabulate",), terms))

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
 from PIL import Image as Pillow
 
@@ -58,9 +59,14 @@ def figure_places(tree: Tree, figures: Iterable[Figure]) -> list[str]:
 
 def _kind(tree: Tree, places: list[str]) -> str:
     """Return the name of the part that drew a figure."""
+    return str(_chosen(tree, places).get("name", PurePath(places[0]).stem))
+
+
+def _chosen(tree: Tree, places: list[str]) -> dict[str, Any]:
+    """Return the part that drew a figure, as its record has it; nothing if it has no record."""
     recorded = next((found for place in places if (found := tree.recorded(place))), None)
-    chosen = {} if recorded is None else recorded["spec"].get("figure") or {}
-    return str(chosen.get("name", PurePath(places[0]).stem)) if isinstance(chosen, dict) else PurePath(places[0]).stem
+    found = None if recorded is None else recorded["spec"].get("figure")
+    return found if isinstance(found, dict) else {}
 
 
 def _rank(kind: str) -> int:
@@ -68,9 +74,7 @@ def _rank(kind: str) -> int:
 
 
 def _figure(tree: Tree, name: str, kind: str, places: list[str], left: int) -> Figure:
-    recorded = next((found for place in places if (found := tree.recorded(place))), None)
-    chosen = {} if recorded is None else recorded["spec"].get("figure") or {}
-    title = str(chosen.get("title") or _words(name)) if isinstance(chosen, dict) else _words(name)
+    title = str(_chosen(tree, places).get("title") or _words(name))
     caption = said_of("figures", kind)
     files = [place for place in places if PurePath(place).suffix in (".svg", ".png")]
     image = _image(tree, files)
