@@ -1,0 +1,1 @@
+"""What papers claim, tested on the records of a benchmark: one file for each claim, which is its registration."""
