@@ -6,8 +6,7 @@ import pytest
 
 OWN = """
 from dataclasses import dataclass
-from diffbench.comparison.claims._contract import Claim, found_or
-from diffbench.comparison.claims._tests import below
+from diffbench.comparison.claims import Claim, below, found_or
 
 @dataclass(frozen=True)
 class MyClaim(Claim):

@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from diffbench.base.arrays import load_member
-from diffbench.base.inputs import checked
 from diffbench.base.plugins import load
 from diffbench.base.provenance_file import provenance_path, read_recorded
 from diffbench.base.records import FEWEST_SEEDS, Estimate
@@ -120,23 +118,14 @@ def _image_by_image(a: Scored, b: Scored, logarithm: bool) -> Estimate | None:
 def _influence(item: Scored) -> np.ndarray | None:
     """Return each image's influence on a Frechet distance; None for other metrics and where features are missing."""
     part: Any = load("metrics", item.record["metric"])
-    paths = [item.files.get(name) for name in ("features", "reference")]
-    if not issubclass(part, Fid) or not all(path and path.is_file() for path in paths):
-        return None
-    files = checked({name: item.files[name] for name in ("features", "reference")})
-    if any(files.sha256[name] != item.sha256[name] for name in files.paths):
+    if not issubclass(part, Fid) or item.arrays("features") is None or item.arrays("reference") is None:
         return None
     made = read_recorded(provenance_path(item.files["scores"]))
     protocol = ProtocolPart.read(made["spec"]["protocol"], "protocol").configured()
-    return influence_of(item.record["metric"], part, protocol, files.paths["features"], files.paths["reference"])
+    return influence_of(item.record["metric"], part, protocol, item.files["features"], item.files["reference"])
 
 
 def _codelengths(item: Scored) -> np.ndarray | None:
     """Return the codelength of each test image in bits per dimension; None where the terms are missing."""
-    path = item.files.get("terms_test")
-    if item.record["metric"] != "nll_bits_per_dim" or path is None or not path.is_file():
-        return None
-    files = checked({"terms": path})
-    if files.sha256["terms"] != item.sha256["terms_test"]:
-        return None
-    return load_member(path, "bits_per_dim")
+    found = item.arrays("terms_test", "bits_per_dim") if item.record["metric"] == "nll_bits_per_dim" else None
+    return None if found is None else found[0]

@@ -13,7 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from diffbench.base.arrays import load_member, member_names
 from diffbench.base.errors import UserError
+from diffbench.base.inputs import checked
 from diffbench.base.provenance_file import RESULTS, provenance_path, read_provenance, read_recorded, way_out
 from diffbench.base.records import Estimate
 from diffbench.comparison.sources import Sourced, Tables, records_of
@@ -30,7 +34,8 @@ class Scored:
     """One score, with the properties of what was scored and the files from which it was made, by their names.
 
     The files are `scores` and those in its record: `features` and `reference`, or `terms_test` and `terms_train`.
-    `samples` and `weights` are added if their records are there.
+    `samples` and `weights` are added if their records are there, and `trace` to the scores of a model itself, which are
+    samples of the same weights on their way from noise.
     """
 
     record: Mapping[str, Any]
@@ -54,6 +59,13 @@ class Scored:
         scale = self.record["guidance_scale"]
         model = self.record["model"] if scale is None else f"{self.record['model']}@{scale:g}"
         return "/".join(str(part) for part in (model, self.record["sampler"], self.record["steps"]) if part is not None)
+
+    def arrays(self, file: str, *names: str) -> list[np.ndarray] | None:
+        """Return arrays of one of the files; None if it is not there, is not what was scored, or lacks one of them."""
+        path = self.files.get(file)
+        if path is None or not path.is_file() or checked({file: path}).sha256[file] != self.sha256[file]:
+            return None
+        return [load_member(path, name) for name in names] if set(names) <= set(member_names(path)) else None
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,10 @@ class Evidence:
     def of(self, metric: str, where: Properties | None = None) -> list[Scored]:
         """Return the scores of one metric whose properties are as wanted."""
         return [item for item in self._by_metric.get(metric, []) if has(item.properties, where or {})]
+
+    def sides(self, metric: str, where: Properties | None = None) -> list[Side]:
+        """Return the scores of one metric, in sides that are alike in all but the seeds."""
+        return [Side.of(group.scored) for group in self.groups(metric, (), where)]
 
     def groups(self, metric: str, varies: Sequence[str], where: Properties | None = None) -> list[Group]:
         """Return the scores of one metric in groups that are alike in all properties except those that vary.
@@ -228,6 +244,9 @@ class _File:
             if provenance_path(weights).is_file():
                 held |= _of_weights(weights, origin["inputs"]["weights"], source)
                 files["weights"], sha256["weights"] = weights, origin["inputs"]["weights"]
+            trace = _trace(path, results, origin["inputs"]["weights"]) if "terms_test" in files else None
+            if trace is not None:
+                files["trace"], sha256["trace"] = trace
         return cls(_flat(held), files, sha256)
 
     def scored(self, record: Mapping[str, Any]) -> Scored:
@@ -247,6 +266,15 @@ def _of_weights(weights: Path, expected: str, source: Path) -> dict[str, Any]:
         raise UserError(f"{weights}: is not what {source} was made from; {way_out(weights)}")
     trained = {name: made["spec"][name] for name in ("objective", "training") if name in made["spec"]}
     return {**trained, "data": made["inputs"].get("data")}
+
+
+def _trace(scores: Path, results: Path, weights: str) -> tuple[Path, str] | None:
+    """Return the trace of the weights of a bound and its hash; None if there is none, or it is of other weights."""
+    path = results / "traces" / scores.parent.name / f"{scores.stem}.npz"
+    if not provenance_path(path).is_file():
+        return None
+    made = read_provenance(path)
+    return (path, made["sha256"]) if made["inputs"]["weights"] == weights else None
 
 
 def _below(results: Path, place: str) -> Path:

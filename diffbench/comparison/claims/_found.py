@@ -40,7 +40,7 @@ def claim_named(name: str) -> Claim:
     path = name if "." in name else f"{module_of(name)}.{''.join(part.capitalize() for part in stem.split('_'))}"
     part = load("claims", path)
     if not issubclass(part, Claim):
-        raise UserError(f"{name}: is not a claim; let the class inherit from {Claim.__module__}.Claim")
+        raise UserError(f"{name}: is not a claim; let the class inherit from diffbench.comparison.claims.Claim")
     missing = [key for key in ("id", "source", "statement") if not isinstance(getattr(part, key, None), str)]
     if missing or part.__abstractmethods__:
         lacks = missing[0] if missing else "a method __call__(self, evidence)"

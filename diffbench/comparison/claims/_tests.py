@@ -5,13 +5,14 @@ one of several may fail by chance, so intervals are then widened by Bonferroni's
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from diffbench.base.records import Estimate
 from diffbench.comparison.claims._contract import FAILS, HOLDS, NOT_RESOLVED, Finding, judged, untestable
-from diffbench.comparison.claims._contrasts import Contrast, difference, ratio
-from diffbench.comparison.claims._evidence import Side
+from diffbench.comparison.claims._contrasts import Contrast, difference, over_seeds, ratio
+from diffbench.comparison.claims._evidence import Scored, Side
 
 INFINITY = math.inf
 
@@ -24,6 +25,23 @@ def below(a: Side, b: Side, *, test: str, margin: float = 0.0) -> Finding | None
 def ratio_between(a: Side, b: Side, low: float, high: float, *, test: str) -> Finding | None:
     """Return whether low < a / b < high."""
     return _judged(ratio(a, b), (low, high), test, against(a, b))
+
+
+def measured_between(
+    side: Side, measure: Callable[[Scored], Estimate | None], low: float, high: float, *, test: str
+) -> Finding | None:
+    """Return whether a number that is measured on each of a side's scores is between two bounds.
+
+    measure: returns the number with its interval, and None if it cannot be measured, for example without the terms of
+    the bound. Seeds for which it cannot be are left out.
+    """
+    each = [(item, found) for item in side.scored if (found := measure(item)) is not None]
+    if not each:
+        return None
+    if not all(math.isfinite(end) for _, one in each for end in (one.value, one.low, one.high)):
+        return untestable(test, "what is measured is not a number with an interval", side.label)
+    found = over_seeds([one for _, one in each], [item for item, _ in each])
+    return _judged(found, (low, high), test, side.label)
 
 
 def monotone(sides: Mapping[Any, Side], *, rising: bool, test: str) -> Finding | None:

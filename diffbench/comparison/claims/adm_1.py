@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from diffbench.comparison.claims._contract import Claim, Finding, found_or
-from diffbench.comparison.claims._evidence import Evidence
-from diffbench.comparison.claims._tests import not_contrary
+from diffbench.comparison.claims import Claim, Evidence, Finding, found_or, not_contrary
 
 WHERE = {"guidance.name": "classifier", "network.class_conditional": True}
 NEEDS = "a class-conditional model with a classifier's guidance at three scales or more"

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from diffbench.comparison.claims._contract import Claim, Finding, found_or
-from diffbench.comparison.claims._evidence import Evidence
-from diffbench.comparison.claims._tests import best_inside
+from diffbench.comparison.claims import Claim, Evidence, Finding, best_inside, found_or
 
 TEST = "the lowest FID is at a scale between 0 and the largest"
 NEEDS = "a class-conditional model with a classifier's guidance at three scales or more, 0 among them"

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from diffbench.comparison.claims._contract import Claim, Finding, found_or
-from diffbench.comparison.claims._evidence import Evidence
-from diffbench.comparison.claims._tests import below
+from diffbench.comparison.claims import Claim, Evidence, Finding, below, found_or
 
 DIFFER = {"objective.name": ("vlb", "simple")}
 WHERE = {"diffusion.parameterization": "eps"}
