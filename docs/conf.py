@@ -1,0 +1,42 @@
+"""Settings of the documentation's site, which is built with `uv run sphinx-build -W --keep-going -b html docs site`.
+
+The site needs no network, neither to be built nor to be read, and has no date in it.
+"""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "diffbench"
+author = "the authors of diffbench"
+version = release = metadata.version("diffbench")
+html_show_copyright = False
+html_last_updated_fmt = None
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+default_role = "code"
+nitpicky = True
+
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 4
+
+# Pages that are being written may not be in an index yet.
+suppress_warnings = ["toc.not_included"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"diffbench {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "show_prev_next": True,
+    "footer_start": ["sphinx-version"],
+    "footer_end": [],
+    "back_to_top_button": True,
+}
