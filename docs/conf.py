@@ -15,11 +15,23 @@ version = release = metadata.version("diffbench")
 html_show_copyright = False
 html_last_updated_fmt = None
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "diffbench_docs"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
+autodoc_member_order = "bysource"
+maximum_signature_line_length = 88
 default_role = "code"
+smartquotes = False
 nitpicky = True
+# Types of other libraries, whose documentation would have to be downloaded, and internal ones that signatures name.
+nitpick_ignore_regex = [
+    ("py:class", r"(?!diffbench\.).*"),
+    (
+        "py:class",
+        r"diffbench\.(api\.recorded|benchmark|commands\.oracle|jobs|base\.sheets|datasets\._split\.Pictures).*",
+    ),
+    ("py:class", r"diffbench\.diffusion\.pipeline_unet\.UnetOutput"),
+]
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 4
@@ -35,6 +47,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
+    "show_toc_level": 2,
     "show_prev_next": True,
     "footer_start": ["sphinx-version"],
     "footer_end": [],
