@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import typer
+
 from diffbench.base.stage_names import STAGES
 from diffbench.cli import app
 from diffbench.commands.help_text import GROUPS

@@ -1,7 +1,7 @@
 """Docstrings as the reStructuredText that autodoc reads.
 
 The project's docstrings are plain text with `code` in backticks. After the first line come sentences of the form
-"name: text." for arguments and fields, which become a list, and "Raises: text." and "Source: text.", which become fields.
+"name: text." for arguments and fields, which become a list, and "Raises: text." and "Source: text.", each a field.
 """
 
 import dataclasses
