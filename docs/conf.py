@@ -36,8 +36,7 @@ nitpick_ignore_regex = [
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 4
 
-# Pages that are being written may not be in an index yet.
-suppress_warnings = ["toc.not_included"]
+
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"diffbench {release}"

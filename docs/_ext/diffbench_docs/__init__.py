@@ -27,10 +27,20 @@ def _complete(app: Sphinx, docname: str, source: list[str]) -> None:
     text = source[0]
     if docname in PAGES:
         text = f"{text.rstrip()}\n\n{PAGES[docname]()}"
-    source[0] = re.sub(rf"\]\(\.\./((?:\.\./)*)({'|'.join(COPIES)})\.md", _to_page, text)
+    source[0] = linked(text)
 
 
-def _to_page(link: re.Match[str]) -> str:
+def _complete_included(app: Sphinx, path: Any, docname: str, content: list[str]) -> None:
+    content[0] = linked(content[0])
+
+
+def linked(text: str) -> str:
+    """Return Markdown whose links lead to pages of the site, each with the title of its page instead of a file's name."""
+    to_copies = re.sub(rf"\]\(\.\./((?:\.\./)*)({'|'.join(COPIES)})\.md", _to_copy, text)
+    return re.sub(r"\[[\w./]+\.md\]\((?=[\w./]+\.md)", "[](", to_copies)
+
+
+def _to_copy(link: re.Match[str]) -> str:
     return f"]({link[1]}{COPIES[link[2]]}.md"
 
 
@@ -47,6 +57,7 @@ def _read_again(app: Sphinx, env: BuildEnvironment, *changes: Any) -> Iterable[s
 def setup(app: Sphinx) -> dict[str, Any]:
     """Return what Sphinx asks of an extension."""
     app.connect("source-read", _complete)
+    app.connect("include-read", _complete_included)
     app.connect("env-get-outdated", _read_again)
     app.connect("autodoc-process-docstring", as_rest)
     app.connect("autodoc-process-signature", _signature)
