@@ -10,7 +10,16 @@ from typer.core import TyperCommand, TyperGroup
 from diffbench.base.stage_names import STAGES
 
 GROUPS = {
-    "A benchmark, from its file to its results": ("new", "check", "plan", "costs", "report", "verify", "adopt"),
+    "A benchmark, from its file to its results": (
+        "new",
+        "check",
+        "schema",
+        "plan",
+        "costs",
+        "report",
+        "verify",
+        "adopt",
+    ),
     "Measure and compare": ("table", "measure", "compare", "compare-samplers", "claims", "protocols"),
     "Samplers and published code": ("oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
