@@ -286,6 +286,32 @@ def oracle(
         raise typer.Exit(1)
 
 
+@app.command(name="contract")
+def contract_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="sampler, metric, dataset, network, objective, guidance, schedule or extractor"
+        ),
+    ],
+    part: Annotated[
+        str, typer.Argument(metavar="PART", help="a name or dotted path, with options ('my_data.Mine size=8')")
+    ],
+) -> None:
+    """Check your own part against what its kind must keep.
+
+    It prints one line for each check. Exit code 1: a check fails.
+
+    For example: diffbench contract sampler my_sampler.MySampler, for a class in my_sampler.py in the working folder.
+    """
+    from diffbench.commands.contract.run import contract
+
+    report = contract(kind, part, say=typer.echo)
+    typer.echo(report.text)
+    if report.bad:
+        raise typer.Exit(1)
+
+
 class _OfRows(TyperCommand):
     """The command `compare`, which points to `compare-samplers` if it is given the options of an earlier version."""
 

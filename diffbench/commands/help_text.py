@@ -20,8 +20,15 @@ GROUPS = {
         "verify",
         "adopt",
     ),
-    "Measure and compare": ("table", "measure", "compare", "compare-samplers", "claims", "protocols"),
-    "Samplers and published code": ("oracle", "conform", "import"),
+    "Measure and compare": (
+        "table",
+        "measure",
+        "compare",
+        "compare-samplers",
+        "claims",
+        "protocols",
+    ),
+    "Your own parts and published code": ("contract", "oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
 """The commands by what a person does with them, in the order in which help lists them."""
