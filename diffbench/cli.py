@@ -329,6 +329,27 @@ def compare(
 
 
 @app.command()
+def claims(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    claim: Annotated[
+        list[str], typer.Option(metavar="ID", help="a claim: DDPM-1, or the path of your own class, my_claims.MyClaim")
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="a CSV file to write instead of printing")] = None,
+) -> None:
+    """Say which claims of papers hold on these results.
+
+    Each claim holds, fails, is not resolved, or is not testable here. A claim that fails is a result, not an error.
+
+    For example: diffbench claims runs/digits_claims/results --claim DDPM-1.
+    """
+    from diffbench.commands.claims.run import claims as tested
+
+    typer.echo(tested(results, _listed(claim), out))
+
+
+@app.command()
 def table(
     results: Annotated[
         Path, typer.Argument(metavar="RESULTS", help="a folder of results, a benchmark's folder, or a table (.csv)")

@@ -58,8 +58,11 @@ LONGEST_CHAIN = 1_000_000
 class Diffusion:
     """The process on which a model was trained and the meaning of its output, which its weights do not say.
 
-    timesteps: T. schedule: a name, or the dotted path of a function from T to its betas. parameterization: eps, x_0, mu
-    or v. variance: that of the reverse steps. rescale_timesteps: the network is given t 1000 / T instead of t.
+    timesteps: T, the number of noise levels of the training chain. schedule: how the noise grows with t: a name, or the
+    dotted path of a function from T to its betas. parameterization: what the network predicts: the noise eps, the image
+    x_0, the mean mu of the reverse step, or v. variance: that of the reverse steps: beta_tilde (fixed_small), beta
+    (fixed_large), learned between the two (learned_range), or learned freely (learned_diagonal). rescale_timesteps: the
+    network is given t 1000 / T instead of t.
     """
 
     timesteps: int = 1000
