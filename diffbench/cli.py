@@ -87,6 +87,30 @@ def check(
 
 
 @app.command()
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="config, scores, record (beside an artifact), run (what a job cost) or metrics"
+        ),
+    ] = "config",
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="write all schemas into this folder")] = None,
+) -> None:
+    """Print the JSON Schema of a benchmark's file or of records.
+
+    Editors complete and check YAML by it: `diffbench schema config > benchmark.schema.json`, and the first line of the
+    YAML is `# yaml-language-server: $schema=benchmark.schema.json`.
+    """
+    from diffbench.commands.schema.run import schema_text, write_all
+
+    if out is not None:
+        for file in write_all(out):
+            typer.echo(f"written: {file}")
+        return
+    typer.echo(schema_text(name), nl=False)
+
+
+@app.command()
 def plan(
     config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
     workers: Annotated[

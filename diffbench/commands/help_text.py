@@ -10,8 +10,24 @@ from typer.core import TyperCommand, TyperGroup
 from diffbench.base.stage_names import STAGES
 
 GROUPS = {
-    "A benchmark, from its file to its results": ("new", "check", "plan", "costs", "report", "verify", "adopt"),
-    "Measure and compare": ("table", "measure", "compare", "compare-samplers", "claims", "protocols"),
+    "A benchmark, from its file to its results": (
+        "new",
+        "check",
+        "schema",
+        "plan",
+        "costs",
+        "report",
+        "verify",
+        "adopt",
+    ),
+    "Measure and compare": (
+        "table",
+        "measure",
+        "compare",
+        "compare-samplers",
+        "claims",
+        "protocols",
+    ),
     "Your own parts and published code": ("contract", "oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
