@@ -16,9 +16,13 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import project_of
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.comparison import verdicts
+from diffbench.jobs.claims import MODULE as CLAIMS
 from diffbench.jobs.differences import MODULE as DIFFERENCES
 
 Recorded = Mapping[str, Any]
+
+MADE_BY_COMMANDS = {"baselines": DIFFERENCES, "scores": CLAIMS}
+"""The modules of tables that a command makes and no stage, each by a key that only its job has."""
 
 
 @dataclass
@@ -92,7 +96,8 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
         stage = stage_of(path, recorded["spec"])
         out = Path(scratch, "train" if stage == "prepare" else "out", path.name)
         out.parent.mkdir()
-        module = DIFFERENCES if "baselines" in recorded["spec"] else f"diffbench.stages.{stage}"
+        of_command = [module for key, module in MADE_BY_COMMANDS.items() if key in recorded["spec"]]
+        module = of_command[0] if of_command else f"diffbench.stages.{stage}"
         command = [sys.executable, "-m", module, "--spec", str(provenance_path(path).resolve())]
         done = subprocess.run(
             [*command, *ARGUMENTS[stage](recorded, out)],

@@ -26,6 +26,7 @@ from diffbench.comparison.claims._tests import against as against
 from diffbench.comparison.claims._tests import below as below
 from diffbench.comparison.claims._tests import best_inside as best_inside
 from diffbench.comparison.claims._tests import measured_between as measured_between
+from diffbench.comparison.claims._tests import measures_monotone as measures_monotone
 from diffbench.comparison.claims._tests import monotone as monotone
 from diffbench.comparison.claims._tests import not_contrary as not_contrary
 from diffbench.comparison.claims._tests import ratio_between as ratio_between

@@ -25,6 +25,9 @@ from diffbench.comparison.verdicts import own
 
 Properties = Mapping[str, Any]
 
+REAL = "real"
+"""The model of scores of held-out images."""
+
 OF_NO_CLAIM = ("code", "upstream", "seed", "threads", "sampling.micro_batch", "training.log_every")
 """Settings that are recorded and that no claim is about. Two records that differ in them alone are alike."""
 
@@ -119,10 +122,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The scores of a benchmark. home: the folder of results. left_out: scores that no table was made from."""
+    """The scores of a benchmark. real: those of held-out images, as if they were sampled. left_out: older scores."""
 
     scored: Sequence[Scored]
-    home: Path
+    real: Sequence[Scored] = ()
     left_out: Sequence[Path] = ()
 
     def of(self, metric: str, where: Properties | None = None) -> list[Scored]:
@@ -202,7 +205,7 @@ def evidence_of(results: Path) -> Evidence:
     within = max((table for one in tables for table in one), key=len, default=None)
     current = [item for item in records if within is None or item.sha256 in within]
     left_out = dict.fromkeys(item.source for item in records if item not in current and item.source)
-    return Evidence(list(_scored(current, results)), results, list(left_out))
+    return _evidence(current, results, list(left_out))
 
 
 def evidence_from(paths: Sequence[Path], results: Path) -> Evidence:
@@ -210,14 +213,20 @@ def evidence_from(paths: Sequence[Path], results: Path) -> Evidence:
 
     Raises: UserError if a record is damaged.
     """
-    return Evidence(list(_scored([item for path in paths for item in records_of(path)], results)), results)
+    return _evidence([item for path in paths for item in records_of(path)], results)
+
+
+def _evidence(records: Iterable[Mapping[str, Any]], results: Path, left_out: Sequence[Path] = ()) -> Evidence:
+    scored = list(_scored(records, results))
+    real = [item for item in scored if item.record["model"] == REAL]
+    return Evidence([item for item in scored if item.record["model"] != REAL], real, left_out)
 
 
 def _scored(records: Iterable[Mapping[str, Any]], results: Path) -> Iterator[Scored]:
     known: dict[Path, _File] = {}
     for item in records:
         assert isinstance(item, Sourced) and item.source is not None
-        if item["model"] == "real" or not provenance_path(item.source).is_file():
+        if not provenance_path(item.source).is_file():
             continue
         if item.source not in known:
             known[item.source] = _File.read(item.source, results)
