@@ -6,6 +6,8 @@ import pytest
 from diffbench.base.arrays import save_npz
 from diffbench.base.provenance import write_provenance
 from diffbench.base.records import Estimate
+from diffbench.commands.report.records import Tree
+from diffbench.commands.report.tables import read_tables
 
 
 def test_digits_have_nothing_to_be_compared_with(diffbench, tmp_path):
@@ -29,6 +31,11 @@ def test_a_table_is_printed_with_intervals_and_the_rest_on_request(diffbench, ma
     assert "not comparable:" not in said.stdout and "--all prints them" in said.stdout
     every = diffbench("published", "results/published.csv", "--all", cwd=tree.home).stdout
     assert "not comparable: steps (100 against 1000)" in every and line in every
+    (shown,) = [one for one in read_tables(Tree(tree.home / "results")) if one.sheet.name == "published"]
+    assert shown.sheet.title == "Published: reproduced against published" and not shown.sheet.missing
+    assert all("results/scores/" in files[0] for files in shown.files), "the page says where each number comes from"
+    typeset = diffbench("table", "--table", "published", "--columns", "model,value,published,verdict", cwd=tree.home)
+    assert "| 3.17 | agrees |" in typeset.stdout
     (tree.home / "results/published.csv").write_text("a,b\n1,2\n")
     edited = diffbench("published", cwd=tree.home)
     assert edited.returncode == 2 and edited.stderr.count("\n") == 1 and "damaged or edited" in edited.stderr
