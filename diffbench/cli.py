@@ -87,6 +87,30 @@ def check(
 
 
 @app.command()
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="config, scores, record (beside an artifact), run (what a job cost) or metrics"
+        ),
+    ] = "config",
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="write all schemas into this folder")] = None,
+) -> None:
+    """Print the JSON Schema of a benchmark's file or of records.
+
+    Editors complete and check YAML by it: `diffbench schema config > benchmark.schema.json`, and the first line of the
+    YAML is `# yaml-language-server: $schema=benchmark.schema.json`.
+    """
+    from diffbench.commands.schema.run import schema_text, write_all
+
+    if out is not None:
+        for file in write_all(out):
+            typer.echo(f"written: {file}")
+        return
+    typer.echo(schema_text(name), nl=False)
+
+
+@app.command()
 def plan(
     config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
     workers: Annotated[
@@ -262,6 +286,32 @@ def oracle(
         raise typer.Exit(1)
 
 
+@app.command(name="contract")
+def contract_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="sampler, metric, dataset, network, objective, guidance, schedule or extractor"
+        ),
+    ],
+    part: Annotated[
+        str, typer.Argument(metavar="PART", help="a name or dotted path, with options ('my_data.Mine size=8')")
+    ],
+) -> None:
+    """Check your own part against what its kind must keep.
+
+    It prints one line for each check. Exit code 1: a check fails.
+
+    For example: diffbench contract sampler my_sampler.MySampler, for a class in my_sampler.py in the working folder.
+    """
+    from diffbench.commands.contract.run import contract
+
+    report = contract(kind, part, say=typer.echo)
+    typer.echo(report.text)
+    if report.bad:
+        raise typer.Exit(1)
+
+
 class _OfRows(TyperCommand):
     """The command `compare`, which points to `compare-samplers` if it is given the options of an earlier version."""
 
@@ -329,6 +379,27 @@ def published(
     if dataset or model or metric:
         raise UserError("published: --dataset, --model and --metric choose published numbers; add --list")
     typer.echo(published_text(results, every=every), nl=False)
+
+
+@app.command()
+def claims(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    claim: Annotated[
+        list[str], typer.Option(metavar="ID", help="a claim: DDPM-1, or the path of your own class, my_claims.MyClaim")
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="a CSV file to write instead of printing")] = None,
+) -> None:
+    """Say which claims of papers hold on these results.
+
+    Each claim holds, fails, is not resolved, or is not testable here. A claim that fails is a result, not an error.
+
+    For example: diffbench claims runs/digits_claims/results --claim DDPM-1.
+    """
+    from diffbench.commands.claims.run import claims as tested
+
+    typer.echo(tested(results, _listed(claim), out))
 
 
 @app.command()
