@@ -353,6 +353,35 @@ def compare(
 
 
 @app.command()
+def published(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, a benchmark's folder, or its published.csv")
+    ] = Path("results"),
+    every: Annotated[bool, typer.Option("--all", help="print also published numbers that are not comparable")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="print published numbers instead, whatever the results")
+    ] = False,
+    dataset: Annotated[list[str], typer.Option(help="with --list: only this data set, such as CIFAR-10")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(help="with --list: only models or papers of this name")] = [],  # noqa: B006
+    metric: Annotated[list[str], typer.Option(help="with --list: only this metric, such as FID")] = [],  # noqa: B006
+) -> None:
+    """Print scores beside the numbers that papers published.
+
+    A published number is comparable if data, model, sampling, metric and protocol are the same. A score agrees with it
+    if the interval of their difference contains 0. To look numbers up: diffbench published --list --dataset CIFAR-10
+    --metric FID.
+    """
+    from diffbench.commands.published.run import listed_text, published_text
+
+    if listed:
+        typer.echo(listed_text(datasets=dataset, models=model, metrics=_listed(metric)), nl=False)
+        return
+    if dataset or model or metric:
+        raise UserError("published: --dataset, --model and --metric choose published numbers; add --list")
+    typer.echo(published_text(results, every=every), nl=False)
+
+
+@app.command()
 def claims(
     results: Annotated[
         Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")

@@ -26,6 +26,7 @@ GROUPS = {
         "compare",
         "compare-samplers",
         "claims",
+        "published",
         "protocols",
     ),
     "Your own parts and published code": ("contract", "oracle", "conform", "import"),
