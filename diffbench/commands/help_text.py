@@ -21,6 +21,7 @@ GROUPS = {
         "adopt",
     ),
     "Measure and compare": ("table", "measure", "compare", "compare-samplers", "protocols"),
+    "Share": ("publish", "merge"),
     "Samplers and published code": ("oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
