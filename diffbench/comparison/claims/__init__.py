@@ -16,6 +16,7 @@ from diffbench.comparison.claims._contrasts import mean_over_images as mean_over
 from diffbench.comparison.claims._contrasts import over_seeds as over_seeds
 from diffbench.comparison.claims._contrasts import ratio as ratio
 from diffbench.comparison.claims._contrasts import ratio_of_sums as ratio_of_sums
+from diffbench.comparison.claims._costs import equal_cost_pairs as equal_cost_pairs
 from diffbench.comparison.claims._evidence import Evidence as Evidence
 from diffbench.comparison.claims._evidence import Group as Group
 from diffbench.comparison.claims._evidence import Scored as Scored

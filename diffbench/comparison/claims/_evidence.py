@@ -19,7 +19,7 @@ from diffbench.base.arrays import load_member, member_names
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance_file import RESULTS, provenance_path, read_provenance, read_recorded, way_out
-from diffbench.base.records import Estimate
+from diffbench.base.records import ROW_KEYS, Estimate
 from diffbench.comparison.sources import Sourced, Tables, records_of
 from diffbench.comparison.verdicts import own
 
@@ -167,6 +167,19 @@ class Evidence:
             found = group.sweep(name)
             if len(found) >= fewest:
                 yield found
+
+    def beside(self, item: Scored, metric: str) -> Estimate | None:
+        """Return another metric of what was scored, from the same file; None if it is not there."""
+        found = self._by_file.get((item.files["scores"], metric), [])
+        same = (one for one in found if all(one.record[key] == item.record[key] for key in ROW_KEYS))
+        return next((one.estimate for one in same), None)
+
+    @cached_property
+    def _by_file(self) -> dict[tuple[Path, str], list[Scored]]:
+        found: dict[tuple[Path, str], list[Scored]] = {}
+        for item in self.scored:
+            found.setdefault((item.files["scores"], item.record["metric"]), []).append(item)
+        return found
 
     @cached_property
     def _by_metric(self) -> dict[str, list[Scored]]:
