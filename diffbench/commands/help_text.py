@@ -11,7 +11,7 @@ from diffbench.base.stage_names import STAGES
 
 GROUPS = {
     "A benchmark, from its file to its results": ("new", "check", "plan", "costs", "report", "verify", "adopt"),
-    "Measure and compare": ("table", "measure", "compare", "compare-samplers", "protocols"),
+    "Measure and compare": ("table", "measure", "copies", "compare", "compare-samplers", "protocols"),
     "Samplers and published code": ("oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
