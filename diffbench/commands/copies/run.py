@@ -56,7 +56,7 @@ class Asked:
 class Found:
     """All samples by suspicion, what was compared, and the ratios of held-out real images if there are any."""
 
-    table: pandas.DataFrame
+    frame: pandas.DataFrame
     own: Images
     against: Images
     held_out: np.ndarray | None = None
@@ -91,7 +91,7 @@ def copies(
         cache=Path(cache),
         threads=threads,
     )
-    return found_copies(asked).table
+    return found_copies(asked).frame
 
 
 def answer(asked: Asked) -> str:
@@ -104,13 +104,13 @@ def answer(asked: Asked) -> str:
         before.require_writable(asked.csv, "--csv", is_folder=False)
     found = found_copies(asked)
     said = [f"samples: {found.own.read}", f"reference: {found.against.read}", "", *_counts(found), ""]
-    said += [_shown(found.table.head(asked.most)), ""]
+    said += [_shown(found.frame.head(asked.most)), ""]
     said += [
         "distance: of features; ratio: distance / that from the training image to the nearest different training image"
     ]
     if asked.csv is not None:
-        found.table.to_csv(asked.csv, index=False, float_format="%.9g")
-        said.append(f"all {len(found.table)} samples written to {asked.csv}")
+        found.frame.to_csv(asked.csv, index=False, float_format="%.9g")
+        said.append(f"all {len(found.frame)} samples written to {asked.csv}")
     return before.printable("\n".join(said))
 
 
@@ -135,13 +135,13 @@ def found_copies(asked: Asked) -> Found:
         features = features_of(files, ruler, asked.cache, device=asked.device, threads=asked.threads)
     x, training, *others = ({name: read_member(path, name)} for path in features)
     generated, real = feature_pair(x, training, name)
-    table = _table(generated, real)
+    frame = _table(generated, real)
     for column, text in (("generated", str(asked.samples)), ("training", asked.reference)):
         names = _names(text)
         if names is not None:
-            table[f"{column}_name"] = [names[place] for place in table[column]]
+            frame[f"{column}_name"] = [names[place] for place in frame[column]]
     held_out = [_table(feature(other, name, side="held-out"), real)["ratio"].to_numpy() for other in others]
-    return Found(table, own, against, held_out[0] if held_out else None)
+    return Found(frame, own, against, held_out[0] if held_out else None)
 
 
 def _feature(ruler: Ruler) -> str:
@@ -165,8 +165,8 @@ def _table(generated: Features, training: Features) -> pandas.DataFrame:
     found = nearest_copies(generated, training)
     distance, own = np.sqrt(found.squared), np.sqrt(found.own_squared)
     columns = (np.arange(len(generated)), found.places, distance, distance / own)
-    table = pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-    return table.sort_values(["ratio", "distance", "generated"], kind="stable", ignore_index=True)
+    frame = pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    return frame.sort_values(["ratio", "distance", "generated"], kind="stable", ignore_index=True)
 
 
 def _names(place: str | None) -> list[str] | None:
@@ -178,7 +178,7 @@ def _names(place: str | None) -> list[str] | None:
 
 
 def _counts(found: Found) -> list[str]:
-    ratios, total = found.table["ratio"], len(found.table)
+    ratios, total = found.frame["ratio"], len(found.frame)
     lines = [
         f"{int((ratios == 0).sum())} of {total} samples have the features of a training image",
         f"{int((ratios <= 1).sum())} of {total} are nearer to a training image than other training images are",
@@ -192,5 +192,5 @@ def _counts(found: Found) -> list[str]:
     return lines
 
 
-def _shown(table: pandas.DataFrame) -> str:
-    return table.to_string(index=False, formatters={name: "{:.4g}".format for name in ("distance", "ratio")})
+def _shown(frame: pandas.DataFrame) -> str:
+    return frame.to_string(index=False, formatters={name: "{:.4g}".format for name in ("distance", "ratio")})
