@@ -60,8 +60,8 @@ class Ct:
 
     @property
     def fewest(self) -> int:
-        """How many images it needs: those of one cell that counts."""
-        return self.min_generated + 1
+        """How many images it needs so that a cell counts, however they are spread over the cells."""
+        return self.cells * self.min_generated + 1
 
     def __call__(self, generated: FeatureSet, reference: FeatureSet, held_out: FeatureSet) -> Estimate:
         """Return C_T with the interval of its jackknife over generated images; the cells that count are held fixed.
