@@ -9,6 +9,7 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
+from diffbench.base.plugins import load
 from diffbench.benchmark.entries import Bound, Execution, Model, NoisyClassifier, Run, SamplerEntry
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.sample import Sampling
@@ -228,6 +229,10 @@ class Benchmark:
     def extractor_of(self, protocol: str) -> str:
         """Return the name of a protocol's extractor entry."""
         return self.protocols[protocol][1].extractor
+
+    def needs_held_out(self, protocol: str) -> bool:
+        """Return whether a metric of a protocol needs features of images that no model was trained on."""
+        return any(load("metrics", metric).needs_held_out for metric in self.protocols[protocol][1].metrics)
 
     @property
     def data_path(self) -> Path | None:

@@ -278,6 +278,8 @@ class Graph:
             "reference": self.reference(protocol),
             "samples_provenance": self.samples(row),
         }
+        if self.benchmark.needs_held_out(protocol):
+            sources["held_out"] = self.held_out(protocol)
         job = jobs.score_job(self.benchmark, protocol, jobs.row_of_set(self.benchmark, row))
         path = paths.scores(self.tree_of(row), protocol, place_of(row), row.steps)
         return self._once(("scores", path), lambda: self._artifact(path, self._spec(job, **sources)))

@@ -23,6 +23,7 @@ GROUPS = {
     "Measure and compare": (
         "table",
         "measure",
+        "copies",
         "compare",
         "compare-samplers",
         "claims",

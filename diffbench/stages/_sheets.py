@@ -200,11 +200,13 @@ def _title(name: str) -> str:
 
 
 def _direction(name: str) -> Direction | None:
-    """Return whether higher or lower values are better; None if a column is no metric that can be found."""
+    """Return whether higher or lower values are better; None if neither is, or no metric of that name is found."""
     if name in OF_A_MODEL:
         return OF_A_MODEL[name]
     metric = _metric(name.removeprefix(BEST))
-    return None if metric is None else "up" if metric.higher_is_better else "down"
+    if metric is None or metric.ideal is not None:
+        return None
+    return "up" if metric.higher_is_better else "down"
 
 
 @cache
