@@ -30,6 +30,7 @@ from diffbench.benchmark.places import folder_of, located, require_default
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
+from diffbench.benchmark.validation import check_validation, validation_of
 from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.diffusion.off_grid import OffGrid
@@ -68,7 +69,7 @@ def parse_benchmark(content: Any, source: str) -> Benchmark:
 
 def _parse(content: Any) -> Benchmark:
     sections = ("benchmark", "dataset", "models", "samplers", "protocols", "extractors", "runs")
-    allowed = (*sections, "grids", "classifiers", "sampling", "bound", "execution")
+    allowed = (*sections, "grids", "classifiers", "sampling", "bound", "validation", "execution")
     if not isinstance(content, Mapping):
         raise UserError(f"a benchmark is a map with the keys {', '.join(allowed)}")
     for key in content:
@@ -102,6 +103,7 @@ def _parse(content: Any) -> Benchmark:
         extractors=extractors_of(content, protocols),
         classifiers=classifiers,
         left_out=left_out,
+        validation=validation_of(content.get("validation")),
     )
     _check_random_crops(benchmark)
     check_guidance(benchmark)
@@ -109,6 +111,7 @@ def _parse(content: Any) -> Benchmark:
     check_runs(benchmark)
     check_checkpoints(benchmark)
     check_last_jobs(benchmark)
+    check_validation(benchmark)
     return benchmark
 
 

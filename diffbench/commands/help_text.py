@@ -11,6 +11,7 @@ from diffbench.base.stage_names import STAGES
 
 GROUPS = {
     "A benchmark, from its file to its results": ("new", "check", "plan", "costs", "report", "verify", "adopt"),
+    "Trainings": ("time-to-quality", "tensorboard"),
     "Measure and compare": ("table", "measure", "compare", "compare-samplers", "protocols"),
     "Samplers and published code": ("oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
