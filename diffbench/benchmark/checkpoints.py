@@ -11,6 +11,7 @@ from diffbench.base.provenance_file import Recorded, provenance_path, read_prove
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Checkpoint, Model, NoisyClassifier
+from diffbench.benchmark.written import CheckpointFile
 from diffbench.jobs.weights_facts import WeightsFacts
 
 TRAINING_KEYS = ("objective", "training")
@@ -21,14 +22,6 @@ SPEC_TYPES: Mapping[str, Any] = {
     "weights": str,
 }
 """The types of the keys in a checkpoint's recorded spec that describe its model."""
-
-
-@dataclass(frozen=True)
-class Given:
-    """The keys of an entry's `checkpoint`, if it is more than a path. key: as in Checkpoint."""
-
-    path: str
-    key: str | None = None
 
 
 def found_file(path: Path) -> Path | None:
@@ -51,7 +44,7 @@ def adopted(
     given = entry.get("checkpoint")
     if given is None:
         return dict(entry), None
-    asked = configure(Given, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
+    asked = configure(CheckpointFile, {"path": given} if isinstance(given, str) else given, f"{where}.checkpoint")
     path = Path(asked.path)
     file = found_file(path)
     if file is None:

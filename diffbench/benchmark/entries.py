@@ -28,6 +28,7 @@ class Bound:
     reconstructions: int = 8
     micro_batch: int = 100
     seed: int = 0
+    """the seed of the draws of timesteps and noise."""
 
     def __post_init__(self):
         if "test" not in self.splits or len(set(self.splits)) != len(self.splits):
@@ -49,9 +50,12 @@ class Bound:
 class Run:
     """A block of the table: every model with every sampler at every number of steps and with every seed.
 
-    guidance_scales: guided models are sampled at each of these scales instead of their own.
-    in_table: whether the rows are in the tables. Those of a comparison are not, and their sample sets, if the table
-    does not have them already, are in a separate tree.
+    models: names of entries of `models`, or of grids. samplers: names of entries of `samplers`. steps: numbers of
+    steps; a sampler that chooses its own steps ignores them. num_images: the number of images of each sample set.
+    train_seeds: the seeds of trainings; each trains its own weights. sample_seeds: the seeds of noise and labels.
+    protocols: names of entries of `protocols`, under which each sample set is scored. guidance_scales: guided models
+    are sampled at each of these scales instead of their own. in_table: whether the rows are in the tables. Those of a
+    comparison are not, and their sample sets, if the table does not have them already, are in a separate tree.
     """
 
     models: tuple[str, ...]

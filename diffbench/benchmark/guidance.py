@@ -10,12 +10,10 @@ from diffbench.base.sizes import size_of, sized
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.checkpoints import adopted
 from diffbench.benchmark.entries import Guidance, Model, NoisyClassifier, Run
+from diffbench.benchmark.written import CLASSIFIER_KEYS, PROCESS_KEYS
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.jobs.model import Weights
 from diffbench.training.settings import Training
-
-PROCESS_KEYS = ("timesteps", "schedule", "rescale_timesteps")
-CLASSIFIER_KEYS = ("network", "checkpoint", "training", "weights", "size", *PROCESS_KEYS)
 
 
 def classifier_of(key: str, entry: Any) -> NoisyClassifier:

@@ -31,20 +31,16 @@ from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
 from diffbench.benchmark.validation import check_validation, validation_of
+from diffbench.benchmark.written import DIFFUSION_KEYS, MODEL_KEYS, REQUIRED, SAMPLED_KEYS, SECTIONS
 from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.sample import Sampling
 from diffbench.training.settings import Training
 
-DIFFUSION_KEYS = ("timesteps", "schedule", "parameterization", "variance", "rescale_timesteps")
 OFF_GRID = get_args(OffGrid)
 BETWEEN = ("karras", "log_snr")
 """Time grids whose noise levels lie between those of the training chain."""
-SAMPLED_KEYS = ("guidance", "labels", "weights", "low_res")
-"""Keys of a model that concern its sampling alone."""
-OWN_KEYS = ("base", "of", "network", "checkpoint", "objective", "training", "size", "low_size")
-MODEL_KEYS = (*OWN_KEYS, *SAMPLED_KEYS, *DIFFUSION_KEYS)
 
 
 def load_benchmark(*files: Path | str, settings: Sequence[str] = ()) -> Benchmark:
@@ -68,14 +64,12 @@ def parse_benchmark(content: Any, source: str) -> Benchmark:
 
 
 def _parse(content: Any) -> Benchmark:
-    sections = ("benchmark", "dataset", "models", "samplers", "protocols", "extractors", "runs")
-    allowed = (*sections, "grids", "classifiers", "sampling", "bound", "validation", "execution")
     if not isinstance(content, Mapping):
-        raise UserError(f"a benchmark is a map with the keys {', '.join(allowed)}")
+        raise UserError(f"a benchmark is a map with the keys {', '.join(SECTIONS)}")
     for key in content:
-        if key not in allowed:
-            raise UserError(f"unknown key '{key}'; {nearest(key, allowed)}")
-    for key in ("benchmark", "dataset", "models", "samplers", "protocols", "runs"):
+        if key not in SECTIONS:
+            raise UserError(f"unknown key '{key}'; {nearest(key, SECTIONS)}")
+    for key in REQUIRED:
         if key not in content:
             raise UserError(f"'{key}' is missing")
     require_benchmark(content["benchmark"])

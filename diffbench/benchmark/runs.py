@@ -17,6 +17,12 @@ from diffbench.diffusion.denoiser import Diffusion
 MOST_ROWS = 5_000
 """The most rows of all runs together."""
 
+FEWEST_IMAGES = 2
+"""The fewest images of a sample set."""
+
+NOT_EMPTY = ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols")
+"""The lists of a run that name at least one thing."""
+
 
 def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
     """Return a run. A grid among its models is replaced by the grid's models."""
@@ -25,9 +31,11 @@ def run_of(i: int, entry: Any, grids: Mapping[str, tuple[str, ...]]) -> Run:
     run = configure(Run, entry, f"runs[{i}]")
     named = (name for item in run.models for name in grids.get(item, (item,)))
     run = replace(run, models=tuple(dict.fromkeys(named)))
-    if run.num_images < 2:
-        raise UserError(f"runs[{i}].num_images: {run.num_images} is too few; a sample set needs at least 2 images")
-    for name in ("models", "samplers", "steps", "train_seeds", "sample_seeds", "protocols"):
+    if run.num_images < FEWEST_IMAGES:
+        raise UserError(
+            f"runs[{i}].num_images: {run.num_images} is too few; a sample set needs at least {FEWEST_IMAGES} images"
+        )
+    for name in NOT_EMPTY:
         if not getattr(run, name):
             raise UserError(f"runs[{i}].{name}: must not be empty")
     return run

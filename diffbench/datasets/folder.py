@@ -38,6 +38,7 @@ class Folder:
     """Pictures under `path`, in an order drawn from `seed`: any first n of them are a random choice."""
 
     path: str
+    """a folder of pictures, or a zip archive of one."""
     channels: int = 3
     """3: colour, and grey pictures are repeated; 1: grey, and colour pictures are reduced to their luma."""
     size: int | None = None
@@ -47,6 +48,7 @@ class Folder:
     test_fraction: float | None = None
     """Share of the pictures kept for testing, if there are no folders `train` and `test`."""
     seed: int = 0
+    """the seed of the order and of the choice of test pictures."""
 
     levels: ClassVar[int] = 256
     has_pictures: ClassVar[bool] = True

@@ -32,10 +32,13 @@ class Imagenet:
     """1,281,167 training and 50,000 validation images of size x size; the validation images are "test"."""
 
     path: str
+    """the folder of the data set's files."""
     size: int = 64
+    """pixels across, after ADM's centre crop."""
     flip: bool = True
     """guided-diffusion trains with random horizontal flips."""
     num_classes: int = 1000
+    """the number of classes."""
 
     levels: ClassVar[int] = 256
     published_images: ClassVar[Mapping[SplitName, int]] = {"train": 1_281_167, "test": 50_000}

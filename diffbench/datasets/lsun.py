@@ -31,8 +31,11 @@ class Lsun:
     """One category at size x size. Its 300 validation images are "test"."""
 
     path: str
+    """the folder of the data set's files."""
     category: str = "bedroom"
+    """the category's name, which begins the names of its files."""
     size: int = 256
+    """pixels across, after the centre crop."""
     flip: bool = True
     """guided-diffusion trains with random horizontal flips; Ho et al. 2020 do not flip bedrooms."""
 

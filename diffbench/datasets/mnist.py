@@ -18,6 +18,7 @@ class Mnist:
     """60,000 training and 10,000 test images in the folder `path`: parquet or torchvision's archive."""
 
     path: str
+    """the folder of the data set's files."""
     download: bool = False
     """Whether torchvision may fetch the archive into `path` if there is nothing yet."""
 

@@ -25,7 +25,8 @@ Probabilities = Float64[Tensor, " steps"]
 class LossAware:
     """The rule that draws a step in proportion to the root mean square of its last `history` losses.
 
-    Draws are uniform until every step has that many losses. uniform_share: the share of the probability that is spread
+    Draws are uniform until every step has that many losses. history: the number of losses that are kept for each step.
+    uniform_share: the share of the probability that is spread
     evenly, so that no step is forgotten; 0.001 in the released code, which calls this rule loss-second-moment.
     """
 

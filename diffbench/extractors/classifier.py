@@ -36,11 +36,17 @@ class Classifier:
     """Features and logits of a small convolutional network. The fields say how it is built and trained."""
 
     width: int = 32
+    """the channels of the first convolution."""
     dimensions: int = 64
+    """the dimensions of the features."""
     steps: int = 3000
+    """the training steps."""
     batch: int = 64
+    """the images of a training step."""
     learning_rate: float = 3e-3
+    """Adam's learning rate."""
     largest_shift: int = 1
+    """training moves images by up to this number of pixels."""
 
     features: ClassVar[tuple[str, ...]] = ("pool", "logits")
     needs_weights: ClassVar[bool] = True

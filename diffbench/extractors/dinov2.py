@@ -34,7 +34,9 @@ class Dinov2:
     """Class tokens of a ViT/14. FD-DINOv2 is defined with the large one (1,024 dimensions)."""
 
     size: Literal["small", "base", "large", "giant"] = "large"
+    """which of the published networks."""
     micro_batch: int = MICRO_BATCH
+    """the number of images that the network sees at once."""
 
     features: ClassVar[tuple[str, ...]] = ("dinov2",)
     needs_weights: ClassVar[bool] = False

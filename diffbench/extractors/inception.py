@@ -55,8 +55,11 @@ class Inception:
     """Inception v3 features. `path` names torch-fidelity's weights; without it they are downloaded once."""
 
     path: str | None = None
+    """the file of torch-fidelity's weights; without it they are downloaded once."""
     micro_batch: int = MICRO_BATCH
+    """the number of images that the network sees at once."""
     resize: Resize = "tf1"
+    """the rule of the resize: that of TensorFlow 1, of clean-fid, or of pytorch-fid."""
 
     features: ClassVar[tuple[str, ...]] = ("pool", "spatial", "logits")
     needs_weights: ClassVar[bool] = False

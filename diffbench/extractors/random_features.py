@@ -48,7 +48,7 @@ SMALLEST = 8
 
 @dataclass(frozen=True)
 class RandomFeatures:
-    """Features of untrained filters. dimensions: how many directions are kept. seed: the filters'."""
+    """Features of untrained filters. dimensions: how many directions are kept. seed: the seed of the filters."""
 
     dimensions: int = 64
     seed: int = 0

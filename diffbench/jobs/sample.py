@@ -32,8 +32,8 @@ class Sampling:
     """Settings of sampling that are the same for every sampler.
 
     micro_batch: how many images the network evaluates at once, on which the last bits of samples depend. clip_x_0:
-    whether predictions of x_0 are clipped to [-1, 1], as in all published tables. rounding: truncate (guided-diffusion)
-    or round (EDM).
+    whether predictions of x_0 are clipped to [-1, 1], as in all published tables. rounding: how floats
+    become bytes: truncate (guided-diffusion) or round (EDM).
     """
 
     micro_batch: int = 100
@@ -51,8 +51,8 @@ class Sampling:
 class LowRes:
     """The low-resolution images that an upsampler enlarges: a sample set of another model, or held-out images.
 
-    model: an entry's name, or "real". sampler, steps: those of the other model's samples. Their seeds and the number of
-    images are those of the row for which they are upsampled.
+    model: the name of an entry of `models`, or "real". sampler, steps: those of the other model's samples. Their seeds
+    and the number of images are those of the row for which they are upsampled.
     """
 
     model: str

@@ -45,7 +45,9 @@ class NeighbourMetric:
     """
 
     features: str = "pool"
+    """the array of features that it takes."""
     k: int = 3
+    """a ball reaches to the k-th nearest neighbour."""
     num_reference: int | None = None
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ class ClassificationAccuracy:
     """The share of images whose largest logit is that of their label (features `labels`)."""
 
     features: str = "logits"
+    """the array of features that it takes."""
 
     label: ClassVar[str] = "Accuracy"
     higher_is_better: ClassVar[bool] = True

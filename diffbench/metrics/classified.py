@@ -21,7 +21,9 @@ class Classified:
     """The share of images whose largest class probability exceeds `confidence`."""
 
     features: str = "logits"
+    """the array of features that it takes."""
     confidence: float = 0.9
+    """the class probability from which an image counts."""
 
     label: ClassVar[str] = "Classified"
     higher_is_better: ClassVar[bool] = True

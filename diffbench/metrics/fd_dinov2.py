@@ -18,5 +18,6 @@ class FdDinov2(Fid):
     """The Frechet distance on the array that extractor `dinov2` makes."""
 
     features: str = "dinov2"
+    """the array of features that it takes."""
 
     label: ClassVar[str] = "FD-DINOv2"

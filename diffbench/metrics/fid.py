@@ -24,6 +24,7 @@ class Fid:
     """The Frechet distance on one array. A reference may store the moments, as ADM's batches do."""
 
     features: str = "pool"
+    """the array of features that it takes."""
 
     label: ClassVar[str] = "FID"
     higher_is_better: ClassVar[bool] = False

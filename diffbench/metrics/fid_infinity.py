@@ -41,6 +41,7 @@ class FidInfinity:
     """
 
     features: str = "pool"
+    """the array of features that it takes."""
     points: int = 3
 
     label: ClassVar[str] = "FID-infinity"

@@ -28,9 +28,13 @@ class InceptionScore:
     """Inception Score from logits. shuffle_seed reorders the images before they are split. chunk excludes splits."""
 
     features: str = "logits"
+    """the array of features that it takes."""
     splits: int = 1
+    """the number of parts whose scores are averaged."""
     shuffle_seed: int | None = None
+    """the seed of the order of images before they are split; null keeps the file's."""
     chunk: int | None = None
+    """the images of a part, instead of a number of parts."""
 
     label: ClassVar[str] = "Inception Score"
     higher_is_better: ClassVar[bool] = True

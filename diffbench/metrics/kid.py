@@ -35,8 +35,11 @@ class Kid:
     """The kernel distance on one array of features; subsets = 0 takes the full sets."""
 
     features: str = "pool"
+    """the array of features that it takes."""
     subsets: int = 0
+    """the number of random subsets; 0 takes the full sets."""
     subset_size: int = SUBSET_SIZE
+    """the images of a subset."""
 
     label: ClassVar[str] = "KID"
     higher_is_better: ClassVar[bool] = False

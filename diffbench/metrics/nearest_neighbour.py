@@ -30,6 +30,7 @@ class NearestNeighbour:
     """Mean Euclidean distance to the nearest training image, relative to the distance between training images."""
 
     features: str = "pool"
+    """the array of features that it takes."""
 
     label: ClassVar[str] = "NN distance"
     higher_is_better: ClassVar[bool] = True

@@ -18,5 +18,6 @@ class Sfid(Fid):
     """The Frechet distance on spatial features. The reference may be `mu_s` and `sigma_s`, as ADM publishes it."""
 
     features: str = "spatial"
+    """the array of features that it takes."""
 
     label: ClassVar[str] = "sFID"

@@ -20,7 +20,9 @@ class NoisyClassifier:
     """Settings of a noisy classifier: those of the encoder, and how its features are pooled."""
 
     encoder: Unet = field(default_factory=Unet)
+    """the U-Net whose contracting half is used."""
     pool: Literal["attention", "adaptive", "spatial"] = "attention"
+    """how features become logits; the published classifiers use attention."""
 
     needs: ClassVar[str | None] = "a model to guide"
     classifies: ClassVar[bool] = True

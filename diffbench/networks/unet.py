@@ -36,12 +36,19 @@ WIDEST = 2**16
 class Unet:
     """Settings of a U-Net.
 
-    channels: of the first layer; channel_multipliers: per resolution, fractions allowed. attention_resolutions: sizes
-    of the feature maps that get attention. head_channels: channels a head, instead of a number of heads. null_label:
-    one more label embedding, for "no label", as classifier-free guidance needs (y = NO_LABEL). scale_shift: adaptive
-    group norm; otherwise the embedding is added. residual_resampling: residual blocks change the resolution; otherwise
-    strided convolutions do. Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and
-    norm_eps 1e-6; if one of these three is wrong, the weights load all the same.
+    channels: of the first layer. channel_multipliers: the channels of each resolution, as multiples of the first
+    layer's; fractions are allowed. residual_blocks: blocks at each resolution. attention_resolutions: sizes of the
+    feature maps that get attention. heads: the number of attention heads. head_channels: channels a head, instead of a
+    number of heads. scale_shift: adaptive group norm; otherwise the embedding is added. residual_resampling: residual
+    blocks change the resolution; otherwise strided convolutions do. new_attention_order: the released code's other
+    order of queries, keys and values in one tensor. class_conditional: the network is given a label. null_label: one
+    more label embedding, for "no label", as classifier-free guidance needs (y = NO_LABEL). dropout: the share of
+    features that training sets to 0. norm_groups: the groups of each group norm. time_embedding: the order of sines and
+    cosines in the embedding of t. downsample_padding: the padding of strided convolutions. norm_eps: the small number
+    in each group norm.
+
+    Ho et al.'s own weights need time_embedding sin_cos, downsample_padding right_bottom and norm_eps 1e-6; if one of
+    these three is wrong, the weights load all the same.
     """
 
     channels: int = 128

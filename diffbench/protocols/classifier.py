@@ -15,7 +15,7 @@ class Classifier(Protocol):
     """Scores from the features of a classifier of the data.
 
     k: neighbours for precision and recall. manifold: the largest number of reference images for them. Both are as in
-    ADM's evaluator. splits: those of the Inception Score.
+    ADM's evaluator. splits: the parts of the Inception Score.
     """
 
     extractor: str = "digits_features"

@@ -24,6 +24,7 @@ class DpmSolver:
     """
 
     order: int = 3
+    """the number of evaluations in a step: 2 or 3."""
 
     stochastic: ClassVar[bool] = False
     applies_gradient: ClassVar[bool] = False

@@ -23,8 +23,9 @@ from diffbench.samplers.heun import heun_step
 class Edm:
     """Raises the noise by a share gamma = min(churn / steps, sqrt 2 - 1) of sigma before each step, then steps back.
 
-    churn_min, churn_max: the range of sigma (here sigma / alpha) in which that is done. noise_scale: the scale of the
-    fresh noise. No level above the chain's noisiest is visited, because the network does not know it.
+    churn: the amount of noise that is added over all steps; 0 adds none. churn_min, churn_max: the range of sigma (here
+    sigma / alpha) in which that is done. noise_scale: the scale of the fresh noise. No level above the chain's noisiest
+    is visited, because the network does not know it.
     """
 
     churn: float = 10.0

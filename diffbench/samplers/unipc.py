@@ -22,10 +22,11 @@ from diffbench.samplers._steps import held_x_0, step_sizes
 class Unipc:
     """Predicts with `predictor_order` values of x_0, and corrects the x that it reached with the x_0 found there.
 
-    b: the function B(h) of the paper, h ("bh1") or e^h - 1 ("bh2"). lower_order_final: a step between noisy levels uses
-    at most as many values as there are such steps left, so the last of them uses one. This is the authors' rule; their
-    steps end at a noisy level. count_clean_step: the step to the clean level, which always uses one value, counts as
-    the last of them, so orders fall one step later. This is diffusers' rule; at order 2 it changes nothing.
+    predictor_order: the number of values of x_0 that a step uses. b: the function B(h) of the paper, h ("bh1") or e^h -
+    1 ("bh2"). lower_order_final: a step between noisy levels uses at most as many values as there are such steps left,
+    so the last of them uses one. This is the authors' rule; their steps end at a noisy level. count_clean_step: the
+    step to the clean level, which always uses one value, counts as the last of them, so orders fall one step later.
+    This is diffusers' rule; at order 2 it changes nothing.
 
     The authors' code does not evaluate the last noisy level, and so does not correct there. Here it is evaluated for
     the step to the clean level, and corrected.

@@ -9,12 +9,14 @@ from typing import Literal
 class Training:
     """Settings of training with Adam, as in the papers; the defaults are those of Ho et al. for CIFAR-10 (appendix B).
 
-    warmup_steps: the steps during which the learning rate rises from 0. gradient_clip: the largest norm of the
-    gradient; null for no limit. ema_decay: the decay of the averaged weights; at most (1 + step) / (10 + step) is used,
-    so that the average spans about a tenth of a short run. final_learning_rate: the share of the learning rate that is
-    left at the end; 1 keeps the rate constant. annealing: whether the rate falls along a half cosine or a line.
-    label_dropout: the share of images that are used without their label. random_crop: train on random crops of the
-    pictures instead of central ones, like the published classifiers. log_every: the steps between rows of the log.
+    steps: the number of updates of the weights. batch_size: the images of an update. learning_rate: Adam's, after the
+    warm-up. weight_decay: AdamW's; 0 is Adam. warmup_steps: the steps during which the learning rate rises from 0.
+    gradient_clip: the largest norm of the gradient; null for no limit. ema_decay: the decay of the averaged weights; at
+    most (1 + step) / (10 + step) is used, so that the average spans about a tenth of a short run. final_learning_rate:
+    the share of the learning rate that is left at the end; 1 keeps the rate constant. annealing: whether the rate falls
+    along a half cosine or a line. label_dropout: the share of images that are used without their label. random_crop:
+    train on random crops of the pictures instead of central ones, like the published classifiers. log_every: the steps
+    between rows of the log.
     """
 
     steps: int = 800_000

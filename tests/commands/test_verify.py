@@ -170,6 +170,11 @@ def made(tmp_path_factory):
     return folder
 
 
+def test_every_record_fits_its_schema(made, checked_records):
+    counted = checked_records(made / "results")
+    assert counted["metrics"] == 1 and min(counted["record"], counted["scores"]) > 1
+
+
 @pytest.fixture
 def tree(made, tmp_path, monkeypatch):
     """A copy of the tree, in whose folder the test runs."""

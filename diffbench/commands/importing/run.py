@@ -13,7 +13,7 @@ from diffbench.base.names import weights_under
 from diffbench.base.plugins import chosen, configure, nearest
 from diffbench.base.user_path import user_path
 from diffbench.benchmark.json_file import read_json_map
-from diffbench.benchmark.load import DIFFUSION_KEYS
+from diffbench.benchmark.written import DIFFUSION_KEYS
 from diffbench.benchmark.yaml_file import read_yaml
 from diffbench.commands.importing.diffusers_layout import diffusion_of, published_names, unet_of
 from diffbench.commands.importing.download import download
