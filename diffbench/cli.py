@@ -286,6 +286,32 @@ def oracle(
         raise typer.Exit(1)
 
 
+@app.command(name="contract")
+def contract_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="sampler, metric, dataset, network, objective, guidance, schedule or extractor"
+        ),
+    ],
+    part: Annotated[
+        str, typer.Argument(metavar="PART", help="a name or dotted path, with options ('my_data.Mine size=8')")
+    ],
+) -> None:
+    """Check your own part against what its kind must keep.
+
+    It prints one line for each check. Exit code 1: a check fails.
+
+    For example: diffbench contract sampler my_sampler.MySampler, for a class in my_sampler.py in the working folder.
+    """
+    from diffbench.commands.contract.run import contract
+
+    report = contract(kind, part, say=typer.echo)
+    typer.echo(report.text)
+    if report.bad:
+        raise typer.Exit(1)
+
+
 class _OfRows(TyperCommand):
     """The command `compare`, which points to `compare-samplers` if it is given the options of an earlier version."""
 
@@ -324,6 +350,56 @@ def compare(
     from diffbench.commands.compare.run import compare as verdicts
 
     typer.echo(verdicts(results, a, b, metrics=_listed(metric), varies=varies))
+
+
+@app.command()
+def published(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, a benchmark's folder, or its published.csv")
+    ] = Path("results"),
+    every: Annotated[bool, typer.Option("--all", help="print also published numbers that are not comparable")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="print published numbers instead, whatever the results")
+    ] = False,
+    dataset: Annotated[list[str], typer.Option(help="with --list: only this data set, such as CIFAR-10")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(help="with --list: only models or papers of this name")] = [],  # noqa: B006
+    metric: Annotated[list[str], typer.Option(help="with --list: only this metric, such as FID")] = [],  # noqa: B006
+) -> None:
+    """Print scores beside the numbers that papers published.
+
+    A published number is comparable if data, model, sampling, metric and protocol are the same. A score agrees with it
+    if the interval of their difference contains 0. To look numbers up: diffbench published --list --dataset CIFAR-10
+    --metric FID.
+    """
+    from diffbench.commands.published.run import listed_text, published_text
+
+    if listed:
+        typer.echo(listed_text(datasets=dataset, models=model, metrics=_listed(metric)), nl=False)
+        return
+    if dataset or model or metric:
+        raise UserError("published: --dataset, --model and --metric choose published numbers; add --list")
+    typer.echo(published_text(results, every=every), nl=False)
+
+
+@app.command()
+def claims(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    claim: Annotated[
+        list[str], typer.Option(metavar="ID", help="a claim: DDPM-1, or the path of your own class, my_claims.MyClaim")
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="a CSV file to write instead of printing")] = None,
+) -> None:
+    """Say which claims of papers hold on these results.
+
+    Each claim holds, fails, is not resolved, or is not testable here. A claim that fails is a result, not an error.
+
+    For example: diffbench claims runs/digits_claims/results --claim DDPM-1.
+    """
+    from diffbench.commands.claims.run import claims as tested
+
+    typer.echo(tested(results, _listed(claim), out))
 
 
 @app.command()

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zlib
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -168,6 +169,12 @@ def diffbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A function (*arguments, cwd) that returns a finished `diffbench ARGUMENTS`."""
     with forked(tmp_path_factory.mktemp("said"), "diffbench", "diffbench.cli:main", *HEAVY) as run:
         yield run
+
+
+@pytest.fixture
+def made_records(tmp_path: Path) -> Any:
+    """An empty folder of results, to which made records can be added: a `Made` of made_records.py."""
+    return runpy.run_path(str(ROOT / "tests/made_records.py"))["Made"](tmp_path / "results")
 
 
 @pytest.fixture(scope="session")

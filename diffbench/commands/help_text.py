@@ -20,9 +20,20 @@ GROUPS = {
         "verify",
         "adopt",
     ),
-    "Measure and compare": ("table", "measure", "compare", "compare-samplers", "protocols"),
-    "Share": ("publish", "merge"),
-    "Samplers and published code": ("oracle", "conform", "import"),
+    "Measure and compare": (
+        "table",
+        "measure",
+        "compare",
+        "compare-samplers",
+        "claims",
+        "published",
+        "protocols",
+    ),
+    "Share": (
+        "publish",
+        "merge",
+    ),
+    "Your own parts and published code": ("contract", "oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
 """The commands by what a person does with them, in the order in which help lists them."""

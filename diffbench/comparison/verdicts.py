@@ -17,6 +17,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from diffbench.base.errors import UserError
@@ -54,20 +55,20 @@ def paired(
     if common:
         a, b = [x for x, _ in common], [y for _, y in common]
         known = differences or {}
-        values = [known.get(_seeds(x)) or _joined(_own(x), _own(y)) for x, y in common]
-        difference, method = _over_seeds(values, a)
+        values = [known.get(_seeds(x)) or joined(own(x), own(y)) for x, y in common]
+        difference, method = combined(values, a)
         if method == OWN and all(_seeds(x) in known for x in a):
             method = "paired image by image"
     elif len(a) > 1 and len(b) > 1:
         raise UserError(f"no common seeds: {_listed(a)} against {_listed(b)}; sample both with the same seeds")
     else:
-        difference, method = _joined(over_seeds(a), over_seeds(b)), "no common seeds, the two intervals joined"
+        difference, method = joined(over_seeds(a), over_seeds(b)), "no common seeds, the two intervals joined"
     return Verdict(_outcome(difference, higher_is_better), difference, over_seeds(a), over_seeds(b), method)
 
 
 def over_seeds(records: Records) -> Estimate:
     """Return the mean over seeds, with an interval from their spread if possible, else from their own intervals."""
-    return _over_seeds([_own(record) for record in records], records)[0]
+    return combined([own(record) for record in records], records)[0]
 
 
 def _outcome(difference: Estimate, higher_is_better: bool) -> str:
@@ -76,8 +77,13 @@ def _outcome(difference: Estimate, higher_is_better: bool) -> str:
     return "better" if (difference.low > 0) == higher_is_better else "worse"
 
 
-def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate, str]:
-    """Return the mean of estimates, one for each of the records, and how its interval was made."""
+def combined(values: Sequence[Estimate], records: Records, *, tests: int = 1) -> tuple[Estimate, str]:
+    """Return the mean of estimates, one for each of the records, and how its interval was made.
+
+    tests: the number of intervals that are looked at together. Each is so wide that all of them hold in 95 % of the
+    cases (Bonferroni).
+    """
+    level = 1 - 0.025 / tests
     means = {key: _means(values, records, key) for key in ("train_seed", "sample_seed")}
     for key, word, covers in (
         ("train_seed", "training", "training and sampling"),
@@ -91,12 +97,12 @@ def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate,
             spread = math.sqrt(math.fsum((value - mean) ** 2 for value in means[key]) / (count - 1) / count)
             from scipy.special import stdtrit  # slow to import, and most comparisons have too few seeds
 
-            margin = float(stdtrit(count - 1, 0.975)) * spread
+            margin = float(stdtrit(count - 1, level)) * spread
             return Estimate(mean, mean - margin, mean + margin, covers), f"Student's over {count} {word} seeds"
-    count = len(values)
+    count, wider = len(values), NormalDist().inv_cdf(level) / NormalDist().inv_cdf(0.975)
     mean = math.fsum(value.value for value in values) / count
-    below = math.hypot(*(value.value - value.low for value in values)) / count
-    above = math.hypot(*(value.high - value.value for value in values)) / count
+    below = wider * math.hypot(*(value.value - value.low for value in values)) / count
+    above = wider * math.hypot(*(value.high - value.value for value in values)) / count
     covers = "nothing" if all(value.covers == "nothing" for value in values) else "sampling, for these weights"
     return Estimate(mean, mean - below, mean + above, covers), OWN
 
@@ -108,7 +114,7 @@ def _means(values: Sequence[Estimate], records: Records, key: str) -> list[float
     return [math.fsum(group) / len(group) for group in groups.values()]
 
 
-def _joined(a: Estimate, b: Estimate) -> Estimate:
+def joined(a: Estimate, b: Estimate) -> Estimate:
     """Return the difference of two independent estimates."""
     difference = a.value - b.value
     low = difference - math.hypot(a.value - a.low, b.high - b.value)
@@ -117,7 +123,8 @@ def _joined(a: Estimate, b: Estimate) -> Estimate:
     return Estimate(difference, low, high, "; ".join(covers))
 
 
-def _own(record: Mapping[str, Any]) -> Estimate:
+def own(record: Mapping[str, Any]) -> Estimate:
+    """Return a record's number with its own interval."""
     return Estimate(record["value"], record["low"], record["high"], record["covers"])
 
 

@@ -1,4 +1,4 @@
-"""docs/python.md and the README: every name that they show exists, and every call takes the arguments that they show."""
+"""docs/python.md and the tutorial: every name that they show exists, and every call takes the arguments that they show."""
 
 import ast
 import inspect
@@ -30,7 +30,7 @@ def calls(file):
                 yield name, node.func.attr, [keyword.arg for keyword in node.keywords]
 
 
-@pytest.mark.parametrize("file", ["docs/python.md", "README.md"])
+@pytest.mark.parametrize("file", ["docs/python.md", "docs/tutorial.md"])
 def test_what_is_shown_exists(file):
     found = list(calls(file))
     assert {("results", "compare"), ("model", "sample"), ("diffbench", "grid")} <= {call[:2] for call in found}

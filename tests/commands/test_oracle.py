@@ -72,7 +72,7 @@ class Silent:
 def own(tmp_path, monkeypatch, code_block):
     """A module of strangers' samplers in the working folder."""
     (tmp_path / "own.py").write_text(OWN)
-    (tmp_path / "my_sampler.py").write_text(code_block("README.md", "class MySampler"))
+    (tmp_path / "my_sampler.py").write_text(code_block("docs/tutorial.md", "class MySampler"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield

@@ -140,12 +140,12 @@ def test_its_own_file_is_replaced_and_an_edited_table_is_refused(home):
         table(Asked())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tables.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/digits.md", "docs/tables.md"])
 def test_the_tables_of_the_documents_are_what_the_named_commands_print(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     text = Path(page).read_text()
     shown = re.findall(
-        r"```\n\$ uv run diffbench table (docs/\S+)(?: --rows (\S+))?(?: --columns (\S+))?\n```\n\n(.*?\n\n\|.*?)\n\n",
+        r"```(?:console)?\n\$ uv run diffbench table (docs/\S+)(?: --rows (\S+))?(?: --columns (\S+))?\n```\n\n(.*?\n\n\|.*?)\n\n",
         text,
         re.S,
     )

@@ -1,4 +1,4 @@
-"""Your own sampler: the file that the README prints, and one entry in the configuration."""
+"""Your own sampler: the file that the tutorial prints, and one entry in the configuration."""
 
 import csv
 
@@ -7,8 +7,8 @@ import pytest
 
 @pytest.fixture
 def printed_file(code_block):
-    """The README's example of a sampler in one file."""
-    return code_block("README.md", "class MySampler")
+    """The tutorial's example of a sampler in one file."""
+    return code_block("docs/tutorial.md", "class MySampler")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The sampler that the README prints does what its docstring says, on every chain of the default benchmark."""
+"""The sampler that the tutorial prints does what its docstring says, on every chain of the default benchmark."""
 
 import types
 
@@ -13,7 +13,7 @@ from diffbench.samplers.ddim import Ddim
 @pytest.fixture(scope="module")
 def printed(code_block):
     module = types.ModuleType("my_sampler")
-    exec(code_block("README.md", "class MySampler"), module.__dict__)
+    exec(code_block("docs/tutorial.md", "class MySampler"), module.__dict__)
     return module.MySampler()
 
 

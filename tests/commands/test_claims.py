@@ -1,0 +1,80 @@
+"""`diffbench claims`: its text and table on made records, a claim of your own, and bad input."""
+
+import csv
+
+import pytest
+
+OWN = """
+from dataclasses import dataclass
+from diffbench.comparison.claims import Claim, below, found_or
+
+@dataclass(frozen=True)
+class MyClaim(Claim):
+    id = "MINE-1"
+    source = "My notes of 2026"
+    statement = "A wider network has a lower FID."
+
+    def __call__(self, evidence):
+        test = "FID(wide) - FID(narrow) < 0"
+        pairs = evidence.pairs("fid", {"network.channels": (16, 8)})
+        yield from found_or((below(a, b, test=test) for a, b in pairs), test, "two widths")
+"""
+
+
+@pytest.fixture
+def tree(made_records):
+    """Three seeds of a wide and a narrow model, and of one that was trained on the bound."""
+    for name, settings, fids in (
+        ("narrow", {}, (20, 21, 22.5)),
+        ("wide", {"network": {"channels": 16}}, (10, 11, 12.1)),
+        ("bound", {"objective": {"name": "vlb"}}, (50, 52, 51)),
+    ):
+        made_records.model(name, range(3), **settings)
+        made_records.samples(name, [{"fid": (fid, fid - 1, fid + 1)} for fid in fids])
+    return made_records.results.parent
+
+
+def test_the_text_has_every_claim_and_counts_the_outcomes(diffbench, tree):
+    run = diffbench("claims", "results", cwd=tree)
+    assert (run.returncode, run.stderr) == (0, ""), run.stderr
+    assert "DDPM-1: holds\n" in run.stdout and "Ho et al. 2020" in run.stdout
+    assert "holds              FID(L_simple) - FID(L) < 0  narrow against bound/ancestral/25  -29.8 (" in run.stdout
+    assert "ADM-3 (negative control): not testable here" in run.stdout
+    assert "claims: 1 holds" in run.stdout.splitlines()[-1]
+    # The folder of the benchmark means the same.
+    assert diffbench("claims", ".", cwd=tree).stdout == run.stdout
+
+
+def test_a_claim_in_one_file_of_your_own_is_tested_and_written(diffbench, tree):
+    (tree / "my_claims.py").write_text(OWN)
+    run = diffbench("claims", "--claim", "my_claims.MyClaim", "--claim", "ddpm-1", "--out", "own.csv", cwd=tree)
+    assert (run.returncode, run.stdout) == (0, "written to own.csv\n")
+    mine, *rest = csv.DictReader((tree / "own.csv").open())
+    assert (mine["claim"], mine["outcome"], mine["below"], mine["above"]) == ("MINE-1", "holds", "0", "")
+    assert mine["interval"] == "Student's over 3 training seeds" and mine["covers"] == "training and sampling"
+    assert float(mine["effect_low"]) < float(mine["effect"]) == pytest.approx(-10.1333, abs=1e-3)
+    assert [row["claim"] for row in rest] == ["DDPM-1", "DDPM-1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("claims", "nowhere"), "nowhere: no folder of results"),
+        (("claims", "--claim", "DDPM-99"), "no claim 'DDPM-99'; did you mean"),
+        (("claims", "--claim", "nothing.Here"), "cannot import 'nothing'"),
+        (("claims", "--out", "claims.txt"), "must end in .csv"),
+    ],
+)
+def test_bad_input_is_one_line(diffbench, tree, arguments, said):
+    run = diffbench(*arguments, cwd=tree)
+    assert run.returncode == 2 and run.stdout == ""
+    assert said in run.stderr and run.stderr.count("\n") == 1
+
+
+def test_a_model_that_was_trained_again_is_refused(diffbench, tree):
+    weights = tree / "results/models/wide/train0/weights.safetensors"
+    record = weights.with_name("weights.safetensors.json")
+    (weights.with_name("other")).write_text("other")
+    record.write_text(record.read_text().replace('"steps": 9', '"steps": 8'))
+    run = diffbench("claims", cwd=tree)
+    assert run.returncode == 2 and "was changed after it was written" in run.stderr
