@@ -55,9 +55,10 @@ class Made:
         spacing: str | None = None,
         features: Sequence[Path] = (),
         reference: Path | None = None,
+        images: Sequence[np.ndarray] = (),
         **settings: Any,
     ) -> None:
-        """Add sample sets with their scores, one for each training seed from 0 on; features: one file for each."""
+        """Add sample sets with their scores, one for each training seed from 0 on; features, images: those of each."""
         for seed, values in enumerate(scores):
             of = self.weights[model, seed]
             shown = model if scale is None else f"{model}@{scale:g}"
@@ -68,7 +69,8 @@ class Made:
                 **{"guidance": None if scale is None else {"name": "classifier", "scale": scale}, "weights": "ema"},
                 **{"num_images": 100, "seed": 0, **settings},
             }
-            samples = self._written(f"samples/{place}.npz", spec, {"weights": sha256(of["path"])}, weights=of["path"])
+            arrays, inputs = {"arr_0": images[seed]} if images else None, {"weights": sha256(of["path"])}
+            samples = self._written(f"samples/{place}.npz", spec, inputs, arrays, weights=of["path"])
             row = Row("made", model, name, steps, scale, seed, 0, 100)
             sources = {"samples_provenance": provenance_path(samples)}
             if reference is not None:
