@@ -106,6 +106,38 @@ def test_a_best_scale_of_scores_that_are_no_numbers_is_not_testable(made_records
     assert outcomes(made_records, "ADM-6") == [[NOT_TESTABLE]]
 
 
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ({"guided": (5, 0.5), "cascade": (7, 0.6), "both": (4, 0.5)}, [HOLDS, HOLDS, HOLDS]),
+        ({"guided": (4, 0.6), "cascade": (7, 0.5), "both": (5, 0.5)}, [FAILS, HOLDS, FAILS]),
+    ],
+)
+def test_guidance_and_upsampling(made_records, scores, expected):
+    rows = {
+        name: [
+            {**one, "recall": (recall * (1 + part), recall - 1, recall + 1)}
+            for one, part in zip(fids(fid), SPREAD, strict=True)
+        ]
+        for name, (fid, recall) in scores.items()
+    }
+    made_records.model("large", range(3), network={"class_conditional": True})
+    made_records.model("small", range(3), "shrunk", network={"channels": 4})
+    made_records.model("other_small", range(3), "shrunk", network={"channels": 2})
+    made_records.model("upsampler", range(3), network={"name": "super_resolution"})
+    made_records.samples("large", rows["guided"], scale=1.0)
+    for name, scale in (("small", None), ("small", 1.0), ("small", 2.0), ("other_small", 1.0)):
+        made_records.samples(name, fids(20), scale=scale)
+    made_records.samples("upsampler", rows["cascade"], name="u", low_res=("small", None))
+    assert outcomes(made_records, "ADM-8") == [[NOT_TESTABLE]] * 3
+    # Neither another scale than the large model's nor another small model makes a pair.
+    made_records.samples("upsampler", fids(1), name="gu2", low_res=("small", 2.0))
+    made_records.samples("upsampler", fids(1), name="other", low_res=("other_small", 1.0))
+    assert outcomes(made_records, "ADM-8") == [[NOT_TESTABLE]] * 3
+    made_records.samples("upsampler", rows["both"], name="gu", low_res=("small", 1.0))
+    assert outcomes(made_records, "ADM-8") == [[outcome] for outcome in expected]
+
+
 # -- networks
 
 
