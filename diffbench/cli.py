@@ -353,6 +353,35 @@ def compare(
 
 
 @app.command()
+def published(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, a benchmark's folder, or its published.csv")
+    ] = Path("results"),
+    every: Annotated[bool, typer.Option("--all", help="print also published numbers that are not comparable")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="print published numbers instead, whatever the results")
+    ] = False,
+    dataset: Annotated[list[str], typer.Option(help="with --list: only this data set, such as CIFAR-10")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(help="with --list: only models or papers of this name")] = [],  # noqa: B006
+    metric: Annotated[list[str], typer.Option(help="with --list: only this metric, such as FID")] = [],  # noqa: B006
+) -> None:
+    """Print scores beside the numbers that papers published.
+
+    A published number is comparable if data, model, sampling, metric and protocol are the same. A score agrees with it
+    if the interval of their difference contains 0. To look numbers up: diffbench published --list --dataset CIFAR-10
+    --metric FID.
+    """
+    from diffbench.commands.published.run import listed_text, published_text
+
+    if listed:
+        typer.echo(listed_text(datasets=dataset, models=model, metrics=_listed(metric)), nl=False)
+        return
+    if dataset or model or metric:
+        raise UserError("published: --dataset, --model and --metric choose published numbers; add --list")
+    typer.echo(published_text(results, every=every), nl=False)
+
+
+@app.command()
 def claims(
     results: Annotated[
         Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
@@ -588,6 +617,64 @@ def adopt(
     typer.echo(report)
     if not report.good:
         raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="a benchmark's folder of results")] = Path(
+        "results"
+    ),
+    to: Annotated[str, typer.Option(metavar="FOLDER|hub:NAME", help="a new folder, or a repository of the Hub")] = "",
+    weights: Annotated[bool, typer.Option("--weights", help="publish weights too")] = False,
+    samples: Annotated[bool, typer.Option("--samples", help="publish samples too")] = False,
+    logs: Annotated[
+        bool, typer.Option("--logs", help="publish what runs cost and where they ran, with paths and names of machines")
+    ] = False,
+    license_: Annotated[str, typer.Option("--license", help="the license in the cards: mit, cc-by-4.0")] = "unknown",
+    repo_type: Annotated[str, typer.Option(help="the kind of repository: model or dataset")] = "model",
+    private: Annotated[bool, typer.Option("--private", help="make the repository a private one")] = False,
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML", show_default="the one that made the results")
+    ] = None,
+) -> None:
+    """Copy results with model cards to a folder or to the Hub.
+
+    Every file is first compared with its record. Nothing is published that is damaged, outdated, or names a path of
+    this machine.
+
+    For example: diffbench publish results --to published --weights, or --to hub:NAME/digits.
+    """
+    from diffbench.commands.publish.chosen import Wanted
+    from diffbench.commands.publish.run import Asked
+    from diffbench.commands.publish.run import publish as published
+
+    if not to:
+        raise UserError("publish: say where to: --to FOLDER or --to hub:NAME")
+    wanted = Wanted(weights, samples, logs)
+    typer.echo(published(Asked(results, to, configfile, wanted, license_, repo_type, private)))
+
+
+@app.command()
+def merge(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS...", help="folders of results of one benchmark, from several machines"),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="a new folder, which will hold `results`")],
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML", show_default="the one that made the first results")
+    ] = None,
+) -> None:
+    """Merge results of parts of a benchmark from several machines.
+
+    Every file is compared with its record. Nothing is overwritten: two versions of one file are refused, and so are
+    results of other data, settings or code.
+
+    For example: diffbench merge here/results there/results --out runs/digits_seeds.
+    """
+    from diffbench.commands.merge.run import merge as merged
+
+    typer.echo(merged(results, out, configfile))
 
 
 def _add_stage(name: str) -> None:

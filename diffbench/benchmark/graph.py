@@ -355,9 +355,10 @@ class Graph:
         return self._made[key]
 
     def _code_of(self, modules: tuple[str, ...]) -> str:
-        """Return the hash of modules, and of weights that ship beside a module under its name."""
+        """Return the hash of modules, and of weights or numbers that ship beside a module under its name."""
         if modules not in self._codes:
-            beside = [(self.root / module.replace(".", "/")).with_suffix(".safetensors") for module in modules]
+            stems = [self.root / module.replace(".", "/") for module in modules]
+            beside = [stem.with_suffix(ending) for stem in stems for ending in (".safetensors", ".csv")]
             shipped = [sha256(path)[:16] for path in beside if path.is_file()]
             self._codes[modules] = "+".join([code_hash(modules, self.root), *shipped])
         return self._codes[modules]

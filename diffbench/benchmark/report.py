@@ -8,6 +8,7 @@ from diffbench.benchmark.compared import compared_set, differences
 from diffbench.benchmark.drawn import Drawn
 from diffbench.benchmark.graph import Artifact, Graph
 from diffbench.benchmark.reported import Drawing, FigureGroup, Reported, Sources, Tabulated
+from diffbench.benchmark.reproduced import published
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.plot import FigurePart
 from diffbench.jobs.tabulate import ModelRow, TableJob, TablePart
@@ -89,8 +90,18 @@ class Report:
         return claims(self.graph, self._rows)
 
     @cached_property
+    def published(self) -> Reported | None:
+        """The table beside published numbers; None if no paper published numbers on the data set."""
+        return published(self.graph)
+
+    @property
+    def _without_formats(self) -> list[Reported]:
+        """The tables that are CSV alone, in one file each."""
+        return [made for made in (self.differences, self.published) if made is not None]
+
+    @cached_property
     def _beside_table2(self) -> list[Artifact]:
-        return [*self.drawn.figures, *self._tables_beside_table2, *([self.differences] if self.differences else [])]
+        return [*self.drawn.figures, *self._tables_beside_table2, *self._without_formats]
 
     @cached_property
     def _tables_beside_table2(self) -> list[Tabulated]:
@@ -117,6 +128,11 @@ class Report:
     def figures_of_differences(self) -> FigureGroup:
         """The figures that are drawn from the table of differences."""
         return FigureGroup("differences", [self._of_table("differences", self.differences)] if self.differences else [])
+
+    @cached_property
+    def figures_of_published(self) -> FigureGroup:
+        """The figures that are drawn from the table beside published numbers."""
+        return FigureGroup("published", [self._of_table("published", self.published)] if self.published else [])
 
     # -- a comparison, whose name is a wildcard
 
@@ -159,13 +175,14 @@ class Report:
     def groups(self) -> list[FigureGroup]:
         """Return all figures except those of comparisons, in the groups that one job each draws."""
         of_tables = [self.figures_of_table2, *([self.figures_of_table4] if self.guided else [])]
-        return [*self.drawn.groups, *of_tables, *([self.figures_of_differences] if self.differences else [])]
+        of_tables += [group for group in (self.figures_of_differences, self.figures_of_published) if group.drawings]
+        return [*self.drawn.groups, *of_tables]
 
     def tables(self) -> list[Artifact]:
         """Return every table in each of its formats, except those of comparisons."""
         made = [self.table2, self.table3, *self._tables_beside_table2]
         found: list[Artifact] = [one for tabulated in made for one in tabulated.formats]
-        return [*found, *([self.differences] if self.differences else []), self.claims]
+        return [*found, *self._without_formats, self.claims]
 
     def everything(self) -> list[Artifact]:
         """Return every table and figure, each in all of its formats, except those of comparisons."""

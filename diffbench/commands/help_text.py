@@ -26,7 +26,12 @@ GROUPS = {
         "compare",
         "compare-samplers",
         "claims",
+        "published",
         "protocols",
+    ),
+    "Share": (
+        "publish",
+        "merge",
     ),
     "Your own parts and published code": ("contract", "oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,

@@ -56,7 +56,8 @@ def _table(job: PlotJob, files: Files) -> pandas.DataFrame:
 def read_csv(path: Path) -> pandas.DataFrame:
     """Return a table. Raises: UserError if the file is not CSV."""
     try:
-        return pandas.read_csv(path)
+        # A model may be called NA, which pandas would take for a missing value.
+        return pandas.read_csv(path, keep_default_na=False, na_values=["", "nan"])
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a table in CSV ({error})") from None
 

@@ -38,6 +38,20 @@ DIFFERENCES = View(
 )
 """The view of the table of differences, which `diffbench/commands/compare` makes and no class of diffbench/tables."""
 
+PUBLISHED = View(
+    title="Reproduced against published",
+    columns=(
+        *("benchmark", "model", "sampler", "steps", "guidance_scale", "reference", "metric", "num_images", "protocol"),
+        *("value", "published", "difference", "verdict", "paper", "table", "note", "covers"),
+    ),
+    if_varied=("benchmark", "reference", "num_images", "protocol"),
+    ranked=False,
+)
+"""The view of the table beside published numbers, which `diffbench/commands/published` makes."""
+
+BESIDE_PUBLISHED = {"published", "verdict", "difference"}
+"""Columns by which that table is known."""
+
 OF_A_DIFFERENCE = {"compared", "metric", "difference"}
 """Columns by which that table is known."""
 
@@ -106,6 +120,8 @@ def view_of(name: str, frame: pandas.DataFrame) -> View:
     """Return the view of a table by its name, or by its columns; of other files of scores, that of the main table."""
     if name in names("tables"):
         return load("tables", name).view
+    if {*frame.columns} >= BESIDE_PUBLISHED:
+        return PUBLISHED
     if {*frame.columns} >= OF_A_DIFFERENCE:
         return DIFFERENCES
     return load("tables", SCORES).view if {"model", "protocol"} <= {*frame.columns} else View()

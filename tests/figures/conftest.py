@@ -181,3 +181,24 @@ def neighbours():
     distances = np.array([[0.0, 2.0], [1.0, 2.5], [3.0, 3.5], [0.25, 4.0]])
     by = [Nearest(name, f"distances of {name}", images[:, 1:], distances, 2.5) for name in ("features", "pixels")]
     return Neighbours(images[:, 0], np.array([0, 1, 1, 7]), by, searched=50, of=50)
+
+
+@pytest.fixture
+def published():
+    """Return a table beside published numbers with every verdict, of two metrics, one of them over a wide range."""
+    rows = []
+    for metric, model, value, theirs, verdict in (
+        ("fid", "ddpm", 3.2, 3.17, "agrees"),
+        ("fid", "iddpm", 3.6, 3.19, "higher"),
+        ("fid", "iddpm_vlb", 11.0, 11.47, "lower"),
+        ("nll_bits_per_dim", "ddpm", 3.74, 3.75, "agrees"),
+        ("fid", "ddpm", np.nan, 3.17, "no score"),
+        ("fid", "ddpm", 9.0, 3.17, "not comparable: steps (100 against 1000)"),
+    ):
+        ends = {"": 0.0, "_low": -0.1, "_high": 0.1}
+        row = {f"value{end}": value + step for end, step in ends.items()}
+        row |= {f"difference{end}": value - theirs + step for end, step in ends.items()}
+        sampler = {"sampler": "ancestral", "steps": 1000.0} if metric == "fid" else {"sampler": np.nan, "steps": np.nan}
+        rows.append(row | sampler | {"metric": metric, "model": model, "published": theirs, "verdict": verdict})
+    own = {"benchmark": "cifar10", "guidance_scale": np.nan, "reference": "train", "covers": "sampling"}
+    return pandas.DataFrame(rows).assign(**own, paper="DDPM", table="Table 1")

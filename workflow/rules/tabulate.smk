@@ -188,3 +188,41 @@ rule claims:
             {"--scores": "input.scores", "--out": "output.table"},
             optional={"--traces": "input.traces"},
         )
+
+
+# Scores beside published numbers. The rule exists only if papers published numbers on the data set.
+if summary.published:
+
+    rule published:
+        input:
+            scores=summary.published.files("scores"),
+            provenance=summary.published.records("scores"),
+            weights=summary.published.paths_of_records("weights"),
+            samples=summary.published.paths_of_records("samples"),
+            data=summary.published.paths_of_records("data"),
+            images=summary.published.files("images"),
+        output:
+            table=marked(summary.published.path, "Tables", "published", table="published", format="CSV"),
+            figures=figures_in_report(summary.figures_of_published),
+            provenance=[summary.published.record, *summary.figures_of_published.made_records],
+        log:
+            table=paths.log("tabulate", "published"),
+            figures=paths.log("plot", "published"),
+        params:
+            spec=summary.published.params,
+            figures=summary.figures_of_published.params,
+        localrule: True
+        shell:
+            chained(
+                call(
+                    PUBLISHED,
+                    {
+                        f"--{name}": f"input.{name}"
+                        for name in ("scores", "weights", "samples", "data", "images")
+                        if summary.published.files(name)
+                    }
+                    | {"--out": "output.table"},
+                    log="log.table",
+                ),
+                call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
+            )

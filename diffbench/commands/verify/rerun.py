@@ -18,11 +18,9 @@ from diffbench.benchmark.stage_of import stage_of
 from diffbench.comparison import verdicts
 from diffbench.jobs.claims import MODULE as CLAIMS
 from diffbench.jobs.differences import MODULE as DIFFERENCES
+from diffbench.jobs.published import MODULE as PUBLISHED
 
 Recorded = Mapping[str, Any]
-
-MADE_BY_COMMANDS = {"baselines": DIFFERENCES, "scores": CLAIMS}
-"""The modules of tables that a command makes and no stage, each by a key that only its job has."""
 
 
 @dataclass
@@ -96,8 +94,8 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
         stage = stage_of(path, recorded["spec"])
         out = Path(scratch, "train" if stage == "prepare" else "out", path.name)
         out.parent.mkdir()
-        of_command = [module for key, module in MADE_BY_COMMANDS.items() if key in recorded["spec"]]
-        module = of_command[0] if of_command else f"diffbench.stages.{stage}"
+        own = (module for key, module in MADE_BY_COMMANDS.items() if key in recorded["spec"])
+        module = next(own, f"diffbench.stages.{stage}")
         command = [sys.executable, "-m", module, "--spec", str(provenance_path(path).resolve())]
         done = subprocess.run(
             [*command, *ARGUMENTS[stage](recorded, out)],
@@ -113,6 +111,10 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
             return None
         found, expected = sha256(out)[:12], recorded["sha256"][:12]
         return f"made again, it differs (sha256 {found}, recorded {expected}){_why(out, recorded)}"
+
+
+MADE_BY_COMMANDS = {"baselines": DIFFERENCES, "scores": CLAIMS, "reproduced": PUBLISHED}
+"""The module that makes a table which no stage makes, by a key of its spec."""
 
 
 def _environment(threads: int) -> dict[str, str]:
