@@ -53,9 +53,11 @@ class Made:
         scale: float | None = None,
         protocol: str = PROTOCOL,
         spacing: str | None = None,
+        features: Sequence[Path] = (),
+        reference: Path | None = None,
         **settings: Any,
     ) -> None:
-        """Add sample sets with their scores, one for each training seed from 0 on."""
+        """Add sample sets with their scores, one for each training seed from 0 on; features: one file for each."""
         for seed, values in enumerate(scores):
             of = self.weights[model, seed]
             shown = model if scale is None else f"{model}@{scale:g}"
@@ -68,9 +70,15 @@ class Made:
             }
             samples = self._written(f"samples/{place}.npz", spec, {"weights": sha256(of["path"])}, weights=of["path"])
             row = Row("made", model, name, steps, scale, seed, 0, 100)
-            self._scored(
-                f"scores/digits/{place}.json", row, values, protocol, samples_provenance=provenance_path(samples)
-            )
+            sources = {"samples_provenance": provenance_path(samples)}
+            if reference is not None:
+                sources |= {"features": features[seed], "reference": reference}
+            self._scored(f"scores/digits/{place}.json", row, values, protocol, **sources)
+
+    def real(self, scores: Scores, features: Path, reference: Path, protocol: str = PROTOCOL) -> None:
+        """Add the scores of held-out images, as if they were sampled."""
+        row = Row("made", "real", num_images=100)
+        self._scored("scores/digits/real.json", row, scores, protocol, features=features, reference=reference)
 
     def bound(
         self, model: str, scores: Sequence[Scores], terms: Sequence[Mapping[str, np.ndarray]] = (), **settings: Any
@@ -88,6 +96,15 @@ class Made:
             row = Row("made", model, train_seed=seed, num_images=40)
             self._scored(f"scores/bound/{model}/train{seed}.json", row, values, "bound;strata=4", **files)
 
+    def trace(self, model: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add samples of a model, of its first training seed, on their way from noise."""
+        of = self.weights[model, 0]["path"]
+        self._written(f"traces/{model}/train0.npz", {}, {"weights": sha256(of)}, arrays, weights=of)
+
+    def features(self, place: str, pool: np.ndarray) -> Path:
+        """Write features and return their path. place: of the file below the features' folder."""
+        return self._written(f"features/digits_features/{place}.npz", {}, {}, {"pool": pool})
+
     def evidence(self) -> Evidence:
         """Return the evidence in the folder."""
         return evidence_of(self.results)
@@ -101,7 +118,8 @@ class Made:
         }
         write_records(path, [record(row, metric, protocol, Estimate(*value)) for metric, value in ends.items()])
         inputs = {name: sha256(source) for name, source in sources.items()}
-        _record(path, {}, inputs, self._places(sources))
+        part = {"name": "classifier", "extractor": "digits_features", "metrics": ["fid"]}
+        _record(path, {"protocol": part}, inputs, self._places(sources))
 
     def _written(
         self,

@@ -14,6 +14,7 @@ from typing import Any
 from diffbench.base.bounds import bounds_of
 from diffbench.base.errors import UserError
 from diffbench.base.field_texts import field_texts, summary
+from diffbench.base.plugins import DottedPath
 
 Schema = dict[str, Any]
 
@@ -31,6 +32,8 @@ def of_type(hint: Any) -> Schema:
         return {"type": SIMPLE[hint]}
     if hint is type(None):
         return dict(NULL)
+    if hint == DottedPath:
+        return {"type": "string", "pattern": r"\."}
     if origin in (typing.Union, types.UnionType):
         return any_of(*map(of_type, arguments))
     if origin is typing.Literal:

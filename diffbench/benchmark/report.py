@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from diffbench.benchmark import paths
+from diffbench.benchmark.claimed import behind_scores, claims
 from diffbench.benchmark.compared import compared_set, differences
 from diffbench.benchmark.drawn import Drawn
 from diffbench.benchmark.graph import Artifact, Graph
@@ -84,6 +85,11 @@ class Report:
         return differences(self.graph)
 
     @cached_property
+    def claims(self) -> Reported:
+        """The table of papers' claims: which of them hold on this benchmark."""
+        return claims(self.graph, self._rows)
+
+    @cached_property
     def published(self) -> Reported | None:
         """The table beside published numbers; None if no paper published numbers on the data set."""
         return published(self.graph)
@@ -154,6 +160,11 @@ class Report:
         """The features of the sets in the table of differences."""
         return self._features_of(self._rows)
 
+    @property
+    def behind_claims(self) -> list[Artifact]:
+        """The samples, features and terms that the table of claims is made from, beside scores and traces."""
+        return behind_scores(self.graph, self._rows)
+
     def _features_of(self, rows: list[SampleSet]) -> list[Artifact]:
         of = self.benchmark.extractor_of
         found = [self.graph.features(of(name), row) for row in rows for name in row.protocols]
@@ -171,7 +182,7 @@ class Report:
         """Return every table in each of its formats, except those of comparisons."""
         made = [self.table2, self.table3, *self._tables_beside_table2]
         found: list[Artifact] = [one for tabulated in made for one in tabulated.formats]
-        return [*found, *self._without_formats]
+        return [*found, *self._without_formats, self.claims]
 
     def everything(self) -> list[Artifact]:
         """Return every table and figure, each in all of its formats, except those of comparisons."""

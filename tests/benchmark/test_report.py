@@ -45,7 +45,7 @@ def test_everything_is_each_table_and_figure_once(whole):
     # Samples are followed from noise to image where no guidance and no other image has a part in them.
     figures += [f"{name}_{model}" for name in ("progressive_generation", "interpolation") for model in FROM_NOISE]
     tables = ["table1", "table2", "table3", "table4", "table5", "rate_distortion"]
-    tables = ["differences.csv", *(f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html"))]
+    tables = ["differences.csv", "claims.csv", *(f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html"))]
     assert set(names) == {*tables, *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg", "pdf"))}
     assert {made.path for made in whole.tables()} == {f"results/{name}" for name in tables}
     for made in whole.everything():
@@ -76,7 +76,7 @@ def test_another_guidance_scale_moves_its_tables_and_picture_alone(whole):
     own = ("samples_adm_g", "nearest_neighbours_adm_g")
     of_tables = ("fid_vs_steps", "guidance_tradeoff", "fid_vs_nfe", "precision_recall", "differences")
     figures = {f"figures/{name}.png" for name in (*own, *of_tables)}
-    assert moved == {"table1.csv", "table2.csv", "table4.csv", "differences.csv", *figures}
+    assert moved == {"table1.csv", "table2.csv", "table4.csv", "differences.csv", "claims.csv", *figures}
 
 
 def test_a_picture_shows_the_first_seeds_in_the_order_of_samplers_steps_and_scales():

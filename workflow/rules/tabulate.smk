@@ -167,6 +167,29 @@ if summary.differences:
             )
 
 
+# Which claims of papers hold. The scores were made from `evidence`, which some claims read.
+rule claims:
+    input:
+        scores=summary.claims.files("scores"),
+        traces=summary.claims.files("traces"),
+        provenance=summary.claims.records("scores", "traces"),
+        evidence=files_of(summary.behind_claims),
+    output:
+        table=marked(summary.claims.path, "Tables", "claims", table="claims", format="CSV"),
+        provenance=summary.claims.record,
+    log:
+        paths.log("tabulate", "claims"),
+    params:
+        spec=summary.claims.params,
+    localrule: True
+    shell:
+        call(
+            CLAIMS,
+            {"--scores": "input.scores", "--out": "output.table"},
+            optional={"--traces": "input.traces"},
+        )
+
+
 # Scores beside published numbers. The rule exists only if papers published numbers on the data set.
 if summary.published:
 

@@ -232,6 +232,8 @@ class _Made:
             found += [figure, Work(paths.table("table5"), ("tabulate",), (*scores, figure.path))]
         found.append(Work(paths.table("table1"), ("tabulate",), scores))
         beside = tuple(work.path for work in found)
+        traces = tuple(paths.traces(name, seed) for name, (seed, _) in self.benchmark.traced_models().items())
+        found.append(Work(paths.table("claims"), ("tabulate",), (*scores, *traces)))
         return [*found, Work(paths.table("table2"), ("tabulate", "plot"), (*scores, *beside))]
 
     def _shown(self, entry: str) -> tuple[str, ...]:

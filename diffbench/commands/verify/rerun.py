@@ -16,6 +16,7 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import project_of
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.comparison import verdicts
+from diffbench.jobs.claims import MODULE as CLAIMS
 from diffbench.jobs.differences import MODULE as DIFFERENCES
 from diffbench.jobs.published import MODULE as PUBLISHED
 
@@ -112,7 +113,7 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
         return f"made again, it differs (sha256 {found}, recorded {expected}){_why(out, recorded)}"
 
 
-MADE_BY_COMMANDS = {"baselines": DIFFERENCES, "reproduced": PUBLISHED}
+MADE_BY_COMMANDS = {"baselines": DIFFERENCES, "scores": CLAIMS, "reproduced": PUBLISHED}
 """The module that makes a table which no stage makes, by a key of its spec."""
 
 
