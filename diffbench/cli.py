@@ -619,6 +619,64 @@ def adopt(
         raise typer.Exit(1)
 
 
+@app.command()
+def publish(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="a benchmark's folder of results")] = Path(
+        "results"
+    ),
+    to: Annotated[str, typer.Option(metavar="FOLDER|hub:NAME", help="a new folder, or a repository of the Hub")] = "",
+    weights: Annotated[bool, typer.Option("--weights", help="publish weights too")] = False,
+    samples: Annotated[bool, typer.Option("--samples", help="publish samples too")] = False,
+    logs: Annotated[
+        bool, typer.Option("--logs", help="publish what runs cost and where they ran, with paths and names of machines")
+    ] = False,
+    license_: Annotated[str, typer.Option("--license", help="the license in the cards: mit, cc-by-4.0")] = "unknown",
+    repo_type: Annotated[str, typer.Option(help="the kind of repository: model or dataset")] = "model",
+    private: Annotated[bool, typer.Option("--private", help="make the repository a private one")] = False,
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML", show_default="the one that made the results")
+    ] = None,
+) -> None:
+    """Copy results with model cards to a folder or to the Hub.
+
+    Every file is first compared with its record. Nothing is published that is damaged, outdated, or names a path of
+    this machine.
+
+    For example: diffbench publish results --to published --weights, or --to hub:NAME/digits.
+    """
+    from diffbench.commands.publish.chosen import Wanted
+    from diffbench.commands.publish.run import Asked
+    from diffbench.commands.publish.run import publish as published
+
+    if not to:
+        raise UserError("publish: say where to: --to FOLDER or --to hub:NAME")
+    wanted = Wanted(weights, samples, logs)
+    typer.echo(published(Asked(results, to, configfile, wanted, license_, repo_type, private)))
+
+
+@app.command()
+def merge(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS...", help="folders of results of one benchmark, from several machines"),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="a new folder, which will hold `results`")],
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML", show_default="the one that made the first results")
+    ] = None,
+) -> None:
+    """Merge results of parts of a benchmark from several machines.
+
+    Every file is compared with its record. Nothing is overwritten: two versions of one file are refused, and so are
+    results of other data, settings or code.
+
+    For example: diffbench merge here/results there/results --out runs/digits_seeds.
+    """
+    from diffbench.commands.merge.run import merge as merged
+
+    typer.echo(merged(results, out, configfile))
+
+
 def _add_stage(name: str) -> None:
     @app.command(
         name=name,

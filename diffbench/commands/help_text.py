@@ -29,6 +29,10 @@ GROUPS = {
         "published",
         "protocols",
     ),
+    "Share": (
+        "publish",
+        "merge",
+    ),
     "Your own parts and published code": ("contract", "oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
