@@ -192,4 +192,20 @@ def test_every_table_and_figure_has_a_caption_for_snakemakes_report(whole):
     figures = {drawing.kind for group in whole.groups() for drawing in group.drawings}
     tables = {Path(made.path).stem for made in whole.tables()}
     written = {path.stem: path.read_text() for path in (ROOT / "workflow/captions").glob("*.rst")}
-    assert set(written) == figures | tables | {"page"} and all(written.values())
+    # No paper published numbers on the smoke benchmark's data, so that it has no table beside them.
+    assert set(written) == figures | tables | {"page", "published"} and all(written.values())
+
+
+def test_scores_stand_beside_published_numbers_only_where_there_are_some(whole):
+    assert whole.published is None and not whole.figures_of_published.drawings
+    content = yaml.safe_load((ROOT / "workflow/config/cifar10.yaml").read_text())
+    found = Report(Graph(parse_benchmark(content, "cifar10.yaml"), Path("/home")))
+    made = found.published
+    assert made is not None and made.path == "results/published.csv" and made in found.tables()
+    assert made.path in found.table2.files("beside_it")
+    assert made.paths_of_records("data") == ["results/data/train.npz.json"]
+    assert made.files("images") == ["results/data/train.npz"], "CIFAR-10 was published as pixels"
+    (drawn,) = found.figures_of_published.drawings
+    assert drawn.spec["sources"] == {"table": [made.path]}
+    assert {row["scores"] for row in made.spec["reproduced"]} == {*made.files("scores")}
+    assert "+" in made.spec["code"], "the published numbers are part of what the table is made from"
