@@ -178,13 +178,17 @@ def _partial(schema: Schema) -> Schema:
 
 def _grid() -> Schema:
     process, texts = of_class(Diffusion)["properties"], field_texts(GridEntry)
-    values = {axis: {"enum": process[axis]["enum"]} if axis in process else names_of("objectives") for axis in AXES}
+    values = {axis: _undescribed(process[axis]) if axis in process else names_of("objectives") for axis in AXES}
     several = {
         axis: any_of(value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True})
         for axis, value in values.items()
     }
     keys: dict[str, Schema] = {"base": {"type": ["string", "null"]}, **several}
     return closed({key: {**schema, "description": texts[key]} for key, schema in keys.items()}, keys)
+
+
+def _undescribed(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key not in ("description", "default")}
 
 
 def _run() -> Schema:
