@@ -15,7 +15,6 @@ from diffbench.base.bounds import bounds_of
 from diffbench.base.errors import UserError
 from diffbench.base.field_texts import field_texts, summary
 from diffbench.base.plugins import DottedPath
-from diffbench.base.plugins import DottedPath
 
 Schema = dict[str, Any]
 
