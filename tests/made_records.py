@@ -27,7 +27,7 @@ class Made:
     results: Path
     weights: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
 
-    def model(self, name: str, seeds: Sequence[int] = (0,), **settings: Mapping[str, Any]) -> None:
+    def model(self, name: str, seeds: Sequence[int] = (0,), data: str = "d", **settings: Mapping[str, Any]) -> None:
         """Add trained models; settings: what differs from the defaults in diffusion, network, objective, training."""
         defaults = {
             "diffusion": DIFFUSION,
@@ -38,7 +38,7 @@ class Made:
         spec = {key: {**value, **settings.get(key, {})} for key, value in defaults.items()}
         for seed in seeds:
             path = self._written(
-                f"models/{name}/train{seed}/weights.safetensors", {**spec, "seed": seed}, {"data": "d"}
+                f"models/{name}/train{seed}/weights.safetensors", {**spec, "seed": seed}, {"data": data}
             )
             self.weights[name, seed] = {"path": path, "spec": spec}
 
@@ -53,9 +53,16 @@ class Made:
         scale: float | None = None,
         protocol: str = PROTOCOL,
         spacing: str | None = None,
+        features: Sequence[Path] = (),
+        reference: Path | None = None,
+        images: Sequence[np.ndarray] = (),
+        low_res: tuple[str, float | None] | None = None,
         **settings: Any,
     ) -> None:
-        """Add sample sets with their scores, one for each training seed from 0 on."""
+        """Add sample sets with their scores, one for each training seed from 0 on; features, images: those of each.
+
+        low_res: the model whose 25 ancestral steps an upsampler enlarges, and its scale of guidance.
+        """
         for seed, values in enumerate(scores):
             of = self.weights[model, seed]
             shown = model if scale is None else f"{model}@{scale:g}"
@@ -66,11 +73,24 @@ class Made:
                 **{"guidance": None if scale is None else {"name": "classifier", "scale": scale}, "weights": "ema"},
                 **{"num_images": 100, "seed": 0, **settings},
             }
-            samples = self._written(f"samples/{place}.npz", spec, {"weights": sha256(of["path"])}, weights=of["path"])
+            arrays, inputs = {"arr_0": images[seed]} if images else None, {"weights": sha256(of["path"])}
+            files = {"weights": of["path"]}
+            if low_res is not None:
+                base, base_scale = low_res
+                base_name = base if base_scale is None else f"{base}@{base_scale:g}"
+                spec["low_res"] = {"model": base_name, "sampler": "ancestral", "steps": 25}
+                files["low_res"] = self.results / f"samples/{base_name}/train{seed}/ancestral/sample0/25.npz"
+            samples = self._written(f"samples/{place}.npz", spec, inputs, arrays, **files)
             row = Row("made", model, name, steps, scale, seed, 0, 100)
-            self._scored(
-                f"scores/digits/{place}.json", row, values, protocol, samples_provenance=provenance_path(samples)
-            )
+            sources = {"samples_provenance": provenance_path(samples)}
+            if reference is not None:
+                sources |= {"features": features[seed], "reference": reference}
+            self._scored(f"scores/digits/{place}.json", row, values, protocol, **sources)
+
+    def real(self, scores: Scores, features: Path, reference: Path, protocol: str = PROTOCOL) -> None:
+        """Add the scores of held-out images, as if they were sampled."""
+        row = Row("made", "real", num_images=100)
+        self._scored("scores/digits/real.json", row, scores, protocol, features=features, reference=reference)
 
     def bound(
         self, model: str, scores: Sequence[Scores], terms: Sequence[Mapping[str, np.ndarray]] = (), **settings: Any
@@ -88,6 +108,15 @@ class Made:
             row = Row("made", model, train_seed=seed, num_images=40)
             self._scored(f"scores/bound/{model}/train{seed}.json", row, values, "bound;strata=4", **files)
 
+    def trace(self, model: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add samples of a model, of its first training seed, on their way from noise."""
+        of = self.weights[model, 0]["path"]
+        self._written(f"traces/{model}/train0.npz", {}, {"weights": sha256(of)}, arrays, weights=of)
+
+    def features(self, place: str, pool: np.ndarray) -> Path:
+        """Write features and return their path. place: of the file below the features' folder."""
+        return self._written(f"features/digits_features/{place}.npz", {}, {}, {"pool": pool})
+
     def evidence(self) -> Evidence:
         """Return the evidence in the folder."""
         return evidence_of(self.results)
@@ -101,7 +130,8 @@ class Made:
         }
         write_records(path, [record(row, metric, protocol, Estimate(*value)) for metric, value in ends.items()])
         inputs = {name: sha256(source) for name, source in sources.items()}
-        _record(path, {}, inputs, self._places(sources))
+        part = {"name": "classifier", "extractor": "digits_features", "metrics": ["fid"]}
+        _record(path, {"protocol": part}, inputs, self._places(sources))
 
     def _written(
         self,

@@ -30,6 +30,7 @@ from diffbench.benchmark.places import folder_of, located, require_default
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
+from diffbench.benchmark.validation import check_validation, validation_of
 from diffbench.benchmark.written import DIFFUSION_KEYS, MODEL_KEYS, REQUIRED, SAMPLED_KEYS, SECTIONS
 from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
@@ -96,6 +97,7 @@ def _parse(content: Any) -> Benchmark:
         extractors=extractors_of(content, protocols),
         classifiers=classifiers,
         left_out=left_out,
+        validation=validation_of(content.get("validation")),
     )
     _check_random_crops(benchmark)
     check_guidance(benchmark)
@@ -103,6 +105,7 @@ def _parse(content: Any) -> Benchmark:
     check_runs(benchmark)
     check_checkpoints(benchmark)
     check_last_jobs(benchmark)
+    check_validation(benchmark)
     return benchmark
 
 

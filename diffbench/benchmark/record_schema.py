@@ -26,6 +26,7 @@ from diffbench.jobs.fit import FitJob
 from diffbench.jobs.job import Job, Part
 from diffbench.jobs.plot import PlotJob
 from diffbench.jobs.prepare import PrepareJob
+from diffbench.jobs.published import PublishedJob
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts
 from diffbench.jobs.score import BoundScoreJob, PairsJob, ScoreJob
@@ -38,7 +39,7 @@ from diffbench.jobs.weights_facts import WeightsFacts
 
 JOBS: Sequence[type[Job]] = (
     *(PrepareJob, ShrinkJob, FitJob, TrainJob, ConvertJob, GivenWeights, SampleJob, ExtractJob, BoundJob, TraceJob),
-    *(ScoreJob, PairsJob, BoundScoreJob, TableJob, DifferencesJob, PlotJob),
+    *(ScoreJob, PairsJob, BoundScoreJob, TableJob, DifferencesJob, PublishedJob, PlotJob),
 )
 """The jobs whose JSON is the `spec` in a record."""
 

@@ -1,6 +1,7 @@
 """`diffbench claims`: its text and table on made records, a claim of your own, and bad input."""
 
 import csv
+import re
 
 import pytest
 
@@ -40,7 +41,12 @@ def test_the_text_has_every_claim_and_counts_the_outcomes(diffbench, tree):
     assert "DDPM-1: holds\n" in run.stdout and "Ho et al. 2020" in run.stdout
     assert "holds              FID(L_simple) - FID(L) < 0  narrow against bound/ancestral/25  -29.8 (" in run.stdout
     assert "ADM-3 (negative control): not testable here" in run.stdout
-    assert "claims: 1 holds" in run.stdout.splitlines()[-1]
+    counted = re.fullmatch(
+        r"(\d+) claims: holds (\d+), not testable here (\d+)\. Intervals are of 95 %\.", run.stdout.splitlines()[-1]
+    )
+    assert counted is not None
+    total, held, untestable = map(int, counted.groups())
+    assert total == held + untestable and held == run.stdout.count(": holds\n")
     # The folder of the benchmark means the same.
     assert diffbench("claims", ".", cwd=tree).stdout == run.stdout
 
@@ -54,6 +60,8 @@ def test_a_claim_in_one_file_of_your_own_is_tested_and_written(diffbench, tree):
     assert mine["interval"] == "Student's over 3 training seeds" and mine["covers"] == "training and sampling"
     assert float(mine["effect_low"]) < float(mine["effect"]) == pytest.approx(-10.1333, abs=1e-3)
     assert [row["claim"] for row in rest] == ["DDPM-1", "DDPM-1"]
+    shown = diffbench("table", "own.csv", cwd=tree).stdout
+    assert "| claim | statement | outcome | test | on | effect | interval | published | reason |" in shown
 
 
 @pytest.mark.parametrize(

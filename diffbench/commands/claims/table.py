@@ -30,17 +30,21 @@ COLUMNS = (
 )
 
 
-def tabulate(job: ClaimsJob, *, scores: Sequence[Path], out: Path, home: Path = Path()) -> None:
-    """Write the table with its record. scores: the files of the job, in any order; home: where its paths start.
+def tabulate(
+    job: ClaimsJob, *, scores: Sequence[Path], traces: Sequence[Path] = (), out: Path, home: Path = Path()
+) -> None:
+    """Write the table with its record. scores: the files of the job, in any order. traces: samples on their way from
+    noise. home: where the paths start.
 
     Raises: UserError naming a file that is missing, damaged or not what a score was made from.
     """
     if {str(path) for path in scores} != set(job.scores):
         raise UserError(f"--scores: {len(scores)} files, but the spec names {len(job.scores)} others")
-    inputs = checked({str(path): home / path for path in scores}, upstream=upstream_of(job.upstream, scores=scores))
+    upstream = upstream_of(job.upstream, scores=scores, traces=traces)
+    inputs = checked({str(path): home / path for path in (*scores, *traces)}, upstream=upstream)
     found = decided(evidence_from([home / path for path in job.scores], home / RESULTS))
     write_table(out, found)
-    facts = {"given": {"scores": [str(path) for path in scores]}}
+    facts = {"given": {"scores": [str(path) for path in scores], "traces": [str(path) for path in traces]}}
     write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts)
 
 
@@ -75,10 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Make the table as the command line says."""
     parser = stage_parser(__doc__, ClaimsJob.read)
     parser.add_argument("--scores", type=Path, nargs="+", required=True, help="files of records")
+    parser.add_argument("--traces", type=Path, nargs="*", default=[], help="samples on their way from noise")
     parser.add_argument("--out", type=Path, required=True, help="the table to write (.csv)")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="tabulate"):
-        tabulate(given.spec, scores=given.scores, out=given.out)
+        tabulate(given.spec, scores=given.scores, traces=given.traces, out=given.out)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def written_path(path: str, out: Path) -> str:
 
 
 def schema_path(out: Path) -> str | None:
-    """Return the path, from the new file's folder on, of the schema that ships with a clone; None if it cannot be given.
+    """Return the path, from the new file's folder on, of the schema in a clone; None if it cannot be given.
 
     The comment in which editors look for it ends at a space.
     """

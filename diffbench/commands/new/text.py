@@ -33,7 +33,7 @@ class Head:
     """What the file says of itself.
 
     path: of the data, from the file's folder on. file: its own name. options: those of the command that wrote it.
-    schema: the path, from the file's folder on, of the schema by which editors complete the file; None if there is none.
+    schema: the path, from the file's folder on, of the schema for editors; None if there is none.
     """
 
     name: str

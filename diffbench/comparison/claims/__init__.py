@@ -16,6 +16,7 @@ from diffbench.comparison.claims._contrasts import mean_over_images as mean_over
 from diffbench.comparison.claims._contrasts import over_seeds as over_seeds
 from diffbench.comparison.claims._contrasts import ratio as ratio
 from diffbench.comparison.claims._contrasts import ratio_of_sums as ratio_of_sums
+from diffbench.comparison.claims._costs import equal_cost_pairs as equal_cost_pairs
 from diffbench.comparison.claims._evidence import Evidence as Evidence
 from diffbench.comparison.claims._evidence import Group as Group
 from diffbench.comparison.claims._evidence import Scored as Scored
@@ -25,6 +26,7 @@ from diffbench.comparison.claims._tests import against as against
 from diffbench.comparison.claims._tests import below as below
 from diffbench.comparison.claims._tests import best_inside as best_inside
 from diffbench.comparison.claims._tests import measured_between as measured_between
+from diffbench.comparison.claims._tests import measures_monotone as measures_monotone
 from diffbench.comparison.claims._tests import monotone as monotone
 from diffbench.comparison.claims._tests import not_contrary as not_contrary
 from diffbench.comparison.claims._tests import ratio_between as ratio_between

@@ -19,11 +19,14 @@ from diffbench.base.arrays import load_member, member_names
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance_file import RESULTS, provenance_path, read_provenance, read_recorded, way_out
-from diffbench.base.records import Estimate
+from diffbench.base.records import ROW_KEYS, Estimate
 from diffbench.comparison.sources import Sourced, Tables, records_of
 from diffbench.comparison.verdicts import own
 
 Properties = Mapping[str, Any]
+
+REAL = "real"
+"""The model of scores of held-out images."""
 
 OF_NO_CLAIM = ("code", "upstream", "seed", "threads", "sampling.micro_batch", "training.log_every")
 """Settings that are recorded and that no claim is about. Two records that differ in them alone are alike."""
@@ -119,10 +122,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The scores of a benchmark. home: the folder of results. left_out: scores that no table was made from."""
+    """The scores of a benchmark. real: those of held-out images, as if they were sampled. left_out: older scores."""
 
     scored: Sequence[Scored]
-    home: Path
+    real: Sequence[Scored] = ()
     left_out: Sequence[Path] = ()
 
     def of(self, metric: str, where: Properties | None = None) -> list[Scored]:
@@ -165,6 +168,19 @@ class Evidence:
             if len(found) >= fewest:
                 yield found
 
+    def beside(self, item: Scored, metric: str) -> Estimate | None:
+        """Return another metric of what was scored, from the same file; None if it is not there."""
+        found = self._by_file.get((item.files["scores"], metric), [])
+        same = (one for one in found if all(one.record[key] == item.record[key] for key in ROW_KEYS))
+        return next((one.estimate for one in same), None)
+
+    @cached_property
+    def _by_file(self) -> dict[tuple[Path, str], list[Scored]]:
+        found: dict[tuple[Path, str], list[Scored]] = {}
+        for item in self.scored:
+            found.setdefault((item.files["scores"], item.record["metric"]), []).append(item)
+        return found
+
     @cached_property
     def _by_metric(self) -> dict[str, list[Scored]]:
         found: dict[str, list[Scored]] = {}
@@ -189,7 +205,7 @@ def evidence_of(results: Path) -> Evidence:
     within = max((table for one in tables for table in one), key=len, default=None)
     current = [item for item in records if within is None or item.sha256 in within]
     left_out = dict.fromkeys(item.source for item in records if item not in current and item.source)
-    return Evidence(list(_scored(current, results)), results, list(left_out))
+    return _evidence(current, results, list(left_out))
 
 
 def evidence_from(paths: Sequence[Path], results: Path) -> Evidence:
@@ -197,14 +213,20 @@ def evidence_from(paths: Sequence[Path], results: Path) -> Evidence:
 
     Raises: UserError if a record is damaged.
     """
-    return Evidence(list(_scored([item for path in paths for item in records_of(path)], results)), results)
+    return _evidence([item for path in paths for item in records_of(path)], results)
+
+
+def _evidence(records: Iterable[Mapping[str, Any]], results: Path, left_out: Sequence[Path] = ()) -> Evidence:
+    scored = list(_scored(records, results))
+    real = [item for item in scored if item.record["model"] == REAL]
+    return Evidence([item for item in scored if item.record["model"] != REAL], real, left_out)
 
 
 def _scored(records: Iterable[Mapping[str, Any]], results: Path) -> Iterator[Scored]:
     known: dict[Path, _File] = {}
     for item in records:
         assert isinstance(item, Sourced) and item.source is not None
-        if item["model"] == "real" or not provenance_path(item.source).is_file():
+        if not provenance_path(item.source).is_file():
             continue
         if item.source not in known:
             known[item.source] = _File.read(item.source, results)
@@ -244,6 +266,9 @@ class _File:
             if provenance_path(weights).is_file():
                 held |= _of_weights(weights, origin["inputs"]["weights"], source)
                 files["weights"], sha256["weights"] = weights, origin["inputs"]["weights"]
+            low_res = _below(results, origin["places"].get("low_res", ""))
+            if provenance_path(low_res).is_file():
+                held["low_res"] = {**(held.get("low_res") or {}), **_of_low_res(low_res)}
             trace = _trace(path, results, origin["inputs"]["weights"]) if "terms_test" in files else None
             if trace is not None:
                 files["trace"], sha256["trace"] = trace
@@ -266,6 +291,12 @@ def _of_weights(weights: Path, expected: str, source: Path) -> dict[str, Any]:
         raise UserError(f"{weights}: is not what {source} was made from; {way_out(weights)}")
     trained = {name: made["spec"][name] for name in ("objective", "training") if name in made["spec"]}
     return {**trained, "data": made["inputs"].get("data")}
+
+
+def _of_low_res(samples: Path) -> dict[str, Any]:
+    """Return how the images that an upsampler enlarges were made; nothing if they are real."""
+    spec = read_recorded(provenance_path(samples))["spec"]
+    return {name: spec[name] for name in ("network", "diffusion", "guidance") if name in spec}
 
 
 def _trace(scores: Path, results: Path, weights: str) -> tuple[Path, str] | None:

@@ -44,6 +44,24 @@ def measured_between(
     return _judged(found, (low, high), test, side.label)
 
 
+def measures_monotone(
+    side: Side, measures: Sequence[tuple[str, Callable[[Scored], Estimate | None]]], *, rising: bool, test: str
+) -> Finding | None:
+    """Return whether each of several numbers that are measured on a side's scores is above (or below) 0.
+
+    measures: what is measured, in words, and the function as `measured_between` takes it. It decides as `monotone`.
+    """
+    plain, wide = [], []
+    for words, measure in measures:
+        each = [(item, found) for item in side.scored if (found := measure(item)) is not None]
+        if not each:
+            return None
+        values, scored = [one for _, one in each], [item for item, _ in each]
+        plain.append((over_seeds(values, scored), words))
+        wide.append((over_seeds(values, scored, tests=len(measures)), words))
+    return _weakest(plain, wide, 1 if rising else -1, test, side.label)
+
+
 def monotone(sides: Mapping[Any, Side], *, rising: bool, test: str) -> Finding | None:
     """Return whether a score rises (or falls) from each value of a property to the next.
 

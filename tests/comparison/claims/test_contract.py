@@ -15,7 +15,7 @@ CONTROLS = {"DDPM-10", "IDDPM-4", "ADM-2", "ADM-3"}
 
 
 @pytest.mark.parametrize("name", claim_ids())
-def test_a_claim_says_what_it_is_and_what_it_needs(name, tmp_path):
+def test_a_claim_says_what_it_is_and_what_it_needs(name):
     claim = claim_named(name)
     assert claim.id == name and re.fullmatch(r"[A-Z]+-\d+", name)
     assert claim.statement.endswith(".") and claim.statement.count(". ") == 0
@@ -23,7 +23,7 @@ def test_a_claim_says_what_it_is_and_what_it_needs(name, tmp_path):
     assert (claim.published_holds is None) == (not claim.published)
     assert bool(claim.control) == (name in CONTROLS)
     assert dataclasses.is_dataclass(claim) and not dataclasses.fields(claim)
-    found = list(claim(Evidence([], tmp_path)))
+    found = list(claim(Evidence([])))
     assert found and {item.outcome for item in found} == {NOT_TESTABLE}
     assert all(item.reason and item.test and item.effect is None for item in found)
 
