@@ -56,9 +56,9 @@ OF_A_DIFFERENCE = {"compared", "metric", "difference"}
 """Columns by which that table is known."""
 
 CLAIMS = View(
-    title="Claims of papers",
-    columns=("claim", "statement", "outcome", "test", "on", "effect", "interval", "published", "reason"),
-    if_varied=("interval", "published", "reason"),
+    title="What papers claim",
+    columns=("claim", "outcome", "test", "on", "effect", "published", "reason"),
+    if_varied=("published", "reason"),
     ranked=False,
 )
 """The view of the table of claims, which `diffbench/commands/claims` makes."""
