@@ -40,7 +40,7 @@ def test_everything_is_each_table_and_figure_once(whole):
     models = ("ddpm", "iddpm", "adm_g", "adm_low", "adm_u", "upsampled_real")
     figures = [f"samples_{model}" for model in models] + ["progressive_ddpm", "progressive_iddpm"]
     figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling", "fid_vs_nfe", "precision_recall"]
-    figures += ["differences", "vlb_terms", "schedules", "gradient_noise", "training_curves"]
+    figures += ["differences", "vlb_terms", "schedules", "gradient_noise", "training_curves", "validation_loss"]
     figures += [f"nearest_neighbours_{model}" for model in models]
     # Samples are followed from noise to image where no guidance and no other image has a part in them.
     figures += [f"{name}_{model}" for name in ("progressive_generation", "interpolation") for model in FROM_NOISE]
