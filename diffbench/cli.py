@@ -623,6 +623,47 @@ def costs(
     typer.echo(summed(logs))
 
 
+@app.command(name="time-to-quality")
+def time_to_quality(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    loss: Annotated[
+        float | None, typer.Option(help="the validation loss to reach", show_default="the lowest that all reach")
+    ] = None,
+    models: Annotated[
+        list[str], typer.Option(metavar="NAMES", help="only these: ddpm,iddpm/train0", show_default="all")
+    ] = [],  # noqa: B006
+) -> None:
+    """Say which training reaches a validation loss first.
+
+    The answer is in steps, images, FLOPs and seconds. The benchmark must have `validation`. A loss counts as reached
+    when its whole interval is at or below the target. Seconds come from run records, and include the measurements.
+    """
+    from diffbench.commands.time_to_quality import time_to_quality as reached
+
+    typer.echo(reached(results, loss, tuple(_listed(models))))
+
+
+@app.command()
+def tensorboard(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="the folder for a folder of events per training; it must not exist")
+    ] = Path("tensorboard"),
+) -> None:
+    """Write training logs for TensorBoard.
+
+    Each training is a run with its losses, learning rate, gradient norm, accuracies and validation losses. Look at them
+    by: tensorboard --logdir FOLDER.
+    """
+    from diffbench.commands.tensorboard import tensorboard as exported
+
+    typer.echo(exported(results, out))
+
+
 @app.command()
 def report(
     results: Annotated[Path, typer.Argument(metavar="FOLDER", help="a benchmark's folder of results")] = Path(

@@ -27,7 +27,7 @@ class Made:
     results: Path
     weights: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
 
-    def model(self, name: str, seeds: Sequence[int] = (0,), **settings: Mapping[str, Any]) -> None:
+    def model(self, name: str, seeds: Sequence[int] = (0,), data: str = "d", **settings: Mapping[str, Any]) -> None:
         """Add trained models; settings: what differs from the defaults in diffusion, network, objective, training."""
         defaults = {
             "diffusion": DIFFUSION,
@@ -38,7 +38,7 @@ class Made:
         spec = {key: {**value, **settings.get(key, {})} for key, value in defaults.items()}
         for seed in seeds:
             path = self._written(
-                f"models/{name}/train{seed}/weights.safetensors", {**spec, "seed": seed}, {"data": "d"}
+                f"models/{name}/train{seed}/weights.safetensors", {**spec, "seed": seed}, {"data": data}
             )
             self.weights[name, seed] = {"path": path, "spec": spec}
 
@@ -55,9 +55,14 @@ class Made:
         spacing: str | None = None,
         features: Sequence[Path] = (),
         reference: Path | None = None,
+        images: Sequence[np.ndarray] = (),
+        low_res: tuple[str, float | None] | None = None,
         **settings: Any,
     ) -> None:
-        """Add sample sets with their scores, one for each training seed from 0 on; features: one file for each."""
+        """Add sample sets with their scores, one for each training seed from 0 on; features, images: those of each.
+
+        low_res: the model whose 25 ancestral steps an upsampler enlarges, and its scale of guidance.
+        """
         for seed, values in enumerate(scores):
             of = self.weights[model, seed]
             shown = model if scale is None else f"{model}@{scale:g}"
@@ -68,7 +73,14 @@ class Made:
                 **{"guidance": None if scale is None else {"name": "classifier", "scale": scale}, "weights": "ema"},
                 **{"num_images": 100, "seed": 0, **settings},
             }
-            samples = self._written(f"samples/{place}.npz", spec, {"weights": sha256(of["path"])}, weights=of["path"])
+            arrays, inputs = {"arr_0": images[seed]} if images else None, {"weights": sha256(of["path"])}
+            files = {"weights": of["path"]}
+            if low_res is not None:
+                base, base_scale = low_res
+                base_name = base if base_scale is None else f"{base}@{base_scale:g}"
+                spec["low_res"] = {"model": base_name, "sampler": "ancestral", "steps": 25}
+                files["low_res"] = self.results / f"samples/{base_name}/train{seed}/ancestral/sample0/25.npz"
+            samples = self._written(f"samples/{place}.npz", spec, inputs, arrays, **files)
             row = Row("made", model, name, steps, scale, seed, 0, 100)
             sources = {"samples_provenance": provenance_path(samples)}
             if reference is not None:

@@ -20,6 +20,7 @@ GROUPS = {
         "verify",
         "adopt",
     ),
+    "Trainings": ("time-to-quality", "tensorboard"),
     "Measure and compare": (
         "table",
         "measure",

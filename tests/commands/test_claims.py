@@ -1,8 +1,17 @@
 """`diffbench claims`: its text and table on made records, a claim of your own, and bad input."""
 
 import csv
+import re
+from pathlib import Path
 
 import pytest
+
+from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import read_provenance
+from diffbench.commands.claims.table import tabulate
+from diffbench.commands.verify.rerun import remade
+from diffbench.comparison.claims._found import claim_ids
+from diffbench.jobs.claims import ClaimsJob
 
 OWN = """
 from dataclasses import dataclass
@@ -40,7 +49,12 @@ def test_the_text_has_every_claim_and_counts_the_outcomes(diffbench, tree):
     assert "DDPM-1: holds\n" in run.stdout and "Ho et al. 2020" in run.stdout
     assert "holds              FID(L_simple) - FID(L) < 0  narrow against bound/ancestral/25  -29.8 (" in run.stdout
     assert "ADM-3 (negative control): not testable here" in run.stdout
-    assert "claims: 1 holds" in run.stdout.splitlines()[-1]
+    counted = re.fullmatch(
+        r"(\d+) claims: holds (\d+), not testable here (\d+)\. Intervals are of 95 %\.", run.stdout.splitlines()[-1]
+    )
+    assert counted is not None
+    total, held, untestable = map(int, counted.groups())
+    assert total == held + untestable and held == run.stdout.count(": holds\n")
     # The folder of the benchmark means the same.
     assert diffbench("claims", ".", cwd=tree).stdout == run.stdout
 
@@ -54,6 +68,8 @@ def test_a_claim_in_one_file_of_your_own_is_tested_and_written(diffbench, tree):
     assert mine["interval"] == "Student's over 3 training seeds" and mine["covers"] == "training and sampling"
     assert float(mine["effect_low"]) < float(mine["effect"]) == pytest.approx(-10.1333, abs=1e-3)
     assert [row["claim"] for row in rest] == ["DDPM-1", "DDPM-1"]
+    shown = diffbench("table", "own.csv", cwd=tree).stdout
+    assert "| claim | statement | outcome | test | on | effect | interval | published | reason |" in shown
 
 
 @pytest.mark.parametrize(
@@ -78,3 +94,22 @@ def test_a_model_that_was_trained_again_is_refused(diffbench, tree):
     record.write_text(record.read_text().replace('"steps": 9', '"steps": 8'))
     run = diffbench("claims", cwd=tree)
     assert run.returncode == 2 and "was changed after it was written" in run.stderr
+
+
+def test_the_artifact_is_made_again_with_the_same_bytes_and_only_from_what_its_spec_names(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    scores = sorted(path for path in Path("results/scores").rglob("*.json") if not path.name.endswith(".json.json"))
+    job = ClaimsJob(benchmark="made", scores=tuple(map(str, scores)))
+    out = Path("results/claims.csv")
+    tabulate(job, scores=scores, out=out)
+    rows = list(csv.DictReader(out.open()))
+    assert {row["claim"] for row in rows} == set(claim_ids())
+    assert {row["claim"] for row in rows if row["negative_control"]} == {"DDPM-10", "IDDPM-4", "ADM-2", "ADM-3"}
+    recorded = read_provenance(out)
+    assert recorded["places"] == {str(path): str(path) for path in scores}
+    assert remade(tree, {tree / out: recorded}).bad == []
+    with pytest.raises(UserError, match="8 files, but the spec names"):
+        tabulate(job, scores=scores[1:], out=out)
+    scores[0].write_text(scores[0].read_text().replace("fid", "kid"))
+    with pytest.raises(UserError, match="json: "):
+        tabulate(job, scores=scores, out=out)

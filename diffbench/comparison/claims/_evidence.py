@@ -266,6 +266,9 @@ class _File:
             if provenance_path(weights).is_file():
                 held |= _of_weights(weights, origin["inputs"]["weights"], source)
                 files["weights"], sha256["weights"] = weights, origin["inputs"]["weights"]
+            low_res = _below(results, origin["places"].get("low_res", ""))
+            if provenance_path(low_res).is_file():
+                held["low_res"] = {**(held.get("low_res") or {}), **_of_low_res(low_res)}
             trace = _trace(path, results, origin["inputs"]["weights"]) if "terms_test" in files else None
             if trace is not None:
                 files["trace"], sha256["trace"] = trace
@@ -288,6 +291,12 @@ def _of_weights(weights: Path, expected: str, source: Path) -> dict[str, Any]:
         raise UserError(f"{weights}: is not what {source} was made from; {way_out(weights)}")
     trained = {name: made["spec"][name] for name in ("objective", "training") if name in made["spec"]}
     return {**trained, "data": made["inputs"].get("data")}
+
+
+def _of_low_res(samples: Path) -> dict[str, Any]:
+    """Return how the images that an upsampler enlarges were made; nothing if they are real."""
+    spec = read_recorded(provenance_path(samples))["spec"]
+    return {name: spec[name] for name in ("network", "diffusion", "guidance") if name in spec}
 
 
 def _trace(scores: Path, results: Path, weights: str) -> tuple[Path, str] | None:

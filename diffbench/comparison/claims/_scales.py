@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from statistics import fmean
 
-from diffbench.comparison.claims._evidence import Evidence, Group, Side
+from diffbench.comparison.claims._evidence import Evidence, Group, Properties, Side, has
 
 FEW, MANY = 25, 250
 NEEDS = f"a guided model at two scales or more, by DDIM in {FEW} steps and by ancestral sampling in {MANY} or more"
@@ -12,14 +12,17 @@ Scales = dict[float, Side]
 
 
 def few_and_many(evidence: Evidence) -> Iterator[tuple[Scales, Scales]]:
-    """Yield the sides by their scales, at least two: of DDIM with eta 0, and of ancestral sampling."""
-    varies = ("sampler.name", "steps", "guidance.scale")
+    """Yield the sides by their scales, at least two: of DDIM with eta 0, and of ancestral sampling.
+
+    The steps of DDIM may be uniform or by its own stride ("ddim25"), which is the paper's.
+    """
+    varies = ("sampler.name", "steps", "spacing", "guidance.scale")
     for group in evidence.groups("fid", varies, {"guidance.name": "classifier"}):
-        few = _scales(group, "ddim", FEW)
-        for steps in sorted({item.properties["steps"] for item in group.scored}):
-            many = _scales(group, "ancestral", steps)
-            if steps >= MANY and len(few) > 1 and len(many) > 1:
-                yield few, many
+        uniform = {"sampler.name": "ancestral", "spacing": "uniform"}
+        many = [_scales(group, {**uniform, "steps": steps}) for steps in _steps(group) if steps >= MANY]
+        ddim = {"sampler.name": "ddim", "sampler.eta": 0.0, "steps": FEW}
+        few = [_scales(group, {**ddim, "spacing": spacing}) for spacing in ("uniform", "ddim")]
+        yield from ((a, b) for a in few for b in many if len(a) > 1 and len(b) > 1)
 
 
 def lowest(sides: Scales) -> float:
@@ -27,7 +30,9 @@ def lowest(sides: Scales) -> float:
     return min(sides, key=lambda scale: fmean(one.estimate.value for one in sides[scale].scored))
 
 
-def _scales(group: Group, sampler: str, steps: int) -> Scales:
-    of = Group([one for one in group.scored if one.properties["sampler.name"] == sampler])
-    deterministic = Group([one for one in of.scored if one.properties.get("sampler.eta", 0.0) == 0.0])
-    return Group([one for one in deterministic.scored if one.properties["steps"] == steps]).sweep("guidance.scale")
+def _steps(group: Group) -> list[int]:
+    return sorted({item.properties["steps"] for item in group.scored})
+
+
+def _scales(group: Group, wanted: Properties) -> Scales:
+    return Group([item for item in group.scored if has(item.properties, wanted)]).sweep("guidance.scale")

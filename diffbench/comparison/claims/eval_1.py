@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.plugins import configure, load
@@ -45,11 +46,11 @@ class Eval1(Claim):
         sides = list(_of_each_model(evidence))
         curves = {id(item): _curve(item) for side in sides for item in side.scored}
         test = "FID(n / 2) - FID(n) > 0"
-        found = (measured_between(side, _reading(curves, _fall), 0, INFINITY, test=test) for side in sides)
+        found = (measured_between(side, _reading(curves, fall), 0, INFINITY, test=test) for side in sides)
         yield from found_or(found, test, NEEDS)
         low, high = (3 * (1 - MARGIN), 3 * (1 + MARGIN))
         test = f"(FID(n / 4) - FID(n)) / (FID(n / 2) - FID(n)) from {low:g} to {high:g}, where a line has 3"
-        found = (measured_between(side, _reading(curves, _bend), low, high, test=test) for side in sides)
+        found = (measured_between(side, _reading(curves, bend), low, high, test=test) for side in sides)
         yield from found_or(found, test, NEEDS)
 
 
@@ -69,9 +70,9 @@ def _of_each_model(evidence: Evidence) -> Iterator[Side]:
     """Yield the side with most steps of all that differ only in how they were sampled."""
     ways = ("sampler.name", "guidance.name", "labels.name", "steps", "spacing", "off_grid")
     for group in evidence.groups("fid", ways):
-        _, side = max(group.sweep("steps").items())
-        first = side.scored[0]
-        yield Side.of(item for item in side.scored if item.label == first.label)
+        most = max(item.properties["steps"] for item in group.scored)
+        rows = sorted({item.label for item in group.scored if item.properties["steps"] == most})
+        yield Side.of(item for item in group.scored if item.label == rows[0])
 
 
 def _reading(curves: dict[int, Curve | None], read: Callable[[Curve], Estimate]) -> Callable[[Scored], Estimate | None]:
@@ -82,21 +83,35 @@ def _reading(curves: dict[int, Curve | None], read: Callable[[Curve], Estimate])
     return reading
 
 
-def _fall(curve: Curve) -> Estimate:
+def fall(curve: Curve) -> Estimate:
+    """Return how far FID falls from half of the images to all of them."""
     whole, halves, _ = curve.values
     return Estimate.normal(halves - whole, curve.second_order**0.5)
 
 
-def _bend(curve: Curve) -> Estimate:
+def bend(curve: Curve) -> Estimate:
+    """Return the fall from a quarter to all, divided by that from half to all. It is 3 on a line in 1/n."""
     whole, halves, quarters = curve.values
     once, thrice = halves - whole, quarters - whole
+    if once == 0:
+        return Estimate.normal(float("nan"), float("nan"))
     # The differences of two independent cuts have the variances 1 and 3 times the second order (delta method).
-    error = (curve.second_order * (3 + (thrice / once) ** 2)) ** 0.5 / abs(once) if once else float("nan")
-    return Estimate.normal(thrice / once if once else float("nan"), error)
+    error = (curve.second_order * (3 + (thrice / once) ** 2)) ** 0.5 / abs(once)
+    return Estimate.normal(thrice / once, error)
+
+
+def curve_of(x: Float[np.ndarray, "images features"], reference: Normal) -> Curve:
+    """Return FID of images by the number of parts into which a fixed generator cuts them."""
+    draws, ordered = np.random.Generator(np.random.PCG64(0)), x[canonical_order(x)]
+    values = [
+        float(np.mean([distance(Normal.of_images(ordered[part]), reference) for part in parts]))
+        for parts in (np.array_split(draws.permutation(len(x)), count) for count in PARTS)
+    ]
+    return Curve(tuple(values), measured(x, reference).second_order)
 
 
 def _curve(item: Scored) -> Curve | None:
-    """Return FID by the number of parts; None if the features are not here, or are too few."""
+    """Return the curve of a set; None if its features are not here, or are too few."""
     made = read_recorded(provenance_path(item.files["scores"]))
     protocol = ProtocolPart.read(made["spec"]["protocol"], "protocol").configured()
     metric: Any = configure(load("metrics", "fid"), protocol.metric_settings("fid"), "fid")
@@ -110,11 +125,4 @@ def _curve(item: Scored) -> Curve | None:
     real = {name: read_member(path, name) for name in member_names(path)}
     if metric.features in real:
         real[metric.features] = real[metric.features][: protocol.reference_images(len(real[metric.features]))]
-    reference = reference_normal(real, metric.features)
-    draws = np.random.Generator(np.random.PCG64(0))
-    ordered = x[canonical_order(x)]
-    values = [
-        float(np.mean([distance(Normal.of_images(ordered[part]), reference) for part in parts]))
-        for parts in (np.array_split(draws.permutation(len(x)), count) for count in PARTS)
-    ]
-    return Curve(tuple(values), measured(x, reference).second_order)
+    return curve_of(x, reference_normal(real, metric.features))
