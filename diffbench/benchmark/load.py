@@ -183,13 +183,16 @@ def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return base with `over` laid on it: nested maps merge by key, everything else replaces.
 
-    A map that names another part replaces the base's map, because the options of one part are not those of another.
+    A map that names another part replaces the base's map, because the options of one part are not those of another. So
+    does a dotted path over a map without a name, which means a part of the package. A name of the package is merged
+    with it, since a super_resolution has the options of a unet.
     """
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         own = result[key].get("name") if both else None
-        alike = both and (own is None or value.get("name", own) == own)
+        named = value.get("name", own) if both else None
+        alike = both and (named == own or (own is None and "." not in str(named)))
         result[key] = merged(result[key], value) if alike else value
     return result
 
