@@ -30,6 +30,8 @@ def of_type(hint: Any) -> Schema:
         return {}
     if hint in SIMPLE:
         return {"type": SIMPLE[hint]}
+    if hint == DottedPath:
+        return {"type": "string", "pattern": r"\."}
     if hint is type(None):
         return dict(NULL)
     if hint == DottedPath:

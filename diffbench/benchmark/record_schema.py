@@ -16,6 +16,7 @@ from diffbench.base.record_types import PROVENANCE
 from diffbench.base.records import Estimate, Row
 from diffbench.base.stage_names import STAGES
 from diffbench.jobs.bound import BoundJob
+from diffbench.jobs.claims import ClaimsJob
 from diffbench.jobs.convert import ConvertJob, GivenWeights
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.differences import DifferencesJob
@@ -39,7 +40,7 @@ from diffbench.jobs.weights_facts import WeightsFacts
 
 JOBS: Sequence[type[Job]] = (
     *(PrepareJob, ShrinkJob, FitJob, TrainJob, ConvertJob, GivenWeights, SampleJob, ExtractJob, BoundJob, TraceJob),
-    *(ScoreJob, PairsJob, BoundScoreJob, TableJob, DifferencesJob, PublishedJob, PlotJob),
+    *(ScoreJob, PairsJob, BoundScoreJob, TableJob, DifferencesJob, ClaimsJob, PublishedJob, PlotJob),
 )
 """The jobs whose JSON is the `spec` in a record."""
 

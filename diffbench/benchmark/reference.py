@@ -150,6 +150,8 @@ def spoken(hint: Any) -> str:
     simple = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "anything"}
     if hint in simple:
         return simple[hint]
+    if hint == plugins.DottedPath:
+        return "dotted path"
     if hint is type(None):
         return "null"
     if origin in (typing.Union, types.UnionType):

@@ -2,8 +2,16 @@
 
 import csv
 import re
+from pathlib import Path
 
 import pytest
+
+from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import read_provenance
+from diffbench.commands.claims.table import tabulate
+from diffbench.commands.verify.rerun import remade
+from diffbench.comparison.claims._found import claim_ids
+from diffbench.jobs.claims import ClaimsJob
 
 OWN = """
 from dataclasses import dataclass
@@ -86,3 +94,22 @@ def test_a_model_that_was_trained_again_is_refused(diffbench, tree):
     record.write_text(record.read_text().replace('"steps": 9', '"steps": 8'))
     run = diffbench("claims", cwd=tree)
     assert run.returncode == 2 and "was changed after it was written" in run.stderr
+
+
+def test_the_artifact_is_made_again_with_the_same_bytes_and_only_from_what_its_spec_names(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    scores = sorted(path for path in Path("results/scores").rglob("*.json") if not path.name.endswith(".json.json"))
+    job = ClaimsJob(benchmark="made", scores=tuple(map(str, scores)))
+    out = Path("results/claims.csv")
+    tabulate(job, scores=scores, out=out)
+    rows = list(csv.DictReader(out.open()))
+    assert {row["claim"] for row in rows} == set(claim_ids())
+    assert {row["claim"] for row in rows if row["negative_control"]} == {"DDPM-10", "IDDPM-4", "ADM-2", "ADM-3"}
+    recorded = read_provenance(out)
+    assert recorded["places"] == {str(path): str(path) for path in scores}
+    assert remade(tree, {tree / out: recorded}).bad == []
+    with pytest.raises(UserError, match="8 files, but the spec names"):
+        tabulate(job, scores=scores[1:], out=out)
+    scores[0].write_text(scores[0].read_text().replace("fid", "kid"))
+    with pytest.raises(UserError, match="json: "):
+        tabulate(job, scores=scores, out=out)
