@@ -19,6 +19,9 @@ PUBLIC = {
     "coverage": "diffbench.metrics.coverage",
     "fid_infinity": "diffbench.metrics.fid_infinity",
     "nearest_neighbour": "diffbench.metrics.nearest_neighbour",
+    "mind": "diffbench.metrics.mind",
+    "authpct": "diffbench.metrics.authpct",
+    "ct": "diffbench.metrics.ct",
     "bits_per_dim": "diffbench.diffusion.bound",
     "bound_terms": "diffbench.diffusion.bound",
     "strata": "diffbench.diffusion.bound",
@@ -67,6 +70,7 @@ PUBLIC = {
     # Running a benchmark and reading its results.
     "load_benchmark": "diffbench.benchmark.load",
     "measure": "diffbench.commands.measure.asked",
+    "copies": "diffbench.commands.copies.run",
     "open": "diffbench.api.results:open_results",
     "features": "diffbench.api.scoring",
     "score": "diffbench.api.scoring",

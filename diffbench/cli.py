@@ -189,6 +189,13 @@ def measure(
             "[default: that of a benchmark's protocol]",
         ),
     ] = None,
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="real images that the model was not trained on, for ct  [default: the data set's other split]",
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
     split: Annotated[
         str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
@@ -245,6 +252,7 @@ def measure(
     asked = Asked(
         samples=samples,
         reference=reference,
+        held_out=held_out,
         data=data,
         split=split,
         protocol=protocol,
@@ -257,6 +265,75 @@ def measure(
         metrics=tuple(_listed(metrics)),
         settings=settings_of(settings),
         name=name,
+        device=device,
+        cache=cache,
+        threads=threads,
+    )
+    typer.echo(answer(asked))
+
+
+@app.command()
+def copies(
+    samples: Annotated[
+        Path, typer.Argument(metavar="SAMPLES", help="an .npz of uint8 images, or a folder of pictures")
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="the training images: an .npz, a folder of pictures, or a data set: digits, mnist:PATH  "
+            "[default: that of a benchmark's protocol]",
+        ),
+    ] = None,
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="real images that the model was not trained on  [default: the data set's other split]",
+        ),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="the protocol whose features are compared, as in measure  [default: adm]")
+    ] = None,
+    extractor: Annotated[
+        Path | None, typer.Option(help="a classifier that a benchmark trained: results/extractors/NAME.safetensors")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
+    ] = None,
+    most: Annotated[int, typer.Option(help="how many samples are listed")] = 20,
+    csv: Annotated[Path | None, typer.Option(help="a CSV file for all samples; it must not exist")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="the folder in which features are kept")] = Path(
+        ".cache"
+    ),
+    threads: Annotated[
+        int, typer.Option(min=1, help="threads of numeric libraries", show_default="one for each processor")
+    ] = os.cpu_count() or 1,
+) -> None:
+    """List the samples that are most like training images.
+
+    Each is shown with its nearest training image. The smaller the ratio, the more it looks like a copy.
+
+    For example: diffbench copies samples/ --reference training_pictures/ --protocol clean_fid.
+    """
+    from diffbench.commands.copies.run import Asked, answer
+
+    asked = Asked(
+        samples=samples,
+        reference=reference,
+        held_out=held_out,
+        data=data,
+        split=split,
+        protocol=protocol,
+        extractor=extractor,
+        weights=weights,
+        most=most,
+        csv=csv,
         device=device,
         cache=cache,
         threads=threads,
@@ -544,6 +621,47 @@ def costs(
     from diffbench.commands.costs import costs as summed
 
     typer.echo(summed(logs))
+
+
+@app.command(name="time-to-quality")
+def time_to_quality(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    loss: Annotated[
+        float | None, typer.Option(help="the validation loss to reach", show_default="the lowest that all reach")
+    ] = None,
+    models: Annotated[
+        list[str], typer.Option(metavar="NAMES", help="only these: ddpm,iddpm/train0", show_default="all")
+    ] = [],  # noqa: B006
+) -> None:
+    """Say which training reaches a validation loss first.
+
+    The answer is in steps, images, FLOPs and seconds. The benchmark must have `validation`. A loss counts as reached
+    when its whole interval is at or below the target. Seconds come from run records, and include the measurements.
+    """
+    from diffbench.commands.time_to_quality import time_to_quality as reached
+
+    typer.echo(reached(results, loss, tuple(_listed(models))))
+
+
+@app.command()
+def tensorboard(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="the folder for a folder of events per training; it must not exist")
+    ] = Path("tensorboard"),
+) -> None:
+    """Write training logs for TensorBoard.
+
+    Each training is a run with its losses, learning rate, gradient norm, accuracies and validation losses. Look at them
+    by: tensorboard --logdir FOLDER.
+    """
+    from diffbench.commands.tensorboard import tensorboard as exported
+
+    typer.echo(exported(results, out))
 
 
 @app.command()

@@ -30,10 +30,10 @@ def of_type(hint: Any) -> Schema:
         return {}
     if hint in SIMPLE:
         return {"type": SIMPLE[hint]}
-    if hint is type(None):
-        return dict(NULL)
     if hint == DottedPath:
         return {"type": "string", "pattern": r"\."}
+    if hint is type(None):
+        return dict(NULL)
     if origin in (typing.Union, types.UnionType):
         return any_of(*map(of_type, arguments))
     if origin is typing.Literal:

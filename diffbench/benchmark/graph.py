@@ -140,8 +140,10 @@ class Graph:
         entry = self.benchmark.models[self.benchmark.variant(name).of]
         path, given = paths.weights(entry.name, seed), entry.checkpoint
         if given is None:
-            job = jobs.train_job(self.benchmark, entry.name, seed)
-            return self._artifact(path, self._spec(job, data=self.data("train", entry.size)))
+            job, sources = jobs.train_job(self.benchmark, entry.name, seed), {"data": self.data("train", entry.size)}
+            if self.benchmark.validation is not None:
+                sources["held_out"] = self.data("test", entry.size)
+            return self._artifact(path, self._spec(job, **sources))
         checkpoint = self._foreign(Path(given.file), f"models.{entry.name}.checkpoint")
         if given.facts is not None:
             return checkpoint
@@ -278,6 +280,8 @@ class Graph:
             "reference": self.reference(protocol),
             "samples_provenance": self.samples(row),
         }
+        if self.benchmark.needs_held_out(protocol):
+            sources["held_out"] = self.held_out(protocol)
         job = jobs.score_job(self.benchmark, protocol, jobs.row_of_set(self.benchmark, row))
         path = paths.scores(self.tree_of(row), protocol, place_of(row), row.steps)
         return self._once(("scores", path), lambda: self._artifact(path, self._spec(job, **sources)))

@@ -16,6 +16,7 @@ from diffbench.base.record_types import PROVENANCE
 from diffbench.base.records import Estimate, Row
 from diffbench.base.stage_names import STAGES
 from diffbench.jobs.bound import BoundJob
+from diffbench.jobs.claims import ClaimsJob
 from diffbench.jobs.convert import ConvertJob, GivenWeights
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.differences import DifferencesJob
@@ -26,6 +27,7 @@ from diffbench.jobs.fit import FitJob
 from diffbench.jobs.job import Job, Part
 from diffbench.jobs.plot import PlotJob
 from diffbench.jobs.prepare import PrepareJob
+from diffbench.jobs.published import PublishedJob
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts
 from diffbench.jobs.score import BoundScoreJob, PairsJob, ScoreJob
@@ -38,7 +40,7 @@ from diffbench.jobs.weights_facts import WeightsFacts
 
 JOBS: Sequence[type[Job]] = (
     *(PrepareJob, ShrinkJob, FitJob, TrainJob, ConvertJob, GivenWeights, SampleJob, ExtractJob, BoundJob, TraceJob),
-    *(ScoreJob, PairsJob, BoundScoreJob, TableJob, DifferencesJob, PlotJob),
+    *(ScoreJob, PairsJob, BoundScoreJob, TableJob, DifferencesJob, ClaimsJob, PublishedJob, PlotJob),
 )
 """The jobs whose JSON is the `spec` in a record."""
 

@@ -5,6 +5,7 @@ from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.graph import Artifact, Graph
 from diffbench.benchmark.jobs import prepare_job, protocol_part
 from diffbench.benchmark.reported import Reported
+from diffbench.jobs.differences import NamedProtocol
 from diffbench.jobs.published import PublishedJob, Reproduced
 from diffbench.published.numbers import PIXELS, data_name, numbers_of
 
@@ -34,20 +35,21 @@ def published(graph: Graph) -> Reported | None:
         weights[model.path], samples[sampled.path] = model, sampled
         for name in row.protocols:
             scores.append(graph.scores(name, row))
-            part = protocol_part(benchmark, name)
-            rows.append(Reproduced(scores[-1].path, model.record, sampled.record, part))
+            rows.append(Reproduced(scores[-1].path, model.record, sampled.record, name))
     for name, seed in benchmark.bounded_models():
         model = graph.model(name, seed)
         weights[model.path] = model
         scores.append(graph.bound_scores(name, seed))
         rows.append(Reproduced(scores[-1].path, model.record))
-    job = PublishedJob(benchmark=benchmark.name, dataset=prepare_job(benchmark).dataset, reproduced=tuple(rows))
-    sources = {
-        "scores": scores,
-        "weights": list(weights.values()),
-        "samples": list(samples.values()),
-        "data": [graph.data("train")],
-    }
-    if benchmark.dataset_name in PIXELS:
-        sources["images"] = [graph.data("train")]
-    return Reported.of(paths.table(TABLE), job, graph, sources)
+    data, is_pixels = graph.data("train"), benchmark.dataset_name in PIXELS
+    named = dict.fromkeys(row.protocol for row in rows if row.protocol is not None)
+    job = PublishedJob(
+        benchmark=benchmark.name,
+        dataset=prepare_job(benchmark).dataset,
+        data=data.record,
+        images=data.path if is_pixels else None,
+        protocols=tuple(NamedProtocol(name, protocol_part(benchmark, name)) for name in named),
+        reproduced=tuple(rows),
+    )
+    sources = {"scores": scores, "weights": list(weights.values()), "samples": list(samples.values()), "data": [data]}
+    return Reported.of(paths.table(TABLE), job, graph, sources | ({"images": [data]} if is_pixels else {}))

@@ -20,9 +20,11 @@ GROUPS = {
         "verify",
         "adopt",
     ),
+    "Trainings": ("time-to-quality", "tensorboard"),
     "Measure and compare": (
         "table",
         "measure",
+        "copies",
         "compare",
         "compare-samplers",
         "claims",

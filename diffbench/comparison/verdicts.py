@@ -16,7 +16,7 @@ Source: Zou and Donner 2008, "Construction of confidence limits about effect mea
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -44,13 +44,26 @@ class Verdict:
 
 
 def paired(
-    a: Records, b: Records, *, higher_is_better: bool, differences: Mapping[tuple[Any, Any], Estimate] | None = None
+    a: Records,
+    b: Records,
+    *,
+    higher_is_better: bool,
+    ideal: float | None = None,
+    differences: Mapping[tuple[Any, Any], Estimate] | None = None,
 ) -> Verdict:
     """Return the verdict on a against b, which is resolved if the interval of their difference excludes 0.
 
-    differences: a - b with its interval, by (train seed, sample seed), if narrower ones are known than from the scores.
+    ideal: the metric's best value, if it has one. The difference is then that of the distances to it, and the nearer
+    side is better. differences: a - b with its interval, by (train seed, sample seed), if narrower ones are known than
+    from the scores.
     Raises: UserError if both have several seeds but none in common.
     """
+    if ideal is not None:
+        distances = ([_distance(record, ideal) for record in side] for side in (a, b))
+        verdict = paired(*distances, higher_is_better=False)
+        shared = {_seeds(x) for x in a} & {_seeds(x) for x in b}
+        a, b = ([x for x in side if not shared or _seeds(x) in shared] for side in (a, b))
+        return replace(verdict, a=over_seeds(a), b=over_seeds(b))
     common = [(x, y) for x in a for y in b if _seeds(x) == _seeds(y)]
     if common:
         a, b = [x for x, _ in common], [y for _, y in common]
@@ -69,6 +82,13 @@ def paired(
 def over_seeds(records: Records) -> Estimate:
     """Return the mean over seeds, with an interval from their spread if possible, else from their own intervals."""
     return combined([own(record) for record in records], records)[0]
+
+
+def _distance(record: Mapping[str, Any], ideal: float) -> Mapping[str, Any]:
+    """Return a record of a score's distance to the best value; if the interval holds that value, it begins at 0."""
+    value, low, high = (record[key] - ideal for key in ("value", "low", "high"))
+    ends = sorted((abs(low), abs(high)))
+    return {**record, "value": abs(value), "low": 0.0 if low <= 0 <= high else ends[0], "high": ends[1]}
 
 
 def _outcome(difference: Estimate, higher_is_better: bool) -> str:

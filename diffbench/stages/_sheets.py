@@ -55,6 +55,17 @@ BESIDE_PUBLISHED = {"published", "verdict", "difference"}
 OF_A_DIFFERENCE = {"compared", "metric", "difference"}
 """Columns by which that table is known."""
 
+CLAIMS = View(
+    title="Claims of papers",
+    columns=("claim", "statement", "outcome", "test", "on", "effect", "interval", "published", "reason"),
+    if_varied=("interval", "published", "reason"),
+    ranked=False,
+)
+"""The view of the table of claims, which `diffbench/commands/claims` makes."""
+
+OF_A_CLAIM = {"claim", "test", "outcome"}
+"""Columns by which that table is known."""
+
 OF_A_MODEL: dict[str, Direction] = {"nll_bits_per_dim": "down", "nll_train_bits_per_dim": "down"}
 """The directions of scores of a model itself. No protocol of samples concerns them.
 
@@ -124,6 +135,8 @@ def view_of(name: str, frame: pandas.DataFrame) -> View:
         return PUBLISHED
     if {*frame.columns} >= OF_A_DIFFERENCE:
         return DIFFERENCES
+    if {*frame.columns} >= OF_A_CLAIM:
+        return CLAIMS
     return load("tables", SCORES).view if {"model", "protocol"} <= {*frame.columns} else View()
 
 
@@ -187,11 +200,13 @@ def _title(name: str) -> str:
 
 
 def _direction(name: str) -> Direction | None:
-    """Return whether higher or lower values are better; None if a column is no metric that can be found."""
+    """Return whether higher or lower values are better; None if neither is, or no metric of that name is found."""
     if name in OF_A_MODEL:
         return OF_A_MODEL[name]
     metric = _metric(name.removeprefix(BEST))
-    return None if metric is None else "up" if metric.higher_is_better else "down"
+    if metric is None or metric.ideal is not None:
+        return None
+    return "up" if metric.higher_is_better else "down"
 
 
 @cache

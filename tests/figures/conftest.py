@@ -109,6 +109,23 @@ def logs():
 
 
 @pytest.fixture
+def validation():
+    """Return the validation losses of two models, whose chains have other lengths, at nine timesteps."""
+    from diffbench.diffusion.validation_loss import ValidationLosses
+
+    found = {}
+    for place, (name, length) in enumerate({"ddpm": 1000, "iddpm": 4000}.items()):
+        step = np.arange(100, 1100, 100)
+        mean = np.linspace(1, 0.05, 9) * (0.1 + (place + 1) / step[:, None] * 50)
+        values = mean[:, None] * np.random.default_rng(place).gamma(9, 1 / 9, size=(10, 20, 9))
+        alphas = np.linspace(0.99, 0.1 + place / 10, 9)
+        timesteps = np.arange(9) * length // 9
+        levels = alphas, np.sqrt(1 - alphas**2)
+        found[name] = ValidationLosses(step, step * 64, step * 1e9, timesteps, *levels, values)
+    return found
+
+
+@pytest.fixture
 def terms():
     """Return the terms of two models in four strata of 20 steps; the decoder's term of the first model is 0."""
     width = np.array([1, 1, 4, 14])

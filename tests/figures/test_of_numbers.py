@@ -6,8 +6,8 @@ import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.figures.differences import Differences
-from diffbench.figures.published import Published
 from diffbench.figures.gradient_noise import GradientNoise
+from diffbench.figures.published import Published
 from diffbench.figures.schedules import Schedules
 from diffbench.figures.training_curves import TrainingCurves
 from diffbench.figures.vlb_terms import VlbTerms

@@ -214,15 +214,6 @@ if summary.published:
         localrule: True
         shell:
             chained(
-                call(
-                    PUBLISHED,
-                    {
-                        f"--{name}": f"input.{name}"
-                        for name in ("scores", "weights", "samples", "data", "images")
-                        if summary.published.files(name)
-                    }
-                    | {"--out": "output.table"},
-                    log="log.table",
-                ),
+                call(PUBLISHED, {"--out": "output.table"}, log="log.table"),
                 call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
             )

@@ -73,5 +73,6 @@ def _written(effect: Estimate) -> str:
 
 def _summary(found: Sequence[Decided]) -> str:
     counts = {outcome: sum(item.outcome == outcome for item in found) for outcome in OUTCOMES}
-    listed = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    return f"{len(found)} claims: {listed}. Intervals are of 95 %."
+    listed = ", ".join(f"{outcome} {count}" for outcome, count in counts.items() if count)
+    number = f"{len(found)} claim{'s' if len(found) > 1 else ''}"
+    return f"{number}: {listed}. Intervals are of 95 %."

@@ -8,12 +8,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from diffbench.base.errors import UserError
+from diffbench.base.provenance_file import RESULTS
 from diffbench.benchmark.foreign import snakemake_record
 from diffbench.benchmark.places import CONFIGURATION, remember_configuration
 from diffbench.commands.merge.alike import require_alike, require_one_content
 from diffbench.commands.merge.tree import SUMMARIES, Part, part_of, record_of
 from diffbench.commands.missing import making
 from diffbench.commands.verify.run import verify
+
+PLACES = (RESULTS, ".snakemake/metadata")
+"""The folders of a tree: its results, and Snakemake's records of them."""
 
 
 def merge(given: Sequence[Path], out: Path, config: Path | None = None) -> str:
@@ -40,17 +44,32 @@ def merge(given: Sequence[Path], out: Path, config: Path | None = None) -> str:
         if config is not None:
             remember_configuration(staged, config.absolute())
             _follow_configuration(staged, out, config)
-        if out.is_dir():
-            out.rmdir()
-        staged.rename(out)
+        _put(staged, out)
     return "\n".join(_said(parts, left, out, config, unrecorded))
 
 
 def _require_free(out: Path) -> None:
-    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"--out {out}: exists already; name a new folder")
+    """Raise UserError if a folder holds results, or cannot be made. A clone without results is free."""
+    if os.path.lexists(out) and not out.is_dir():
+        raise UserError(f"--out {out}: is no folder; name a new one")
+    held = [path for place in PLACES if (out / place).is_dir() for path in (out / place).iterdir()]
+    if any(path.name != "README.md" for path in held):
+        raise UserError(f"--out {out}: holds results already; name a new folder")
     if not out.absolute().parent.is_dir():
         raise UserError(f"--out {out}: {out.absolute().parent} is no folder; make it first")
+
+
+def _put(staged: Path, out: Path) -> None:
+    """Move the merged tree to its place, which may be a clone."""
+    if not out.exists():
+        staged.rename(out)
+        return
+    for place in PLACES:
+        (out / place).mkdir(parents=True, exist_ok=True)
+        for path in (staged / place).iterdir() if (staged / place).is_dir() else ():
+            path.rename(out / place / path.name)
+    if (staged / CONFIGURATION).is_file():
+        (staged / CONFIGURATION).replace(out / CONFIGURATION)
 
 
 def _left_out(parts: Sequence[Part]) -> set[str]:
@@ -111,7 +130,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _require_whole(staged: Path) -> None:
     """Raise UserError if the copy is damaged, or an artifact was made from another version of one of another tree."""
-    found = verify(staged / "results")
+    found = verify(staged / RESULTS)
     if found.bad:
         raise UserError(f"nothing was merged: {found.bad[0]}")
 

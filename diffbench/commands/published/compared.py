@@ -1,19 +1,17 @@
-r"""The table of published and reproduced numbers, with differences, intervals and verdicts.
+"""The table of published and reproduced numbers, with differences, intervals and verdicts.
 
-python -m diffbench.commands.published.compared --spec SPEC --scores a.json b.json --weights weights.safetensors.json \
-    --samples 1000.npz.json --data train.npz.json --images train.npz --out results/published.csv
+python -m diffbench.commands.published.compared --spec SPEC --out results/published.csv
 
-The workflow's rule calls it. Of weights, samples and data only the records are read, and of the images the first few.
+The workflow's rule calls it. The spec names the files: scores, the records of weights, samples and data, and, for data
+that were published as pixels, the training images, of which the first few are looked at.
 """
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import read_member
-from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, require_upstream, upstream_of
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import Recorded, read_recorded
@@ -34,6 +32,9 @@ from diffbench.stages._run_record import run_record
 LOOKED_AT = 2000
 """The number of images that are tested for JPEG."""
 
+RECORDS = ("weights", "samples", "data")
+"""The kinds of files of which only the record is read."""
+
 ENDS = ("", "_low", "_high")
 
 COLUMNS = (
@@ -49,64 +50,47 @@ TABLE = "Table "
 OURS = ("model", "sampler", "steps", "guidance_scale", "num_images", "protocol")
 
 
-@dataclass(frozen=True)
-class Given:
-    """The files of the job. weights, samples, data: records. images: those of the training split, or nothing."""
-
-    scores: Sequence[Path]
-    weights: Sequence[Path]
-    samples: Sequence[Path]
-    data: Sequence[Path]
-    images: Sequence[Path] = ()
-
-    def by_name(self) -> dict[str, list[Path]]:
-        """Return the files by the name of their option, without options that have none."""
-        return {name: list(paths) for name, paths in vars(self).items() if paths}
+def files_of(job: PublishedJob) -> dict[str, list[Path]]:
+    """Return the files of a job by what they are: scores, records of weights, samples and data, and images."""
+    rows = job.reproduced
+    named = {
+        "scores": [row.scores for row in rows],
+        "weights": [row.weights for row in rows],
+        "samples": [row.samples for row in rows if row.samples is not None],
+        "data": [job.data],
+        "images": [job.images] if job.images is not None else [],
+    }
+    return {name: [Path(path) for path in dict.fromkeys(paths)] for name, paths in named.items() if paths}
 
 
-def tabulate(job: PublishedJob, given: Given, *, out: Path) -> None:
+def tabulate(job: PublishedJob, *, out: Path) -> None:
     """Write the table with its record.
 
     Raises: UserError naming a file that is missing, damaged or not what a score was made from.
     """
-    files = given.by_name()
-    of = ("weights", "samples", "data")
+    files = files_of(job)
     wanted = upstream_of(job.upstream, **files)
-    descriptions = [path for name in of for path in files.get(name, [])]
+    descriptions = [path for name in RECORDS for path in files.get(name, [])]
     expected = {path: wanted.pop(str(path), None) for path in descriptions}
     every = [path for paths in files.values() for path in paths]
     inputs = checked({str(path): path for path in every}, foreign=list(map(str, descriptions)), upstream=wanted)
-    records = {str(path): read_recorded(path) for path in dict.fromkeys(descriptions)}
+    records = {str(path): read_recorded(path) for path in descriptions}
     for path, digest in expected.items():
         if digest is not None:
             require_upstream(path, digest, records[str(path)], records[str(path)]["sha256"])
-    _require_named(job, given)
-    found = list(_compared(job, records, given))
+    found = list(_compared(job, records))
     with replacing(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({"benchmark": job.benchmark, **_row(*item)} for item in found)
-    facts = {"given": {name: list(map(str, paths)) for name, paths in files.items()}}
+    facts = {"given": {"scores": list(map(str, files["scores"]))}}
     write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts)
 
 
-def _require_named(job: PublishedJob, given: Given) -> None:
-    """Raise UserError if the files are not those that the job names."""
-    named = {"scores": {row.scores for row in job.reproduced}, "weights": {row.weights for row in job.reproduced}}
-    named["samples"] = {row.samples for row in job.reproduced if row.samples is not None}
-    for option, wanted in named.items():
-        if {str(path) for path in getattr(given, option)} != wanted:
-            raise UserError(f"--{option}: not the {len(wanted)} files that the spec names; give those of the spec")
-    if len(given.data) != 1:
-        raise UserError(f"--data: {len(given.data)} files; give the record of the training images")
-
-
-def _compared(
-    job: PublishedJob, records: Mapping[str, Recorded], given: Given
-) -> Iterator[tuple[Ours, Published, Verdict]]:
+def _compared(job: PublishedJob, records: Mapping[str, Recorded]) -> Iterator[tuple[Ours, Published, Verdict]]:
     """Yield each score beside the published numbers that are nearest to it."""
-    known = DataFacts.recorded(records[str(given.data[0])])
-    jpeg = any(saved_as_jpeg(read_member(path, "arr_0")[:LOOKED_AT]) for path in given.images)
+    known = DataFacts.recorded(records[job.data])
+    jpeg = job.images is not None and saved_as_jpeg(read_member(Path(job.images), "arr_0")[:LOOKED_AT])
     for ours in _scores(job, records, known.num_images, jpeg=jpeg):
         for one in nearest(ours, numbers_of(ours.facts["dataset"], ours.facts["size"])):
             yield ours, one, verdict(ours, one)
@@ -132,11 +116,12 @@ def _measured(
 ) -> dict[str, str]:
     """Return the facts of how a score was sampled and measured."""
     published = recorded.published_images(job.dataset)
+    protocols = {named.name: named.protocol for named in job.protocols}
     if row.samples is None or row.protocol is None:
         split = "train" if item["metric"] == "nll_train_bits_per_dim" else "test"
         return recorded.of_bound(timesteps) | recorded.of_score(item, None, published, split)
     sampled = recorded.of_samples(records[row.samples], item["steps"] or 0, timesteps)
-    return sampled | recorded.of_score(item, row.protocol, published, "")
+    return sampled | recorded.of_score(item, protocols[row.protocol], published, "")
 
 
 def _row(ours: Ours, published: Published, found: Verdict) -> dict[str, Any]:
@@ -179,16 +164,10 @@ def _number(value: Any) -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the table as the command line says."""
     parser = stage_parser(__doc__, PublishedJob.read)
-    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="files of scores")
-    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="records of weights")
-    parser.add_argument("--samples", type=Path, nargs="+", default=[], help="records of samples")
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="the record of the training images")
-    parser.add_argument("--images", type=Path, nargs="+", default=[], help="the training images")
     parser.add_argument("--out", type=Path, required=True, help="the table to write (.csv)")
     given = parser.parse_args(arguments)
     with run_record(given.run_record, stage="tabulate"):
-        files = Given(given.scores, given.weights, given.samples, given.data, given.images)
-        tabulate(given.spec, files, out=given.out)
+        tabulate(given.spec, out=given.out)
 
 
 if __name__ == "__main__":

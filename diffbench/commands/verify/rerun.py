@@ -145,6 +145,8 @@ def _device(recorded: Recorded) -> list[str]:
 
 
 def _given(recorded: Recorded) -> list[str]:
+    if "reproduced" in recorded["spec"]:
+        return []  # its spec names its files
     given = recorded["facts"]["given"]
     return [part for name, files in given.items() if files for part in (f"--{name}", *files)]
 
@@ -156,8 +158,12 @@ def _prepare(recorded: Recorded, out: Path) -> list[str]:
 
 
 def _train(recorded: Recorded, out: Path) -> list[str]:
-    log = out.name == "log.csv"
-    outs = {"--out": out.with_name("weights") if log else out, "--log-csv": out if log else out.with_name("log.csv")}
+    names = {"--out": "weights.safetensors", "--log-csv": "log.csv"}
+    if "validation" in recorded["spec"]:
+        names["--validation"] = "validation.npz"
+    outs = {option: out.with_name(name) for option, name in names.items()}
+    if out not in outs.values():
+        outs["--out"] = out
     return [
         *_options(recorded, "data", "held_out"),
         *(part for option, path in outs.items() for part in (option, str(path))),

@@ -26,6 +26,7 @@ from diffbench.metrics._intervals import mean_variance, student
 from diffbench.metrics.fid import Fid
 
 PAIRED = "paired image by image"
+OVER_IMAGES = "over images"
 NAN = float("nan")
 
 
@@ -55,8 +56,12 @@ def ratio(a: Side, b: Side, *, tests: int = 1) -> Contrast | None:
 
 
 def over_seeds(values: Sequence[Estimate], scored: Sequence[Scored], *, tests: int = 1) -> Contrast:
-    """Return the mean of estimates, one for each of the scores, which says what their seeds are."""
-    return Contrast(*combined(values, [item.record for item in scored], tests=tests))
+    """Return the mean of estimates, one for each of the scores, which says what their seeds are.
+
+    With fewer than three training seeds its interval is made from those of the estimates, which are over images.
+    """
+    effect, method = combined(values, [item.record for item in scored], tests=tests)
+    return Contrast(effect, OVER_IMAGES if method == OWN else method)
 
 
 def mean_over_images(values: np.ndarray) -> Estimate:

@@ -10,7 +10,6 @@ import pytest
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import read_provenance
 from diffbench.base.records import Estimate
-from diffbench.commands.published.compared import main
 from diffbench.commands.verify.rerun import by_stage, remade
 
 SET = ("model", "sampler", "steps", "guidance_scale", "reference", "metric")
@@ -186,9 +185,5 @@ def test_a_missing_record_another_tree_s_files_and_a_model_named_na(made, tmp_pa
     with pytest.raises(UserError, match="was made from other settings, code or data"):
         tree.rows()
     record.write_text(held)
-    scores = tree.table.files("scores")
-    with pytest.raises(UserError, match="--scores: "):
-        main(["--spec", tree.table.params, "--scores", scores[0], "--weights", weights, "--data",
-              *tree.table.paths_of_records("data"), "--out", "x.csv"])  # fmt: skip
     with open(tmp_path / "results/published.csv", newline="") as file:
         assert list(csv.DictReader(file)) == rows, "a run that fails leaves the table as it was"
