@@ -43,6 +43,7 @@ class Ct:
     """
 
     features: str = "pool"
+    """the array of features that it takes."""
     cells: int = 3
     min_generated: int = 20
     components: int = 64

@@ -13,22 +13,6 @@ from diffbench.commands.verify.rerun import remade
 from diffbench.comparison.claims._found import claim_ids
 from diffbench.jobs.claims import ClaimsJob
 
-OWN = """
-from dataclasses import dataclass
-from diffbench.comparison.claims import Claim, below, found_or
-
-@dataclass(frozen=True)
-class MyClaim(Claim):
-    id = "MINE-1"
-    source = "My notes of 2026"
-    statement = "A wider network has a lower FID."
-
-    def __call__(self, evidence):
-        test = "FID(wide) - FID(narrow) < 0"
-        pairs = evidence.pairs("fid", {"network.channels": (16, 8)})
-        yield from found_or((below(a, b, test=test) for a, b in pairs), test, "two widths")
-"""
-
 
 @pytest.fixture
 def tree(made_records):
@@ -59,9 +43,9 @@ def test_the_text_has_every_claim_and_counts_the_outcomes(diffbench, tree):
     assert diffbench("claims", ".", cwd=tree).stdout == run.stdout
 
 
-def test_a_claim_in_one_file_of_your_own_is_tested_and_written(diffbench, tree):
-    (tree / "my_claims.py").write_text(OWN)
-    run = diffbench("claims", "--claim", "my_claims.MyClaim", "--claim", "ddpm-1", "--out", "own.csv", cwd=tree)
+def test_the_guides_claim_in_one_file_of_your_own_is_tested_and_written(diffbench, tree, code_block):
+    (tree / "my_claims.py").write_text(code_block("docs/claims.md", "class WiderIsBetter"))
+    run = diffbench("claims", "--claim", "my_claims.WiderIsBetter", "--claim", "ddpm-1", "--out", "own.csv", cwd=tree)
     assert (run.returncode, run.stdout) == (0, "written to own.csv\n")
     mine, *rest = csv.DictReader((tree / "own.csv").open())
     assert (mine["claim"], mine["outcome"], mine["below"], mine["above"]) == ("MINE-1", "holds", "0", "")

@@ -121,6 +121,9 @@ def bash(example: Example, block: Block) -> None:
     for line in joined(block.text):
         for command in OUR.findall(line):
             require_parsed(command)
+            if block.mark in ("run", "slow"):
+                done = example.namespace["run_diffbench"](*shlex.split(command)[1:], cwd=Path.cwd())
+                assert done.returncode == 0, f"`{command}`: {done.stderr}"
 
 
 def console(example: Example, block: Block) -> None:
