@@ -64,7 +64,7 @@ def score_features(
     num_images = min(job.row.num_images or own.facts.num_images, own.facts.num_images)
     metrics = _metrics(protocol)
     _require_held_out(metrics, unseen, is_real=job.row.model == REAL)
-    # The row of real images has the id of the other rows, although it has no number of a metric that needs held-out images.
+    # The row of real images has the id of the other rows, but no number of a metric that needs held-out images.
     identity = _identity(job, protocol, metrics, other, num_images) | _held_out_fields(metrics, unseen or own)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     third = [] if unseen is None else [unseen.first(unseen.facts.num_images)]
