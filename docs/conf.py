@@ -37,7 +37,6 @@ myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 4
 
 
-
 html_theme = "pydata_sphinx_theme"
 html_title = f"diffbench {release}"
 html_static_path = ["_static"]
