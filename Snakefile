@@ -27,6 +27,7 @@ rule all:
     default_target: True
     input:
         rules.table2.output,
+        rules.claims.output,
         rules.table4.output if summary.guided else [],
         rules.table5.output if summary.upsampling else [],
         PAGE,

@@ -87,6 +87,30 @@ def check(
 
 
 @app.command()
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="config, scores, record (beside an artifact), run (what a job cost) or metrics"
+        ),
+    ] = "config",
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="write all schemas into this folder")] = None,
+) -> None:
+    """Print the JSON Schema of a benchmark's file or of records.
+
+    Editors complete and check YAML by it: `diffbench schema config > benchmark.schema.json`, and the first line of the
+    YAML is `# yaml-language-server: $schema=benchmark.schema.json`.
+    """
+    from diffbench.commands.schema.run import schema_text, write_all
+
+    if out is not None:
+        for file in write_all(out):
+            typer.echo(f"written: {file}")
+        return
+    typer.echo(schema_text(name), nl=False)
+
+
+@app.command()
 def plan(
     config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
     workers: Annotated[
@@ -165,6 +189,13 @@ def measure(
             "[default: that of a benchmark's protocol]",
         ),
     ] = None,
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="real images that the model was not trained on, for ct  [default: the data set's other split]",
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
     split: Annotated[
         str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
@@ -221,6 +252,7 @@ def measure(
     asked = Asked(
         samples=samples,
         reference=reference,
+        held_out=held_out,
         data=data,
         split=split,
         protocol=protocol,
@@ -233,6 +265,75 @@ def measure(
         metrics=tuple(_listed(metrics)),
         settings=settings_of(settings),
         name=name,
+        device=device,
+        cache=cache,
+        threads=threads,
+    )
+    typer.echo(answer(asked))
+
+
+@app.command()
+def copies(
+    samples: Annotated[
+        Path, typer.Argument(metavar="SAMPLES", help="an .npz of uint8 images, or a folder of pictures")
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="the training images: an .npz, a folder of pictures, or a data set: digits, mnist:PATH  "
+            "[default: that of a benchmark's protocol]",
+        ),
+    ] = None,
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="real images that the model was not trained on  [default: the data set's other split]",
+        ),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="the protocol whose features are compared, as in measure  [default: adm]")
+    ] = None,
+    extractor: Annotated[
+        Path | None, typer.Option(help="a classifier that a benchmark trained: results/extractors/NAME.safetensors")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
+    ] = None,
+    most: Annotated[int, typer.Option(help="how many samples are listed")] = 20,
+    csv: Annotated[Path | None, typer.Option(help="a CSV file for all samples; it must not exist")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="the folder in which features are kept")] = Path(
+        ".cache"
+    ),
+    threads: Annotated[
+        int, typer.Option(min=1, help="threads of numeric libraries", show_default="one for each processor")
+    ] = os.cpu_count() or 1,
+) -> None:
+    """List the samples that are most like training images.
+
+    Each is shown with its nearest training image. The smaller the ratio, the more it looks like a copy.
+
+    For example: diffbench copies samples/ --reference training_pictures/ --protocol clean_fid.
+    """
+    from diffbench.commands.copies.run import Asked, answer
+
+    asked = Asked(
+        samples=samples,
+        reference=reference,
+        held_out=held_out,
+        data=data,
+        split=split,
+        protocol=protocol,
+        extractor=extractor,
+        weights=weights,
+        most=most,
+        csv=csv,
         device=device,
         cache=cache,
         threads=threads,
@@ -259,6 +360,32 @@ def oracle(
     report, as_expected = proved(sampler or [], out)
     typer.echo(report)
     if not as_expected:
+        raise typer.Exit(1)
+
+
+@app.command(name="contract")
+def contract_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="sampler, metric, dataset, network, objective, guidance, schedule or extractor"
+        ),
+    ],
+    part: Annotated[
+        str, typer.Argument(metavar="PART", help="a name or dotted path, with options ('my_data.Mine size=8')")
+    ],
+) -> None:
+    """Check your own part against what its kind must keep.
+
+    It prints one line for each check. Exit code 1: a check fails.
+
+    For example: diffbench contract sampler my_sampler.MySampler, for a class in my_sampler.py in the working folder.
+    """
+    from diffbench.commands.contract.run import contract
+
+    report = contract(kind, part, say=typer.echo)
+    typer.echo(report.text)
+    if report.bad:
         raise typer.Exit(1)
 
 
@@ -300,6 +427,56 @@ def compare(
     from diffbench.commands.compare.run import compare as verdicts
 
     typer.echo(verdicts(results, a, b, metrics=_listed(metric), varies=varies))
+
+
+@app.command()
+def published(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, a benchmark's folder, or its published.csv")
+    ] = Path("results"),
+    every: Annotated[bool, typer.Option("--all", help="print also published numbers that are not comparable")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="print published numbers instead, whatever the results")
+    ] = False,
+    dataset: Annotated[list[str], typer.Option(help="with --list: only this data set, such as CIFAR-10")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(help="with --list: only models or papers of this name")] = [],  # noqa: B006
+    metric: Annotated[list[str], typer.Option(help="with --list: only this metric, such as FID")] = [],  # noqa: B006
+) -> None:
+    """Print scores beside the numbers that papers published.
+
+    A published number is comparable if data, model, sampling, metric and protocol are the same. A score agrees with it
+    if the interval of their difference contains 0. To look numbers up: diffbench published --list --dataset CIFAR-10
+    --metric FID.
+    """
+    from diffbench.commands.published.run import listed_text, published_text
+
+    if listed:
+        typer.echo(listed_text(datasets=dataset, models=model, metrics=_listed(metric)), nl=False)
+        return
+    if dataset or model or metric:
+        raise UserError("published: --dataset, --model and --metric choose published numbers; add --list")
+    typer.echo(published_text(results, every=every), nl=False)
+
+
+@app.command()
+def claims(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    claim: Annotated[
+        list[str], typer.Option(metavar="ID", help="a claim: DDPM-1, or the path of your own class, my_claims.MyClaim")
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="a CSV file to write instead of printing")] = None,
+) -> None:
+    """Say which claims of papers hold on these results.
+
+    Each claim holds, fails, is not resolved, or is not testable here. A claim that fails is a result, not an error.
+
+    For example: diffbench claims runs/digits_claims/results --claim DDPM-1.
+    """
+    from diffbench.commands.claims.run import claims as tested
+
+    typer.echo(tested(results, _listed(claim), out))
 
 
 @app.command()
@@ -446,6 +623,47 @@ def costs(
     typer.echo(summed(logs))
 
 
+@app.command(name="time-to-quality")
+def time_to_quality(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    loss: Annotated[
+        float | None, typer.Option(help="the validation loss to reach", show_default="the lowest that all reach")
+    ] = None,
+    models: Annotated[
+        list[str], typer.Option(metavar="NAMES", help="only these: ddpm,iddpm/train0", show_default="all")
+    ] = [],  # noqa: B006
+) -> None:
+    """Say which training reaches a validation loss first.
+
+    The answer is in steps, images, FLOPs and seconds. The benchmark must have `validation`. A loss counts as reached
+    when its whole interval is at or below the target. Seconds come from run records, and include the measurements.
+    """
+    from diffbench.commands.time_to_quality import time_to_quality as reached
+
+    typer.echo(reached(results, loss, tuple(_listed(models))))
+
+
+@app.command()
+def tensorboard(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="a folder of results, or a benchmark's folder")
+    ] = Path("results"),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="the folder for a folder of events per training; it must not exist")
+    ] = Path("tensorboard"),
+) -> None:
+    """Write training logs for TensorBoard.
+
+    Each training is a run with its losses, learning rate, gradient norm, accuracies and validation losses. Look at them
+    by: tensorboard --logdir FOLDER.
+    """
+    from diffbench.commands.tensorboard import tensorboard as exported
+
+    typer.echo(exported(results, out))
+
+
 @app.command()
 def report(
     results: Annotated[Path, typer.Argument(metavar="FOLDER", help="a benchmark's folder of results")] = Path(
@@ -517,6 +735,64 @@ def adopt(
     typer.echo(report)
     if not report.good:
         raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="a benchmark's folder of results")] = Path(
+        "results"
+    ),
+    to: Annotated[str, typer.Option(metavar="FOLDER|hub:NAME", help="a new folder, or a repository of the Hub")] = "",
+    weights: Annotated[bool, typer.Option("--weights", help="publish weights too")] = False,
+    samples: Annotated[bool, typer.Option("--samples", help="publish samples too")] = False,
+    logs: Annotated[
+        bool, typer.Option("--logs", help="publish what runs cost and where they ran, with paths and names of machines")
+    ] = False,
+    license_: Annotated[str, typer.Option("--license", help="the license in the cards: mit, cc-by-4.0")] = "unknown",
+    repo_type: Annotated[str, typer.Option(help="the kind of repository: model or dataset")] = "model",
+    private: Annotated[bool, typer.Option("--private", help="make the repository a private one")] = False,
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML", show_default="the one that made the results")
+    ] = None,
+) -> None:
+    """Copy results with model cards to a folder or to the Hub.
+
+    Every file is first compared with its record. Nothing is published that is damaged, outdated, or names a path of
+    this machine.
+
+    For example: diffbench publish results --to published --weights, or --to hub:NAME/digits.
+    """
+    from diffbench.commands.publish.chosen import Wanted
+    from diffbench.commands.publish.run import Asked
+    from diffbench.commands.publish.run import publish as published
+
+    if not to:
+        raise UserError("publish: say where to: --to FOLDER or --to hub:NAME")
+    wanted = Wanted(weights, samples, logs)
+    typer.echo(published(Asked(results, to, configfile, wanted, license_, repo_type, private)))
+
+
+@app.command()
+def merge(
+    results: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS...", help="folders of results of one benchmark, from several machines"),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="a new folder, which will hold `results`")],
+    configfile: Annotated[
+        Path | None, typer.Option(help="the benchmark's YAML", show_default="the one that made the first results")
+    ] = None,
+) -> None:
+    """Merge results of parts of a benchmark from several machines.
+
+    Every file is compared with its record. Nothing is overwritten: two versions of one file are refused, and so are
+    results of other data, settings or code.
+
+    For example: diffbench merge here/results there/results --out runs/digits_seeds.
+    """
+    from diffbench.commands.merge.run import merge as merged
+
+    typer.echo(merged(results, out, configfile))
 
 
 def _add_stage(name: str) -> None:

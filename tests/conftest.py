@@ -6,13 +6,15 @@ import importlib
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -93,6 +95,37 @@ def code_block() -> Callable[..., str]:
     return block
 
 
+@pytest.fixture(scope="session")
+def checked_records() -> Callable[[Path], Counter[str]]:
+    """A function (results) that checks every JSON file below a folder by its schema, and returns how many of each kind."""
+    import jsonschema
+
+    from diffbench.benchmark.record_schema import metrics_schema, provenance_schema, run_schema, scores_schema
+
+    kinds = {"run": run_schema, "record": provenance_schema, "scores": scores_schema, "metrics": metrics_schema}
+    validators = {name: jsonschema.Draft202012Validator(schema()) for name, schema in kinds.items()}
+
+    def checked(results: Path) -> Counter[str]:
+        counted = Counter()
+        for path in sorted(results.rglob("*.json")):
+            content = json.loads(path.read_text())
+            told = {
+                "run": path.name.endswith(".run.json"),
+                "record": "record_sha256" in content,
+                "scores": "records" in content,
+            }
+            name = next((kind for kind, is_it in told.items() if is_it), "metrics")
+            counted[name] += 1
+            assert [error.message for error in validators[name].iter_errors(content)] == [], path
+            if name != "metrics":
+                held = content["records"][0] if name == "scores" else content
+                held["seeed"] = 0
+                assert not validators[name].is_valid(content), f"{path}: a misspelt key is not seen"
+        return counted
+
+    return checked
+
+
 HEAVY = (
     *("torch", "pandas", "pydantic", "sklearn.datasets", "typer.rich_utils", "rich.markdown", "rich.traceback"),
     "diffbench.commands.check.run",
@@ -136,6 +169,12 @@ def diffbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A function (*arguments, cwd) that returns a finished `diffbench ARGUMENTS`."""
     with forked(tmp_path_factory.mktemp("said"), "diffbench", "diffbench.cli:main", *HEAVY) as run:
         yield run
+
+
+@pytest.fixture
+def made_records(tmp_path: Path) -> Any:
+    """An empty folder of results, to which made records can be added: a `Made` of made_records.py."""
+    return runpy.run_path(str(ROOT / "tests/made_records.py"))["Made"](tmp_path / "results")
 
 
 @pytest.fixture(scope="session")

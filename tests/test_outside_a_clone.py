@@ -67,7 +67,10 @@ def test_what_cannot_be_done_here_is_one_line_with_the_way_out(outside, argument
     assert done.stderr.startswith("diffbench: ") and done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [("check", "own.yaml"), ("protocols",), ("import", "--list"), ("--version",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "own.yaml"), ("protocols",), ("import", "--list"), ("--version",), ("contract", "schedule", "cosine")],
+)
 def test_what_needs_no_workflow_works(outside, arguments):
     done = outside(*arguments)
     assert done.returncode == 0 and done.stdout and "Traceback" not in done.stderr

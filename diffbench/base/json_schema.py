@@ -14,6 +14,7 @@ from typing import Any
 from diffbench.base.bounds import bounds_of
 from diffbench.base.errors import UserError
 from diffbench.base.field_texts import field_texts, summary
+from diffbench.base.plugins import DottedPath
 
 Schema = dict[str, Any]
 
@@ -29,6 +30,8 @@ def of_type(hint: Any) -> Schema:
         return {}
     if hint in SIMPLE:
         return {"type": SIMPLE[hint]}
+    if hint == DottedPath:
+        return {"type": "string", "pattern": r"\."}
     if hint is type(None):
         return dict(NULL)
     if origin in (typing.Union, types.UnionType):

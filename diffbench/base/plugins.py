@@ -22,6 +22,9 @@ from typing import Any, TypeGuard
 from diffbench.base.errors import UserError
 
 PACKAGE = "diffbench"
+DottedPath = typing.NewType("DottedPath", str)
+"""The place of a class or a function in a module of your own, such as `my_module.MySampler`."""
+
 WHOLE_LIMIT = 2**63
 """Whole numbers must be below it, as in arrays and in many readers of JSON."""
 
@@ -117,21 +120,33 @@ def _found(folder: str, name: str, where: str) -> type:
             return importlib.import_module(module_name).part(name.partition(":")[2])
         except UserError as error:
             raise UserError(f"{where or folder}: {error}") from error
-    if "." in name and "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        if "." not in name:
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{where or folder}: cannot import '{module_name}' for '{name}' ({reason})") from error
+    module = _imported(module_name, name, where or folder) if "." in name else importlib.import_module(module_name)
     if "." in name:
         part = getattr(module, name.rsplit(".", 1)[1], None)
         if not (inspect.isclass(part) and dataclasses.is_dataclass(part)):
             raise UserError(f"{where or folder}: {module_name} has no dataclass '{name.rsplit('.', 1)[1]}'")
         return part
     return _only_part(module)
+
+
+def _imported(module_name: str, name: str, where: str) -> types.ModuleType:
+    """Return the module of a dotted path; modules in the working folder are found too. Raises: UserError."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        return importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{where}: cannot import '{module_name}' for '{name}' ({reason})") from error
+
+
+def function_at(name: str, where: str) -> typing.Callable[..., Any]:
+    """Return the function of a dotted path, such as `my_module.my_function`. Raises: UserError if there is none."""
+    module_name, _, own = name.rpartition(".")
+    found = getattr(_imported(module_name, name, where), own, None)
+    if not callable(found):
+        raise UserError(f"{where}: {module_name} has no function '{own}'")
+    return found
 
 
 def _only_part(module: types.ModuleType) -> type:
@@ -233,6 +248,8 @@ def coerced(value: Any, hint: Any, where: str) -> Any:
             except UserError:
                 if position == len(wanted) - 1:
                     raise
+    if isinstance(value, str) and "." in value and hint == DottedPath:
+        return value
     if origin is typing.Literal:
         if value in arguments:
             return value

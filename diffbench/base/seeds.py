@@ -27,6 +27,7 @@ PURPOSES = {
     "label_dropout": 11,
     "crop": 12,
     "held_out": 13,
+    "validation": 14,
 }
 """What a draw is for. Two purposes never share a counter, and the number of a purpose is never given to another.
 

@@ -9,16 +9,19 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
+from diffbench.base.plugins import load
 from diffbench.benchmark.entries import Bound, Execution, Model, NoisyClassifier, Run, SamplerEntry
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.sample import Sampling
+from diffbench.training.settings import Validation
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """A validated benchmark, from whose entries jobs.py makes the jobs of the stages.
 
-    left_out: combinations of a grid that have no meaning, each with the reason.
+    left_out: combinations of a grid that have no meaning, each with the reason. validation: how the validation loss of
+    models in training is measured; None if it is not.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Benchmark:
     extractors: dict[str, tuple[str, Any]] = field(default_factory=dict)
     classifiers: dict[str, NoisyClassifier] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    validation: Validation | None = None
 
     def variant(self, name: str) -> Model:
         """Return the model that a sample set names: an entry, or an entry at another guidance scale ("adm_g@0.5")."""
@@ -228,6 +232,10 @@ class Benchmark:
     def extractor_of(self, protocol: str) -> str:
         """Return the name of a protocol's extractor entry."""
         return self.protocols[protocol][1].extractor
+
+    def needs_held_out(self, protocol: str) -> bool:
+        """Return whether a metric of a protocol needs features of images that no model was trained on."""
+        return any(load("metrics", metric).needs_held_out for metric in self.protocols[protocol][1].metrics)
 
     @property
     def data_path(self) -> Path | None:

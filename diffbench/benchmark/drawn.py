@@ -50,7 +50,16 @@ class Drawn:
         for name, shown in (("training_curves", logs | named), ("gradient_noise", logs)):
             if shown:
                 found.append(self._figure(name, {"logs": list(shown.values())}, labels=list(shown)))
+        if logs and self.benchmark.validation is not None:
+            found.append(self._validation_loss())
         return found
+
+    def _validation_loss(self) -> Drawing:
+        """Return the figure of the validation losses of every model that is trained here."""
+        weights = {name: self.graph.model(name, seed) for name, seed in reversed(self.benchmark.trained_models())}
+        shown = {name: weights[name] for name in self._logs()}
+        files = [Artifact(paths.validation(made.path), made.digest, made.spec) for made in shown.values()]
+        return self._figure("validation_loss", {"validation": files}, labels=list(shown))
 
     def _logs(self) -> dict[str, Artifact]:
         """Return the training log of every model that is trained here."""

@@ -140,8 +140,10 @@ class Graph:
         entry = self.benchmark.models[self.benchmark.variant(name).of]
         path, given = paths.weights(entry.name, seed), entry.checkpoint
         if given is None:
-            job = jobs.train_job(self.benchmark, entry.name, seed)
-            return self._artifact(path, self._spec(job, data=self.data("train", entry.size)))
+            job, sources = jobs.train_job(self.benchmark, entry.name, seed), {"data": self.data("train", entry.size)}
+            if self.benchmark.validation is not None:
+                sources["held_out"] = self.data("test", entry.size)
+            return self._artifact(path, self._spec(job, **sources))
         checkpoint = self._foreign(Path(given.file), f"models.{entry.name}.checkpoint")
         if given.facts is not None:
             return checkpoint
@@ -278,6 +280,8 @@ class Graph:
             "reference": self.reference(protocol),
             "samples_provenance": self.samples(row),
         }
+        if self.benchmark.needs_held_out(protocol):
+            sources["held_out"] = self.held_out(protocol)
         job = jobs.score_job(self.benchmark, protocol, jobs.row_of_set(self.benchmark, row))
         path = paths.scores(self.tree_of(row), protocol, place_of(row), row.steps)
         return self._once(("scores", path), lambda: self._artifact(path, self._spec(job, **sources)))
@@ -355,9 +359,10 @@ class Graph:
         return self._made[key]
 
     def _code_of(self, modules: tuple[str, ...]) -> str:
-        """Return the hash of modules, and of weights that ship beside a module under its name."""
+        """Return the hash of modules, and of weights or numbers that ship beside a module under its name."""
         if modules not in self._codes:
-            beside = [(self.root / module.replace(".", "/")).with_suffix(".safetensors") for module in modules]
+            stems = [self.root / module.replace(".", "/") for module in modules]
+            beside = [stem.with_suffix(ending) for stem in stems for ending in (".safetensors", ".csv")]
             shipped = [sha256(path)[:16] for path in beside if path.is_file()]
             self._codes[modules] = "+".join([code_hash(modules, self.root), *shipped])
         return self._codes[modules]

@@ -40,7 +40,8 @@ def train_job(benchmark: Benchmark, model: str, seed: int) -> TrainJob:
     """Return the job that trains a model."""
     entry = benchmark.models[model]
     objective = ObjectivePart.of(entry.objective, entry.objective_name)
-    return dataclasses.replace(_training(benchmark, entry, seed), objective=objective, low_size=entry.low_size)
+    job = _training(benchmark, entry, seed)
+    return dataclasses.replace(job, objective=objective, low_size=entry.low_size, validation=benchmark.validation)
 
 
 def train_classifier_job(benchmark: Benchmark, classifier: str, seed: int) -> TrainJob:

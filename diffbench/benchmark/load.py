@@ -30,6 +30,7 @@ from diffbench.benchmark.places import folder_of, located, require_default
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
+from diffbench.benchmark.validation import check_validation, validation_of
 from diffbench.benchmark.written import DIFFUSION_KEYS, MODEL_KEYS, REQUIRED, SAMPLED_KEYS, SECTIONS
 from diffbench.benchmark.yaml_file import read_layers
 from diffbench.diffusion.denoiser import Diffusion
@@ -96,6 +97,7 @@ def _parse(content: Any) -> Benchmark:
         extractors=extractors_of(content, protocols),
         classifiers=classifiers,
         left_out=left_out,
+        validation=validation_of(content.get("validation")),
     )
     _check_random_crops(benchmark)
     check_guidance(benchmark)
@@ -103,6 +105,7 @@ def _parse(content: Any) -> Benchmark:
     check_runs(benchmark)
     check_checkpoints(benchmark)
     check_last_jobs(benchmark)
+    check_validation(benchmark)
     return benchmark
 
 
@@ -180,13 +183,16 @@ def resolved_models(entries: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return base with `over` laid on it: nested maps merge by key, everything else replaces.
 
-    A map that names another part replaces the base's map, because the options of one part are not those of another.
+    A map that names another part replaces the base's map, because the options of one part are not those of another. So
+    does a dotted path over a map without a name, which means a part of the package. A name of the package is merged
+    with it, since a super_resolution has the options of a unet.
     """
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         own = result[key].get("name") if both else None
-        alike = both and (own is None or value.get("name", own) == own)
+        named = value.get("name", own) if both else None
+        alike = both and (named == own or (own is None and "." not in str(named)))
         result[key] = merged(result[key], value) if alike else value
     return result
 

@@ -99,6 +99,11 @@ def training_log(weights: str) -> str:
     return f"{weights.rpartition('/')[0]}/log.csv"
 
 
+def validation(weights: str) -> str:
+    """Return the path of the validation losses that were measured while weights were trained."""
+    return f"{weights.rpartition('/')[0]}/validation.npz"
+
+
 def terms(model: str, train_seed: Number, split: str) -> str:
     """Return the path of the terms of a model's bound on a split."""
     return f"{RESULTS}/terms/{model}/train{train_seed}/{split}.npz"

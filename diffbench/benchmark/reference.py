@@ -30,7 +30,7 @@ from diffbench.benchmark.yaml_file import write_yaml
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.diffusion.loss_aware import LossAware
 from diffbench.jobs.sample import LowRes, Sampling
-from diffbench.training.settings import Training
+from diffbench.training.settings import Training, Validation
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ TYPES: Mapping[tuple[type, str], tuple[str, str | None]] = {
     (BenchmarkFile, "extractors"): ("a map of extractors by name", ""),
     (BenchmarkFile, "grids"): ("a map of grids by name", ""),
     (BenchmarkFile, "classifiers"): ("a map of classifiers by name", ""),
-    **{(BenchmarkFile, key): ("map", "") for key in ("sampling", "bound", "execution")},
+    **{(BenchmarkFile, key): ("map", "") for key in ("sampling", "bound", "validation", "execution")},
     (ModelEntry, "of"): ("text", ""),
     (ModelEntry, "training"): ("map", ""),
     (ModelEntry, "network"): ("a network: its name, or a map with `name` and its settings", "unet"),
@@ -95,6 +95,7 @@ SECTIONS: Mapping[str, tuple[type, ...]] = {
     "runs[]": (Run,),
     "sampling": (Sampling,),
     "bound": (Bound,),
+    "validation": (Validation,),
     "execution": (Execution,),
     "objectives: loss_aware": (LossAware,),
 }
@@ -149,6 +150,8 @@ def spoken(hint: Any) -> str:
     simple = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "anything"}
     if hint in simple:
         return simple[hint]
+    if hint == plugins.DottedPath:
+        return "dotted path"
     if hint is type(None):
         return "null"
     if origin in (typing.Union, types.UnionType):

@@ -3,10 +3,12 @@
 from functools import cached_property
 
 from diffbench.benchmark import paths
+from diffbench.benchmark.claimed import behind_scores, claims
 from diffbench.benchmark.compared import compared_set, differences
 from diffbench.benchmark.drawn import Drawn
 from diffbench.benchmark.graph import Artifact, Graph
 from diffbench.benchmark.reported import Drawing, FigureGroup, Reported, Sources, Tabulated
+from diffbench.benchmark.reproduced import published
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.plot import FigurePart
 from diffbench.jobs.tabulate import ModelRow, TableJob, TablePart
@@ -83,8 +85,23 @@ class Report:
         return differences(self.graph)
 
     @cached_property
+    def claims(self) -> Reported:
+        """The table of papers' claims: which of them hold on this benchmark."""
+        return claims(self.graph, self._rows)
+
+    @cached_property
+    def published(self) -> Reported | None:
+        """The table beside published numbers; None if no paper published numbers on the data set."""
+        return published(self.graph)
+
+    @property
+    def _without_formats(self) -> list[Reported]:
+        """The tables that are CSV alone, in one file each."""
+        return [made for made in (self.differences, self.published) if made is not None]
+
+    @cached_property
     def _beside_table2(self) -> list[Artifact]:
-        return [*self.drawn.figures, *self._tables_beside_table2, *([self.differences] if self.differences else [])]
+        return [*self.drawn.figures, *self._tables_beside_table2, *self._without_formats]
 
     @cached_property
     def _tables_beside_table2(self) -> list[Tabulated]:
@@ -112,6 +129,11 @@ class Report:
         """The figures that are drawn from the table of differences."""
         return FigureGroup("differences", [self._of_table("differences", self.differences)] if self.differences else [])
 
+    @cached_property
+    def figures_of_published(self) -> FigureGroup:
+        """The figures that are drawn from the table beside published numbers."""
+        return FigureGroup("published", [self._of_table("published", self.published)] if self.published else [])
+
     # -- a comparison, whose name is a wildcard
 
     @cached_property
@@ -138,6 +160,11 @@ class Report:
         """The features of the sets in the table of differences."""
         return self._features_of(self._rows)
 
+    @property
+    def behind_claims(self) -> list[Artifact]:
+        """The samples, features and terms that the table of claims is made from, beside scores and traces."""
+        return behind_scores(self.graph, self._rows)
+
     def _features_of(self, rows: list[SampleSet]) -> list[Artifact]:
         of = self.benchmark.extractor_of
         found = [self.graph.features(of(name), row) for row in rows for name in row.protocols]
@@ -148,13 +175,14 @@ class Report:
     def groups(self) -> list[FigureGroup]:
         """Return all figures except those of comparisons, in the groups that one job each draws."""
         of_tables = [self.figures_of_table2, *([self.figures_of_table4] if self.guided else [])]
-        return [*self.drawn.groups, *of_tables, *([self.figures_of_differences] if self.differences else [])]
+        of_tables += [group for group in (self.figures_of_differences, self.figures_of_published) if group.drawings]
+        return [*self.drawn.groups, *of_tables]
 
     def tables(self) -> list[Artifact]:
         """Return every table in each of its formats, except those of comparisons."""
         made = [self.table2, self.table3, *self._tables_beside_table2]
         found: list[Artifact] = [one for tabulated in made for one in tabulated.formats]
-        return [*found, *([self.differences] if self.differences else [])]
+        return [*found, *self._without_formats, self.claims]
 
     def everything(self) -> list[Artifact]:
         """Return every table and figure, each in all of its formats, except those of comparisons."""

@@ -33,7 +33,7 @@ from diffbench.benchmark.written import (
 )
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.jobs.sample import LowRes, Sampling
-from diffbench.training.settings import Training
+from diffbench.training.settings import Training, Validation
 
 NAMES: Schema = {"pattern": f"^{NAME.pattern}$", "not": {"const": REAL}}
 """What the names of entries are."""
@@ -54,7 +54,7 @@ def config_schema() -> Schema:
         "extractors": any_of({**_parts_by_name("extractors"), "minProperties": 0}, NULL),
         "grids": _entries(_ref("grid")),
         "classifiers": _entries(_ref("classifier")),
-        **{name: any_of(_ref(name), NULL) for name in ("sampling", "bound", "execution")},
+        **{name: any_of(_ref(name), NULL) for name in ("sampling", "bound", "validation", "execution")},
     }
     texts = field_texts(BenchmarkFile)
     described = {name: {"description": texts[name], **schema} for name, schema in sections.items()}
@@ -72,6 +72,7 @@ def config_schema() -> Schema:
             "training": of_class(Training),
             "sampling": of_class(Sampling),
             "bound": of_class(Bound),
+            "validation": of_class(Validation),
             "execution": of_class(Execution),
             **definitions(),
         },
@@ -178,13 +179,18 @@ def _partial(schema: Schema) -> Schema:
 
 def _grid() -> Schema:
     process, texts = of_class(Diffusion)["properties"], field_texts(GridEntry)
-    values = {axis: {"enum": process[axis]["enum"]} if axis in process else names_of("objectives") for axis in AXES}
+    values = {axis: _values(process[axis]) if axis in process else names_of("objectives") for axis in AXES}
     several = {
         axis: any_of(value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True})
         for axis, value in values.items()
     }
     keys: dict[str, Schema] = {"base": {"type": ["string", "null"]}, **several}
     return closed({key: {**schema, "description": texts[key]} for key, schema in keys.items()}, keys)
+
+
+def _values(schema: Schema) -> Schema:
+    """Return the values that a key may have, without its description and default."""
+    return {key: value for key, value in schema.items() if key in ("enum", "anyOf")}
 
 
 def _run() -> Schema:

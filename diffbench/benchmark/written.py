@@ -13,7 +13,7 @@ from diffbench.diffusion.denoiser import Diffusion
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.model import Weights
 from diffbench.jobs.sample import LowRes, Sampling
-from diffbench.training.settings import Training
+from diffbench.training.settings import Training, Validation
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ class BenchmarkFile:
     protocols by name, under which samples are scored. runs: blocks of rows of the tables. extractors: extractors of
     features by name, for protocols to name. grids: ablations by name, each of which makes many models. classifiers:
     classifiers of noisy images by name. sampling: settings of sampling that are the same for all. bound: how the
-    variational bound is evaluated. execution: how and where jobs run.
+    variational bound is evaluated. validation: how the validation loss of models in training is measured, if it is.
+    execution: how and where jobs run.
     """
 
     benchmark: str
@@ -134,6 +135,7 @@ class BenchmarkFile:
     classifiers: dict[str, Any] | None = None
     sampling: Sampling | None = None
     bound: Bound | None = None
+    validation: Validation | None = None
     execution: Execution | None = None
 
 

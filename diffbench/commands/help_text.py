@@ -10,9 +10,32 @@ from typer.core import TyperCommand, TyperGroup
 from diffbench.base.stage_names import STAGES
 
 GROUPS = {
-    "A benchmark, from its file to its results": ("new", "check", "plan", "costs", "report", "verify", "adopt"),
-    "Measure and compare": ("table", "measure", "compare", "compare-samplers", "protocols"),
-    "Samplers and published code": ("oracle", "conform", "import"),
+    "A benchmark, from its file to its results": (
+        "new",
+        "check",
+        "schema",
+        "plan",
+        "costs",
+        "report",
+        "verify",
+        "adopt",
+    ),
+    "Trainings": ("time-to-quality", "tensorboard"),
+    "Measure and compare": (
+        "table",
+        "measure",
+        "copies",
+        "compare",
+        "compare-samplers",
+        "claims",
+        "published",
+        "protocols",
+    ),
+    "Share": (
+        "publish",
+        "merge",
+    ),
+    "Your own parts and published code": ("contract", "oracle", "conform", "import"),
     "Stages, one by one; a run calls them": STAGES,
 }
 """The commands by what a person does with them, in the order in which help lists them."""

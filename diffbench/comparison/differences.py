@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbench.comparison.judged import protocol_fields
-from diffbench.comparison.metrics import OF_A_MODEL, higher_is_better, known_metrics
+from diffbench.comparison.metrics import OF_A_MODEL, higher_is_better, ideal_of, known_metrics
 from diffbench.comparison.pairs import Pairs
 from diffbench.comparison.verdicts import Verdict, paired
 from diffbench.jobs.differences import DifferencesJob, Variant
@@ -89,8 +89,8 @@ def _difference(
             for x, y in both
             if (found := pairs.difference(metric, x, y, one[_seeds(x)]["value"] - other[_seeds(x)]["value"]))
         }
-        better = higher_is_better(metric)
-        verdict = paired(list(one.values()), list(other.values()), higher_is_better=better, differences=known)
+        better, ideal, sides = higher_is_better(metric), ideal_of(metric), map(list, (one.values(), other.values()))
+        verdict = paired(*sides, higher_is_better=better, ideal=ideal, differences=known)
     return Difference(compared, metric, *first, verdict)
 
 

@@ -7,7 +7,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
 from diffbench.base.protocol_ids import protocol_fields
 from diffbench.base.records import Estimate
-from diffbench.comparison.metrics import higher_is_better
+from diffbench.comparison.metrics import higher_is_better, ideal_of
 from diffbench.comparison.rows import row_named
 from diffbench.comparison.sources import Sourced, require_vouched
 from diffbench.comparison.verdicts import Verdict, paired
@@ -45,7 +45,8 @@ def judged(
     """
     require_vouched([item for item in (*one, *other) if isinstance(item, Sourced)])
     _require_one_protocol(one[0], other[0], metric, varies)
-    return paired(one, other, higher_is_better=higher_is_better(metric), differences=differences)
+    better, ideal = higher_is_better(metric), ideal_of(metric)
+    return paired(one, other, higher_is_better=better, ideal=ideal, differences=differences)
 
 
 def _require_one_protocol(a: Mapping[str, Any], b: Mapping[str, Any], metric: str, varies: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import load, names, nearest
@@ -49,9 +50,24 @@ def _initials(name: str) -> str:
 
 def higher_is_better(metric: str) -> bool:
     """Return whether higher values of a metric are better. Raises: UserError if there is no such metric."""
-    if metric in OF_A_MODEL:
-        return False
+    return metric not in OF_A_MODEL and _class_of(metric).higher_is_better
+
+
+def ideal_of(metric: str) -> float | None:
+    """Return the best value of a metric; None if higher or lower values are better. Raises: UserError as above."""
+    return None if metric in OF_A_MODEL else _class_of(metric).ideal
+
+
+def what_is_better(metric: str) -> str:
+    """Return in words which values of a metric are better. Raises: UserError as above."""
+    ideal = ideal_of(metric)
+    if ideal is not None:
+        return f"nearer to {ideal:g} is better"
+    return f"{'higher' if higher_is_better(metric) else 'lower'} is better"
+
+
+def _class_of(metric: str) -> Any:
     known = known_metrics()
     if metric not in known:
         raise UserError(f"no metric '{metric}'; {nearest_metric(metric, known)}")
-    return load("metrics", metric).higher_is_better
+    return load("metrics", metric)

@@ -16,7 +16,8 @@ Source: Zou and Donner 2008, "Construction of confidence limits about effect mea
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 from diffbench.base.errors import UserError
@@ -43,31 +44,51 @@ class Verdict:
 
 
 def paired(
-    a: Records, b: Records, *, higher_is_better: bool, differences: Mapping[tuple[Any, Any], Estimate] | None = None
+    a: Records,
+    b: Records,
+    *,
+    higher_is_better: bool,
+    ideal: float | None = None,
+    differences: Mapping[tuple[Any, Any], Estimate] | None = None,
 ) -> Verdict:
     """Return the verdict on a against b, which is resolved if the interval of their difference excludes 0.
 
-    differences: a - b with its interval, by (train seed, sample seed), if narrower ones are known than from the scores.
+    ideal: the metric's best value, if it has one. The difference is then that of the distances to it, and the nearer
+    side is better. differences: a - b with its interval, by (train seed, sample seed), if narrower ones are known than
+    from the scores.
     Raises: UserError if both have several seeds but none in common.
     """
+    if ideal is not None:
+        distances = ([_distance(record, ideal) for record in side] for side in (a, b))
+        verdict = paired(*distances, higher_is_better=False)
+        shared = {_seeds(x) for x in a} & {_seeds(x) for x in b}
+        a, b = ([x for x in side if not shared or _seeds(x) in shared] for side in (a, b))
+        return replace(verdict, a=over_seeds(a), b=over_seeds(b))
     common = [(x, y) for x in a for y in b if _seeds(x) == _seeds(y)]
     if common:
         a, b = [x for x, _ in common], [y for _, y in common]
         known = differences or {}
-        values = [known.get(_seeds(x)) or _joined(_own(x), _own(y)) for x, y in common]
-        difference, method = _over_seeds(values, a)
+        values = [known.get(_seeds(x)) or joined(own(x), own(y)) for x, y in common]
+        difference, method = combined(values, a)
         if method == OWN and all(_seeds(x) in known for x in a):
             method = "paired image by image"
     elif len(a) > 1 and len(b) > 1:
         raise UserError(f"no common seeds: {_listed(a)} against {_listed(b)}; sample both with the same seeds")
     else:
-        difference, method = _joined(over_seeds(a), over_seeds(b)), "no common seeds, the two intervals joined"
+        difference, method = joined(over_seeds(a), over_seeds(b)), "no common seeds, the two intervals joined"
     return Verdict(_outcome(difference, higher_is_better), difference, over_seeds(a), over_seeds(b), method)
 
 
 def over_seeds(records: Records) -> Estimate:
     """Return the mean over seeds, with an interval from their spread if possible, else from their own intervals."""
-    return _over_seeds([_own(record) for record in records], records)[0]
+    return combined([own(record) for record in records], records)[0]
+
+
+def _distance(record: Mapping[str, Any], ideal: float) -> Mapping[str, Any]:
+    """Return a record of a score's distance to the best value; if the interval holds that value, it begins at 0."""
+    value, low, high = (record[key] - ideal for key in ("value", "low", "high"))
+    ends = sorted((abs(low), abs(high)))
+    return {**record, "value": abs(value), "low": 0.0 if low <= 0 <= high else ends[0], "high": ends[1]}
 
 
 def _outcome(difference: Estimate, higher_is_better: bool) -> str:
@@ -76,8 +97,13 @@ def _outcome(difference: Estimate, higher_is_better: bool) -> str:
     return "better" if (difference.low > 0) == higher_is_better else "worse"
 
 
-def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate, str]:
-    """Return the mean of estimates, one for each of the records, and how its interval was made."""
+def combined(values: Sequence[Estimate], records: Records, *, tests: int = 1) -> tuple[Estimate, str]:
+    """Return the mean of estimates, one for each of the records, and how its interval was made.
+
+    tests: the number of intervals that are looked at together. Each is so wide that all of them hold in 95 % of the
+    cases (Bonferroni).
+    """
+    level = 1 - 0.025 / tests
     means = {key: _means(values, records, key) for key in ("train_seed", "sample_seed")}
     for key, word, covers in (
         ("train_seed", "training", "training and sampling"),
@@ -91,12 +117,12 @@ def _over_seeds(values: Sequence[Estimate], records: Records) -> tuple[Estimate,
             spread = math.sqrt(math.fsum((value - mean) ** 2 for value in means[key]) / (count - 1) / count)
             from scipy.special import stdtrit  # slow to import, and most comparisons have too few seeds
 
-            margin = float(stdtrit(count - 1, 0.975)) * spread
+            margin = float(stdtrit(count - 1, level)) * spread
             return Estimate(mean, mean - margin, mean + margin, covers), f"Student's over {count} {word} seeds"
-    count = len(values)
+    count, wider = len(values), NormalDist().inv_cdf(level) / NormalDist().inv_cdf(0.975)
     mean = math.fsum(value.value for value in values) / count
-    below = math.hypot(*(value.value - value.low for value in values)) / count
-    above = math.hypot(*(value.high - value.value for value in values)) / count
+    below = wider * math.hypot(*(value.value - value.low for value in values)) / count
+    above = wider * math.hypot(*(value.high - value.value for value in values)) / count
     covers = "nothing" if all(value.covers == "nothing" for value in values) else "sampling, for these weights"
     return Estimate(mean, mean - below, mean + above, covers), OWN
 
@@ -108,7 +134,7 @@ def _means(values: Sequence[Estimate], records: Records, key: str) -> list[float
     return [math.fsum(group) / len(group) for group in groups.values()]
 
 
-def _joined(a: Estimate, b: Estimate) -> Estimate:
+def joined(a: Estimate, b: Estimate) -> Estimate:
     """Return the difference of two independent estimates."""
     difference = a.value - b.value
     low = difference - math.hypot(a.value - a.low, b.high - b.value)
@@ -117,7 +143,8 @@ def _joined(a: Estimate, b: Estimate) -> Estimate:
     return Estimate(difference, low, high, "; ".join(covers))
 
 
-def _own(record: Mapping[str, Any]) -> Estimate:
+def own(record: Mapping[str, Any]) -> Estimate:
+    """Return a record's number with its own interval."""
     return Estimate(record["value"], record["low"], record["high"], record["covers"])
 
 

@@ -12,9 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import DottedPath
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.diffusion.parameterization import PARAMETERIZATIONS, Prediction, X, eps_from_x_0, x_0_from_eps
 from diffbench.diffusion.process import Chain, Level, over, respaced_chain, training_chain
+from diffbench.diffusion.schedules import schedule_of
 from diffbench.diffusion.trained_levels import OffGridError, TrainedLevels
 
 Variance = Literal["fixed_small", "fixed_large", "learned_range", "learned_diagonal"]
@@ -56,15 +58,15 @@ LONGEST_CHAIN = 1_000_000
 class Diffusion:
     """The process on which a model was trained and the meaning of its output, which its weights do not say.
 
-    timesteps: T, the number of noise levels of the training chain. schedule: how the noise grows with t.
-    parameterization: what the network predicts: the noise eps, the image x_0, the mean mu of the reverse step, or v.
-    variance: that of the reverse steps: beta_tilde (fixed_small), beta (fixed_large), learned between the two
-    (learned_range), or learned freely (learned_diagonal). rescale_timesteps: the network is given t 1000 / T instead of
-    t.
+    timesteps: T, the number of noise levels of the training chain. schedule: how the noise grows with t: a name, or the
+    dotted path of a function from T to its betas. parameterization: what the network predicts: the noise eps, the image
+    x_0, the mean mu of the reverse step, or v. variance: that of the reverse steps: beta_tilde (fixed_small), beta
+    (fixed_large), learned between the two (learned_range), or learned freely (learned_diagonal). rescale_timesteps: the
+    network is given t 1000 / T instead of t.
     """
 
     timesteps: int = 1000
-    schedule: Literal["linear", "cosine"] = "linear"
+    schedule: DottedPath | Literal["linear", "cosine"] = "linear"
     parameterization: Literal["eps", "x_0", "mu", "v"] = "eps"
     variance: Variance = "fixed_large"
     rescale_timesteps: bool = False
@@ -74,6 +76,7 @@ class Diffusion:
             raise ValueError(f"timesteps must be at least 2, not {self.timesteps}")
         if self.timesteps > LONGEST_CHAIN:
             raise ValueError(f"timesteps must be at most {LONGEST_CHAIN}, not {self.timesteps}")
+        schedule_of(self.schedule)
 
     @property
     def learns_variance(self) -> bool:

@@ -19,3 +19,9 @@ def micro_batches(index: Index, size: int) -> Iterator[tuple[slice, Index]]:
     """Yield places in `index` and the `size` images there; the last image is repeated to fill the last batch."""
     for start, end in batch_ranges(len(index), size):
         yield slice(start, end), index[torch.arange(start, start + size).clamp(max=end - 1)]
+
+
+def spread(total: int, wanted: int | None) -> Index:
+    """Return the positions of `wanted` of `total` images, evenly spread because a split may be sorted by class."""
+    count = min(wanted or total, total)
+    return torch.arange(count) * total // count

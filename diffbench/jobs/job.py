@@ -4,7 +4,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -86,9 +86,9 @@ class Job:
         return _read(cls, content, where)
 
     def modules(self) -> tuple[str, ...]:
-        """Return the modules whose code belongs to the job: those of its stages and of the parts that it chooses."""
+        """Return the modules whose code belongs to the job: of its stages, its parts and its own schedules."""
         chosen = dict.fromkeys(part.module for part in _parts(self))
-        return (*(f"diffbench.stages.{stage}" for stage in self.stages), *chosen)
+        return (*(f"diffbench.stages.{stage}" for stage in self.stages), *chosen, *dict.fromkeys(_own_schedules(self)))
 
 
 def _plain_fields(value: Any) -> Options:
@@ -114,6 +114,21 @@ def _parts(value: Any) -> Iterator[Part]:
     elif dataclasses.is_dataclass(value):
         for item in dataclasses.fields(value):
             yield from _parts(getattr(value, item.name))
+
+
+def _own_schedules(value: Any) -> Iterator[str]:
+    """Yield the modules of the schedules that the processes of a job name by a dotted path."""
+    for item in dataclasses.fields(value):
+        held = getattr(value, item.name)
+        if item.name == "diffusion":
+            yield from own_modules([held.get("schedule", "")])
+        elif dataclasses.is_dataclass(held):
+            yield from _own_schedules(held)
+
+
+def own_modules(paths: Iterable[str]) -> list[str]:
+    """Return the modules of those names that are dotted paths."""
+    return [path.rpartition(".")[0] for path in paths if "." in path]
 
 
 def _read(kind: type, content: Any, where: str) -> Any:

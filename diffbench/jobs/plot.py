@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from diffbench.jobs.job import OMITTED, Job, Part
+from diffbench.jobs.job import OMITTED, Job, Part, own_modules
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class PlotJob(Job):
     figure: FigurePart
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict, metadata=OMITTED)
     labels: tuple[str, ...] = field(default=(), metadata=OMITTED)
+
+    def modules(self) -> tuple[str, ...]:
+        """Return the modules whose code belongs to the job, including those of the schedules that are drawn."""
+        chains = self.figure.options.get("chains", {})
+        return (*super().modules(), *own_modules(chains))
 
 
 FIGURES = "figures"

@@ -6,7 +6,7 @@ from typing import ClassVar
 from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.job import OMITTED, Job, Options, Part
 from diffbench.jobs.model import NetworkPart
-from diffbench.training.settings import Training
+from diffbench.training.settings import Training, Validation
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class TrainJob(Job):
 
     diffusion: the fields of diffusion/denoiser.py's Diffusion. objective: None for a classifier of noisy images.
     low_size: the height in pixels of the images that an upsampler is given. dataset: the data set whose pictures are
-    cropped at random; None if none are.
+    cropped at random; None if none are. validation: how the validation loss is measured; None if it is not.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("train",)
@@ -33,5 +33,6 @@ class TrainJob(Job):
     training: Training
     low_size: int | None = field(default=None, metadata=OMITTED)
     dataset: DatasetPart | None = field(default=None, metadata=OMITTED)
+    validation: Validation | None = field(default=None, metadata=OMITTED)
     seed: int
     threads: int

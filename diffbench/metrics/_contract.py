@@ -19,15 +19,20 @@ class Metric(Protocol):
     label: ClassVar[str]
     """Text for axes and heads of tables."""
     higher_is_better: ClassVar[bool]
+    """Whether higher values are better. If there is an `ideal`, this is of no account."""
     consumes: ClassVar[str]
     """What it is computed from: "features", "images" (pairs) or "terms" (of a bound)."""
 
+    ideal: ClassVar[float | None] = None
+    """The best value, if neither the highest nor the lowest is; nearer to it is better."""
     features: str | None = None
     """The array of features that it reads, as a field; None if it does not read exactly one."""
     fewest: ClassVar[int] = 2
     """How many images it needs of either side."""
     needs_reference: ClassVar[bool] = True
     """Whether it uses the reference."""
+    needs_held_out: ClassVar[bool] = False
+    """Whether it takes a third argument: features of real images that the model was not trained on."""
     needs_labels: ClassVar[bool] = False
     """Whether it needs the labels that the samples were asked to have."""
     takes_moments: ClassVar[bool] = False
@@ -42,7 +47,10 @@ class Metric(Protocol):
 
     @abstractmethod
     def __call__(self, generated: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], /) -> Estimate:
-        """Return the number with its interval, from arrays by name with one row an image."""
+        """Return the number with its interval, from arrays by name with one row an image.
+
+        A metric that `needs_held_out` takes a third map of arrays, those of the held-out images.
+        """
         ...
 
 

@@ -9,7 +9,11 @@ from diffbench.protocols._contract import Protocol
 
 @dataclass(frozen=True)
 class Dinov2(Protocol):
-    """FD, precision, recall, density and coverage with k = 5 on the class token of DINOv2 ViT-L/14."""
+    """FD, precision, recall, density and coverage with k = 5 on the class token of DINOv2 ViT-L/14.
+
+    kdd, mind, nearest_neighbour, authpct and ct can be asked for (`metrics`) and read the same features. They are not
+    computed unless asked for, so that the ids of scores remain what they were.
+    """
 
     extractor: str = "dinov2"
     metrics: tuple[str, ...] = ("fd_dinov2", "precision", "recall", "density", "coverage")
@@ -20,7 +24,7 @@ class Dinov2(Protocol):
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         name: {"features": "dinov2", "k": 5, "num_reference": 10_000}
         for name in ("precision", "recall", "density", "coverage")
-    }
+    } | {name: {"features": "dinov2"} for name in ("mind", "nearest_neighbour", "authpct", "ct")}
     source: ClassVar[str] = "Stein et al. 2023, section 4; extractor of torch-fidelity 0.4.0"
     deviations: ClassVar[str] = (
         "torch-fidelity resizes by TensorFlow 1's bilinear rule, the authors' dgm-eval by PIL's bicubic filter. "

@@ -11,11 +11,13 @@ import pandas
 from diffbench.base.arrays import member_names, read_member
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import provenance_path, read_provenance
+from diffbench.diffusion.validation_loss import ValidationLosses
 from diffbench.figures._neighbours import Neighbours
 from diffbench.figures._pictures import Pictures
 from diffbench.jobs.plot import PlotJob
 from diffbench.stages._neighbour_data import neighbours
 from diffbench.stages._schedule_data import schedules_of
+from diffbench.stages._validation_file import read_validation
 
 Files = Mapping[str, Sequence[Path]]
 """The files of a job by kind."""
@@ -56,7 +58,8 @@ def _table(job: PlotJob, files: Files) -> pandas.DataFrame:
 def read_csv(path: Path) -> pandas.DataFrame:
     """Return a table. Raises: UserError if the file is not CSV."""
     try:
-        return pandas.read_csv(path)
+        # A model may be called NA, which pandas would take for a missing value.
+        return pandas.read_csv(path, keep_default_na=False, na_values=["", "nan"])
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a table in CSV ({error})") from None
 
@@ -137,6 +140,10 @@ def _logs(job: PlotJob, files: Files) -> dict[str, pandas.DataFrame]:
     return {label: read_csv(path) for label, path in _labelled(job, files["logs"]).items()}
 
 
+def _validation(job: PlotJob, files: Files) -> dict[str, ValidationLosses]:
+    return {label: read_validation(path) for label, path in _labelled(job, files["validation"]).items()}
+
+
 def _schedules(job: PlotJob, files: Files) -> dict[str, dict[int, dict[str, np.ndarray]]]:
     figure = job.figure.configured()
     return schedules_of(figure.chains, figure.steps)
@@ -165,6 +172,7 @@ READERS: Mapping[str, Reader] = {
     "progressive": Reader(_progressive, ("terms",)),
     "terms": Reader(_terms, ("terms",)),
     "logs": Reader(_logs, ("logs",)),
+    "validation": Reader(_validation, ("validation",)),
     "schedules": Reader(_schedules, ()),
     "generation": Reader(_traced("generation"), ("traces",)),
     "interpolation": Reader(_traced("interpolation"), ("traces",)),

@@ -38,7 +38,32 @@ DIFFERENCES = View(
 )
 """The view of the table of differences, which `diffbench/commands/compare` makes and no class of diffbench/tables."""
 
+PUBLISHED = View(
+    title="Reproduced against published",
+    columns=(
+        *("benchmark", "model", "sampler", "steps", "guidance_scale", "reference", "metric", "num_images", "protocol"),
+        *("value", "published", "difference", "verdict", "paper", "table", "note", "covers"),
+    ),
+    if_varied=("benchmark", "reference", "num_images", "protocol"),
+    ranked=False,
+)
+"""The view of the table beside published numbers, which `diffbench/commands/published` makes."""
+
+BESIDE_PUBLISHED = {"published", "verdict", "difference"}
+"""Columns by which that table is known."""
+
 OF_A_DIFFERENCE = {"compared", "metric", "difference"}
+"""Columns by which that table is known."""
+
+CLAIMS = View(
+    title="Claims of papers",
+    columns=("claim", "statement", "outcome", "test", "on", "effect", "interval", "published", "reason"),
+    if_varied=("interval", "published", "reason"),
+    ranked=False,
+)
+"""The view of the table of claims, which `diffbench/commands/claims` makes."""
+
+OF_A_CLAIM = {"claim", "test", "outcome"}
 """Columns by which that table is known."""
 
 OF_A_MODEL: dict[str, Direction] = {"nll_bits_per_dim": "down", "nll_train_bits_per_dim": "down"}
@@ -106,8 +131,12 @@ def view_of(name: str, frame: pandas.DataFrame) -> View:
     """Return the view of a table by its name, or by its columns; of other files of scores, that of the main table."""
     if name in names("tables"):
         return load("tables", name).view
+    if {*frame.columns} >= BESIDE_PUBLISHED:
+        return PUBLISHED
     if {*frame.columns} >= OF_A_DIFFERENCE:
         return DIFFERENCES
+    if {*frame.columns} >= OF_A_CLAIM:
+        return CLAIMS
     return load("tables", SCORES).view if {"model", "protocol"} <= {*frame.columns} else View()
 
 
@@ -171,11 +200,13 @@ def _title(name: str) -> str:
 
 
 def _direction(name: str) -> Direction | None:
-    """Return whether higher or lower values are better; None if a column is no metric that can be found."""
+    """Return whether higher or lower values are better; None if neither is, or no metric of that name is found."""
     if name in OF_A_MODEL:
         return OF_A_MODEL[name]
     metric = _metric(name.removeprefix(BEST))
-    return None if metric is None else "up" if metric.higher_is_better else "down"
+    if metric is None or metric.ideal is not None:
+        return None
+    return "up" if metric.higher_is_better else "down"
 
 
 @cache

@@ -18,8 +18,9 @@ The exact numbers are in the score files."""
 NAMES = (
     *("benchmark", "model", "sampler", "protocol", "weights", "best_sampler"),
     *("baseline_model", "baseline_sampler"),
+    *("published", "published_model"),
 )
-"""Columns that hold names even if they look like numbers."""
+"""Columns that hold names even if they look like numbers, or numbers as a paper prints them."""
 
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 """The text of a whole number that an Int64 holds."""

@@ -15,7 +15,7 @@ from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
-from diffbench.diffusion.micro_batches import Index
+from diffbench.diffusion.micro_batches import Index, spread
 from diffbench.diffusion.parameterization import X
 from diffbench.diffusion.progressive import Reconstructions, points, reconstructions
 from diffbench.diffusion.similarity import ssim_window
@@ -140,12 +140,6 @@ def curve_arrays(terms: BoundTerms, found: Reconstructions) -> dict[str, np.ndar
         "curve_ssim": found.ssim,
         "reconstructions": rounded(found.shown.flatten(0, 1)).reshape(num_shown, num_points, height, width, channels),
     }
-
-
-def spread(total: int, wanted: int | None) -> Index:
-    """Return the positions of `wanted` of `total` images, evenly spread because a split may be sorted by class."""
-    count = min(wanted or total, total)
-    return torch.arange(count) * total // count
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

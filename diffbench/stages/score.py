@@ -11,6 +11,7 @@ from diffbench.base.arrays import member_names, read_member
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, require_upstream, upstream_of
+from diffbench.base.names import REAL
 from diffbench.base.plugins import configure, load
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_recorded
@@ -29,28 +30,49 @@ from diffbench.stages._run_record import run_record
 
 
 def score_features(
-    job: ScoreJob, features: Path, reference: Path, out: Path, samples_provenance: Path | None = None
+    job: ScoreJob,
+    features: Path,
+    reference: Path,
+    out: Path,
+    samples_provenance: Path | None = None,
+    held_out: Path | None = None,
 ) -> None:
     """Write the protocol's metrics of a feature file against a reference's, and the samples' cost if it is known.
 
     If the job's row has `num_images`, only that many first images are scored: held-out real images are scored in this
-    way at the models' number of images.
+    way at the models' number of images. held_out: features of real images that the model was not trained on, for
+    metrics that need them. The row of real images has no such metric, because its images are the held-out ones.
 
-    Raises: UserError if the files were made by different extractors.
+    Raises: UserError if the files were made by different extractors, or held-out features are missing or not needed.
     """
     wanted = upstream_of(job.upstream)
     made = wanted.pop("samples_provenance", None)
-    given = {"features": features, "reference": reference, "samples_provenance": samples_provenance}
+    given = {
+        "features": features,
+        "reference": reference,
+        "held_out": held_out,
+        "samples_provenance": samples_provenance,
+    }
     inputs = checked(given, foreign=("samples_provenance",), upstream=wanted)
     own, other = _Features.of(inputs, "features"), _Features.of(inputs, "reference")
     protocol: Protocol = job.protocol.configured()
     _require_comparable(own, other)
+    unseen = None if held_out is None else _Features.of(inputs, "held_out")
+    if unseen is not None:
+        _require_comparable(own, unseen)
     protocol.require(resize=own.facts.resize, rounding=job.rounding)
     num_images = min(job.row.num_images or own.facts.num_images, own.facts.num_images)
     metrics = _metrics(protocol)
-    identity = _identity(job, protocol, metrics, other, num_images)
+    _require_held_out(metrics, unseen, is_real=job.row.model == REAL)
+    # The row of real images has the id of the other rows, but no number of a metric that needs held-out images.
+    identity = _identity(job, protocol, metrics, other, num_images) | _held_out_fields(metrics, unseen or own)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
-    numbers = {name: metric(generated, real) for name, metric in metrics.items()}
+    third = [] if unseen is None else [unseen.first(unseen.facts.num_images)]
+    numbers = {
+        name: metric(generated, real, *(third if metric.needs_held_out else []))
+        for name, metric in metrics.items()
+        if third or not metric.needs_held_out
+    }
     if samples_provenance is not None:
         cost = _cost_of(samples_provenance, made, own)
         numbers |= {name: Estimate.exact(value) for name, value in costs_of_image(cost).items()}
@@ -113,6 +135,21 @@ def _metrics(protocol: Protocol) -> dict[str, Any]:
         name: configure(load("metrics", name), protocol.metric_settings(name), f"protocol metric {name}")
         for name in protocol.metrics
     }
+
+
+def _require_held_out(metrics: Mapping[str, Any], held_out: "_Features | None", *, is_real: bool) -> None:
+    """Raise UserError if held-out features are missing, except for the row of real images, or not needed."""
+    needing = [name for name, metric in metrics.items() if metric.needs_held_out]
+    if held_out is not None and not needing:
+        raise UserError(f"--held-out: none of {', '.join(metrics)} needs it; leave it out")
+    if held_out is None and needing and not is_real:
+        raise UserError(f"{needing[0]}: needs real images that the model was not trained on; give --held-out")
+
+
+def _held_out_fields(metrics: Mapping[str, Any], held_out: "_Features") -> dict[str, str]:
+    """Return the fields of the protocol's id that say what the held-out images are, for each metric that needs them."""
+    images = f"{held_out.facts.num_images}@{held_out.images_sha256[:8]}"
+    return {f"{name}.held_out": images for name, metric in metrics.items() if metric.needs_held_out}
 
 
 def _stored_moments(metrics: Mapping[str, Any], moments: Mapping[str, str]) -> dict[str, str]:
@@ -276,6 +313,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--truth", type=Path, help="the true images (.npz)")
     parser.add_argument("--low-res", type=Path, help="the true images, made smaller (.npz)")
     parser.add_argument("--reference", type=Path, help="features of the reference (.npz)")
+    parser.add_argument(
+        "--held-out", type=Path, help="features of real images that the model was not trained on (.npz)"
+    )
     parser.add_argument("--samples-provenance", type=Path, help="the sample set's .npz.json, for its cost")
     parser.add_argument("--out", type=Path, required=True, help="records to write (.json)")
     given = parser.parse_args(arguments)
@@ -286,7 +326,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with run_record(given.run_record, stage="score", out=str(given.out)):
         if given.features:
             score_features(
-                ScoreJob.read(given.spec), given.features, given.reference, given.out, given.samples_provenance
+                ScoreJob.read(given.spec),
+                given.features,
+                given.reference,
+                given.out,
+                given.samples_provenance,
+                given.held_out,
             )
         elif given.images:
             score_pairs(PairsJob.read(given.spec), given.images, given.truth, given.low_res, given.out)

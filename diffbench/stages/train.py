@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from diffbench.base.arrays import Bytes, read_member
+from diffbench.base.arrays import Bytes, read_member, save_npz
 from diffbench.base.devices import chosen_device, device_facts, make_deterministic
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
@@ -28,6 +28,7 @@ from diffbench.stages._cuts import cutting
 from diffbench.stages._image_file import stored_labels
 from diffbench.stages._model import Architecture
 from diffbench.stages._run_record import run_record
+from diffbench.stages._validation import found_losses, require_asked, validator_of
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import Cuts, TrainingData
 from diffbench.training.loop import Trainer
@@ -41,6 +42,7 @@ def train(
     log_csv: Path,
     *,
     held_out: Path | None = None,
+    validation: Path | None = None,
     pictures: Path | None = None,
     device: str = "auto",
     cache: Path = Path(".cache"),
@@ -49,10 +51,12 @@ def train(
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
 
-    held_out: prepared images; a classifier's log then has the accuracy on them too. pictures: the path of the data set
-    that the job names for random crops. If a run of the same job and data was interrupted, training goes on from its
-    last checkpoint in `cache`. Raises: UserError if the inputs do not fit each other or the job.
+    held_out: prepared images, for a classifier's accuracy or a model's validation loss. validation: the file for
+    validation losses (.npz), if the job asks for them. pictures: the path of the data set that the job names for random
+    crops. If a run of the same job and data was interrupted, training goes on from its last checkpoint in `cache`.
+    Raises: UserError if the inputs do not fit each other or the job.
     """
+    require_asked(job, held_out, validation)
     inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
     make_deterministic(job.threads)
     chosen = chosen_device(device)
@@ -62,13 +66,15 @@ def train(
     images = _images_of(job, data, labels, labelled=labelled, flip=known.flip)
     seed_torch(job.seed, "init")
     task = task_of(job, architecture, facts)
+    validator = None
     if held_out is not None:
-        _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts, task)
+        _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts)
         others = _images_of(job, held_out, stored_labels(held_out), labelled=labelled, flip=False)
-        images = replace(images, held_out=others)
+        images = replace(images, held_out=others if task.counts else None)
+        validator = validator_of(job, task.network, architecture, others, chosen)
     checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
     with exclusive(checkpoints.folder), _crops(job, data, images.images, labels, pictures) as cuts:
-        trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen)
+        trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen, validator)
         images_per_second = trainer.run(checkpoints, checkpoint_every)
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
         save_weights(trainer, out)
@@ -76,6 +82,10 @@ def train(
         about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(chosen)
         write_provenance(out, spec=job.as_json(), inputs=inputs.only("data"), facts=about)
         write_provenance(log_csv, spec=job.as_json(), inputs=inputs, facts={})
+        if validator is not None and validation is not None:
+            losses = found_losses(validator, job, architecture, facts, trainer.network, chosen)
+            save_npz(validation, losses.arrays)
+            write_provenance(validation, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen))
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
@@ -107,10 +117,8 @@ def _images_of(job: TrainJob, data: Path, labels: np.ndarray | None, *, labelled
     )
 
 
-def _require_alike(held_out: Path, own: DataFacts, facts: WeightsFacts, task: Task) -> None:
-    """Raise UserError if the task counts nothing on held-out images, or their shape or classes are different."""
-    if not task.counts:
-        raise UserError("held-out images have no column in the log of a model; leave --held-out to classifiers")
+def _require_alike(held_out: Path, own: DataFacts, facts: WeightsFacts) -> None:
+    """Raise UserError if the shape or the classes of held-out images are different."""
     compared = {
         "of shape": (list(own.shape), list(facts.shape)),
         "in classes:": (own.num_classes, facts.num_classes),
@@ -177,7 +185,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared training images (.npz)")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--log-csv", type=Path, required=True, help="training log to write")
-    parser.add_argument("--held-out", type=Path, help="images for the accuracy in a classifier's log (.npz)")
+    parser.add_argument(
+        "--held-out", type=Path, help="images for a classifier's accuracy or a model's validation loss (.npz)"
+    )
+    parser.add_argument("--validation", type=Path, help="validation losses to write (.npz)")
     parser.add_argument("--pictures", type=Path, help="the data set's path, for random crops")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="the folder for checkpoints")
     parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")
@@ -190,6 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.out,
             given.log_csv,
             held_out=given.held_out,
+            validation=given.validation,
             pictures=given.pictures,
             device=given.device,
             cache=given.cache,

@@ -27,8 +27,9 @@ TEXT = (
 """Columns of names."""
 
 SCORES = (
-    *("fid", "sfid", "fid_infinity", "fd_dinov2", "kid", "inception_score"),
-    *("precision", "recall", "density", "coverage", "nearest_neighbour", "classified", "classification_accuracy"),
+    *("fid", "sfid", "fid_infinity", "fd_dinov2", "mind", "kid", "kdd", "inception_score"),
+    *("precision", "recall", "density", "coverage", "nearest_neighbour", "authpct", "ct"),
+    *("classified", "classification_accuracy"),
 )
 """The metrics of diffbench in the order of their columns. Those of your own come after them."""
 

@@ -10,13 +10,9 @@ from typing import Any, ClassVar
 
 import pandas
 
+from diffbench.base.operations import BOTH_WAYS
 from diffbench.base.sheets import View
 from diffbench.tables._rows import ERRORS, framed, standard_error
-
-BOTH_WAYS = 3
-"""Operations of a training step for an image, in evaluations: one forward, and twice as many operations back.
-
-The gradient of a layer is two products of the size of the layer's own: one for its weights and one for its input."""
 
 BOUND = (
     "nll_bits_per_dim",

@@ -23,6 +23,7 @@ from diffbench.training.data import StepImages, TrainingData
 from diffbench.training.gradient_noise import GradientProducts, noise_scale
 from diffbench.training.settings import Training
 from diffbench.training.tasks import Task
+from diffbench.training.validation import Validator
 
 HELD_OUT = 512
 """The most held-out images that are evaluated for a row of the log."""
@@ -49,11 +50,12 @@ class Trainer:
         data: TrainingData,
         seed: int,
         device: torch.device,
+        validator: Validator | None = None,
     ):
         self.network: nn.Module = task.network.to(device)
         self.average = WeightAverage(self.network, settings.ema_decay)
         self._task, self._settings, self._data = task, settings, data
-        self._seed, self._device = seed, device
+        self._seed, self._device, self._validator = seed, device, validator
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -81,6 +83,8 @@ class Trainer:
                 rate = (self.step - first) * batch_size / (time.perf_counter() - started)
                 if self.step % self._settings.log_every == 0 or self.step == self._settings.steps:
                     bar.set_postfix_str(f"loss {self._note():.4f}, {rate:.0f} images/s", refresh=False)
+                if self._validator is not None:
+                    self._validator.after(self.network, self.average, self.step, self._settings)
                 if self.step % checkpoint_every == 0 or self.step == self._settings.steps:
                     checkpoints.save(self.state())
                 bar.update()
@@ -178,7 +182,8 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return everything that another process needs to continue the run."""
-        return {
+        measured = {} if self._validator is None else {"validation": self._validator.state}
+        return measured | {
             "step": self.step,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -201,3 +206,5 @@ class Trainer:
             tensor.copy_(state["task"][name])
         self._sums.copy_(state["sums"])
         self._gradients.restore(state["gradients"])
+        if self._validator is not None:
+            self._validator.restore(state["validation"])

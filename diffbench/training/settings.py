@@ -46,3 +46,24 @@ class Training:
             raise ValueError(f"label_dropout must lie in [0, 1), not {self.label_dropout}")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError("warmup_steps and weight_decay must not be negative")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """When and on how much the validation loss of models in training is measured.
+
+    every: the training steps between two measurements; the last step is measured too. timesteps: the number of
+    timesteps at which each image is denoised, equidistant as in MLPerf's benchmark of text to image. num_images: the
+    number of held-out images, evenly spread over the split; null takes all.
+    """
+
+    every: int = 500
+    timesteps: int = 8
+    num_images: int | None = 512
+
+    def __post_init__(self):
+        for name in ("every", "timesteps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.num_images is not None and self.num_images < 2:
+            raise ValueError(f"num_images must be at least 2, not {self.num_images}: a standard error needs two")

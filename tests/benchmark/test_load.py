@@ -392,3 +392,26 @@ def test_what_would_fail_at_the_last_job_is_refused_before_the_first(change, mes
 )
 def test_scores_other_than_fid_make_a_table(change):
     assert parsed(change).sample_sets()
+
+
+def test_a_validation_loss_is_in_the_job_only_if_it_is_asked_for():
+    plain, asked = parsed(lambda content: content.pop("validation", None)), parsed(setting("validation", value={}))
+    assert "validation" not in train_job(plain, "ddpm", 0).as_json()
+    with_it = train_job(asked, "ddpm", 0).as_json()
+    assert with_it.pop("validation") == {"every": 500, "timesteps": 8, "num_images": 512}
+    assert with_it == train_job(plain, "ddpm", 0).as_json()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"evry": 5}, r"validation: unknown (key|option) 'evry'"),
+        ({"every": 0}, "validation: every must be positive, not 0"),
+        ({"num_images": 1}, "validation: num_images must be at least 2, not 1: a standard error needs two"),
+        ({"timesteps": 5000}, r"validation\.timesteps: 5000 is more than the \d+ timesteps of models\.ddpm"),
+        (5, "validation"),
+    ],
+)
+def test_a_wrong_validation_is_one_line(entry, message):
+    with pytest.raises(UserError, match=message):
+        parsed(setting("validation", value=entry))

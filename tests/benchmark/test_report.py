@@ -40,12 +40,12 @@ def test_everything_is_each_table_and_figure_once(whole):
     models = ("ddpm", "iddpm", "adm_g", "adm_low", "adm_u", "upsampled_real")
     figures = [f"samples_{model}" for model in models] + ["progressive_ddpm", "progressive_iddpm"]
     figures += ["rate_distortion", "fid_vs_steps", "guidance_tradeoff", "upsampling", "fid_vs_nfe", "precision_recall"]
-    figures += ["differences", "vlb_terms", "schedules", "gradient_noise", "training_curves"]
+    figures += ["differences", "vlb_terms", "schedules", "gradient_noise", "training_curves", "validation_loss"]
     figures += [f"nearest_neighbours_{model}" for model in models]
     # Samples are followed from noise to image where no guidance and no other image has a part in them.
     figures += [f"{name}_{model}" for name in ("progressive_generation", "interpolation") for model in FROM_NOISE]
     tables = ["table1", "table2", "table3", "table4", "table5", "rate_distortion"]
-    tables = ["differences.csv", *(f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html"))]
+    tables = ["differences.csv", "claims.csv", *(f"{name}.{kind}" for name in tables for kind in ("csv", "md", "html"))]
     assert set(names) == {*tables, *(f"figures/{name}.{kind}" for name in figures for kind in ("png", "svg", "pdf"))}
     assert {made.path for made in whole.tables()} == {f"results/{name}" for name in tables}
     for made in whole.everything():
@@ -76,7 +76,7 @@ def test_another_guidance_scale_moves_its_tables_and_picture_alone(whole):
     own = ("samples_adm_g", "nearest_neighbours_adm_g")
     of_tables = ("fid_vs_steps", "guidance_tradeoff", "fid_vs_nfe", "precision_recall", "differences")
     figures = {f"figures/{name}.png" for name in (*own, *of_tables)}
-    assert moved == {"table1.csv", "table2.csv", "table4.csv", "differences.csv", *figures}
+    assert moved == {"table1.csv", "table2.csv", "table4.csv", "differences.csv", "claims.csv", *figures}
 
 
 def test_a_picture_shows_the_first_seeds_in_the_order_of_samplers_steps_and_scales():
@@ -192,4 +192,20 @@ def test_every_table_and_figure_has_a_caption_for_snakemakes_report(whole):
     figures = {drawing.kind for group in whole.groups() for drawing in group.drawings}
     tables = {Path(made.path).stem for made in whole.tables()}
     written = {path.stem: path.read_text() for path in (ROOT / "workflow/captions").glob("*.rst")}
-    assert set(written) == figures | tables | {"page"} and all(written.values())
+    # No paper published numbers on the smoke benchmark's data, so that it has no table beside them.
+    assert set(written) == figures | tables | {"page", "published"} and all(written.values())
+
+
+def test_scores_stand_beside_published_numbers_only_where_there_are_some(whole):
+    assert whole.published is None and not whole.figures_of_published.drawings
+    content = yaml.safe_load((ROOT / "workflow/config/cifar10.yaml").read_text())
+    found = Report(Graph(parse_benchmark(content, "cifar10.yaml"), Path("/home")))
+    made = found.published
+    assert made is not None and made.path == "results/published.csv" and made in found.tables()
+    assert made.path in found.table2.files("beside_it")
+    assert made.paths_of_records("data") == ["results/data/train.npz.json"]
+    assert made.files("images") == ["results/data/train.npz"], "CIFAR-10 was published as pixels"
+    (drawn,) = found.figures_of_published.drawings
+    assert drawn.spec["sources"] == {"table": [made.path]}
+    assert {row["scores"] for row in made.spec["reproduced"]} == {*made.files("scores")}
+    assert "+" in made.spec["code"], "the published numbers are part of what the table is made from"

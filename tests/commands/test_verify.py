@@ -70,7 +70,10 @@ def make(folder):
     here = ("--device", "cpu")
     stage("prepare", jobs.prepare_job(bench), "--out-train", train, "--out-test", test)
     stage("shrink", jobs.shrink_job(4), "--data", test, "--out", "results/data/test_4.npz")
-    stage("train", jobs.train_job(bench, "adm", 0), "--data", train, "--out", weights, "--log-csv", log, *here)
+    measured = ("--held-out", test, "--validation", weights.replace("weights.safetensors", "validation.npz"))
+    stage(
+        "train", jobs.train_job(bench, "adm", 0), "--data", train, "--out", weights, "--log-csv", log, *measured, *here
+    )
     noisy_job = jobs.train_classifier_job(bench, "noisy", 0)
     outs = ("--out", noisy[0], "--log-csv", noisy[1])
     stage("train", noisy_job, "--data", train, "--held-out", test, *outs, *here)
@@ -137,6 +140,7 @@ KINDS = {
     "extractor's weights": "extractors/own.safetensors",
     "weights": "models/adm/train0/weights.safetensors",
     "training log": "models/adm/train0/log.csv",
+    "validation losses": "models/adm/train0/validation.npz",
     "classifier's weights": "classifiers/noisy/train0/weights.safetensors",
     "samples": f"samples/{SAMPLES}",
     "terms": "terms/adm/train0/test.npz",
@@ -164,6 +168,11 @@ def made(tmp_path_factory):
     finally:
         os.chdir(before)
     return folder
+
+
+def test_every_record_fits_its_schema(made, checked_records):
+    counted = checked_records(made / "results")
+    assert counted["metrics"] == 1 and min(counted["record"], counted["scores"]) > 1
 
 
 @pytest.fixture

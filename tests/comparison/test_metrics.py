@@ -25,12 +25,12 @@ def test_a_metric_is_found_in_any_case_and_with_any_dashes(word, name):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("fdi", "no metric 'fdi'; did you mean 'fid'? allowed: classification_accuracy, classified, coverage"),
+        ("fdi", "no metric 'fdi'; did you mean 'fid'? allowed: authpct, classification_accuracy, classified, coverage"),
         ("FIDD", "did you mean 'fid'?"),
         ("IS", "did you mean 'inception_score'?"),
         ("nll", "did you mean 'nll_bits_per_dim'?"),
         ("accuracy", "did you mean 'classification_accuracy'?"),
-        ("qqqq", "no metric 'qqqq'; allowed: classification_accuracy"),
+        ("qqqq", "no metric 'qqqq'; allowed: authpct"),
         ("bits_per_dim", "did you mean 'nll_bits_per_dim' or 'rate_bits_per_dim' or 'distortion_bits_per_dim'?"),
     ],
 )

@@ -135,3 +135,18 @@ def test_differences_that_are_known_better_take_the_place_of_joined_intervals():
     half = paired(a, b, higher_is_better=False, differences={(0, 0): known[0, 0]})
     assert half.method == "the scores' own intervals"
     assert half.difference.high == pytest.approx(-0.6 + np.hypot(0.03, 0.5 * 2**0.5) / 2)
+
+
+def test_a_metric_with_an_ideal_value_compares_the_distances_to_it():
+    far, near, hit = scores(-6), scores(2), scores(0.2)
+    verdict = paired(near, far, higher_is_better=True, ideal=0.0)  # what is higher is of no account
+    assert verdict.outcome == "better" and (verdict.a.value, verdict.b.value) == (2, -6)
+    assert verdict.difference.value == pytest.approx(-4)
+    assert paired(far, near, higher_is_better=False, ideal=0.0).outcome == "worse"
+    # The same distance on the two sides, and an interval that holds the ideal value.
+    assert paired(scores(-2), near, higher_is_better=False, ideal=0.0).outcome == "not resolved"
+    verdict = paired(hit, scores(-0.9), higher_is_better=False, ideal=0.0)
+    assert verdict.outcome == "not resolved" and verdict.difference.value == pytest.approx(-0.7)
+    assert verdict.difference.low == pytest.approx(-0.7 - np.hypot(0.2, 0.5))
+    assert paired(scores(-6, -6.1, -6.3), scores(2, 2.1, 2.4), higher_is_better=False, ideal=0.0).outcome == "worse"
+    assert paired(scores(5), scores(9), higher_is_better=False, ideal=7.0).outcome == "not resolved"

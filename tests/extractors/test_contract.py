@@ -1,14 +1,14 @@
 """What every extractor must keep, for each file in the folder whose weights are at hand or quickly made."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from diffbench.base import plugins
 from diffbench.base.errors import UserError
+from diffbench.commands.contract import extractor as contract
 from diffbench.extractors.classifier import Classifier
 from diffbench.extractors.digits_features import DigitsFeatures
+from diffbench.extractors.random_features import RandomFeatures
 
 NAMES = plugins.names("extractors")
 
@@ -24,27 +24,25 @@ def fitted(tmp_path_factory):
     return out
 
 
+HERE = {
+    "digits_features": DigitsFeatures(),
+    "classifier": Classifier(steps=2, batch=8, width=4, dimensions=8),
+    "random_features": RandomFeatures(dimensions=8),
+}
+"""Extractors whose weights are at hand or quickly made."""
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_is_a_frozen_dataclass_that_names_its_features(name):
+def test_declares_itself(name):
     part = plugins.load("extractors", name)
-    assert part.__dataclass_params__.frozen and isinstance(part.needs_weights, bool)
-    assert part.features and all(isinstance(feature, str) for feature in part.features)
-    assert isinstance(part().resize, str) and isinstance(part().stored_statistics, bool)
+    contract.declarations(part())
     assert plugins.configure(part, {}, name) == part()
-    assert all(field.default is not dataclasses.MISSING for field in dataclasses.fields(part))
 
 
-@pytest.mark.parametrize("part", [DigitsFeatures(), Classifier()], ids=["digits_features", "classifier"])
-def test_features_do_not_depend_on_the_batch_and_are_float32(part, fitted):
-    weights = fitted if part.needs_weights else None
-    network, some = part.network(weights), images(130)
-    whole = network(some)
-    assert set(whole) == set(part.features)
-    pieces = [network(some[a:b]) for a, b in ((0, 1), (1, 64), (64, 130))]
-    for name, values in whole.items():
-        assert values.dtype == np.float32 and values.ndim == 2 and len(values) == 130
-        assert np.array_equal(np.concatenate([piece[name] for piece in pieces]), values)
-    assert len(part.weights_sha256(weights)) == 64
+@pytest.mark.parametrize("name", HERE)
+def test_keeps_the_contract(name):
+    for check in contract.checks(HERE[name]):
+        check(HERE[name])
 
 
 @pytest.mark.parametrize("part", [DigitsFeatures(), Classifier(dimensions=8)], ids=["digits_features", "classifier"])

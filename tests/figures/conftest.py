@@ -109,6 +109,23 @@ def logs():
 
 
 @pytest.fixture
+def validation():
+    """Return the validation losses of two models, whose chains have other lengths, at nine timesteps."""
+    from diffbench.diffusion.validation_loss import ValidationLosses
+
+    found = {}
+    for place, (name, length) in enumerate({"ddpm": 1000, "iddpm": 4000}.items()):
+        step = np.arange(100, 1100, 100)
+        mean = np.linspace(1, 0.05, 9) * (0.1 + (place + 1) / step[:, None] * 50)
+        values = mean[:, None] * np.random.default_rng(place).gamma(9, 1 / 9, size=(10, 20, 9))
+        alphas = np.linspace(0.99, 0.1 + place / 10, 9)
+        timesteps = np.arange(9) * length // 9
+        levels = alphas, np.sqrt(1 - alphas**2)
+        found[name] = ValidationLosses(step, step * 64, step * 1e9, timesteps, *levels, values)
+    return found
+
+
+@pytest.fixture
 def terms():
     """Return the terms of two models in four strata of 20 steps; the decoder's term of the first model is 0."""
     width = np.array([1, 1, 4, 14])
@@ -181,3 +198,24 @@ def neighbours():
     distances = np.array([[0.0, 2.0], [1.0, 2.5], [3.0, 3.5], [0.25, 4.0]])
     by = [Nearest(name, f"distances of {name}", images[:, 1:], distances, 2.5) for name in ("features", "pixels")]
     return Neighbours(images[:, 0], np.array([0, 1, 1, 7]), by, searched=50, of=50)
+
+
+@pytest.fixture
+def published():
+    """Return a table beside published numbers with every verdict, of two metrics, one of them over a wide range."""
+    rows = []
+    for metric, model, value, theirs, verdict in (
+        ("fid", "ddpm", 3.2, 3.17, "agrees"),
+        ("fid", "iddpm", 3.6, 3.19, "higher"),
+        ("fid", "iddpm_vlb", 11.0, 11.47, "lower"),
+        ("nll_bits_per_dim", "ddpm", 3.74, 3.75, "agrees"),
+        ("fid", "ddpm", np.nan, 3.17, "no score"),
+        ("fid", "ddpm", 9.0, 3.17, "not comparable: steps (100 against 1000)"),
+    ):
+        ends = {"": 0.0, "_low": -0.1, "_high": 0.1}
+        row = {f"value{end}": value + step for end, step in ends.items()}
+        row |= {f"difference{end}": value - theirs + step for end, step in ends.items()}
+        sampler = {"sampler": "ancestral", "steps": 1000.0} if metric == "fid" else {"sampler": np.nan, "steps": np.nan}
+        rows.append(row | sampler | {"metric": metric, "model": model, "published": theirs, "verdict": verdict})
+    own = {"benchmark": "cifar10", "guidance_scale": np.nan, "reference": "train", "covers": "sampling"}
+    return pandas.DataFrame(rows).assign(**own, paper="DDPM", table="Table 1")

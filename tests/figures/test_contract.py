@@ -11,7 +11,7 @@ from diffbench.figures._style import save_png
 @pytest.mark.parametrize("name", plugins.names("figures"))
 def test_draws_the_same_bytes_whatever_matplotlib_is_set_to(name, request, tmp_path):
     figure = plugins.configure(plugins.load("figures", name), {}, name)
-    tables = {"guidance_tradeoff": "guided_table", "differences": "differences"}
+    tables = {"guidance_tradeoff": "guided_table", "differences": "differences", "published": "published"}
     data = request.getfixturevalue(tables.get(name, figure.consumes))
     save_png(figure(data), tmp_path / "a.png")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 31}):

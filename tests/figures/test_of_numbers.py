@@ -7,6 +7,7 @@ import pytest
 from diffbench.base.errors import UserError
 from diffbench.figures.differences import Differences
 from diffbench.figures.gradient_noise import GradientNoise
+from diffbench.figures.published import Published
 from diffbench.figures.schedules import Schedules
 from diffbench.figures.training_curves import TrainingCurves
 from diffbench.figures.vlb_terms import VlbTerms
@@ -126,3 +127,19 @@ def test_differences_of_another_metric_and_of_nothing(differences):
     assert "no difference of fid is known" in sentence(Differences()(differences.assign(difference=np.nan)))
     (alone,) = Differences()(pandas.DataFrame(differences[differences["compared"] == "model"])).get_axes()
     assert alone.get_title(loc="left") == "models against ddpm"
+
+
+def test_only_comparable_numbers_are_drawn_beside_scores_with_the_difference(published):
+    figure = Published()(published)
+    panels = {axes.get_xlabel(): axes for axes in figure.get_axes() if axes.get_xlabel()}
+    assert [*panels] == ["FID", "bits/dim of test images"]
+    fid, bits = panels.values()
+    labels = [label.get_text() for label in fid.get_yticklabels()]
+    assert labels[-1] == "ddpm, ancestral, 1000 steps\nDDPM, Table 1" and len(labels) == 3
+    assert [text.get_text().splitlines()[0] for text in fid.texts] == ["+0.03", "+0.41", "-0.47"]
+    assert fid.get_xscale() == "log" and bits.get_xscale() == "linear"
+    filled = [line.get_markerfacecolor() for line in fid.get_lines() if line.get_marker() == "o"]
+    assert len({*filled}) == 2 and filled[1] == filled[2] == "white", "hollow where the two differ"
+    assert "not drawn, since not comparable: 2 rows" in " ".join(text.get_text() for text in figure.texts)
+    none = Published()(published[published["verdict"].str.startswith("not")])
+    assert "no published number is of the same model" in sentence(none)

@@ -10,11 +10,41 @@ from diffbench.jobs.job import Part
 SMOKE = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
 
 
+# A real process that ends itself by SIGKILL: at the third checkpoint, before, in the middle of or after its writing.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from diffbench.stages._command import run_stage
+from diffbench.stages.train import main
+moment, written, count = sys.argv.pop(1), Path.write_bytes, 0
+def write_bytes(path, content):
+    global count
+    count += ".pt." in path.name
+    if count == 3 and moment == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if count == 3 and moment == "during":
+        written(path, content[: len(content) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    written(path, content)
+    if count == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+Path.write_bytes = write_bytes
+run_stage(main, sys.argv[1:])
+"""
+
+
+@pytest.fixture(scope="session")
+def killing():
+    """The program of a training that kills itself: its first argument is the moment, the others are the stage's."""
+    return KILLED
+
+
 @pytest.fixture(scope="session")
 def smoke():
     from diffbench.benchmark.load import load_benchmark
 
-    return load_benchmark(SMOKE)
+    # Tests of the validation loss ask for it themselves; for the others a training needs no held-out images.
+    return dataclasses.replace(load_benchmark(SMOKE), validation=None)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from diffbench.base.arrays import save_npz
 from diffbench.base.digests import sha256
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance, write_recorded
+from diffbench.diffusion.micro_batches import spread
 from diffbench.jobs.bound import BoundJob
-from diffbench.stages.bound import bound, main, spread
+from diffbench.stages.bound import bound, main
 
 torch.set_num_threads(1)
 

@@ -14,6 +14,7 @@ from diffbench.base.inputs import checked
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import provenance_path, read_provenance, write_recorded
 from diffbench.base.records import read_records
+from diffbench.metrics.ct import Ct
 from diffbench.metrics.fid import Fid
 from diffbench.stages.score import main
 
@@ -110,6 +111,31 @@ def test_every_metric_of_the_protocol_with_interval_id_and_cost(tmp_path):
     first = sha256(out)
     main(call("--features", own, "--reference", other, "--samples-provenance", samples, out=out))
     assert sha256(out) == first
+
+
+def test_a_metric_that_needs_held_out_images_gets_them_and_names_them_in_its_id(tmp_path):
+    own, other, unseen = (features(tmp_path / f"{i}.npz", i, n) for i, n in enumerate((80, 90, 70)))
+    spec = {**SPEC, "protocol": {**PROTOCOL, "metrics": ["precision", "ct"], "settings": {"ct": {"min_generated": 3}}}}
+    out = tmp_path / "scores.json"
+    given = ("--features", own, "--reference", other)
+    main(call(*given, "--held-out", unseen, spec=spec, out=out))
+    found = {item["metric"]: item for item in read_records([out])}
+    with np.load(own) as a, np.load(other) as b, np.load(unseen) as c:
+        assert found["ct"]["value"] == Ct(min_generated=3)(a, b, c).value
+    assert found["ct"]["protocol"].endswith(f";ct.held_out=70@{sha256(__file__)[:8]}")
+    assert read_provenance(out)["inputs"]["held_out"] == sha256(unseen)
+    with pytest.raises(UserError, match="ct: needs real images that the model was not trained on; give --held-out"):
+        main(call(*given, spec=spec, out=out))
+    with pytest.raises(UserError, match="--held-out: none of .* needs it; leave it out"):
+        main(call(*given, "--held-out", unseen, out=out))
+    with pytest.raises(UserError, match="come from different extractors"):
+        main(call(*given, "--held-out", features(tmp_path / "x.npz", 3, 70, sha="c" * 64), spec=spec, out=out))
+    # Held-out real images are the ones that are scored in the row `real`, so they have no such metric, but one id.
+    real = {**spec, "row": {**ROW, "model": "real", "num_images": 60}}
+    main(call("--features", unseen, "--reference", other, spec=real, out=out))
+    (record,) = read_records([out])
+    assert record["metric"] == "precision"
+    assert record["protocol"] == found["ct"]["protocol"].replace("n=80", "n=60")
 
 
 def test_the_bound_with_rate_and_distortion(tmp_path):

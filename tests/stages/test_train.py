@@ -61,33 +61,10 @@ def test_a_second_run_gives_equal_bytes_and_a_run_record(weights, jobs, data, tm
     assert record["stage"] == "train" and record["images_per_second"] > 0 and record["seconds"] > 0
 
 
-# A real process that ends itself by SIGKILL: at the third checkpoint, before, in the middle of or after its writing.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from diffbench.stages._command import run_stage
-from diffbench.stages.train import main
-moment, written, count = sys.argv.pop(1), Path.write_bytes, 0
-def write_bytes(path, content):
-    global count
-    count += ".pt." in path.name
-    if count == 3 and moment == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if count == 3 and moment == "during":
-        written(path, content[: len(content) // 2])
-        os.kill(os.getpid(), signal.SIGKILL)
-    written(path, content)
-    if count == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-Path.write_bytes = write_bytes
-run_stage(main, sys.argv[1:])
-"""
-
-
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_killed_and_started_again_ends_with_equal_bytes(weights, jobs, data, tmp_path, python, moment):
+def test_killed_and_started_again_ends_with_equal_bytes(weights, jobs, data, tmp_path, python, killing, moment):
     call = [str(a) for a in arguments(jobs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
-    assert python(KILLED, moment, *call, cwd=tmp_path).returncode == -signal.SIGKILL
+    assert python(killing, moment, *call, cwd=tmp_path).returncode == -signal.SIGKILL
     assert not (tmp_path / "weights.safetensors").exists() and not (tmp_path / "log.csv").exists()
     *_, newest = sorted((tmp_path / "cache").rglob("*-*.pt"))
     assert torch.load(newest, weights_only=True)["step"] == {"before": 2, "during": 2, "after": 3}[moment]
@@ -103,10 +80,10 @@ def flipped(content):
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:2000], lambda content: b""])
 @pytest.mark.parametrize("damaged", [1, 2], ids=["newest", "both"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_bytes_are_those_of_an_undisturbed_run(
-    weights, jobs, data, tmp_path, capsys, python, damage, damaged
+    weights, jobs, data, tmp_path, capsys, python, killing, damage, damaged
 ):
     call = [str(a) for a in arguments(jobs("train"), data / "train.npz", tmp_path, "--checkpoint-every", 1)]
-    python(KILLED, "after", *call, cwd=tmp_path)
+    python(killing, "after", *call, cwd=tmp_path)
     found = sorted((tmp_path / "cache").rglob("*-*.pt"), reverse=True)
     assert [path.name[:9] for path in found] == ["000000003", "000000002"]
     for path in found[:damaged]:

@@ -96,3 +96,10 @@ def test_a_clone_with_links_into_the_cache_has_nothing_to_do_either(finished, tm
     clone.run("dvc", "config", "--local", "cache.type", links)
     clone.run("dvc", "pull")
     assert clone.nothing_to_do("results/table2.csv")
+
+
+@pytest.mark.slow
+def test_every_record_of_a_run_fits_its_schema(finished_once, checked_records):
+    """In this file because its fixture takes a whole run."""
+    counted = checked_records(finished_once.root / "results")
+    assert counted["metrics"] == 1 and min(counted["run"], counted["record"], counted["scores"]) > 5

@@ -19,7 +19,7 @@ from diffbench.benchmark.foreign import snakemake_specs
 CONFIG = "workflow/config/digits.yaml"
 FIGURES = {"figures_model_ddpm": 1, "figures_model_iddpm": 1}
 CURVES = {"figures_models": 1, **FIGURES, "rate_distortion_table": 1}
-SCORED = {"table1": 1, "table2": 1, "differences": 1}
+SCORED = {"table1": 1, "table2": 1, "claims": 1, "differences": 1}
 """The tables that are made again with any score."""
 
 
@@ -183,8 +183,8 @@ def test_another_classifier_is_trained_alone_and_samples_what_it_guides(recorded
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("bound", "timesteps", 5, {"bound": 4, "score_bound": 2, **CURVES, "table1": 1, "table2": 1}),
-        ("bound", "splits", ["test"], {"score_bound": 2, "table1": 1, "table2": 1}),
+        ("bound", "timesteps", 5, {"bound": 4, "score_bound": 2, **CURVES, "table1": 1, "table2": 1, "claims": 1}),
+        ("bound", "splits", ["test"], {"score_bound": 2, "table1": 1, "table2": 1, "claims": 1}),
         ("execution", "checkpoint_every", 7, {}),
         (
             "protocols",
@@ -213,7 +213,7 @@ def test_a_new_number_of_images_keeps_models_and_bounds(recorded):
     [
         ("samplers/ddim.py", {"sample", "extract", "score_samples", "trace", *FIGURES, *SCORED}),
         ("figures/samples.py", {*FIGURES, "figures_model_adm_g", "table2"}),
-        ("stages/bound.py", {"bound", "score_bound", *CURVES, "table1", "table2"}),
+        ("stages/bound.py", {"bound", "score_bound", *CURVES, "table1", "table2", "claims"}),
         ("objectives/hybrid.py", None),
         ("base/progress.py", set()),
     ],

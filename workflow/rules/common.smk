@@ -3,7 +3,9 @@
 from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
 from diffbench.benchmark.shell_line import call, chained
+from diffbench.jobs.claims import MODULE as CLAIMS
 from diffbench.jobs.differences import MODULE as DIFFERENCES
+from diffbench.jobs.published import MODULE as PUBLISHED
 
 WEIGHTS = paths.weights("{model}", "{train_seed}")
 CLASSIFIER = paths.classifier("{classifier}", "{train_seed}")

@@ -6,12 +6,21 @@ def features_of(w):
     return graph.features(bench.extractor_of(w.protocol), row_of(w))
 
 
+def held_out_of(w):
+    """Return the features of real images that a protocol holds out, if one of its metrics needs them."""
+    return graph.held_out(w.protocol) if bench.needs_held_out(w.protocol) else None
+
+
 rule score_samples:
     input:
         features=lambda w: features_of(w).path,
         reference=lambda w: graph.reference(w.protocol).path,
+        held_out=lambda w: files_of(held_out_of(w)),
         samples_provenance=paths.record(SAMPLES),
-        provenance=lambda w: records_of([features_of(w), graph.reference(w.protocol)]),
+        provenance=lambda w: [
+            *records_of([features_of(w), graph.reference(w.protocol)]),
+            *records_of(held_out_of(w)),
+        ],
     output:
         scores=SCORES,
         provenance=paths.record(SCORES),
@@ -29,6 +38,7 @@ rule score_samples:
                 "--samples-provenance": "input.samples_provenance",
                 "--out": "output.scores",
             },
+            optional={"--held-out": "input.held_out"},
         )
 
 

@@ -165,3 +165,55 @@ if summary.differences:
                 call(DIFFERENCES, {"--scores": "input.scores", "--out": "output.table"}, log="log.table"),
                 call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
             )
+
+
+# Which claims of papers hold. The scores were made from `evidence`, which some claims read.
+rule claims:
+    input:
+        scores=summary.claims.files("scores"),
+        traces=summary.claims.files("traces"),
+        provenance=summary.claims.records("scores", "traces"),
+        evidence=files_of(summary.behind_claims),
+    output:
+        table=marked(summary.claims.path, "Tables", "claims", table="claims", format="CSV"),
+        provenance=summary.claims.record,
+    log:
+        paths.log("tabulate", "claims"),
+    params:
+        spec=summary.claims.params,
+    localrule: True
+    shell:
+        call(
+            CLAIMS,
+            {"--scores": "input.scores", "--out": "output.table"},
+            optional={"--traces": "input.traces"},
+        )
+
+
+# Scores beside published numbers. The rule exists only if papers published numbers on the data set.
+if summary.published:
+
+    rule published:
+        input:
+            scores=summary.published.files("scores"),
+            provenance=summary.published.records("scores"),
+            weights=summary.published.paths_of_records("weights"),
+            samples=summary.published.paths_of_records("samples"),
+            data=summary.published.paths_of_records("data"),
+            images=summary.published.files("images"),
+        output:
+            table=marked(summary.published.path, "Tables", "published", table="published", format="CSV"),
+            figures=figures_in_report(summary.figures_of_published),
+            provenance=[summary.published.record, *summary.figures_of_published.made_records],
+        log:
+            table=paths.log("tabulate", "published"),
+            figures=paths.log("plot", "published"),
+        params:
+            spec=summary.published.params,
+            figures=summary.figures_of_published.params,
+        localrule: True
+        shell:
+            chained(
+                call(PUBLISHED, {"--out": "output.table"}, log="log.table"),
+                call("plot", {"--out": "output.figures"}, log="log.figures", spec="params.figures"),
+            )

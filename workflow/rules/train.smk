@@ -9,15 +9,25 @@ TRAINING = {
     "--checkpoint-every": "CHECKPOINT_EVERY",
 }
 
+HELD_OUT = {"--held-out": "input.held_out"}
+MEASURED = HELD_OUT | {"--validation": "output.validation"} if bench.validation else {}
+WITH_WEIGHTS = [paths.training_log(WEIGHTS), *([paths.validation(WEIGHTS)] if bench.validation else [])]
+
 
 rule train:
     input:
         data=lambda w: graph.data("train", bench.models[w.model].size).path,
-        provenance=lambda w: graph.data("train", bench.models[w.model].size).record,
+        # These images are only for the validation loss, by which nothing is decided.
+        held_out=lambda w: graph.data("test", bench.models[w.model].size).path if bench.validation else [],
+        provenance=lambda w: records_of(
+            graph.data(split, bench.models[w.model].size)
+            for split in ("train", *(["test"] if bench.validation else []))
+        ),
     output:
         weights=WEIGHTS,
-        log_csv=paths.training_log(WEIGHTS),
-        provenance=[paths.record(WEIGHTS), paths.record(paths.training_log(WEIGHTS))],
+        log_csv=WITH_WEIGHTS[0],
+        validation=WITH_WEIGHTS[1:],
+        provenance=[paths.record(path) for path in (WEIGHTS, *WITH_WEIGHTS)],
     log:
         paths.log("train", "{model}/train{train_seed}"),
     params:
@@ -27,7 +37,7 @@ rule train:
     resources:
         gpu=GPU,
     shell:
-        call("train", TRAINING, optional={"--pictures": "DATA"})
+        call("train", TRAINING | MEASURED, optional={"--pictures": "DATA"})
 
 
 rule train_classifier:
@@ -51,4 +61,4 @@ rule train_classifier:
     resources:
         gpu=GPU,
     shell:
-        call("train", TRAINING | {"--held-out": "input.held_out"}, optional={"--pictures": "DATA"})
+        call("train", TRAINING | HELD_OUT, optional={"--pictures": "DATA"})

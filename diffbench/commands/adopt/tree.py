@@ -12,7 +12,7 @@ from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.foreign import Spec
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.outdated import Held, change_of, of_changed_code
-from diffbench.benchmark.paths import training_log
+from diffbench.benchmark.paths import training_log, validation
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.stage_of import stage_of
 
@@ -39,8 +39,9 @@ def specs_of(graph: Graph) -> dict[str, Spec]:
     held_out = [graph.held_out(name) for name in graph.benchmark.protocols]
     found = {item.path: item.spec for item in (*graph.everything(), *held_out, *Report(graph).everything())}
     made = {path: spec for path, spec in found.items() if spec is not None}
-    logs = {training_log(path): spec for path, spec in made.items() if stage_of(PurePath(path), spec) == "train"}
-    return made | logs
+    trained = {path: spec for path, spec in made.items() if stage_of(PurePath(path), spec) == "train"}
+    logs = {training_log(path): spec for path, spec in trained.items()}
+    return made | logs | {validation(path): spec for path, spec in trained.items() if "validation" in spec}
 
 
 def tree_of(home: Path, specs: Mapping[str, Spec], stages: Collection[str] = STAGES) -> Tree:

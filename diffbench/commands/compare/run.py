@@ -12,7 +12,7 @@ from diffbench.base.provenance_file import RESULTS
 from diffbench.base.records import Estimate
 from diffbench.commands.missing import way_to
 from diffbench.comparison.judged import judged
-from diffbench.comparison.metrics import higher_is_better, metric_named
+from diffbench.comparison.metrics import ideal_of, metric_named, what_is_better
 from diffbench.comparison.rows import row_named
 from diffbench.comparison.sources import records_of
 from diffbench.comparison.verdicts import Verdict
@@ -27,13 +27,14 @@ class Comparison(Verdict):
 
     def __str__(self) -> str:
         a, b = self.names
-        direction = "higher" if higher_is_better(self.metric) else "lower"
         outcome = f"{a} is {self.outcome} than {b}"
         if self.outcome == "not resolved":
             outcome = f"{a} against {b} is not resolved"
-        width = max(len(a), len(b), len("difference"))
-        sides = ((a, self.a), (b, self.b), ("difference", self.difference))
-        lines = [f"{self.metric} ({direction} is better): {outcome}"]
+        ideal = ideal_of(self.metric)
+        of = "difference" if ideal is None else f"difference of the distances to {ideal:g}"
+        width = max(len(a), len(b), len(of))
+        sides = ((a, self.a), (b, self.b), (of, self.difference))
+        lines = [f"{self.metric} ({what_is_better(self.metric)}): {outcome}"]
         lines += [f"  {name:<{width}}  {self._written(estimate)}" for name, estimate in sides]
         lines.append(f"  95 %, {self.method}; covers {self.difference.covers}")
         return "\n".join(lines)

@@ -7,9 +7,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from diffbench.base.errors import UserError
+from diffbench.base.plugins import load
 from diffbench.base.provenance_file import RESULTS, provenance_path
 from diffbench.commands.measure import before, rows_file
-from diffbench.commands.measure.image_sets import Images, image_file, reference_file, reference_of_benchmark
+from diffbench.commands.measure.image_sets import (
+    Images,
+    Wanted,
+    held_out_file,
+    image_file,
+    other_split,
+    reference_file,
+    reference_of_benchmark,
+)
 from diffbench.commands.measure.ruler import Ruler, Settings, ruler_of
 from diffbench.commands.measure.run import Measured, report, scored, table_row, wanted_of
 
@@ -21,11 +30,13 @@ MEASURED_FOLDER = "measured"
 class Asked:
     """The command's options by their names; None if one is not given.
 
-    settings: of metrics, by the metric's name. csv: the file to which a row is written; append: whether it may exist.
+    held_out: real images that the model was not trained on, as `reference` is written. settings: of metrics, by the
+    metric's name. csv: the file to which a row is written; append: whether it may exist.
     """
 
     samples: Path
     reference: str | None = None
+    held_out: str | None = None
     data: Path | None = None
     split: str | None = None
     protocol: str | None = None
@@ -65,10 +76,11 @@ def _outside_results(samples: Path, beside: Path) -> Path:
 
 @dataclass(frozen=True)
 class Answered:
-    """What was measured, and with what. target: the file of the records."""
+    """What was measured, and with what. unseen: held-out images, if metrics need them. target: the file of records."""
 
     own: Images
     against: Images
+    unseen: Images | None
     ruler: Ruler
     measured: Measured
     target: Path
@@ -78,6 +90,7 @@ def measure(
     samples: Path | str,
     reference: Path | str | None = None,
     *,
+    held_out: Path | str | None = None,
     protocol: str | None = None,
     extractor: Path | str | None = None,
     weights: Path | str | None = None,
@@ -99,6 +112,7 @@ def measure(
         asked = Asked(
             samples=Path(samples),
             reference=None if reference is None else str(reference),
+            held_out=None if held_out is None else str(held_out),
             split=split,
             protocol=protocol,
             extractor=None if extractor is None else Path(extractor),
@@ -119,8 +133,9 @@ def answer(asked: Asked) -> str:
     """Write the scores and return them as text. Raises: UserError; if possible, before any work."""
     done = answered(asked)
     own, against, measured = done.own, done.against, done.measured
-    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})", ""]
-    said += [report(measured, done.ruler.protocol), ""]
+    said = [f"samples: {own.read} ({measured.samples})", f"reference: {against.read} ({measured.reference})"]
+    said += [] if done.unseen is None else [f"held out: {done.unseen.read}"]
+    said += ["", report(measured, done.ruler.protocol), ""]
     said += ["as a row of table2.csv:", table_row(measured.records), "", f"written to {done.target}"]
     if asked.csv is not None:
         said.append(rows_file.add_row(asked.csv, measured.records, kept=done.target))
@@ -135,7 +150,7 @@ def answered(asked: Asked) -> Answered:
     ruler = ruler_of(asked.protocol, asked.extractor, asked.weights, asked.metrics, asked.settings)
     wanted = wanted_of(ruler)
     target = asked.target(ruler.called)
-    given = [asked.samples, *([Path(asked.reference)] if asked.reference else [])]
+    given = [asked.samples, *(Path(place) for place in (asked.reference, asked.held_out) if place)]
     before.require_apart(target, *given)
     before.require_writable(target, "--out", is_folder=False)
     before.require_writable(asked.cache, "--cache", is_folder=True)
@@ -147,10 +162,12 @@ def answered(asked: Asked) -> Answered:
         else:
             against, place = reference_of_benchmark(ruler, asked.data, asked.split, asked.cache, wanted)
         ruler = ruler.against(place)
+        unseen = _held_out(asked, ruler, place, wanted)
         measured = scored(
             own.file,
             against.file,
             ruler,
+            held_out=None if unseen is None else unseen.file,
             name=name,
             out=target,
             cache=asked.cache,
@@ -158,4 +175,30 @@ def answered(asked: Asked) -> Answered:
             device=asked.device,
             threads=asked.threads,
         )
-    return Answered(own, against, ruler, measured, target)
+    return Answered(own, against, unseen, ruler, measured, target)
+
+
+def _held_out(asked: Asked, ruler: Ruler, reference: str, wanted: Wanted) -> Images | None:
+    """Return the real images that the model was not trained on; None if no metric needs them.
+
+    Without --held-out, they are the other split of the data set that the reference is of.
+    Raises: UserError if they are missing, or given although no metric needs them.
+    """
+    metrics = ruler.protocol.metrics
+    needing = [name for name in metrics if load("metrics", name).needs_held_out]
+    if asked.held_out is not None:
+        if not needing:
+            raise UserError(f"--held-out: none of {', '.join(metrics)} needs it; leave it out")
+        return held_out_file(asked.held_out, asked.cache, wanted)
+    if not needing:
+        return None
+    if reference not in ("train", "test"):
+        others = [name for name in metrics if name not in needing]
+        way = f", or leave it out by --metrics {','.join(others)}" if others else ""
+        raise UserError(
+            f"{needing[0]} needs real images that the model was not trained on: give them by --held-out{way}"
+        )
+    split = other_split(reference)
+    if asked.reference is not None:
+        return reference_file(asked.reference, asked.data, split, asked.cache, wanted)[0]
+    return reference_of_benchmark(ruler, asked.data, split, asked.cache, wanted)[0]

@@ -140,12 +140,19 @@ def _require_one_size(found: tuple[int, ...], first: tuple[int, ...], where: str
         raise UserError(f"{error}, but under a protocol that resizes each by itself, as clean_fid does") from None
 
 
-def reference_file(text: str, data: Path | None, split: str | None, cache: Path, wanted: Wanted) -> tuple[Images, str]:
+def reference_file(
+    text: str,
+    data: Path | None,
+    split: str | None,
+    cache: Path,
+    wanted: Wanted,
+    option: str = "--reference",
+) -> tuple[Images, str]:
     """Return an `.npz` of the reference that a text names, and its name in a protocol: its path, train or test.
 
     text: a path as for `image_file`, or a data set with its options: `digits`, `mnist:data/mnist`,
     `folder:photos size=64`. data: the data set's path, if the text does not have it. split: the data set's split; None
-    means train. Raises: UserError.
+    means train. option: the one that had the text, for messages. Raises: UserError.
     """
     known = plugins.names("datasets")
     word = (text.split() or [""])[0].partition(":")[0]
@@ -153,16 +160,16 @@ def reference_file(text: str, data: Path | None, split: str | None, cache: Path,
         path = Path(text)
         if not path.exists() and path.suffix.lower() not in ARRAYS:
             kinds = "neither an .npz, a folder or a zip of pictures, nor a data set"
-            raise UserError(f"--reference {text}: {kinds}; {nearest(word, known)}")
+            raise UserError(f"{option} {text}: {kinds}; {nearest(word, known)}")
         if data is not None:
-            raise UserError(f"--data: goes with a data set's name as --reference, and {text} is a file or folder")
+            raise UserError(f"--data: goes with a data set's name as {option}, and {text} is a file or folder")
         if split is not None:
-            raise UserError(f"--split: goes with a data set's name as --reference, and {text} is a file or folder")
+            raise UserError(f"--split: goes with a data set's name as {option}, and {text} is a file or folder")
         found = image_file(path, cache, wanted)
         return found, str(found.file)
     split = split or "train"
     _require_split(split)
-    folder = _prepared(DatasetPart.read(_data_set(text, data), "--reference"), cache)
+    folder = _prepared(DatasetPart.read(_data_set(text, data, option), option), cache)
     return Images(folder / f"{split}.npz", f"split {split} of {text}"), split
 
 
@@ -194,6 +201,17 @@ def reference_of_benchmark(
     return Images(prepared / f"{split}.npz", f"split {split} of {benchmark.name}"), split
 
 
+def held_out_file(text: str, cache: Path, wanted: Wanted) -> Images:
+    """Return an `.npz` of the held-out images that a text names; of a data set, it is the test split."""
+    is_name = (text.split() or [""])[0].partition(":")[0] in plugins.names("datasets")
+    return reference_file(text, None, "test" if is_name else None, cache, wanted, "--held-out")[0]
+
+
+def other_split(split: str) -> str:
+    """Return the split that is held out if the reference is `split`."""
+    return "train" if split == "test" else "test"
+
+
 def _is_of(file: Path, dataset: DatasetPart) -> bool:
     """Return whether a file is a benchmark's undamaged data, prepared from the data set that its YAML names."""
     try:
@@ -216,10 +234,10 @@ def _prepared(part: DatasetPart, cache: Path) -> Path:
     return folder
 
 
-def _data_set(text: str, data: Path | None) -> dict[str, Any]:
-    entry = data_entry(text, "--reference", data)
+def _data_set(text: str, data: Path | None, option: str) -> dict[str, Any]:
+    entry = data_entry(text, option, data)
     options = {key: value for key, value in entry.items() if key != "name"}
-    plugins.configure(plugins.load("datasets", entry["name"]), options, f"--reference {entry['name']}")
+    plugins.configure(plugins.load("datasets", entry["name"]), options, f"{option} {entry['name']}")
     return entry
 
 

@@ -58,18 +58,20 @@ def scored(
     name: str,
     out: Path,
     cache: Path,
+    held_out: Path | None = None,
     rounding: str | None = None,
     device: str = "auto",
     threads: int = 1,
 ) -> Measured:
     """Write and return the records of a sample file (`arr_0`, uint8 NHWC) against a reference file of the same form.
 
-    name: it replaces a model's name. rounding: of the samples; None takes it from their record, if they have one.
+    name: it replaces a model's name. held_out: real images that the model was not trained on, for metrics that need
+    them. rounding: of the samples; None takes it from their record, if they have one.
     Features are kept in `cache` by the hash of images, extractor, weights, device and code, so that one reference
     serves many samples.
     Raises: UserError; mistakes that the headers of both files show are found before the long work.
     """
-    protocol, extractor, weights = ruler.protocol, ruler.extractor, ruler.weights
+    protocol, extractor = ruler.protocol, ruler.extractor
     wanted = wanted_of(ruler)
     rule = rounding_of(samples, rounding)
     protocol.require(resize=extractor.resize, rounding=rule)
@@ -78,26 +80,34 @@ def scored(
     require_fitting(reference, other, wanted)
     stored = stored_features(reference) if extractor.stored_statistics else ()
     require_enough(ruler, own, other, stored)
+    if held_out is not None:
+        require_fitting(held_out, image_set(held_out), wanted)
+    files = [samples, reference, *([] if held_out is None else [held_out])]
+    features = features_of(files, ruler, cache, device=device, threads=threads)
+    asked = ScoreJob(protocol=ProtocolPart.of(protocol, ruler.name), rounding=rule, row=Row(MEASURED, name))
+    if max(own.num_images, other.num_images) >= MANY:
+        sys.stderr.write(f"diffbench: computing {', '.join(protocol.metrics)} of the features\n")
+    score_features(asked, features[0], features[1], out, held_out=features[2] if held_out is not None else None)
+    notes = [
+        *_notes_of_sizes(own, other, full_size(samples)),
+        *_notes_of_moments(protocol, reference, other, stored),
+        *_notes_of_twins(*features[:2]),
+    ]
+    return Measured(read_records([out]), own, other, notes, features[:2])
+
+
+def features_of(files: Sequence[Path], ruler: Ruler, cache: Path, *, device: str, threads: int) -> list[Path]:
+    """Return the cache's files of the features of files of images; those that are not there yet are extracted."""
     job = ExtractJob(extractor=ruler.chosen, threads=threads)
     # The key has everything on which features depend. Code and packages are part of it, since they change over time.
     key = {
         "spec": job.as_json(),
-        "weights": sha256(weights) if weights else None,
+        "weights": sha256(ruler.weights) if ruler.weights else None,
         "code": code_hash(job.modules()),
         "device": chosen_device(device).type,
         "versions": versions_of(job.as_json()),
     }
-    features = [_features_of(images, cache, key, job, weights, device) for images in (samples, reference)]
-    asked = ScoreJob(protocol=ProtocolPart.of(protocol, ruler.name), rounding=rule, row=Row(MEASURED, name))
-    if max(own.num_images, other.num_images) >= MANY:
-        sys.stderr.write(f"diffbench: computing {', '.join(protocol.metrics)} of the features\n")
-    score_features(asked, features[0], features[1], out)
-    notes = [
-        *_notes_of_sizes(own, other, full_size(samples)),
-        *_notes_of_moments(protocol, reference, other, stored),
-        *_notes_of_twins(*features),
-    ]
-    return Measured(read_records([out]), own, other, notes, features)
+    return [_features_of(images, cache, key, job, ruler.weights, device) for images in files]
 
 
 def wanted_of(ruler: Ruler) -> Wanted:

@@ -13,6 +13,9 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import SHIPPED, configured_by, folder_of, home_of
 from diffbench.benchmark.yaml_file import read_yaml
 
+SCHEMA = PACKAGE_ROOT / "schemas/benchmark.schema.json"
+"""The schema of a benchmark's file, in a clone of the project."""
+
 LONGEST = 60
 """The most letters of a name that is made from a folder's."""
 
@@ -46,6 +49,17 @@ def written_path(path: str, out: Path) -> str:
     if given.is_absolute():
         return path
     return Path(os.path.relpath(given, folder_of(out))).as_posix()
+
+
+def schema_path(out: Path) -> str | None:
+    """Return the path, from the new file's folder on, of the schema in a clone; None if it cannot be given.
+
+    The comment in which editors look for it ends at a space.
+    """
+    if not SCHEMA.is_file():
+        return None
+    path = Path(os.path.relpath(SCHEMA, out.absolute().parent)).as_posix()
+    return path if path.split() == [path] else None
 
 
 def _valid(text: str) -> str:

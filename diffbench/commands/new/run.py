@@ -15,7 +15,7 @@ from diffbench.benchmark.places import folder_of, located
 from diffbench.benchmark.yaml_file import parse_yaml
 from diffbench.commands.missing import TABLE, making
 from diffbench.commands.new.facts import Facts, facts_of
-from diffbench.commands.new.place import place_of, written_path
+from diffbench.commands.new.place import place_of, schema_path, written_path
 from diffbench.commands.new.price import Prices
 from diffbench.commands.new.scoring import Scoring, scoring_of
 from diffbench.commands.new.sizes import Sizes, fitting
@@ -89,7 +89,8 @@ class _Draft:
     def text(self, sizes: Sizes) -> str:
         """Return the file's text."""
         path = None if self.facts.path is None else written_path(self.facts.path, self.out)
-        head = Head(self.name, path, str(self.out), self.asked.options, self.asked.minutes, self.workers)
+        asked, schema = self.asked, schema_path(self.out)
+        head = Head(self.name, path, str(self.out), asked.options, asked.minutes, self.workers, schema)
         return yaml_text(head, self.facts, self.scoring, sizes)
 
     def benchmark(self, sizes: Sizes) -> Benchmark:

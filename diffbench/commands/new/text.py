@@ -33,6 +33,7 @@ class Head:
     """What the file says of itself.
 
     path: of the data, from the file's folder on. file: its own name. options: those of the command that wrote it.
+    schema: the path, from the file's folder on, of the schema for editors; None if there is none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Head:
     options: str
     minutes: float
     workers: int
+    schema: str | None = None
 
 
 def yaml_text(head: Head, facts: Facts, scoring: Scoring, sizes: Sizes) -> str:
@@ -58,6 +60,7 @@ def yaml_text(head: Head, facts: Facts, scoring: Scoring, sizes: Sizes) -> str:
 
 def _top(head: Head, facts: Facts) -> list[str]:
     return [
+        *([] if head.schema is None else [f"# yaml-language-server: $schema={head.schema}"]),
         f"# A benchmark of {facts.num_train + facts.num_test:,} images. This command wrote it:",
         "#",
         f"#     diffbench new {facts.named} {head.options}",

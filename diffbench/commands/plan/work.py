@@ -14,6 +14,7 @@ from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.graph import OWN_REFERENCE
 from diffbench.benchmark.known_data import SPLITS
 from diffbench.benchmark.paths import place_of
+from diffbench.benchmark.reproduced import has_published
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.plan.counts import bound_calls, sample_calls, trace_calls
 from diffbench.commands.plan.data import Known
@@ -222,6 +223,8 @@ class _Made:
             found.append(Work(paths.table("rate_distortion"), ("tabulate",), terms))
         if comparable(self.benchmark):
             found.append(Work(paths.table("differences"), ("tabulate", "plot"), scores))
+        if has_published(self.benchmark):
+            found.append(Work(paths.table("published"), ("tabulate", "plot"), scores))
         if any(self.benchmark.variant(row.model).guidance for row in self.rows):
             found.append(Work(paths.table("table4"), ("tabulate", "plot"), scores))
         if upsampled := self.benchmark.upsampling_rows():
@@ -229,6 +232,8 @@ class _Made:
             found += [figure, Work(paths.table("table5"), ("tabulate",), (*scores, figure.path))]
         found.append(Work(paths.table("table1"), ("tabulate",), scores))
         beside = tuple(work.path for work in found)
+        traces = tuple(paths.traces(name, seed) for name, (seed, _) in self.benchmark.traced_models().items())
+        found.append(Work(paths.table("claims"), ("tabulate",), (*scores, *traces)))
         return [*found, Work(paths.table("table2"), ("tabulate", "plot"), (*scores, *beside))]
 
     def _shown(self, entry: str) -> tuple[str, ...]:

@@ -23,7 +23,10 @@ ROOM = 1_600_000
 
 FOLDER = f"{RESULTS}/figures"
 
-ORDER = ("fid_vs_steps", "fid_vs_nfe", "differences", "precision_recall", "guidance_tradeoff", "rate_distortion")
+ORDER = (
+    *("published", "fid_vs_steps", "fid_vs_nfe", "differences", "precision_recall", "guidance_tradeoff"),
+    "rate_distortion",
+)
 """Kinds of figures that come first. Others follow, first those that exist once, then those of each model."""
 
 LENGTHS = re.compile(r' (?:d|x|y)="[^"]*"|translate\([^)]*\)')

@@ -25,7 +25,7 @@ from diffbench.stages._wide import FLOAT_FORMAT, read_wide, values_of
 
 DIFFERENCES = "differences"
 
-ORDER = ("table1", "table2", "table3", "table4", "table5", DIFFERENCES, "rate_distortion")
+ORDER = ("table1", "table2", "table3", "table4", "table5", "published", DIFFERENCES, "rate_distortion")
 """The tables that come first; any other one follows."""
 
 ALWAYS = "table2"

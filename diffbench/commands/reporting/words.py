@@ -47,6 +47,8 @@ RULES: Mapping[str, Rule] = {
     "table4": Rule("tabulate", "write", "table4.csv and its figures"),
     "table5": Rule("tabulate", "write", "table5.csv"),
     "differences": Rule("tabulate", "write", "differences.csv and its figure"),
+    "claims": Rule("tabulate", "write", "claims.csv"),
+    "published": Rule("tabulate", "write", "published.csv and its figure"),
     "comparison": Rule("tabulate", "write", "the comparison's table"),
     "page": Rule("report", "write", "report.html"),
 }

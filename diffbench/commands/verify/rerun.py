@@ -16,7 +16,9 @@ from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.places import project_of
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.comparison import verdicts
+from diffbench.jobs.claims import MODULE as CLAIMS
 from diffbench.jobs.differences import MODULE as DIFFERENCES
+from diffbench.jobs.published import MODULE as PUBLISHED
 
 Recorded = Mapping[str, Any]
 
@@ -92,7 +94,8 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
         stage = stage_of(path, recorded["spec"])
         out = Path(scratch, "train" if stage == "prepare" else "out", path.name)
         out.parent.mkdir()
-        module = DIFFERENCES if "baselines" in recorded["spec"] else f"diffbench.stages.{stage}"
+        own = (module for key, module in MADE_BY_COMMANDS.items() if key in recorded["spec"])
+        module = next(own, f"diffbench.stages.{stage}")
         command = [sys.executable, "-m", module, "--spec", str(provenance_path(path).resolve())]
         done = subprocess.run(
             [*command, *ARGUMENTS[stage](recorded, out)],
@@ -108,6 +111,10 @@ def _compared(home: Path, path: Path, recorded: Recorded) -> str | None:
             return None
         found, expected = sha256(out)[:12], recorded["sha256"][:12]
         return f"made again, it differs (sha256 {found}, recorded {expected}){_why(out, recorded)}"
+
+
+MADE_BY_COMMANDS = {"baselines": DIFFERENCES, "scores": CLAIMS, "reproduced": PUBLISHED}
+"""The module that makes a table which no stage makes, by a key of its spec."""
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -138,6 +145,8 @@ def _device(recorded: Recorded) -> list[str]:
 
 
 def _given(recorded: Recorded) -> list[str]:
+    if "reproduced" in recorded["spec"]:
+        return []  # its spec names its files
     given = recorded["facts"]["given"]
     return [part for name, files in given.items() if files for part in (f"--{name}", *files)]
 
@@ -149,8 +158,12 @@ def _prepare(recorded: Recorded, out: Path) -> list[str]:
 
 
 def _train(recorded: Recorded, out: Path) -> list[str]:
-    log = out.name == "log.csv"
-    outs = {"--out": out.with_name("weights") if log else out, "--log-csv": out if log else out.with_name("log.csv")}
+    names = {"--out": "weights.safetensors", "--log-csv": "log.csv"}
+    if "validation" in recorded["spec"]:
+        names["--validation"] = "validation.npz"
+    outs = {option: out.with_name(name) for option, name in names.items()}
+    if out not in outs.values():
+        outs["--out"] = out
     return [
         *_options(recorded, "data", "held_out"),
         *(part for option, path in outs.items() for part in (option, str(path))),

@@ -54,9 +54,10 @@ def documented(path: str) -> str:
     """Return the Markdown that shows a function or a class with its members, by its dotted name."""
     module, _, name = path.rpartition(".")
     item: Any = getattr(importlib.import_module(module), name)
-    directive = (
-        f".. autoclass:: {path}\n   :members:\n   :undoc-members:"
-        if inspect.isclass(item)
-        else f".. autofunction:: {path}"
-    )
+    if inspect.isclass(item):
+        directive = f".. autoclass:: {path}\n   :members:\n   :undoc-members:"
+    elif inspect.isroutine(item):
+        directive = f".. autofunction:: {path}"
+    else:  # a type, which has its text where it is defined
+        directive = f".. autodata:: {diffbench.PUBLIC[name]}.{name}\n   :no-value:"
     return f"```{{eval-rst}}\n{directive}\n```"

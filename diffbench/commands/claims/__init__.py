@@ -1,0 +1,1 @@
+"""`diffbench claims`: what papers claim, tested on the results of a benchmark."""

@@ -1,0 +1,1 @@
+"""`diffbench copies`: the samples that are most like training images."""
