@@ -34,8 +34,6 @@ def of_type(hint: Any) -> Schema:
         return {"type": "string", "pattern": r"\."}
     if hint is type(None):
         return dict(NULL)
-    if hint == DottedPath:
-        return {"type": "string", "pattern": r"\."}
     if origin in (typing.Union, types.UnionType):
         return any_of(*map(of_type, arguments))
     if origin is typing.Literal:

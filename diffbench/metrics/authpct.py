@@ -27,6 +27,7 @@ class AuthPct:
     """The percentage of authentic images on one array of features."""
 
     features: str = "pool"
+    """the array of features that it takes."""
 
     label: ClassVar[str] = "AuthPct"
     higher_is_better: ClassVar[bool] = True

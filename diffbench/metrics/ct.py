@@ -43,11 +43,12 @@ class Ct:
     """
 
     features: str = "pool"
+    """the array of features that it takes."""
     cells: int = 3
     min_generated: int = 20
     components: int = 64
 
-    label: ClassVar[str] = "C_T"
+    label: ClassVar[str] = "C_T (best: 0)"
     higher_is_better: ClassVar[bool] = False
     ideal: ClassVar[float | None] = 0.0
     consumes: ClassVar[str] = "features"

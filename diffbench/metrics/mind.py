@@ -39,6 +39,7 @@ class Mind:
     """
 
     features: str = "pool"
+    """the array of features that it takes."""
     projections: int = 1000
     seed: int = 2020
     draw_equal: bool = False

@@ -62,12 +62,16 @@ def score_features(
         _require_comparable(own, unseen)
     protocol.require(resize=own.facts.resize, rounding=job.rounding)
     num_images = min(job.row.num_images or own.facts.num_images, own.facts.num_images)
-    metrics = _with_held_out(_metrics(protocol), unseen, is_real=job.row.model == REAL)
-    identity = _identity(job, protocol, metrics, other, num_images) | _held_out_fields(metrics, unseen)
+    metrics = _metrics(protocol)
+    _require_held_out(metrics, unseen, is_real=job.row.model == REAL)
+    # The row of real images has the id of the other rows, but no number of a metric that needs held-out images.
+    identity = _identity(job, protocol, metrics, other, num_images) | _held_out_fields(metrics, unseen or own)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     third = [] if unseen is None else [unseen.first(unseen.facts.num_images)]
     numbers = {
-        name: metric(generated, real, *(third if metric.needs_held_out else [])) for name, metric in metrics.items()
+        name: metric(generated, real, *(third if metric.needs_held_out else []))
+        for name, metric in metrics.items()
+        if third or not metric.needs_held_out
     }
     if samples_provenance is not None:
         cost = _cost_of(samples_provenance, made, own)
@@ -133,20 +137,17 @@ def _metrics(protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _with_held_out(metrics: Mapping[str, Any], held_out: "_Features | None", *, is_real: bool) -> dict[str, Any]:
-    """Return the metrics that can be computed. Raises: UserError if held-out features are missing or not needed."""
+def _require_held_out(metrics: Mapping[str, Any], held_out: "_Features | None", *, is_real: bool) -> None:
+    """Raise UserError if held-out features are missing, except for the row of real images, or not needed."""
     needing = [name for name, metric in metrics.items() if metric.needs_held_out]
     if held_out is not None and not needing:
         raise UserError(f"--held-out: none of {', '.join(metrics)} needs it; leave it out")
     if held_out is None and needing and not is_real:
         raise UserError(f"{needing[0]}: needs real images that the model was not trained on; give --held-out")
-    return {name: metric for name, metric in metrics.items() if held_out is not None or name not in needing}
 
 
-def _held_out_fields(metrics: Mapping[str, Any], held_out: "_Features | None") -> dict[str, str]:
+def _held_out_fields(metrics: Mapping[str, Any], held_out: "_Features") -> dict[str, str]:
     """Return the fields of the protocol's id that say what the held-out images are, for each metric that needs them."""
-    if held_out is None:
-        return {}
     images = f"{held_out.facts.num_images}@{held_out.images_sha256[:8]}"
     return {f"{name}.held_out": images for name, metric in metrics.items() if metric.needs_held_out}
 

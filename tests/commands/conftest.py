@@ -36,6 +36,7 @@ def machines_once(tmp_path_factory: pytest.TempPathFactory) -> Machines:
     content["models"] = {"ddpm": content["models"]["ddpm"]}
     content["samplers"] = {"ddim": {}}
     del content["classifiers"]
+    content.pop("validation", None)
     content["benchmark"], content["protocols"] = (
         "shared",
         {"digits": {"extractor": "digits_features", "metrics": ["fid"]}},

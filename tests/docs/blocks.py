@@ -24,7 +24,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*
 LANGUAGES = ("console", "bash", "yaml", "python", "text", "json", "latex", "html", "markdown", "bibtex")
 INFO = re.compile(r"(?P<language>[^\s`]*)[^\n]*\n")
 MARK = re.compile(r"<!-- (?P<mark>run|slow|tree|file|base|skip)(?:: (?P<said>[^>]*?))? -->\s*\Z")
-OUR = re.compile(r"(?:^|[|;&] *|\$ )(?:uv run )?(?:DIFFBENCH_CONFIG=\S+ )?(diffbench [^|;&#\n]*)")
+OUR = re.compile(r"(?:^|[|;&] *|\$ )(?:uv run )?(?:DIFFBENCH_CONFIG=\S+ )?(diffbench [^|;&#>\n]*)")
 ADDED = re.compile(r"^\{.*\}$")
 """Directives of MyST, such as {toctree}, which the build of the site checks."""
 
@@ -121,6 +121,9 @@ def bash(example: Example, block: Block) -> None:
     for line in joined(block.text):
         for command in OUR.findall(line):
             require_parsed(command)
+            if block.mark in ("run", "slow"):
+                done = example.namespace["run_diffbench"](*shlex.split(command)[1:], cwd=Path.cwd())
+                assert done.returncode == 0, f"`{command}`: {done.stderr}"
 
 
 def console(example: Example, block: Block) -> None:

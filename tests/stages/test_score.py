@@ -130,9 +130,12 @@ def test_a_metric_that_needs_held_out_images_gets_them_and_names_them_in_its_id(
         main(call(*given, "--held-out", unseen, out=out))
     with pytest.raises(UserError, match="come from different extractors"):
         main(call(*given, "--held-out", features(tmp_path / "x.npz", 3, 70, sha="c" * 64), spec=spec, out=out))
-    # Held-out real images are the ones that are scored in the row `real`, so they have no such metric.
-    main(call(*given, spec={**spec, "row": {**ROW, "model": "real"}}, out=out))
-    assert {item["metric"] for item in read_records([out])} == {"precision"}
+    # Held-out real images are the ones that are scored in the row `real`, so they have no such metric, but one id.
+    real = {**spec, "row": {**ROW, "model": "real", "num_images": 60}}
+    main(call("--features", unseen, "--reference", other, spec=real, out=out))
+    (record,) = read_records([out])
+    assert record["metric"] == "precision"
+    assert record["protocol"] == found["ct"]["protocol"].replace("n=80", "n=60")
 
 
 def test_the_bound_with_rate_and_distortion(tmp_path):

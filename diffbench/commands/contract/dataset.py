@@ -116,7 +116,7 @@ def cut_again(dataset: Dataset) -> None:
         if opened.cut is None:
             require(not dataset.has_pictures, f"{split}: has_pictures is True, and the split has no `cut`")
             raise NotJudgedError("it keeps no pictures, so training makes no random crops")
-        size = getattr(dataset, "size", None)
+        size = vars(dataset).get("size")
         crop: Any = partial(halved_then_bicubic, size=size) if size is not None else lambda image: image
         chunk = next(iter(opened.chunks))
         for k in {0, len(chunk) - 1}:

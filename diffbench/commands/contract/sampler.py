@@ -210,12 +210,12 @@ def own_steps(sampler: Any) -> None:
 
 def cuts(sampler: Sampler) -> None:
     """Its bytes do not depend on how the images are divided into batches."""
-    network, diffusion = Convolution(), Diffusion(timesteps=100)
+    convolution, diffusion = Convolution(), Diffusion(timesteps=100)
 
     def drawn(*parts: Sequence[int]) -> np.ndarray:
         found = []
         for part in parts:
-            known = ModelDenoiser.of(diffusion, network, off_grid="interpolate")
+            known = ModelDenoiser.of(diffusion, convolution, off_grid="interpolate")
             model = KnownErrorDenoiser(known, np.array([-5.0, 3.0]), np.array([0.01, 0.2]))
             x = sample(sampler, model, diffusion.chain("4"), index=part, shape=(1, 6, 6), seed=3, micro_batch=5)
             found.append(x.numpy())
@@ -234,7 +234,7 @@ def cuts(sampler: Sampler) -> None:
     some = [21, 0, 13, 13, 7, 2, 19]
     require(drawn(some).tobytes() == whole[some].tobytes(), "images depend on the others of their batch")
     require(len({image.tobytes() for image in whole}) == 23, "several images are equal; each must follow its own x_T")
-    require(network.shapes == {(5, 1, 6, 6)}, "calls the denoiser with another batch than it was given")
+    require(convolution.shapes == {(5, 1, 6, 6)}, "calls the denoiser with another batch than it was given")
 
 
 class Convolution:

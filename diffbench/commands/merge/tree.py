@@ -10,7 +10,7 @@ from diffbench.base.progress import progress
 from diffbench.base.provenance_file import RESULTS, Recorded, difference, provenance_path, read_provenance
 from diffbench.benchmark.stage_of import stage_of
 from diffbench.commands.missing import way_to
-from diffbench.commands.verify.run import UNRECORDED, Tree
+from diffbench.commands.verify.run import Tree
 
 SUMMARIES = ("tabulate", "plot")
 """The stages whose artifacts summarise a whole benchmark. Those of a part of it are not merged."""
@@ -46,7 +46,7 @@ def part_of(given: Path) -> Part:
     with progress(len(tree.records), "merge", unit="artifact") as bar:
         for path in tree.records:
             bar.update()
-            artifacts[tree.shown(path)] = _checked(path, given)
+            artifacts[tree.shown(path)] = _checked(path, results.parent / tree.shown(path), given)
     stray = [path for path in tree.artifacts if tree.shown(path) not in artifacts and path.name != "metrics.json"]
     if stray:
         raise UserError(
@@ -57,26 +57,18 @@ def part_of(given: Path) -> Part:
     return Part(str(given), tree.home, artifacts, shown)
 
 
-def _checked(path: Path, given: Path) -> Recorded:
-    """Return the record of an undamaged artifact."""
+def _checked(path: Path, shown: Path, given: Path) -> Recorded:
+    """Return the record of an undamaged artifact. shown: its path in messages."""
     if not path.is_file():
-        raise UserError(
-            f"{given}: {path.relative_to(path.parents[len(path.parts) - 2])}: is missing beside its record, so nothing "
-            f"was merged; {_out(given)}"
-        )
+        raise UserError(f"{shown}: is missing beside its record, so nothing was merged; {_out(given)}")
     record = read_provenance(path)
     if (found := sha256(path)) != record["sha256"]:
-        raise UserError(f"{path}: {difference(found, record['sha256'])}, and nothing was merged; {_out(given)}")
+        raise UserError(f"{shown}: {difference(found, record['sha256'])}, and nothing was merged; {_out(given)}")
     return record
 
 
 def _out(given: Path) -> str:
     return f"`diffbench verify {given}` says what to make again"
-
-
-def unrecorded(path: str) -> bool:
-    """Return whether a file of a tree is made again with its tables: costs, the page, and numbers beside table 2."""
-    return Path(path).name in (*UNRECORDED, "metrics.json")
 
 
 def record_of(path: str) -> str:

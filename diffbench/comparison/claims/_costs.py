@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 from typing import Any
 
-from diffbench.comparison.claims._evidence import Evidence, Properties, Side
+from diffbench.comparison.claims._evidence import Evidence, Group, Properties, Side
 
 NEAREST = 1.0
 """By how much NFE may differ. A method of second order has an odd NFE, one of first order its number of steps."""
@@ -18,17 +18,13 @@ def equal_cost_pairs(
     The first side may have up to one evaluation less than the second, and never more.
     """
     for group in evidence.groups(metric, ("steps", *differ), where):
-        ends = [
-            group.side({"steps": steps, **{name: values[end] for name, values in differ.items()}})
-            for end in (0, 1)
-            for steps in sorted({item.properties["steps"] for item in group.scored})
-        ]
-        sides = [(side, cost) for side in ends if side and (cost := evaluations(evidence, side)) is not None]
-        others = [(b, cost) for b, cost in sides if _is_at(b, differ, 1)]
-        for a, cost in sides:
-            above = [(other - cost, i) for i, (_, other) in enumerate(others) if 0 <= other - cost <= NEAREST]
-            if _is_at(a, differ, 0) and above:
-                yield a, others[min(above)[1]][0]
+        first, second = (
+            _by_cost(evidence, group, {name: values[end] for name, values in differ.items()}) for end in (0, 1)
+        )
+        for side, cost in first:
+            dearer = [(other - cost, i) for i, (_, other) in enumerate(second) if 0 <= other - cost <= NEAREST]
+            if dearer:
+                yield side, second[min(dearer)[1]][0]
 
 
 def evaluations(evidence: Evidence, side: Side) -> float | None:
@@ -37,5 +33,8 @@ def evaluations(evidence: Evidence, side: Side) -> float | None:
     return fmean(nfe.value for nfe in found) if found else None
 
 
-def _is_at(side: Side, differ: Mapping[str, tuple[Any, Any]], end: int) -> bool:
-    return all(side.properties.get(name) == values[end] for name, values in differ.items())
+def _by_cost(evidence: Evidence, group: Group, wanted: Properties) -> list[tuple[Side, float]]:
+    """Return the sides with some properties for each number of steps, with their NFE."""
+    steps = sorted({item.properties["steps"] for item in group.scored})
+    sides = [group.side({**wanted, "steps": count}) for count in steps]
+    return [(side, nfe) for side in sides if side and (nfe := evaluations(evidence, side)) is not None]

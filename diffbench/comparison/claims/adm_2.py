@@ -7,7 +7,7 @@ from diffbench.comparison.claims import Claim, Evidence, Finding, Side, below, f
 
 LARGE = 4.0
 """From this scale on, guidance counts as large. The paper has 10."""
-NEEDS = "a model without labels under a classifier's guidance at scale 0 and at"
+NEEDS = "a model without labels under a classifier's guidance at scale 0 and at scale"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Adm2(Claim):
         sweeps = list(evidence.sweeps("fid", "guidance.scale", 2, where=where))
         test = "FID(scale 0) - FID(scale 1) < 0"
         pairs = [(sides[0], sides[1]) for sides in sweeps if {0, 1} <= sides.keys()]
-        yield from found_or((below(none, one, test=test) for none, one in pairs), test, f"{NEEDS} scale 1")
+        yield from found_or((below(none, one, test=test) for none, one in pairs), test, f"{NEEDS} 1")
         test = f"FID(largest scale) - FID(scale 0) < 0, at a scale of {LARGE:g} or more"
         ends = [found for sides in sweeps if (found := _ends(sides))]
         yield from found_or((below(large, none, test=test) for none, large in ends), test, f"{NEEDS} {LARGE:g} or more")

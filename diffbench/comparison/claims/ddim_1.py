@@ -16,7 +16,7 @@ class Ddim1(Claim):
     id = "DDIM-1"
     source = "Song et al. 2021 (DDIM), section 5.1 and table 1"
     statement = "At every number of steps FID grows with eta, and eta = 0 is best."
-    published = "FID 13.36 to 41.07 (10 steps) and 4.04 to 4.73 (1000) for eta 0 to 1 (CIFAR-10), and all between"
+    published = "FID 13.36, 14.04, 16.66, 41.07 at eta 0, 0.2, 0.5, 1 in 10 steps (CIFAR-10); 10 of 10 columns"
     published_holds = True
 
     def __call__(self, evidence: Evidence) -> Iterator[Finding]:

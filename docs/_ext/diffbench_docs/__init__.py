@@ -10,13 +10,14 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from diffbench_docs import commands, names, parts
+from diffbench_docs import commands, names, parts, settings
 from diffbench_docs.docstrings import as_rest
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/commands": commands.text,
     "reference/api": names.text,
     "reference/parts": parts.text,
+    "reference/yaml": settings.text,
 }
 
 COPIES = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}

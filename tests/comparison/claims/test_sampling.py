@@ -8,6 +8,8 @@ import pytest
 from diffbench.comparison.claims._bands import band, correlations
 from diffbench.comparison.claims._contract import FAILS, HOLDS, NOT_RESOLVED, NOT_TESTABLE
 from diffbench.comparison.claims._found import claim_named
+from diffbench.comparison.claims.eval_1 import bend, curves_of, fall, jackknifed
+from diffbench.metrics._frechet import Normal
 
 SPREAD = (-0.01, 0.012, 0.003)
 """What three training seeds add to a score, more to a larger one. The own intervals are too wide to decide anything."""
@@ -332,15 +334,14 @@ def test_the_bias_of_fid_falls_on_a_line(made_records):
 
 
 def test_the_interval_of_the_bias_covers_it():
-    from diffbench.comparison.claims.eval_1 import curve_of, fall
-    from diffbench.metrics._frechet import Normal
-
-    # The expected difference of two cuts is that of many sets; most intervals should cover it.
-    reference = Normal.of_images(drawn(0, 5000, 5))
-    found = [fall(curve_of(drawn(0.3, seed=seed), reference)) for seed in range(120)]
-    truth = np.mean([one.value for one in found])
-    covered = np.mean([one.low < truth < one.high for one in found])
-    assert 0.88 < covered <= 1
+    # The features have heavy tails, which a formula for normal ones would take for less variance than there is.
+    draws = np.random.default_rng(3)
+    reference = Normal.of_images(draws.standard_t(5, (5000, 2)))
+    curves = [curves_of(draws.standard_t(5, (150, 2)) + 0.3, reference) for _ in range(40)]
+    for reading in (fall, bend):
+        found = [jackknifed(reading(one)) for one in curves]
+        truth = np.median([one.value for one in found])
+        assert np.mean([one.low < truth < one.high for one in found]) > 0.8
 
 
 def test_the_bias_needs_features_of_enough_images(made_records):
