@@ -8,6 +8,7 @@ import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.base.provenance_file import read_provenance
+from diffbench.commands.claims.run import claims
 from diffbench.commands.claims.table import tabulate
 from diffbench.commands.verify.rerun import remade
 from diffbench.comparison.claims._found import claim_ids
@@ -83,12 +84,14 @@ def test_a_model_that_was_trained_again_is_refused(diffbench, tree):
 def test_the_artifact_is_made_again_with_the_same_bytes_and_only_from_what_its_spec_names(tree, monkeypatch):
     monkeypatch.chdir(tree)
     scores = sorted(path for path in Path("results/scores").rglob("*.json") if not path.name.endswith(".json.json"))
-    job = ClaimsJob(benchmark="made", scores=tuple(map(str, scores)))
+    job = ClaimsJob(benchmark="made", scores=tuple(map(str, scores[::-1])))
     out = Path("results/claims.csv")
-    tabulate(job, scores=scores, out=out)
+    tabulate(job, scores=scores[::-1], out=out)
     rows = list(csv.DictReader(out.open()))
     assert {row["claim"] for row in rows} == set(claim_ids())
     assert {row["claim"] for row in rows if row["negative_control"]} == {"DDPM-10", "IDDPM-4", "ADM-2", "ADM-3"}
+    assert claims(Path("results"), out=Path("printed.csv")) == "written to printed.csv"
+    assert Path("printed.csv").read_bytes() == out.read_bytes(), "the order of files decides nothing"
     recorded = read_provenance(out)
     assert recorded["places"] == {str(path): str(path) for path in scores}
     assert remade(tree, {tree / out: recorded}).bad == []

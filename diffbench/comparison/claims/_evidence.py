@@ -19,7 +19,7 @@ from diffbench.base.arrays import load_member, member_names
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.provenance_file import RESULTS, provenance_path, read_provenance, read_recorded, way_out
-from diffbench.base.records import ROW_KEYS, Estimate
+from diffbench.base.records import ROW_KEYS, SEEDS, Estimate
 from diffbench.comparison.sources import Sourced, Tables, records_of
 from diffbench.comparison.verdicts import own
 
@@ -217,9 +217,17 @@ def evidence_from(paths: Sequence[Path], results: Path) -> Evidence:
 
 
 def _evidence(records: Iterable[Mapping[str, Any]], results: Path, left_out: Sequence[Path] = ()) -> Evidence:
-    scored = list(_scored(records, results))
+    scored = sorted(_scored(records, results), key=_order)
     real = [item for item in scored if item.record["model"] == REAL]
     return Evidence([item for item in scored if item.record["model"] != REAL], real, left_out)
+
+
+def _order(item: Scored) -> tuple[Any, ...]:
+    """Return the key by which scores are sorted, so that no order of files decides that of findings."""
+    row = item.record
+    named = [row[name] or "" for name in ("model", "sampler", "protocol", "metric")]
+    numbers = [-1 if row[name] is None else row[name] for name in ("guidance_scale", "steps", *SEEDS)]
+    return named[0], named[1], *numbers, *named[2:], str(item.files["scores"])
 
 
 def _scored(records: Iterable[Mapping[str, Any]], results: Path) -> Iterator[Scored]:
