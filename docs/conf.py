@@ -41,6 +41,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+# The pages at the top have no pages beside them.
+html_sidebars = {"index": [], "tutorial": []}
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
