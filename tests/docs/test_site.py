@@ -81,7 +81,10 @@ def test_the_search_finds_each_command_and_option(index):
         assert f"diffbench {name}" in titles, name
         for one in program.get_command(context, name).get_params(context):
             if one.param_type_name == "option" and "--help" not in one.opts:
-                assert f"diffbench {name} {one.opts[0]}".lower() in text.lower() or one.opts[0] in text, (name, one.opts)
+                assert f"diffbench {name} {one.opts[0]}".lower() in text.lower() or one.opts[0] in text, (
+                    name,
+                    one.opts,
+                )
 
 
 def test_every_page_is_built(site):
