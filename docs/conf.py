@@ -19,6 +19,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "diffbench_docs"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 88
 default_role = "code"
 smartquotes = False
@@ -26,11 +27,8 @@ nitpicky = True
 # Types of other libraries, whose documentation would have to be downloaded, and internal ones that signatures name.
 nitpick_ignore_regex = [
     ("py:class", r"(?!diffbench\.).*"),
-    (
-        "py:class",
-        r"diffbench\.(api\.recorded|benchmark|commands\.oracle|jobs|base\.sheets|datasets\._split\.Pictures).*",
-    ),
-    ("py:class", r"diffbench\.diffusion\.pipeline_unet\.UnetOutput"),
+    ("py:class", r"diffbench\.(api\.recorded|base\.(plugins|sheets)|benchmark|commands|jobs|training)\..*"),
+    ("py:class", r".*\.(NoisedBatch|Parameterization|Pictures|UnetOutput)"),
 ]
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "fieldlist"]
@@ -43,6 +41,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+# The pages at the top have no pages beside them.
+html_sidebars = {"index": [], "tutorial": []}
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,

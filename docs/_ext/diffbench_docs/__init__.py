@@ -36,7 +36,7 @@ def _complete_included(app: Sphinx, path: Any, docname: str, content: list[str])
 
 
 def linked(text: str) -> str:
-    """Return Markdown whose links lead to pages of the site, each with the title of its page instead of a file's name."""
+    """Return Markdown whose links lead to pages of the site, with titles of pages instead of names of files."""
     to_copies = re.sub(rf"\]\(\.\./((?:\.\./)*)({'|'.join(COPIES)})\.md", _to_copy, text)
     return re.sub(r"\[[\w./]+\.md\]\((?=[\w./]+\.md)", "[](", to_copies)
 
