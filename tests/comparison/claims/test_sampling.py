@@ -82,9 +82,11 @@ def test_more_steps_near_the_data(made_records, late, spread, expected):
 def guided(made, few, many, spread=SPREAD):
     """Add FID by scale, of 25 steps of DDIM by its own stride and of 250 ancestral steps."""
     made.model("m", range(3), diffusion={"timesteps": 1000}, network={"class_conditional": True})
-    for scale in few:
-        made.samples("m", fids(few[scale], spread), scale=scale, steps=25, spacing="ddim25", **ddim())
-        made.samples("m", fids(many[scale], spread[1:] + spread[:1]), scale=scale, steps=250)
+    for number, scale in enumerate(few):
+        # Each scale has its own order of seeds, since a shared one would cancel.
+        turned = spread[number:] + spread[:number]
+        made.samples("m", fids(few[scale], turned[1:] + turned[:1]), scale=scale, steps=25, spacing="ddim25", **ddim())
+        made.samples("m", fids(many[scale], turned), scale=scale, steps=250)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,8 @@ def guided(made, few, many, spread=SPREAD):
     [
         ({1.0: 9, 2.0: 6, 4.0: 8}, {1.0: 5, 2.0: 7, 4.0: 9}, SPREAD, HOLDS, HOLDS),
         ({1.0: 5, 2.0: 7, 4.0: 9}, {1.0: 5, 2.0: 7, 4.0: 9}, SPREAD, HOLDS, FAILS),
+        # The best scale of many steps may be 1 or 2.
+        ({1.0: 9, 2.0: 5, 4.0: 9}, {1.0: 5, 2.0: 5, 4.0: 9}, SPREAD, HOLDS, NOT_RESOLVED),
         ({1.0: 15, 2.0: 14, 4.0: 13}, {1.0: 9, 2.0: 5, 4.0: 9}, SPREAD, FAILS, HOLDS),
         ({1.0: 5, 2.0: 5, 4.0: 4.9}, {1.0: 5, 2.0: 7, 4.0: 9}, WILD, NOT_TESTABLE, NOT_RESOLVED),
     ],
