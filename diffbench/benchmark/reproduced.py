@@ -17,7 +17,7 @@ def has_published(benchmark: Benchmark) -> bool:
     shape = benchmark.dataset.shape
     if not shape or not (benchmark.sample_sets() or benchmark.bounded_models()):
         return False
-    name = data_name(benchmark.dataset_name, getattr(benchmark.dataset, "category", None))
+    name = data_name(benchmark.dataset_name, vars(benchmark.dataset).get("category"))
     return bool(numbers_of(name, str(shape[0])))
 
 

@@ -43,7 +43,7 @@ class Condition:
 
 @runtime_checkable
 class Denoiser(Protocol):
-    """What samplers call."""
+    """What samplers call: a network with its process, so that it takes noise levels and returns predictions."""
 
     def __call__(self, x: X, level: Level, condition: Condition | None = None) -> Prediction:
         """Return the prediction at x; all images are at `level`, or each image at its own entry of it."""

@@ -34,5 +34,5 @@ def test_rows_say_types_and_defaults_as_a_file_has_them():
     assert rows["runs[]", "train_seeds"].default == "[0]"
     assert rows["networks: unet", "norm_eps"].default == "1.0e-05"
     assert rows["networks: noisy_classifier", "encoder"].default == ""
-    assert rows["models.NAME", "schedule"].type == "linear, cosine"
+    assert rows["models.NAME", "schedule"].type == "dotted path or linear, cosine"
     assert all(section.summary for section in sections())

@@ -17,22 +17,22 @@ WAY_OUT = "nothing was merged; parts of one benchmark have the same file and the
 def require_alike(parts: Sequence[Part]) -> None:
     """Raise UserError, naming the field, if trees are of different benchmarks, settings, data or code."""
     known: dict[str, tuple[str, str, Any]] = {}
-    for part in parts:
-        for path, record in part.artifacts.items():
-            if part.stage(path) in SUMMARIES:
+    for branch in parts:
+        for path, record in branch.artifacts.items():
+            if branch.stage(path) in SUMMARIES:
                 continue
-            for field, value in _common(part, path, record):
-                name, other, before = known.setdefault(field, (part.name, path, value))
-                if before != value and name != part.name:
+            for field, value in _common(branch, path, record):
+                name, other, before = known.setdefault(field, (branch.name, path, value))
+                if before != value and name != branch.name:
                     raise UserError(
-                        f"{field}: {_shown(before)} in {name} ({other}) and {_shown(value)} in {part.name} ({path}); "
+                        f"{field}: {_shown(before)} in {name} ({other}) and {_shown(value)} in {branch.name} ({path}); "
                         f"{WAY_OUT}"
                     )
 
 
-def _common(part: Part, path: str, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _common(branch: Part, path: str, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the fields that all trees of one benchmark share, with their values in an artifact's record."""
-    spec, stage = record["spec"], part.stage(path)
+    spec, stage = record["spec"], branch.stage(path)
     if isinstance(spec.get("row"), Mapping):
         yield "benchmark", spec["row"].get("benchmark")
     # A bound keeps reconstructions of test images alone.
@@ -64,15 +64,15 @@ def _parts_in(value: Any) -> Iterator[str]:
 def require_one_content(parts: Sequence[Part]) -> None:
     """Raise UserError if an artifact has two contents: it names both files and what differs in their records."""
     known: dict[str, Part] = {}
-    for part in parts:
-        for path, record in part.artifacts.items():
-            first = known.setdefault(path, part)
-            if part.stage(path) in SUMMARIES or first is part:
+    for branch in parts:
+        for path, record in branch.artifacts.items():
+            first = known.setdefault(path, branch)
+            if branch.stage(path) in SUMMARIES or first is branch:
                 continue
             other = first.artifacts[path]
             if other["sha256"] != record["sha256"] or other["spec"] != record["spec"]:
                 raise UserError(
-                    f"{first.home / path} and {part.home / path} are two versions of one artifact: "
+                    f"{first.home / path} and {branch.home / path} are two versions of one artifact: "
                     f"{_told(other, record)}; nothing was merged; leave one of them out, with its record"
                 )
 

@@ -30,7 +30,7 @@ def merge(given: Sequence[Path], out: Path, config: Path | None = None) -> str:
         raise UserError("merge: name at least two folders of results")
     _require_free(out)
     parts = [part_of(path) for path in given]
-    if len({part.home.resolve() for part in parts}) < len(parts):
+    if len({branch.home.resolve() for branch in parts}) < len(parts):
         raise UserError("merge: one folder of results is named twice")
     require_one_content(parts)
     require_alike(parts)
@@ -74,18 +74,19 @@ def _put(staged: Path, out: Path) -> None:
 
 def _left_out(parts: Sequence[Part]) -> set[str]:
     """Return the tables and figures that not all trees have with the same bytes: they summarise only a part."""
-    found = {path for part in parts for path in part.artifacts if part.stage(path) in SUMMARIES}
+    found = {path for branch in parts for path in branch.artifacts if branch.stage(path) in SUMMARIES}
     hashes = {
-        path: {part.artifacts[path]["sha256"] if path in part.artifacts else None for part in parts} for path in found
+        path: {branch.artifacts[path]["sha256"] if path in branch.artifacts else None for branch in parts}
+        for path in found
     }
     return {path for path, contents in hashes.items() if len(contents) > 1}
 
 
 def _configured(parts: Iterable[Part]) -> Path | None:
     """Return the file that configured the first tree that names one, if it is still there."""
-    for part in parts:
+    for branch in parts:
         try:
-            file = Path(os.path.normpath(part.home / (part.home / CONFIGURATION).read_text().strip()))
+            file = Path(os.path.normpath(branch.home / (branch.home / CONFIGURATION).read_text().strip()))
         except OSError:
             continue
         if file.is_file():
@@ -96,13 +97,13 @@ def _configured(parts: Iterable[Part]) -> Path | None:
 def _copy_artifacts(parts: Sequence[Part], left: set[str], staged: Path) -> int:
     """Copy each artifact with its record and Snakemake's, and return how many have none of Snakemake's."""
     unrecorded = 0
-    for part in parts:
-        for path in part.artifacts:
+    for branch in parts:
+        for path in branch.artifacts:
             if path in left or (staged / path).exists():
                 continue
             for file in (path, record_of(path)):
-                _copy(part.home / file, staged / file)
-                of_snakemake = snakemake_record(part.home, file)
+                _copy(branch.home / file, staged / file)
+                of_snakemake = snakemake_record(branch.home, file)
                 if of_snakemake.is_file():
                     _copy(of_snakemake, snakemake_record(staged, file))
                 else:
@@ -112,15 +113,15 @@ def _copy_artifacts(parts: Sequence[Part], left: set[str], staged: Path) -> int:
 
 def _copy_logs(parts: Sequence[Part], staged: Path) -> None:
     """Copy all logs. One that differs from that of a tree before it is in a folder of its own, logs/merged_2."""
-    for number, part in enumerate(parts, start=1):
-        for path in part.logs:
+    for number, branch in enumerate(parts, start=1):
+        for path in branch.logs:
             target = staged / path
-            if target.is_file() and filecmp.cmp(target, part.home / path, shallow=False):
+            if target.is_file() and filecmp.cmp(target, branch.home / path, shallow=False):
                 continue
             if target.exists():
                 first, folder, *rest = Path(path).parts
                 target = staged.joinpath(first, folder, f"merged_{number}", *rest)
-            _copy(part.home / path, target)
+            _copy(branch.home / path, target)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -141,8 +142,8 @@ def _follow_configuration(staged: Path, out: Path, config: Path) -> None:
 
 
 def _said(parts: Sequence[Part], left: set[str], out: Path, config: Path | None, unrecorded: int) -> list[str]:
-    made = [path for part in parts for path in part.artifacts if path not in left]
-    lines = [f"{part.name}: {sum(path not in left for path in part.artifacts)} artifacts" for part in parts]
+    made = [path for branch in parts for path in branch.artifacts if path not in left]
+    lines = [f"{branch.name}: {sum(path not in left for path in branch.artifacts)} artifacts" for branch in parts]
     lines.append(f"merged: {out}, {len(set(made))} artifacts, {len(made) - len(set(made))} of them in several")
     if unrecorded:
         lines.append(

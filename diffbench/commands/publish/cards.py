@@ -74,8 +74,8 @@ def card_of_model(about: About, model: str) -> str:
     return _with_head(about, name, own, lines)
 
 
-def card_of_all(about: About, table: Path, models: Sequence[str]) -> str:
-    """Return the card of the whole: its models, its main table, and how it is checked. table: that as Markdown."""
+def card_of_all(about: About, shown: Path, models: Sequence[str]) -> str:
+    """Return the card of the whole: its models, its main table, and how it is checked. shown: that as Markdown."""
     benchmark = about.benchmark
     listed = [f"- [{model}]({_folder(model)}/README.md)" for model in models]
     lines = [
@@ -85,7 +85,7 @@ def card_of_all(about: About, table: Path, models: Sequence[str]) -> str:
         "## Models",
         "\n".join(listed),
         "## Results",
-        table.read_text().strip() if table.is_file() else _table(about.records),
+        shown.read_text().strip() if shown.is_file() else _table(about.records),
         "## Files",
         "`benchmark.yaml` made these results. Beside each artifact is its record: the settings, the code's hash, and "
         "the SHA-256 of what it was made from. These commands compare files with their records, and show the table:",

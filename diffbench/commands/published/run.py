@@ -90,8 +90,8 @@ def _without(folder: Path, path: Path) -> str:
     if not provenance_path(data).is_file():
         raise UserError(f"{folder}: no results of a benchmark there; {way_to(folder)}")
     record = read_provenance(data)
-    dataset, size = record["spec"]["dataset"], str(record["facts"]["shape"][0])
-    name = data_name(dataset["name"], dataset.get("category"))
+    data_set, size = record["spec"]["dataset"], str(record["facts"]["shape"][0])
+    name = data_name(data_set["name"], data_set.get("category"))
     if numbers_of(name, size):
         raise UserError(f"{path}: no such table; {way_to(path)}")
     return (

@@ -72,17 +72,17 @@ def published_images(dataset: DatasetPart) -> Mapping[str, int]:
 def of_weights(record: Recorded) -> dict[str, str]:
     """Return the facts of a model from the record of its weights. Raises: UserError if one is missing or wrong."""
     spec, facts = record["spec"], WeightsFacts.recorded(record)
-    network, process = spec["network"], spec["diffusion"]
+    architecture, process = spec["network"], spec["diffusion"]
     training = spec.get("training") or {}
     return {
-        "conditional": _text(network.get("class_conditional")),
+        "conditional": _text(architecture.get("class_conditional")),
         "parameterization": _text(process["parameterization"]),
         "objective": objective_of(spec.get("objective"), process["timesteps"]),
         "variance": _text(process["variance"]),
         "schedule": _text(process["schedule"]),
         "timesteps": _text(process["timesteps"]),
         "parameters": _text(facts.parameters),
-        "dropout": _text(network.get("dropout")),
+        "dropout": _text(architecture.get("dropout")),
         "training_steps": _text(training.get("steps")),
         "batch_size": _text(training.get("batch_size")),
         "weights": _text(spec.get("weights", "ema")),
@@ -90,18 +90,18 @@ def of_weights(record: Recorded) -> dict[str, str]:
     }
 
 
-def objective_of(objective: Mapping[str, Any] | None, timesteps: int) -> str:
+def objective_of(written: Mapping[str, Any] | None, timesteps: int) -> str:
     """Return the name of an objective, with what the papers' own do not have.
 
     The papers weight the bound's part of L_hybrid by 0.001, or by 1 / T if the released code did not rescale it.
     """
-    if not objective:
+    if not written:
         return ""
-    if objective["name"] == "vlb" and objective.get("loss_aware") is not None:
+    if written["name"] == "vlb" and written.get("loss_aware") is not None:
         return "vlb_loss_aware"
-    weight = objective.get("vlb_weight")
+    weight = written.get("vlb_weight")
     usual = weight is None or any(abs(weight - own) < 1e-9 for own in (0.001, 1 / timesteps))
-    return objective["name"] if usual else f"{objective['name']}, vlb_weight {weight:g}"
+    return written["name"] if usual else f"{written['name']}, vlb_weight {weight:g}"
 
 
 def _released(facts: WeightsFacts) -> str:
@@ -113,18 +113,18 @@ def _released(facts: WeightsFacts) -> str:
 def of_samples(record: Recorded, steps: int, timesteps: str) -> dict[str, str]:
     """Return the facts of a sampling from the record of its samples."""
     spec = record["spec"]
-    sampler, guidance = spec["sampler"], spec.get("guidance") or {}
-    others = {key: value for key, value in sampler.items() if key not in ("name", "eta")}
-    unguided = not guidance or guidance.get("scale") == 0
+    solver, guided = spec["sampler"], spec.get("guidance") or {}
+    others = {key: value for key, value in solver.items() if key not in ("name", "eta")}
+    unguided = not guided or guided.get("scale") == 0
     upsampled = " of an upsampler" if spec.get("low_res") else ""
     return {
-        "sampler": sampler["name"] + "".join(f", {key} {value}" for key, value in others.items()) + upsampled,
-        "eta": _text(sampler.get("eta")),
+        "sampler": solver["name"] + "".join(f", {key} {value}" for key, value in others.items()) + upsampled,
+        "eta": _text(solver.get("eta")),
         "spacing": spacing_of(spec["spacings"][0], steps, timesteps),
         "steps": _text(steps or None),
         "nfe": _text(record["facts"].get("nfe")),
-        "guidance": NONE if unguided else str(guidance["name"]),
-        "guidance_scale": "0" if unguided else _text(guidance.get("scale")),
+        "guidance": NONE if unguided else str(guided["name"]),
+        "guidance_scale": "0" if unguided else _text(guided.get("scale")),
         "clip_x_0": _text(spec["sampling"]["clip_x_0"]),
     }
 
@@ -155,29 +155,29 @@ def of_bound(timesteps: str) -> dict[str, str]:
 
 
 def of_score(
-    item: Mapping[str, Any], part: ProtocolPart | None, published: Mapping[str, int], reference: str
+    item: Mapping[str, Any], ruler: ProtocolPart | None, published: Mapping[str, int], reference: str
 ) -> dict[str, str]:
     """Return the facts of how a record was measured.
 
-    part: the protocol, None for a bound. published: the images of each split. reference: the split of a bound.
+    ruler: the protocol, None for a bound. published: the images of each split. reference: the split of a bound.
     """
-    if part is None:
+    if ruler is None:
         return {"reference": reference}
     identity = fields_of(item["protocol"])
     return {
-        "protocol": part.name,
+        "protocol": ruler.name,
         "extractor": identity.get("extractor", ""),
-        "settings": _settings(part, item["metric"]),
+        "settings": _settings(ruler, item["metric"]),
         "num_images": _text(item["num_images"]),
         "reference": _reference(identity.get("reference", ""), published),
-        "reference_file": "" if part.options["reference"] in ("train", "test") else part.options["reference"],
+        "reference_file": "" if ruler.options["reference"] in ("train", "test") else ruler.options["reference"],
     }
 
 
-def _settings(part: ProtocolPart, metric: str) -> str:
+def _settings(ruler: ProtocolPart, metric: str) -> str:
     """Return those settings of a metric that are not the protocol's own."""
-    own = part.configured().metric_options(metric)
-    given = part.options.get("settings", {}).get(metric, {})
+    own = ruler.configured().metric_options(metric)
+    given = ruler.options.get("settings", {}).get(metric, {})
     other = {key: value for key, value in given.items() if key not in own or own[key] != value}
     return ", ".join(f"{key} {value}" for key, value in other.items()) or OWN_SETTINGS
 
