@@ -783,7 +783,7 @@ def merge(
         Path | None, typer.Option(help="the benchmark's YAML", show_default="the one that made the first results")
     ] = None,
 ) -> None:
-    """Join the results that several machines made of one benchmark.
+    """Join results of one benchmark from several machines.
 
     Every file is compared with its record. Nothing is overwritten: two versions of one file are refused, and so are
     results of other data, settings or code.
