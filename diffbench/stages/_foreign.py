@@ -137,9 +137,10 @@ def _pickled(path: Path) -> Any:
 
 def _refuse_compression(path: Path) -> None:
     """Raise UserError if a zip is compressed: torch never compresses, and a small compressed file may fill memory."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        # A damaged end of an archive may raise an error here already.
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             compressed = any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, LookupError):

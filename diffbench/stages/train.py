@@ -80,7 +80,9 @@ def train(
         save_weights(trainer, out)
         write_log(trainer.log, log_csv)
         about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(chosen)
-        write_provenance(out, spec=job.as_json(), inputs=inputs.only("data"), facts=about)
+        # The weights depend on no held-out image, but a job that asks for a validation loss is not run without them.
+        made_from = inputs.only("data") if job.validation is None else inputs
+        write_provenance(out, spec=job.as_json(), inputs=made_from, facts=about)
         write_provenance(log_csv, spec=job.as_json(), inputs=inputs, facts={})
         if validator is not None and validation is not None:
             losses = found_losses(validator, job, architecture, facts, trainer.network, chosen)

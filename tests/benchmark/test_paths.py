@@ -23,7 +23,7 @@ def test_the_pattern_of_a_rule_is_the_path_of_a_row():
 def test_no_two_kinds_of_artifacts_lie_at_one_place():
     """Each function with the same words: what it is about must be in its path."""
     makers = [found for _, found in inspect.getmembers(paths, inspect.isfunction) if found.__module__ == paths.__name__]
-    apart = {"place_of", "one_of", "record", "training_log", "compared_tree", "subject_of", "row_of"}
+    apart = {"place_of", "one_of", "record", "training_log", "validation", "compared_tree", "subject_of", "row_of"}
     apart |= {"formats", "table_formats"}  # of one artifact in several files
     made = []
     for maker in makers:

@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from diffbench.comparison.verdicts import _joined
+from diffbench.comparison.verdicts import joined
 from diffbench.metrics.authpct import AuthPct
 from diffbench.metrics.coverage import Coverage
 from diffbench.metrics.ct import Ct
@@ -122,7 +122,7 @@ def covered_and_told_apart(kind: str, n: int, classes: int, splits: int, trials:
     runs = [metric({"logits": drawn_logits(i, kind, n, classes)}, {}) for i in range(trials)]
     truth = np.mean([e.value for e in runs])
     covered = np.mean([e.low <= truth <= e.high for e in runs])
-    apart = [not (d := _joined(a, b)).low <= 0 <= d.high for a, b in zip(runs[::2], runs[1::2], strict=True)]
+    apart = [not (d := joined(a, b)).low <= 0 <= d.high for a, b in zip(runs[::2], runs[1::2], strict=True)]
     return float(covered), float(np.mean(apart))
 
 
