@@ -68,6 +68,6 @@ def what_is_better(metric: str) -> str:
 
 def _class_of(metric: str) -> Any:
     known = known_metrics()
-    if metric not in known:
+    if metric not in known and "." not in metric:
         raise UserError(f"no metric '{metric}'; {nearest_metric(metric, known)}")
     return load("metrics", metric)

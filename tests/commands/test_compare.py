@@ -449,3 +449,38 @@ def test_a_metric_may_be_written_as_papers_do_and_several_with_commas(results):
     assert done.returncode == 0 and done.stdout.count("is better)") == 1
     done = asked("iddpm/ancestral/25", "ddpm/ancestral/25", "--metric", "IS", "--results", results)
     assert done.returncode == 2 and "no metric 'IS'; did you mean 'inception_score'?" in done.stderr
+
+
+OWN_METRIC = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from diffbench import mean_estimate
+
+
+@dataclass(frozen=True)
+class Spread:
+    label: ClassVar[str] = "Spread"
+    higher_is_better: ClassVar[bool] = True
+    consumes: ClassVar[str] = "features"
+
+    def __call__(self, generated, reference):
+        return mean_estimate(generated["pool"].mean(axis=1))
+"""
+
+
+def test_two_rows_are_compared_by_a_metric_of_your_own_and_its_direction(tmp_path):
+    (tmp_path / "own_spread.py").write_text(OWN_METRIC)
+    for model, value in (("ddpm", 1.0), ("iddpm", 2.0)):
+        estimate = Estimate(value, value - 0.1, value + 0.1)
+        path = tmp_path / f"results/scores/digits/{model}/train0/ancestral/sample0/25.json"
+        scored(path, [record(row(model), "own_spread.Spread", PROTOCOL, estimate)])
+    rows = ["iddpm/ancestral/25", "ddpm/ancestral/25"]
+    command = [DIFFBENCH, "compare", *rows, "--metric"]
+    run = subprocess.run([*command, "own_spread.Spread"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[0] == (
+        "own_spread.Spread (higher is better): iddpm/ancestral/25 is better than ddpm/ancestral/25"
+    )
+    wrong = subprocess.run([*command, "own_spread.Nope"], cwd=tmp_path, capture_output=True, text=True)
+    assert wrong.returncode == 2 and "own_spread has no dataclass 'Nope'" in wrong.stderr
