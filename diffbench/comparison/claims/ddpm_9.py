@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from diffbench.comparison.claims import (
     INFINITY,
@@ -17,6 +16,7 @@ from diffbench.comparison.claims import (
     mean_over_images,
     measured_between,
 )
+from diffbench.comparison.claims._bands import band
 
 TEST = "steps to go when low frequencies of x_0 are final - when high ones are > 0"
 NEEDS = "a model with a bound whose samples are followed from noise"
@@ -45,17 +45,8 @@ def _lead_of_low_frequencies(item: Scored) -> Estimate | None:
         return None
     x_0, samples, step, num_steps = found
     to_go = np.append(int(num_steps) - step, 0)
-    low, high = (_first_final(*(_band(images, is_low) for images in (x_0, samples))) for is_low in (True, False))
+    low, high = (_first_final(*(band(images, low=is_low) for images in (x_0, samples))) for is_low in (True, False))
     return mean_over_images((to_go[low] - to_go[high]).astype(float))
-
-
-def _band(images: np.ndarray, is_low: bool) -> Float[np.ndarray, "... height width channel"]:
-    """Return images with those frequencies that are below half of the highest, or with the others; without the mean."""
-    height, width = images.shape[-3:-1]
-    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]
-    radius = np.hypot(rows, columns)
-    chosen = ((radius < 0.25) == is_low) & (radius > 0)
-    return np.fft.ifft2(np.fft.fft2(images, axes=(-3, -2)) * chosen[..., None], axes=(-3, -2)).real
 
 
 def _first_final(way: np.ndarray, end: np.ndarray) -> np.ndarray:
