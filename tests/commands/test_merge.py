@@ -148,6 +148,7 @@ def test_a_place_that_is_taken_and_one_tree_are_refused(machines, diffbench, tmp
         (["a", "a/results", "--out", "c"], "named twice"),
         (["a", "nowhere", "--out", "c"], "no folder of results"),
         (["a", "b", "--out", "no/c"], "is no folder"),
+        (["a", "b", "--out", "a/results/both"], "is inside a"),
     ):
         done = diffbench("merge", *arguments, cwd=tmp_path)
         assert done.returncode == 2 and said in done.stderr.splitlines()[-1], done.stderr

@@ -30,6 +30,7 @@ def merge(given: Sequence[Path], out: Path, config: Path | None = None) -> str:
         raise UserError("merge: name at least two folders of results")
     _require_free(out)
     parts = [part_of(path) for path in given]
+    _require_outside(out, parts)
     if len({branch.home.resolve() for branch in parts}) < len(parts):
         raise UserError("merge: one folder of results is named twice")
     require_one_content(parts)
@@ -57,6 +58,13 @@ def _require_free(out: Path) -> None:
         raise UserError(f"--out {out}: holds results already; name a new folder")
     if not out.absolute().parent.is_dir():
         raise UserError(f"--out {out}: {out.absolute().parent} is no folder; make it first")
+
+
+def _require_outside(out: Path, parts: Sequence[Part]) -> None:
+    """Raise UserError if a folder is inside one that is merged, which would then hold everything twice."""
+    for branch in parts:
+        if any(out.resolve().is_relative_to((branch.home / place).resolve()) for place in PLACES):
+            raise UserError(f"--out {out}: is inside {branch.name}, which is merged; name a folder outside of it")
 
 
 def _put(staged: Path, out: Path) -> None:

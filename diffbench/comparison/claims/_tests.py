@@ -86,7 +86,7 @@ def not_contrary(sides: Mapping[Any, Side], *, rising: bool, test: str) -> Findi
     ends, on = difference(last, first), _swept(sides)
     wide = [(difference(b, a, tests=len(steps)), key) for key, a, b in steps]
     contrary = _weakest(wide, wide, sign, test, on)
-    if ends is None or contrary is None or contrary.outcome == FAILS:
+    if ends is None or contrary is None or contrary.effect is None or contrary.outcome == FAILS:
         return contrary
     return _judged(ends, (0, INFINITY) if rising else (-INFINITY, 0), test, f"{on}, from end to end")
 
@@ -95,8 +95,8 @@ def best_inside(sides: Mapping[Any, Side], *, test: str) -> Finding | None:
     """Return whether the lowest score is at a value between the two ends, in rising order.
 
     The effect is how far an inner score is below the end that it is resolved least against, for the inner value where
-    that is largest. It holds if an inner value is resolved to be
-    below both ends (widened for the number of inner values), and fails if one end is resolved to be below each of them.
+    that is largest. It holds if an inner value is resolved to be below both ends (widened for the number of inner
+    values), and fails if one end is resolved to be below each of them.
     """
     (_, left), *inner, (_, right) = sides.items()
     on, found = _swept(sides), []
@@ -104,7 +104,8 @@ def best_inside(sides: Mapping[Any, Side], *, test: str) -> Finding | None:
         gaps = [gap for end in (left, right) if (gap := difference(end, side, tests=len(inner)))]
         if len(gaps) < 2:
             return None
-        nearer = min(gaps, key=lambda gap: gap.effect.low)
+        # A score that is no number has no order, so it is taken before any other.
+        nearer = min(gaps, key=lambda gap: (not math.isnan(gap.effect.value), gap.effect.low))
         found.append((_judged(nearer, (0, INFINITY), test, f"{on}, {_short(value)} against the ends"), nearer))
     for finding, gap in found:
         if math.isnan(gap.effect.value):

@@ -153,7 +153,17 @@ def test_the_best_is_inside_if_an_inner_value_beats_both_ends(made_records, scor
     assert finding is not None and finding.outcome == outcome
 
 
-def test_a_sweep_with_a_score_that_is_no_number_is_not_testable(made_records):
-    sides = swept(made_records, ((1, 2, 3), (4, math.nan, 6), (7, 8, 9.5)))
-    for finding in (monotone(sides, rising=True, test="t"), best_inside(sides, test="t")):
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_sweep_with_a_score_that_is_no_number_is_not_testable(made_records, place):
+    # Without the number that is missing, each of the three tests would hold on one of these sweeps.
+    rising, dipped = [[1, 2, 3], [4, 5, 6], [7, 8, 9.5]], [[9, 9.1, 9.2], [1, 1.1, 1.2], [9, 9.1, 9.3]]
+    for scores in (rising, dipped):
+        scores[place][1] = math.nan
+    up, inside = (swept(made_records, scores) for scores in (rising, dipped))
+    tests = (
+        monotone(up, rising=True, test="t"),
+        not_contrary(up, rising=True, test="t"),
+        best_inside(inside, test="t"),
+    )
+    for finding in tests:
         assert finding is not None and finding.outcome == NOT_TESTABLE
