@@ -21,6 +21,7 @@ def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec.loader.exec_module(trees)
     content = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
     trees.reduced(content)
+    del content["validation"]  # The trees are made without held-out images of trainings.
     of_all = {"samplers": ["ancestral"], "num_images": 40, "protocols": ["digits"]}
     content["runs"] = [
         of_all | {"models": ["ddpm", "iddpm"], "samplers": ["ancestral", "ddim"], "steps": [10, 25]},
