@@ -21,6 +21,23 @@ INTERRUPTED = 130
 
 app = typer.Typer(cls=Program, pretty_exceptions_enable=False)
 
+PROCESSORS = os.cpu_count() or 1
+
+# Options of all commands that look at samples from anywhere.
+DataPath = Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")]
+Split = Annotated[str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")]
+TrainedExtractor = Annotated[
+    Path | None, typer.Option(help="a classifier that a benchmark trained: results/extractors/NAME.safetensors")
+]
+ExtractorWeights = Annotated[
+    Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Cache = Annotated[Path, typer.Option(metavar="FOLDER", help="the folder in which features are kept")]
+Threads = Annotated[
+    int, typer.Option(min=1, help="threads of numeric libraries", show_default="one for each processor")
+]
+
 
 def _say_version(asked: bool) -> None:
     if asked:
@@ -196,10 +213,8 @@ def measure(
             help="real images that the model was not trained on, for ct  [default: the data set's other split]",
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
-    ] = None,
+    data: DataPath = None,
+    split: Split = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -207,12 +222,8 @@ def measure(
             "or classifier with --extractor]"
         ),
     ] = None,
-    extractor: Annotated[
-        Path | None, typer.Option(help="a classifier that a benchmark trained: results/extractors/NAME.safetensors")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
-    ] = None,
+    extractor: TrainedExtractor = None,
+    weights: ExtractorWeights = None,
     out: Annotated[
         Path | None, typer.Option(help="the file for the scores", show_default="SAMPLES.<protocol>.json")
     ] = None,
@@ -231,13 +242,9 @@ def measure(
         list[str], typer.Option("--set", metavar="METRIC.KEY=VALUE", help="a metric's setting: kid.subset_size=50")
     ] = [],  # noqa: B006
     name: Annotated[str | None, typer.Option(help="the samples' name in the scores  [default: their file's]")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="the folder in which features are kept")] = Path(
-        ".cache"
-    ),
-    threads: Annotated[
-        int, typer.Option(min=1, help="threads of numeric libraries", show_default="one for each processor")
-    ] = os.cpu_count() or 1,
+    device: Device = "auto",
+    cache: Cache = Path(".cache"),
+    threads: Threads = PROCESSORS,
 ) -> None:
     """Score samples from anywhere under a published protocol.
 
@@ -292,28 +299,18 @@ def copies(
             help="real images that the model was not trained on  [default: the data set's other split]",
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="PATH", help="the path of the data set's files")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="the split of the data set: train or test  [default: the protocol's]")
-    ] = None,
+    data: DataPath = None,
+    split: Split = None,
     protocol: Annotated[
         str | None, typer.Option(help="the protocol whose features are compared, as in measure  [default: adm]")
     ] = None,
-    extractor: Annotated[
-        Path | None, typer.Option(help="a classifier that a benchmark trained: results/extractors/NAME.safetensors")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="the weights of the protocol's extractor  [default: its own or a download]")
-    ] = None,
+    extractor: TrainedExtractor = None,
+    weights: ExtractorWeights = None,
     most: Annotated[int, typer.Option(help="how many samples are listed")] = 20,
     csv: Annotated[Path | None, typer.Option(help="a CSV file for all samples; it must not exist")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    cache: Annotated[Path, typer.Option(metavar="FOLDER", help="the folder in which features are kept")] = Path(
-        ".cache"
-    ),
-    threads: Annotated[
-        int, typer.Option(min=1, help="threads of numeric libraries", show_default="one for each processor")
-    ] = os.cpu_count() or 1,
+    device: Device = "auto",
+    cache: Cache = Path(".cache"),
+    threads: Threads = PROCESSORS,
 ) -> None:
     """List the samples that are most like training images.
 

@@ -27,10 +27,21 @@ def influence_of(
 
     part: the metric's class. generated, reference: files of features.
     """
+    return influence_on_fid(*compared_features(metric, part, protocol, generated, reference))
+
+
+def compared_features(
+    metric: str, part: type[Fid], protocol: Protocol, generated: Path, reference: Path
+) -> tuple[Fid, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return a Frechet distance as the protocol sets it, and the features of both sides that it compares, by name.
+
+    The arguments are those of `influence_of`. A reference that is a stored mean and covariance has no images to choose.
+    """
     own, real = ({name: read_member(path, name) for name in member_names(path)} for path in (generated, reference))
     chosen = configure(part, protocol.metric_settings(metric), metric)
-    real[chosen.features] = real[chosen.features][: protocol.reference_images(len(real[chosen.features]))]
-    return influence_on_fid(chosen, own, real)
+    if chosen.features in real:
+        real[chosen.features] = real[chosen.features][: protocol.reference_images(len(real[chosen.features]))]
+    return chosen, own, real
 
 
 @dataclass

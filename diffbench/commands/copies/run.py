@@ -16,8 +16,7 @@ from diffbench.commands.measure.image_sets import (
     held_out_file,
     image_file,
     other_split,
-    reference_file,
-    reference_of_benchmark,
+    reference_images,
 )
 from diffbench.commands.measure.ruler import Ruler, ruler_of
 from diffbench.commands.measure.run import features_of, wanted_of
@@ -123,10 +122,7 @@ def found_copies(asked: Asked) -> Found:
     before.require_writable(asked.cache, "--cache", is_folder=True)
     with before.naming_cache(asked.cache), before.telling_what_needs_no_download():
         own = image_file(asked.samples, asked.cache, wanted)
-        if asked.reference is None:
-            against, place = reference_of_benchmark(ruler, asked.data, asked.split, asked.cache, wanted)
-        else:
-            against, place = reference_file(asked.reference, asked.data, asked.split, asked.cache, wanted)
+        against, place = reference_images(asked.reference, ruler, asked.data, asked.split, asked.cache, wanted)
         unseen = _held_out(asked, ruler, place, wanted)
         every = [own, against, *([] if unseen is None else [unseen])]
         for images in every:
@@ -155,9 +151,7 @@ def _held_out(asked: Asked, ruler: Ruler, reference: str, wanted: Wanted) -> Ima
         return held_out_file(asked.held_out, asked.cache, wanted)
     if reference not in ("train", "test"):
         return None
-    if asked.reference is not None:
-        return reference_file(asked.reference, asked.data, other_split(reference), asked.cache, wanted)[0]
-    return reference_of_benchmark(ruler, asked.data, other_split(reference), asked.cache, wanted)[0]
+    return reference_images(asked.reference, ruler, asked.data, other_split(reference), asked.cache, wanted)[0]
 
 
 def _table(generated: Features, training: Features) -> pandas.DataFrame:

@@ -16,8 +16,7 @@ from diffbench.commands.measure.image_sets import (
     held_out_file,
     image_file,
     other_split,
-    reference_file,
-    reference_of_benchmark,
+    reference_images,
 )
 from diffbench.commands.measure.ruler import Ruler, Settings, ruler_of
 from diffbench.commands.measure.run import Measured, report, scored, table_row, wanted_of
@@ -157,10 +156,7 @@ def answered(asked: Asked) -> Answered:
     rows_file.require_open(asked.csv, append=asked.append, metrics=ruler.protocol.metrics)
     with before.naming_cache(asked.cache), before.telling_what_needs_no_download():
         own = image_file(asked.samples, asked.cache, wanted)
-        if asked.reference is not None:
-            against, place = reference_file(asked.reference, asked.data, asked.split, asked.cache, wanted)
-        else:
-            against, place = reference_of_benchmark(ruler, asked.data, asked.split, asked.cache, wanted)
+        against, place = reference_images(asked.reference, ruler, asked.data, asked.split, asked.cache, wanted)
         ruler = ruler.against(place)
         unseen = _held_out(asked, ruler, place, wanted)
         measured = scored(
@@ -198,7 +194,4 @@ def _held_out(asked: Asked, ruler: Ruler, reference: str, wanted: Wanted) -> Ima
         raise UserError(
             f"{needing[0]} needs real images that the model was not trained on: give them by --held-out{way}"
         )
-    split = other_split(reference)
-    if asked.reference is not None:
-        return reference_file(asked.reference, asked.data, split, asked.cache, wanted)[0]
-    return reference_of_benchmark(ruler, asked.data, split, asked.cache, wanted)[0]
+    return reference_images(asked.reference, ruler, asked.data, other_split(reference), asked.cache, wanted)[0]

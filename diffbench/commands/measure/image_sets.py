@@ -140,6 +140,18 @@ def _require_one_size(found: tuple[int, ...], first: tuple[int, ...], where: str
         raise UserError(f"{error}, but under a protocol that resizes each by itself, as clean_fid does") from None
 
 
+def reference_images(
+    text: str | None, ruler: Ruler, data: Path | None, split: str | None, cache: Path, wanted: Wanted
+) -> tuple[Images, str]:
+    """Return the reference that a text names, and its name in a protocol; without a text, that of a benchmark.
+
+    The arguments are those of `reference_file` and `reference_of_benchmark`. Raises: UserError.
+    """
+    if text is None:
+        return reference_of_benchmark(ruler, data, split, cache, wanted)
+    return reference_file(text, data, split, cache, wanted)
+
+
 def reference_file(
     text: str,
     data: Path | None,

@@ -10,18 +10,17 @@ divided by the score (delta method).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from diffbench.base.plugins import load
-from diffbench.base.provenance_file import provenance_path, read_recorded
 from diffbench.base.records import FEWEST_SEEDS, Estimate
 from diffbench.comparison.claims._evidence import Scored, Side
 from diffbench.comparison.metrics import OF_A_MODEL
 from diffbench.comparison.pairs import influence_of
 from diffbench.comparison.verdicts import OWN, combined, joined
-from diffbench.jobs.score import ProtocolPart
 from diffbench.metrics._intervals import mean_variance, student
 from diffbench.metrics.fid import Fid
 
@@ -125,9 +124,14 @@ def _influence(item: Scored) -> np.ndarray | None:
     part: Any = load("metrics", item.record["metric"])
     if not issubclass(part, Fid) or item.arrays("features") is None or item.arrays("reference") is None:
         return None
-    made = read_recorded(provenance_path(item.files["scores"]))
-    protocol = ProtocolPart.read(made["spec"]["protocol"], "protocol").configured()
-    return influence_of(item.record["metric"], part, protocol, item.files["features"], item.files["reference"])
+    return _known_influence(item)
+
+
+# Several claims compare the same sample sets. Whether the files are still those of the score is asked every time.
+@lru_cache(maxsize=256)
+def _known_influence(item: Scored) -> np.ndarray:
+    metric = item.record["metric"]
+    return influence_of(metric, load("metrics", metric), item.protocol, item.files["features"], item.files["reference"])
 
 
 def _codelengths(item: Scored) -> np.ndarray | None:

@@ -22,6 +22,8 @@ from diffbench.base.provenance_file import RESULTS, provenance_path, read_proven
 from diffbench.base.records import ROW_KEYS, SEEDS, Estimate
 from diffbench.comparison.sources import Sourced, Tables, records_of
 from diffbench.comparison.verdicts import own
+from diffbench.jobs.score import ProtocolPart
+from diffbench.protocols._contract import Protocol
 
 Properties = Mapping[str, Any]
 
@@ -55,6 +57,12 @@ class Scored:
     def seeds(self) -> tuple[Any, Any]:
         """The seeds of training and of sampling."""
         return self.record["train_seed"], self.record["sample_seed"]
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol of a score of samples, from the record of its file."""
+        made = read_recorded(provenance_path(self.files["scores"]))
+        return ProtocolPart.read(made["spec"]["protocol"], "protocol").configured()
 
     @property
     def label(self) -> str:

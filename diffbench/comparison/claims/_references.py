@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from diffbench.base.plugins import configure, load
-from diffbench.base.provenance_file import provenance_path, read_recorded
 from diffbench.base.records import NORMAL_95, Estimate
 from diffbench.comparison.claims._contrasts import Contrast, over_seeds
 from diffbench.comparison.claims._evidence import Scored, Side
-from diffbench.jobs.score import ProtocolPart
 from diffbench.metrics._frechet import Normal, measured
 from diffbench.metrics._intervals import mean_variance, student
 
@@ -60,9 +58,7 @@ def _pools(item: Scored, real: Sequence[Scored]) -> tuple[Pool, Pool, Pool] | No
 
 
 def _feature(item: Scored) -> str:
-    made = read_recorded(provenance_path(item.files["scores"]))
-    protocol = ProtocolPart.read(made["spec"]["protocol"], "protocol").configured()
-    chosen: Any = configure(load("metrics", "fid"), protocol.metric_settings("fid"), "fid")
+    chosen: Any = configure(load("metrics", "fid"), item.protocol.metric_settings("fid"), "fid")
     return chosen.features
 
 

@@ -2,14 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from diffbench.base.arrays import member_names, read_member
-from diffbench.base.plugins import configure, load
-from diffbench.base.provenance_file import provenance_path, read_recorded
 from diffbench.base.records import FEWEST_SEEDS
 from diffbench.comparison.claims import (
     INFINITY,
@@ -22,10 +18,10 @@ from diffbench.comparison.claims import (
     found_or,
     measured_between,
 )
-from diffbench.jobs.score import ProtocolPart
+from diffbench.comparison.pairs import compared_features
 from diffbench.metrics._frechet import Normal, distance
 from diffbench.metrics._intervals import canonical_order, mean_variance, student
-from diffbench.metrics.fid import reference_normal
+from diffbench.metrics.fid import Fid, reference_normal
 
 PARTS = (1, 2, 4)
 """Into how many parts the images are cut."""
@@ -117,17 +113,13 @@ def _curves(item: Scored, alone: bool) -> np.ndarray | None:
 
     Every part must have more images than features, or its bias bends.
     """
-    made = read_recorded(provenance_path(item.files["scores"]))
-    protocol = ProtocolPart.read(made["spec"]["protocol"], "protocol").configured()
-    metric: Any = configure(load("metrics", "fid"), protocol.metric_settings("fid"), "fid")
-    found = item.arrays("features", metric.features)
-    if found is None or item.arrays("reference") is None:
+    if item.arrays("features") is None or item.arrays("reference") is None:
         return None
-    x = found[0][: item.record["num_images"]]
+    files = item.files["features"], item.files["reference"]
+    metric, own, real = compared_features("fid", Fid, item.protocol, *files)
+    if metric.features not in own:
+        return None
+    x = own[metric.features][: item.record["num_images"]]
     if len(x) * (1 - 1 / FOLDS) < PARTS[-1] * (x.shape[1] + 2):
         return None
-    path = item.files["reference"]
-    real = {name: read_member(path, name) for name in member_names(path)}
-    if metric.features in real:
-        real[metric.features] = real[metric.features][: protocol.reference_images(len(real[metric.features]))]
     return curves_of(x, reference_normal(real, metric.features), folds=FOLDS if alone else 0)
