@@ -11,6 +11,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
 from diffbench.base.plugins import load
 from diffbench.benchmark.entries import Bound, Execution, Model, NoisyClassifier, Run, SamplerEntry
+from diffbench.benchmark.numerics import StageNumerics
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.jobs.sample import Sampling
 from diffbench.training.settings import Validation
@@ -21,7 +22,7 @@ class Benchmark:
     """A validated benchmark, from whose entries jobs.py makes the jobs of the stages.
 
     left_out: combinations of a grid that have no meaning, each with the reason. validation: how the validation loss of
-    models in training is measured; None if it is not.
+    models in training is measured; None if it is not. numerics: how the networks of each stage compute.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Benchmark:
     classifiers: dict[str, NoisyClassifier] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     validation: Validation | None = None
+    numerics: StageNumerics = field(default_factory=StageNumerics)
 
     def variant(self, name: str) -> Model:
         """Return the model that a sample set names: an entry, or an entry at another guidance scale ("adm_g@0.5")."""

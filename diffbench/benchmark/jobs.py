@@ -81,6 +81,7 @@ def sample_job(benchmark: Benchmark, row: SampleSet) -> SampleJob:
         num_images=row.num_images,
         seed=row.sample_seed,
         threads=benchmark.execution.threads,
+        numerics=benchmark.numerics.sample,
         low_res=entry.low_res,
     )
 
@@ -101,6 +102,7 @@ def bound_job(benchmark: Benchmark, model: str, split: SplitName) -> BoundJob:
         ),
         split=split,
         threads=benchmark.execution.threads,
+        numerics=benchmark.numerics.bound,
     )
 
 
@@ -124,6 +126,7 @@ def trace_job(benchmark: Benchmark, model: str, sample_seed: int) -> TraceJob:
         sampling=benchmark.sampling,
         seed=sample_seed,
         threads=benchmark.execution.threads,
+        numerics=benchmark.numerics.sample,
     )
 
 
@@ -134,7 +137,11 @@ def fit_job(benchmark: Benchmark, extractor: str) -> FitJob:
 
 def extract_job(benchmark: Benchmark, extractor: str) -> ExtractJob:
     """Return the job that extracts the features of a set of images."""
-    return ExtractJob(extractor=_extractor(benchmark, extractor), threads=benchmark.execution.threads)
+    return ExtractJob(
+        extractor=_extractor(benchmark, extractor),
+        threads=benchmark.execution.threads,
+        numerics=benchmark.numerics.extract,
+    )
 
 
 def score_job(benchmark: Benchmark, protocol: str, row: Row) -> ScoreJob:
@@ -193,6 +200,7 @@ def _training(benchmark: Benchmark, entry: Model | NoisyClassifier, seed: int) -
         dataset=prepare_job(benchmark).dataset if entry.training.random_crop else None,
         seed=seed,
         threads=benchmark.execution.threads,
+        numerics=benchmark.numerics.train,
     )
 
 

@@ -26,6 +26,7 @@ from diffbench.benchmark.guidance import (
     weights_of,
 )
 from diffbench.benchmark.last_jobs import check_last_jobs
+from diffbench.benchmark.numerics import numerics_of
 from diffbench.benchmark.places import folder_of, located, require_default
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
@@ -98,6 +99,7 @@ def _parse(content: Any) -> Benchmark:
         classifiers=classifiers,
         left_out=left_out,
         validation=validation_of(content.get("validation")),
+        numerics=numerics_of(content.get("numerics")),
     )
     _check_random_crops(benchmark)
     check_guidance(benchmark)

@@ -13,7 +13,9 @@ from typing import Any
 from diffbench.base import plugins
 from diffbench.base.field_texts import field_texts, summary
 from diffbench.base.json_schema import is_required, plain_default
+from diffbench.base.numerics import Numerics
 from diffbench.benchmark.entries import Bound, Execution, Run
+from diffbench.benchmark.numerics import StageNumerics
 from diffbench.benchmark.part_schema import FOLDERS
 from diffbench.benchmark.runs import NOT_EMPTY
 from diffbench.benchmark.written import (
@@ -67,7 +69,7 @@ TYPES: Mapping[tuple[type, str], tuple[str, str | None]] = {
     (BenchmarkFile, "extractors"): ("a map of extractors by name", ""),
     (BenchmarkFile, "grids"): ("a map of grids by name", ""),
     (BenchmarkFile, "classifiers"): ("a map of classifiers by name", ""),
-    **{(BenchmarkFile, key): ("map", "") for key in ("sampling", "bound", "validation", "execution")},
+    **{(BenchmarkFile, key): ("map", "") for key in ("sampling", "bound", "validation", "numerics", "execution")},
     (ModelEntry, "of"): ("text", ""),
     (ModelEntry, "training"): ("map", ""),
     (ModelEntry, "network"): ("a network: its name, or a map with `name` and its settings", "unet"),
@@ -78,6 +80,7 @@ TYPES: Mapping[tuple[type, str], tuple[str, str | None]] = {
     (ClassifierEntry, "network"): ("a classifier: its name, or a map with `name` and its settings", "noisy_classifier"),
     (ClassifierEntry, "training"): ("map", ""),
     (ClassifierEntry, "checkpoint"): ("a path, or a map with `path` and `key`", ""),
+    **{(StageNumerics, field.name): ("map", "") for field in dataclasses.fields(StageNumerics)},
     (SamplerKeys, "config"): ("a path", ""),
 }
 """The types, in words, and the defaults of keys whose annotation does not say them."""
@@ -96,6 +99,8 @@ SECTIONS: Mapping[str, tuple[type, ...]] = {
     "sampling": (Sampling,),
     "bound": (Bound,),
     "validation": (Validation,),
+    "numerics": (StageNumerics,),
+    "numerics.STAGE": (Numerics,),
     "execution": (Execution,),
     "objectives: loss_aware": (LossAware,),
 }

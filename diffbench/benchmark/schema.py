@@ -4,14 +4,17 @@ It accepts all that the loader accepts, and refuses an unknown key, a wrong type
 the loader sees what entries ask of each other.
 """
 
+from dataclasses import fields
 from typing import Any, get_type_hints
 
 from diffbench.base import plugins
 from diffbench.base.field_texts import field_texts
 from diffbench.base.json_schema import DRAFT, NULL, Schema, any_of, closed, of_class, of_type
 from diffbench.base.names import BENCHMARK, NAME, REAL
+from diffbench.base.numerics import Numerics
 from diffbench.benchmark.entries import Bound, Execution, Run
 from diffbench.benchmark.grid import AXES
+from diffbench.benchmark.numerics import StageNumerics
 from diffbench.benchmark.part_schema import (
     NOT_SHIPPED,
     definitions,
@@ -54,7 +57,7 @@ def config_schema() -> Schema:
         "extractors": any_of({**_parts_by_name("extractors"), "minProperties": 0}, NULL),
         "grids": _entries(_ref("grid")),
         "classifiers": _entries(_ref("classifier")),
-        **{name: any_of(_ref(name), NULL) for name in ("sampling", "bound", "validation", "execution")},
+        **{name: any_of(_ref(name), NULL) for name in ("sampling", "bound", "validation", "numerics", "execution")},
     }
     texts = field_texts(BenchmarkFile)
     described = {name: {"description": texts[name], **schema} for name, schema in sections.items()}
@@ -73,6 +76,7 @@ def config_schema() -> Schema:
             "sampling": of_class(Sampling),
             "bound": of_class(Bound),
             "validation": of_class(Validation),
+            "numerics": closed({stage.name: any_of(of_class(Numerics), NULL) for stage in fields(StageNumerics)}),
             "execution": of_class(Execution),
             **definitions(),
         },

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from diffbench.base.classes import LabelRule
 from diffbench.benchmark.entries import Bound, Execution, Run
+from diffbench.benchmark.numerics import StageNumerics
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.model import Weights
@@ -121,7 +122,7 @@ class BenchmarkFile:
     features by name, for protocols to name. grids: ablations by name, each of which makes many models. classifiers:
     classifiers of noisy images by name. sampling: settings of sampling that are the same for all. bound: how the
     variational bound is evaluated. validation: how the validation loss of models in training is measured, if it is.
-    execution: how and where jobs run.
+    numerics: how the networks of each stage compute. execution: how and where jobs run.
     """
 
     benchmark: str
@@ -136,6 +137,7 @@ class BenchmarkFile:
     sampling: Sampling | None = None
     bound: Bound | None = None
     validation: Validation | None = None
+    numerics: StageNumerics | None = None
     execution: Execution | None = None
 
 

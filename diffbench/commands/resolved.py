@@ -30,6 +30,7 @@ def resolved(benchmark: Benchmark) -> dict[str, Any]:
         "samplers": {name: described(entry.part, entry.name) for name, entry in benchmark.samplers.items()},
         **{key: dataclasses.asdict(getattr(benchmark, key)) for key in ("sampling", "bound", "execution")},
         **({"validation": dataclasses.asdict(benchmark.validation)} if benchmark.validation else {}),
+        "numerics": dataclasses.asdict(benchmark.numerics),
         "protocols": {key: described(part, name) for key, (name, part) in benchmark.protocols.items()},
         "extractors": {key: described(part, name) for key, (name, part) in benchmark.extractors.items()},
         "runs": [dataclasses.asdict(run) for run in benchmark.runs],

@@ -1,10 +1,11 @@
 """The job of the stage `bound`: a model, a split, and how much of both is evaluated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from diffbench.base.names import SplitName
-from diffbench.jobs.job import Job
+from diffbench.base.numerics import Numerics
+from diffbench.jobs.job import OMITTED, Job
 from diffbench.jobs.model import Trained
 
 
@@ -33,3 +34,4 @@ class BoundJob(Job, Trained):
     bound: Evaluated
     split: SplitName
     threads: int
+    numerics: Numerics | None = field(default=None, metadata=OMITTED)

@@ -1,10 +1,11 @@
 """The job of the stage `extract`: which extractor it uses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from diffbench.base.numerics import Numerics
 from diffbench.jobs.extractor import ExtractorPart
-from diffbench.jobs.job import Job
+from diffbench.jobs.job import OMITTED, Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,3 +16,4 @@ class ExtractJob(Job):
 
     extractor: ExtractorPart
     threads: int
+    numerics: Numerics | None = field(default=None, metadata=OMITTED)

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from diffbench.base.classes import LabelRule
 from diffbench.base.names import REAL
+from diffbench.base.numerics import Numerics
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.job import OMITTED, Job, Part
 from diffbench.jobs.model import Trained
@@ -87,6 +88,7 @@ class SampleJob(Job, Trained):
     num_images: int
     seed: int
     threads: int
+    numerics: Numerics | None = field(default=None, metadata=OMITTED)
     low_res: LowRes | None = field(default=None, metadata=OMITTED)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from diffbench.base.classes import LabelRule
-from diffbench.jobs.job import Job
+from diffbench.base.numerics import Numerics
+from diffbench.jobs.job import OMITTED, Job
 from diffbench.jobs.model import Trained
 from diffbench.jobs.sample import SamplerPart, Sampling
 
@@ -62,6 +63,7 @@ class TraceJob(Job, Trained):
     sampling: Sampling
     seed: int
     threads: int
+    numerics: Numerics | None = field(default=None, metadata=OMITTED)
 
 
 def _require_positive(settings: Generation | Interpolation, name: str) -> None:

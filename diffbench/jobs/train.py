@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from diffbench.base.numerics import Numerics
 from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.job import OMITTED, Job, Options, Part
 from diffbench.jobs.model import NetworkPart
@@ -36,3 +37,4 @@ class TrainJob(Job):
     validation: Validation | None = field(default=None, metadata=OMITTED)
     seed: int
     threads: int
+    numerics: Numerics | None = field(default=None, metadata=OMITTED)

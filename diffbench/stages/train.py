@@ -74,7 +74,7 @@ def train(
         validator = validator_of(job, task.network, architecture, others, chosen)
     checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
     with exclusive(checkpoints.folder), _crops(job, data, images.images, labels, pictures) as cuts:
-        trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen, validator)
+        trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen, validator, job.numerics)
         images_per_second = trainer.run(checkpoints, checkpoint_every)
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
         save_weights(trainer, out)

@@ -2,26 +2,25 @@
 
 import math
 import time
-from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float64
-from torch import Tensor, nn
+from torch import nn
 
 from diffbench.base.errors import UserError
 from diffbench.base.images import to_float
+from diffbench.base.numerics import Numerics
 from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream, seed_torch
-from diffbench.base.sizes import shrunk
-from diffbench.diffusion.batch import NoisedBatch, noised_batch
-from diffbench.diffusion.denoiser import NO_LABEL, Condition
-from diffbench.diffusion.parameterization import X
+from diffbench.diffusion.batch import noised_batch
+from diffbench.diffusion.denoiser import Condition
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
-from diffbench.training.data import StepImages, TrainingData
+from diffbench.training.data import TrainingData
+from diffbench.training.gradient import gradient_of
 from diffbench.training.gradient_noise import GradientProducts, noise_scale
 from diffbench.training.settings import Training
+from diffbench.training.step_batches import StepBatches
 from diffbench.training.tasks import Task
 from diffbench.training.validation import Validator
 
@@ -51,17 +50,21 @@ class Trainer:
         seed: int,
         device: torch.device,
         validator: Validator | None = None,
+        numerics: Numerics | None = None,
     ):
-        self.network: nn.Module = task.network.to(device)
+        numerics = numerics or Numerics()
+        task.network.to(device)
+        if numerics.channels_last:
+            # Feature maps follow the weights, so no input needs a conversion.
+            task.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.network: nn.Module = task.network
         self.average = WeightAverage(self.network, settings.ema_decay)
         self._task, self._settings, self._data = task, settings, data
         self._seed, self._device, self._validator = seed, device, validator
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        self._images = StepImages(data, settings.batch_size, seed)
-        self._noise, self._flip = Stream(seed, "train", device), Stream(seed, "flip")
-        self._label_dropout = Stream(seed, "label_dropout")
+        self._batches = StepBatches(task, settings, data, seed, device)
         self.step = 0
         self.log: list[dict[str, float | None]] = []
         # Sums since the last row of the log: of the loss, of the gradient's norm, its square and its product with the
@@ -93,57 +96,23 @@ class Trainer:
     def advance(self) -> None:
         """Take one step."""
         settings, step = self._settings, self.step
-        batch, weights = self._batch(step)
-
-        # Loss and gradient.
+        batch, weights = self._batches.at(step)
         seed_torch(self._seed, "dropout", step)
         self.network.train()
-        losses, counts = self._task.losses(batch)
-        loss = (weights.to(losses) * losses).mean()
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        found = gradient_of(self._task, batch, weights)
         product = self._gradients.next()
         limit = settings.gradient_clip or math.inf
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
-
-        # Step.
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(settings, step)
         self._optimiser.step()
         self.average.update(step)
-        self._task.update(batch.i, losses.detach())
+        self._task.update(batch.i, found.losses)
         length = norm.detach().double()
-        counted = torch.stack([loss.detach().double(), length, length.square(), product])
-        self._sums += torch.cat([counted, counts.double()])
+        counted = torch.stack([found.loss.double(), length, length.square(), product])
+        self._sums += torch.cat([counted, found.counts.double()])
         self.step += 1
-
-    def _batch(self, step: int) -> tuple[NoisedBatch, Float64[Tensor, " batch"]]:
-        """Return a step's noised images and the weights of their losses."""
-        x_0, condition = self._images_at(step)
-        rows = torch.arange(len(x_0))
-        if condition.y is not None and self._settings.label_dropout:
-            dropped = self._label_dropout.uniform(rows, step)[:, 0] < self._settings.label_dropout
-            condition = replace(condition, y=torch.where(dropped.to(self._device), NO_LABEL, condition.y))
-        # Draws 2 step and 2 step + 1 of the stream are the step's noise and timesteps.
-        eps = self._noise.normal(rows, 2 * step, x_0.shape[1:])
-        i, weights = (drawn.cpu() for drawn in self._task.steps(self._noise, rows, 2 * step + 1))
-        return noised_batch(self._task.chain, i, x_0, eps, condition), weights
-
-    def _images_at(self, step: int) -> tuple[X, Condition]:
-        """Return a step's images and their conditions.
-
-        If flips are allowed, half of the images, chosen at random, are flipped together with their low-resolution ones.
-        """
-        chosen, images = self._images.at(step)
-        x_0, low_res = to_float(images, self._device), None
-        if self._data.low_size is not None:
-            low_res = to_float(shrunk(images, self._data.low_size), self._device)
-        if self._data.flip:
-            coin = self._flip.bits(torch.arange(len(x_0)), step).to(self._device)[:, None, None, None]
-            x_0 = torch.where(coin, x_0.flip(3), x_0)
-            low_res = None if low_res is None else torch.where(coin, low_res.flip(3), low_res)
-        y = None if self._data.labels is None else self._data.labels[chosen].to(self._device)
-        return x_0, Condition(y, low_res)
 
     @torch.no_grad()
     def _held_out(self) -> dict[str, float | None]:

@@ -1,0 +1,39 @@
+"""The entry `numerics` of a benchmark: how the networks of each stage compute."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from diffbench.base.errors import UserError
+from diffbench.base.numerics import Numerics
+from diffbench.base.plugins import configure, is_map, nearest, stated
+
+
+@dataclass(frozen=True)
+class StageNumerics:
+    """How the networks of each stage compute; a stage that is left out computes in float32.
+
+    train: models and classifiers in training. sample: models that are sampled or followed. bound: models whose bound is
+    evaluated. extract: extractors of features.
+    """
+
+    train: Numerics | None = None
+    sample: Numerics | None = None
+    bound: Numerics | None = None
+    extract: Numerics | None = None
+
+
+def numerics_of(entry: Any) -> StageNumerics:
+    """Return how each stage computes. Raises: UserError for an unknown stage or a wrong setting.
+
+    Defaults that are written out are none: a stage with all of them has None, so that its jobs keep their digest.
+    """
+    entry, stages = stated(entry), [field.name for field in fields(StageNumerics)]
+    if not is_map(entry):
+        raise UserError(f"numerics: {entry!r} is not a map of stages ({', '.join(stages)})")
+    found: dict[str, Numerics | None] = {}
+    for stage, options in entry.items():
+        if stage not in stages:
+            raise UserError(f"numerics: unknown key '{stage}'; {nearest(stage, stages)}")
+        asked = configure(Numerics, stated(options), f"numerics.{stage}")
+        found[stage] = None if asked == Numerics() else asked
+    return StageNumerics(**found)
