@@ -88,9 +88,20 @@ class Walk:
     device: torch.device
 
     @classmethod
-    def of(cls, benchmark: Benchmark, model: Model, network: nn.Module, known: Known, device: torch.device) -> "Walk":
-        """Return how the weights of a model are sampled, if possible by a sampler that needs no bound."""
-        entry, spacing = _walked(benchmark, model)
+    def of(
+        cls,
+        benchmark: Benchmark,
+        model: Model,
+        network: nn.Module,
+        known: Known,
+        device: torch.device,
+        walked: tuple[SamplerEntry, str] | None = None,
+    ) -> "Walk":
+        """Return how the weights of a model are sampled, if possible by a sampler that needs no bound.
+
+        walked: the sampler and the spacing that replace the benchmark's.
+        """
+        entry, spacing = walked or _walked(benchmark, model)
         chain, shape = model.diffusion.chain(spacing), shape_of(model, known)
         full_chain = len(chain) == model.diffusion.timesteps and entry.off_grid == "refuse"
         denoiser = ModelDenoiser.of(model.diffusion, network.eval(), full_chain=full_chain, off_grid=entry.off_grid)
