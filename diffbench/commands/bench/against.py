@@ -17,7 +17,7 @@ from diffbench.commands.bench.networks import (
     fresh,
     sampling_batch,
     training_batch,
-    training_step,
+    training_of,
     walk_of,
 )
 from diffbench.commands.bench.timing import Times, in_turn, quartiles
@@ -103,12 +103,13 @@ def training_ratio(bench: Bench, checkout: Checkout, candidate: Candidate, *, fp
     """Return the ratio of a training step. fp16: whether guided-diffusion's network computes in half precision."""
     entry, place = bench.entry(candidate), bench.place
     assert isinstance(entry, Model)
-    numerics, batch = bench.asked.choices.over(bench.benchmark.numerics.train), training_batch(bench, candidate)
+    numerics, batch = bench.training_numerics, training_batch(bench, candidate)
+    place.prepare(numerics)
     network = guided_diffusion.network_of(checkout, entry, bench.known, fresh(bench, candidate), fp16=fp16)
     theirs = guided_diffusion.training_step(checkout, entry, bench.known, network, batch, fp16=fp16)
-    ours = training_step(bench, candidate, numerics)
-    assert ours is not None
-    rounds = [place.clock.round_of(step) for step in (ours, theirs)]
+    trainer = training_of(bench, candidate)
+    assert trainer is not None
+    rounds = [place.clock.round_of(step) for step in (trainer.advance, theirs)]
     return Ratio("train", candidate.name, numerics, batch, *in_turn(*rounds, seconds=2 * place.seconds))
 
 
@@ -116,7 +117,8 @@ def sampling_ratio(bench: Bench, checkout: Checkout, candidate: Candidate) -> Ra
     """Return the ratio of a step of ancestral sampling in all steps of the training chain."""
     entry, place = bench.entry(candidate), bench.place
     assert isinstance(entry, Model)
-    numerics, batch = bench.asked.choices.over(bench.benchmark.numerics.sample), sampling_batch(bench, candidate)
+    numerics, batch = bench.sampling_numerics, sampling_batch(bench, candidate)
+    place.prepare(numerics)
     walk = walk_of(bench, candidate, SamplerEntry("ancestral", Ancestral()))
     network = guided_diffusion.network_of(checkout, entry, bench.known, fresh(bench, candidate))
     ours = SamplingRound(place, walk, batch)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 import diffbench
+from diffbench.base.devices import make_deterministic
+from diffbench.base.errors import UserError
 from diffbench.base.numerics import Numerics, Precision
 from diffbench.commands.bench.ceiling import measured_ceiling
 from diffbench.commands.bench.timing import Clock, Peak, Round, Times, in_turn
@@ -29,6 +31,12 @@ class Place:
 
     def __post_init__(self):
         self.clock = Clock(self.device, self.threads)
+
+    def prepare(self, numerics: Numerics) -> None:
+        """Choose the kernels of this process. Raises: UserError for numerics that no stage obeys yet."""
+        if numerics.precision != "float32" or numerics.compiled or not numerics.deterministic:
+            raise UserError(f"numerics {numerics}: no stage computes in this way yet")
+        make_deterministic(self.threads)
 
     def ceiling(self, numerics: Numerics) -> float:
         """Return the operations per second of matrix products in a precision, measured when it is first asked for."""

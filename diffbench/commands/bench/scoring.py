@@ -26,6 +26,7 @@ def measured_extraction(bench: Bench) -> Iterator[Measured | Skipped]:
         return
     for name in dict.fromkeys(bench.benchmark.extractor_of(protocol) for protocol in _protocols(bench)):
         extractor, numerics = bench.benchmark.extractors[name][1], _numerics(bench)
+        bench.place.prepare(numerics)
         try:
             weights = _weights(bench, name)
             network = extractor.network(weights, bench.place.device)
@@ -54,7 +55,7 @@ def _weights(bench: Bench, name: str) -> Path | None:
         if not file.is_file():
             raise UserError(f"{file} is not here yet; the stage fit writes it")
         return file
-    absent = extractor.absent() if hasattr(extractor, "absent") else None
+    absent = extractor.absent()
     if absent is not None:
         raise UserError(f"{absent} is not here; give the extractor's `path`, or measure something once to download it")
     return None
