@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from diffbench.base.errors import UserError
+from diffbench.base.forward import placed
 from diffbench.base.images import to_float
 from diffbench.base.numerics import Numerics
 from diffbench.base.progress import progress
@@ -52,12 +53,7 @@ class Trainer:
         validator: Validator | None = None,
         numerics: Numerics | None = None,
     ):
-        numerics = numerics or Numerics()
-        task.network.to(device)
-        if numerics.channels_last:
-            # Feature maps follow the weights, so no input needs a conversion.
-            task.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.network: nn.Module = task.network
+        self.network: nn.Module = placed(task.network, numerics, device)
         self.average = WeightAverage(self.network, settings.ema_decay)
         self._task, self._settings, self._data = task, settings, data
         self._seed, self._device, self._validator = seed, device, validator

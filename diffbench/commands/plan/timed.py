@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from diffbench.base.forward import Forward, forward_of, placed
 from diffbench.base.seeds import Stream
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
@@ -90,13 +91,15 @@ def _timed(benchmark: Benchmark, known: Known, candidate: Candidate, device: tor
     training = sampling = None
     if isinstance(entry, Model):
         batch = max(1, min(benchmark.sampling.micro_batch, int(affordable / flops)))
-        sampling = flops * _sampled_rows(benchmark, entry, network.to(device), shape, batch, device)
+        numerics = benchmark.numerics.sample
+        forward = forward_of(placed(network.eval(), numerics, device), numerics)
+        sampling = flops * _sampled_rows(benchmark, entry, forward, shape, batch, device)
     task = _task(benchmark, entry, network)
     if task is not None and BACKWARD * flops <= affordable:
         batch = max(1, min(entry.training.batch_size, int(affordable / (BACKWARD * flops))))
         settings = dataclasses.replace(entry.training, batch_size=batch, random_crop=False)
         data = _blank(batch, shape, entry, known, benchmark.dataset.flip)
-        trainer = Trainer(task, settings, data, 0, device)
+        trainer = Trainer(task, settings, data, 0, device, numerics=benchmark.numerics.train)
         training = BACKWARD * flops * batch / _seconds_of_step(trainer.advance, device)
     known_rate = sampling or training
     assert known_rate is not None or not candidate.classifies
@@ -114,8 +117,9 @@ def _task(benchmark: Benchmark, entry: Model | NoisyClassifier, network: nn.Modu
     if entry.checkpoint is not None:
         return None
     if isinstance(entry, Model):
-        return Denoising(network, entry.diffusion, entry.objective, benchmark.dataset.levels)
-    return Classification(network, entry.diffusion)
+        levels = benchmark.dataset.levels
+        return Denoising(network, entry.diffusion, entry.objective, levels, benchmark.numerics.train)
+    return Classification(network, entry.diffusion, benchmark.numerics.train)
 
 
 def _blank(
@@ -136,7 +140,7 @@ def _blank(
 def _sampled_rows(
     benchmark: Benchmark,
     model: Model,
-    network: nn.Module,
+    forward: Forward,
     shape: tuple[int, int, int],
     batch: int,
     device: torch.device,
@@ -145,7 +149,7 @@ def _sampled_rows(
     entry, spacing = _walked(benchmark, model)
     chain = model.diffusion.chain(spacing)
     full_chain = len(chain) == model.diffusion.timesteps and entry.off_grid == "refuse"
-    denoiser = ModelDenoiser.of(model.diffusion, network.eval(), full_chain=full_chain, off_grid=entry.off_grid)
+    denoiser = ModelDenoiser.of(model.diffusion, forward, full_chain=full_chain, off_grid=entry.off_grid)
     clipped = ClippedDenoiser(denoiser)
     index, stream = torch.arange(batch), Stream(0, "step", device)
     condition = _condition(model, shape, batch, device)
