@@ -13,7 +13,7 @@ from diffbench.base.field_texts import field_texts, summary
 from diffbench.base.json_schema import DRAFT, Schema, any_of, closed, of_class, of_type
 from diffbench.base.provenance_file import DIGEST
 from diffbench.base.record_types import PROVENANCE
-from diffbench.base.records import Estimate, Row
+from diffbench.base.records import NUMERICS, Estimate, Row
 from diffbench.base.stage_names import STAGES
 from diffbench.jobs.bound import BoundJob
 from diffbench.jobs.claims import ClaimsJob
@@ -102,7 +102,7 @@ def scores_schema() -> Schema:
     keys = {**row["properties"], "model": {"type": ["string", "null"]}, **own, **estimate["properties"]}
     for key in keys:
         keys[key] = {name: value for name, value in keys[key].items() if name != "default"}
-    records = {"type": "array", "items": closed(keys, keys)}
+    records = {"type": "array", "items": closed(keys, [key for key in keys if key != NUMERICS])}
     return _document("A file of scores of diffbench", closed({"records": records}, ["records"]))
 
 

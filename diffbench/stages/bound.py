@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import Bytes, read_member, save_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.images import rounded, to_float
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
@@ -50,10 +50,11 @@ def bound(
     Raises: UserError if the inputs do not fit each other or the job.
     """
     inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
     chosen = chosen_device(device, world.device_number)
+    prepare(job.numerics, job.threads, chosen)
     architecture, held = Architecture.of(job), Held.of(job, inputs)
-    model, levels = load_model(architecture, held, chosen, full_chain=True), held.facts.levels
+    model = load_model(architecture, held, chosen, full_chain=True, numerics=job.numerics)
+    levels = held.facts.levels
     stored = read_member(data, "arr_0")
     index = spread(len(stored), job.bound.num_images)
     condition = _conditions(data if architecture.takes_labels else None, chosen)
@@ -74,7 +75,7 @@ def bound(
         ssim_window=ssim_window(*stored.shape[1:3]) if job.bound.reconstructions else None,
         codes=codes,
     )
-    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen, job.numerics))
     if record is not None:
         record |= {"num_images": len(index), "evaluations": evaluations, "device": chosen.type}
 

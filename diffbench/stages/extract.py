@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 
 from diffbench.base.arrays import writing_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.errors import UserError
+from diffbench.base.forward import placed, precision
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
@@ -18,7 +20,7 @@ from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.sizes import enlarged
 from diffbench.base.world import ALONE, World, joined
 from diffbench.base.writing import UNWRITABLE
-from diffbench.extractors._contract import Extract
+from diffbench.extractors._contract import Extract, Images
 from diffbench.jobs.extract import ExtractJob
 from diffbench.jobs.features_facts import FeaturesFacts, ImagesFacts
 from diffbench.metrics._features import STORED_MOMENTS
@@ -59,10 +61,10 @@ def extract(
     # Samples of others and published weights have no record.
     given = {"images": images, "weights": weights}
     inputs = checked(given, foreign=given, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
     chosen = chosen_device(device, world.device_number)
+    prepare(job.numerics, job.threads, chosen)
     extractor = job.extractor.configured()
-    network = extractor.network(weights, chosen)
+    network = _computing(extractor.network(weights, chosen), job, chosen)
     weights_sha256, size = extractor.weights_sha256(weights), full_size(images)
     with progress(image_set(images).num_images, f"extract {job.extractor.name}, {images.name}", unit="image") as bar:
         stored = stored_statistics(images) if extractor.stored_statistics else {}
@@ -78,9 +80,34 @@ def extract(
             moments=found.moments,
             enlarged_to=size,
         )
-        write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+        write_provenance(
+            out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen, job.numerics)
+        )
     if record is not None:
         record |= {"num_images": found.num_images, "device": chosen.type}
+
+
+def _computing(network: Extract, job: ExtractJob, device: torch.device) -> Extract:
+    """Return an extractor's network in the layout and the precision of a job.
+
+    Raises: UserError if its layout cannot be changed.
+    """
+    if job.numerics is None:
+        return network
+    if job.numerics.channels_last:
+        module = getattr(network, "module", None)
+        if module is None:
+            raise UserError(
+                f"numerics.extract.channels_last: extractor {job.extractor.name} does not say which network it calls, "
+                "so its layout cannot be changed; leave channels_last out"
+            )
+        placed(module, job.numerics, device)
+
+    def features(images: Images) -> dict[str, np.ndarray]:
+        with precision(job.numerics, device):
+            return network(images)
+
+    return features
 
 
 def full_size(images: Path) -> tuple[int, int] | None:

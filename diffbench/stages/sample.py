@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import Bytes, writing_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
 from diffbench.base.inputs import Inputs, checked, upstream_of
@@ -54,8 +54,8 @@ def sample_set(
         raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
     given = {"weights": weights, "classifier": classifier, "low_res": low_res, "terms": terms}
     inputs = checked(given, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
     chosen = chosen_device(device, world.device_number)
+    prepare(job.numerics, job.threads, chosen)
     with exclusive_to(world, shard_folder(cache, job, inputs, chosen.type)) as folder:
         drawing = drawing_of(job, inputs, chosen)
         shards = Shards(folder, list(micro_batches(torch.arange(job.num_images), job.sampling.micro_batch)))
@@ -65,7 +65,9 @@ def sample_set(
             return
         _write_set(drawing, shards, job, out)
         facts = _facts(drawing, shards, job, inputs)
-        write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+        write_provenance(
+            out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen, job.numerics)
+        )
         shutil.rmtree(folder, ignore_errors=True)
     if record is not None:
         record |= {"num_images": job.num_images, "image_steps": len(drawing.chain) * job.num_images}

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from diffbench.base.arrays import Bytes, read_member, save_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, upstream_of
@@ -63,9 +63,9 @@ def train(
     """
     require_asked(job, held_out, validation)
     inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
     world = division.world
     chosen = chosen_device(device, world.device_number)
+    prepare(job.numerics, job.threads, chosen)
     known = DataFacts.recorded(inputs.records["data"])
     facts, architecture = WeightsFacts.of(known, job.low_size), Architecture.of(job)
     labelled, labels = job.objective is None or architecture.takes_labels, stored_labels(data)
@@ -91,14 +91,16 @@ def train(
             return
         save_weights(tensors, out)
         write_log(trainer.log, log_csv)
-        about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(chosen)
+        about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(
+            chosen, job.numerics
+        )
         # The weights depend on no held-out image, but a job that asks for a validation loss is not run without them.
         made_from = inputs.only("data") if job.validation is None else inputs
         write_provenance(out, spec=job.as_json(), inputs=made_from, facts=about)
         write_provenance(log_csv, spec=job.as_json(), inputs=inputs, facts={})
         if losses is not None and validation is not None:
             save_npz(validation, losses.arrays)
-            write_provenance(validation, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen))
+            write_provenance(validation, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen, job.numerics))
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
@@ -166,9 +168,10 @@ def _crops(
 def task_of(job: TrainJob, architecture: Architecture, facts: WeightsFacts) -> Task:
     """Return what a job trains: a model, or, if it names no objective, a classifier of noised images."""
     if job.objective is None:
-        return Classification(architecture.classifier(facts), architecture.diffusion)
+        return Classification(architecture.classifier(facts), architecture.diffusion, job.numerics)
     objective = job.objective.configured()
-    return Denoising(architecture.model(facts), architecture.diffusion, objective, facts.levels)
+    network, diffusion = architecture.model(facts), architecture.diffusion
+    return Denoising(network, diffusion, objective, facts.levels, job.numerics)
 
 
 def weights_of(trainer: Trainer) -> dict[str, Tensor]:

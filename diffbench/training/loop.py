@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from diffbench.base.errors import UserError
+from diffbench.base.forward import placed
 from diffbench.base.images import to_float
 from diffbench.base.numerics import Numerics
 from diffbench.base.progress import progress
@@ -55,12 +56,7 @@ class Trainer:
         division: Division = UNDIVIDED,
     ):
         """Raises: UserError if the processes cannot share the batch."""
-        numerics = numerics or Numerics()
-        task.network.to(device)
-        if numerics.channels_last:
-            # Feature maps follow the weights, so no input needs a conversion.
-            task.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.network: nn.Module = task.network
+        self.network: nn.Module = placed(task.network, numerics, device)
         self._division, parts = division, parts_of(settings, division)
         if division.sharded:
             shard(self.network, division.world, device)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from diffbench.base.devices import chosen_device, make_deterministic
+from diffbench.base.devices import chosen_device, prepare
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.bench import history
 from diffbench.commands.bench.against import Ratio, ratios
@@ -36,7 +36,7 @@ def bench(asked: Asked, say: Callable[[str], object]) -> None:
     checkout = None if asked.against is None else loaded(asked.against)
     threads = asked.threads or benchmark.execution.threads
     device = chosen_device(asked.device if asked.device != "auto" else benchmark.execution.device)
-    make_deterministic(threads)
+    prepare(None, threads, device)
     work = Bench(asked, benchmark, known_data(benchmark), Place(device, threads, asked.seconds))
     work.chosen()
     say(f"{benchmark.name} on {work.place.words()}")
