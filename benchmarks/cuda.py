@@ -27,7 +27,6 @@ from diffbench.base.numerics import Numerics
 from diffbench.commands.bench import guided_diffusion
 from diffbench.commands.bench.against import Ratio, sampling_ratio, training_ratio
 from diffbench.commands.bench.asked import Choices
-from diffbench.commands.bench.measured import named
 from diffbench.commands.bench.networks import data_share, measured_sampling, measured_training
 from diffbench.commands.bench.place import versions
 from diffbench.commands.bench.scoring import measured_extraction, measured_metrics
@@ -80,9 +79,7 @@ def add_ratio(plan: Plan, name: str, measure: Measure) -> None:
 def add_data_share(plan: Plan, choices: Choices) -> None:
     """Write down the share of a training step that images, noise and timesteps take."""
     share = data_share(plan.bench(choices, plan.batches[0]), plan.candidate)
-    words = (
-        f"{named(choices.over(None))}, batch {plan.batches[0]}: images, noise and timesteps take {share:.1%} of a step"
-    )
+    words = f"{choices.over(None)}, batch {plan.batches[0]}: images, noise and timesteps take {share:.1%} of a step"
     plan.run.book.add("data", words, share=share)
 
 

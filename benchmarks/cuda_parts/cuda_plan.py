@@ -12,7 +12,7 @@ from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.bench.asked import Asked, Choices
-from diffbench.commands.bench.measured import Measured, Skipped, named
+from diffbench.commands.bench.measured import Measured, Skipped
 from diffbench.commands.bench.networks import Bench
 from diffbench.commands.bench.place import Place
 from diffbench.commands.plan.data import Known
@@ -94,7 +94,7 @@ class Plan:
             return
         rates = f"{one.images_per_second:,.1f} images/s"
         operations = f", {one.flops / 1e12:.3g} TFLOP/s, {one.share:.0%} of the ceiling" if one.flop else ""
-        words = f"{one.of}, {named(one.numerics)}, batch {one.batch:,}: {rates}{operations}"
+        words = f"{one.of}, {one.numerics}, batch {one.batch:,}: {rates}{operations}"
         self.run.book.add(one.part, f"{words}, {one.memory:,.0f} MiB", **without_part(one.as_json()))
 
 

@@ -5,19 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from cuda_plan import FASTEST, KNOWN, Plan
 from PIL import Image
 
+from diffbench.base.forward import Forward, forward_of
 from diffbench.base.images import rounded
 from diffbench.base.numerics import Numerics
-from diffbench.commands.bench.measured import named
+from diffbench.base.plugins import load
 from diffbench.commands.bench.networks import fresh
 from diffbench.commands.steps import synchronise
 from diffbench.datasets.cifar10 import Cifar10
 from diffbench.diffusion.denoiser import ClippedDenoiser, ModelDenoiser
 from diffbench.samplers._batches import sample
-from diffbench.samplers.ddim import Ddim
 from diffbench.training.data import TrainingData
 from diffbench.training.loop import Trainer
 from diffbench.training.tasks import Denoising
@@ -36,8 +35,9 @@ def trained(plan: Plan, data: Path) -> None:
     plan.run.book.add("train on data", f"{len(images):,} images from {data.name}", images=len(images))
     network, model = fresh(plan.bench(FASTEST), plan.candidate), plan.model
     settings = replace(model.training, batch_size=plan.batches[0])
-    task = Denoising(network, model.diffusion, model.objective, plan.benchmark.dataset.levels)
     numerics = Numerics() if plan.dry else FASTEST.over(None)
+    plan.place.prepare(numerics)
+    task = Denoising(network, model.diffusion, model.objective, plan.benchmark.dataset.levels, numerics)
     trainer = Trainer(task, settings, TrainingData(images, None, flip=True), 0, plan.device, numerics=numerics)
     started = time.perf_counter()
     while plan.run.left() > (2.0 if plan.dry else SAMPLING_SECONDS) and not (plan.dry and trainer.step == 3):
@@ -47,20 +47,27 @@ def trained(plan: Plan, data: Path) -> None:
     count, seconds = trainer.step * settings.batch_size, time.perf_counter() - started
     speed = f"{seconds:.0f} s, {count / seconds:,.0f} images/s"
     speed = f"{seconds:.0f} s, {count / seconds:,.0f} images/s"
-    words = f"{trainer.step:,} steps, {count:,} images in {speed}, {named(numerics)}"
+    words = f"{trainer.step:,} steps, {count:,} images in {speed}, {numerics}"
     plan.run.book.add("train on data", words, steps=trainer.step, images=count, seconds=seconds)
     trainer.network.load_state_dict(trainer.average.state_dict(), strict=False)
-    file = grid(plan, trainer.network)
+    file = grid(plan, forward_of(trainer.network.eval(), numerics))
     plan.run.book.add("train on data", f"samples of the averaged weights: {file.name}", file=file.name)
 
 
-def grid(plan: Plan, network: torch.nn.Module) -> Path:
-    """Write samples of a network as one picture, and return its file."""
+def grid(plan: Plan, forward: Forward) -> Path:
+    """Write samples of a network as one picture, and return its file. forward: the network's forward pass."""
     steps, count = (5, 4) if plan.dry else (50, GRID**2)
-    denoiser = ClippedDenoiser(ModelDenoiser.of(plan.model.diffusion, network.eval(), full_chain=False))
+    denoiser = ClippedDenoiser(ModelDenoiser.of(plan.model.diffusion, forward, full_chain=False))
     chain = plan.model.diffusion.chain(str(steps))
     drawn = sample(
-        Ddim(), denoiser, chain, index=range(count), shape=KNOWN.shape, seed=0, micro_batch=count, device=plan.device
+        load("samplers", "ddim")(),
+        denoiser,
+        chain,
+        index=range(count),
+        shape=KNOWN.shape,
+        seed=0,
+        micro_batch=count,
+        device=plan.device,
     )
     across = int(count**0.5)
     rows = [np.concatenate(list(row), axis=1) for row in np.split(rounded(drawn), across)]

@@ -9,7 +9,7 @@ import pytest
 
 from diffbench.base.numerics import Numerics
 from diffbench.commands.bench.history import entries, since_last
-from diffbench.commands.bench.measured import Measured, named
+from diffbench.commands.bench.measured import Measured
 from diffbench.commands.bench.timing import Times, in_turn
 
 BENCHMARK = """
@@ -184,11 +184,6 @@ def test_rounds_take_turns():
     order: list[str] = []
     ours, theirs = in_turn(lambda: order.append("A") or 1.0, lambda: order.append("B") or 2.0, seconds=0, fewest=4)
     assert "".join(order) == "ABABABAB" and (ours.median, theirs.median) == (1.0, 2.0)
-
-
-def test_numerics_in_words():
-    assert named(Numerics()) == "float32"
-    assert named(Numerics("bf16", True, True, False)) == "bf16 channels_last compiled nondeterministic"
 
 
 def test_turns_with_a_checkout(diffbench, config, checkout, tmp_path):

@@ -7,10 +7,11 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.numerics import Numerics
+from diffbench.base.plugins import load
 from diffbench.benchmark.entries import Model, SamplerEntry
 from diffbench.commands.bench import guided_diffusion
 from diffbench.commands.bench.guided_diffusion import Checkout
-from diffbench.commands.bench.measured import Skipped, named
+from diffbench.commands.bench.measured import Skipped
 from diffbench.commands.bench.networks import (
     Bench,
     SamplingRound,
@@ -22,7 +23,6 @@ from diffbench.commands.bench.networks import (
 )
 from diffbench.commands.bench.timing import Times, in_turn, quartiles
 from diffbench.commands.plan.timed import Candidate
-from diffbench.samplers.ancestral import Ancestral
 
 CLOSE = 1e-3
 """The largest relative difference of two networks' outputs that count as equal; float32 on a GPU gives 1e-5."""
@@ -63,7 +63,7 @@ class Ratio:
         """Return the ratio as a line."""
         low, high = quartiles(self.ratios)
         return (
-            f"{self.part} {self.of}, batch {self.batch}, {named(self.numerics)}: "
+            f"{self.part} {self.of}, batch {self.batch}, {self.numerics}: "
             f"{statistics.median(self.ratios):.3f} of guided-diffusion's time "
             f"(middle half of {len(self.ratios)} pairs: {low:.3f} to {high:.3f}; "
             f"{1e3 * self.ours.median:,.4g} ms against {1e3 * self.theirs.median:,.4g} ms)"
@@ -119,7 +119,7 @@ def sampling_ratio(bench: Bench, checkout: Checkout, candidate: Candidate) -> Ra
     assert isinstance(entry, Model)
     numerics, batch = bench.sampling_numerics, sampling_batch(bench, candidate)
     place.prepare(numerics)
-    walk = walk_of(bench, candidate, SamplerEntry("ancestral", Ancestral()))
+    walk = walk_of(bench, candidate, SamplerEntry("ancestral", load("samplers", "ancestral")()))
     network = guided_diffusion.network_of(checkout, entry, bench.known, fresh(bench, candidate))
     ours = SamplingRound(place, walk, batch)
     ours()

@@ -121,19 +121,6 @@ def training_of(bench: Bench, candidate: Candidate) -> Trainer | None:
     return trainer_of(bench.benchmark, entry, network, bench.known, batch, device, bench.training_numerics)
 
 
-class _Kept:
-    """The batches of a training, of which the first is given again and again."""
-
-    def __init__(self, batches: Any):
-        self._batches, self._kept = batches, None
-
-    def at(self, *place: object) -> Any:
-        """Return the first batch that was asked for."""
-        if self._kept is None:
-            self._kept = self._batches.at(*place)
-        return self._kept
-
-
 def data_share(bench: Bench, candidate: Candidate) -> float:
     """Return the share of a training step in which its images, noise and timesteps are made.
 
@@ -143,10 +130,23 @@ def data_share(bench: Bench, candidate: Candidate) -> float:
     place.prepare(bench.training_numerics)
     usual, kept = training_of(bench, candidate), training_of(bench, candidate)
     assert usual is not None and kept is not None
-    kept._batches = _Kept(kept._batches)  # pyright: ignore[reportAttributeAccessIssue]
+    _repeat_first_batch(kept)
     rounds = [place.clock.round_of(trainer.advance) for trainer in (usual, kept)]
     whole, rest = in_turn(*rounds, seconds=2 * place.seconds)
     return 1 - rest.median / whole.median
+
+
+def _repeat_first_batch(trainer: Trainer) -> None:
+    """Let a training use its first batch in each step."""
+    batches, found = trainer._batches, []
+    make = batches.at
+
+    def at(step: int, rows: slice) -> Any:
+        if not found:
+            found.append(make(step, rows))
+        return found[0]
+
+    batches.at = at
 
 
 def measured_sampling(bench: Bench, candidate: Candidate) -> Measured:
@@ -169,7 +169,8 @@ def walk_of(bench: Bench, candidate: Candidate, sampler: SamplerEntry | None = N
     model = bench.entry(candidate)
     assert isinstance(model, Model)
     walked = None if sampler is None else (sampler, "")
-    return Walk.of(bench.benchmark, model, fresh(bench, candidate), bench.known, bench.place.device, walked)
+    network, device = fresh(bench, candidate), bench.place.device
+    return Walk.of(bench.benchmark, model, network, bench.known, device, walked, bench.sampling_numerics)
 
 
 def sampling_batch(bench: Bench, candidate: Candidate) -> int:

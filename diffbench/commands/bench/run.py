@@ -11,7 +11,7 @@ from diffbench.commands.bench import history
 from diffbench.commands.bench.against import Ratio, ratios
 from diffbench.commands.bench.asked import Asked
 from diffbench.commands.bench.guided_diffusion import loaded
-from diffbench.commands.bench.measured import Measured, Skipped, named
+from diffbench.commands.bench.measured import Measured, Skipped
 from diffbench.commands.bench.networks import Bench, measured_networks
 from diffbench.commands.bench.place import Place, versions
 from diffbench.commands.bench.scoring import measured_extraction, measured_metrics
@@ -80,7 +80,7 @@ def row_of(one: Measured) -> str:
             one.part,
             one.of,
             one.detail,
-            named(one.numerics),
+            str(one.numerics),
             f"{one.batch:,}",
             f"{1e3 * one.times.median:,.4g} ms",
             rate(one.images_per_second),
