@@ -14,13 +14,26 @@ NATIVE_BF16 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 """The functions of torch.cpu that say whether an x86 processor multiplies bfloat16 itself."""
 
 
-def chosen_device(name: str) -> torch.device:
-    """Return the device for auto, cpu or cuda. Raises: UserError for another name, or cuda without CUDA."""
+def chosen_device(name: str, number: int | None = None) -> torch.device:
+    """Return the device for auto, cpu or cuda. number: which of the CUDA devices it is; None for the default one.
+
+    Raises: UserError for another name, cuda without CUDA, or a CUDA device that is not there.
+    """
     if name not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device {name}: is not allowed; allowed: auto, cpu, cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: this machine has no usable CUDA device; use --device auto or cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if number is None:
+        return torch.device("cuda")
+    if number >= torch.cuda.device_count():
+        raise UserError(
+            f"LOCAL_RANK {number}: this machine has {torch.cuda.device_count()} CUDA devices, numbered from 0; "
+            "start one process for each of them"
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def prepare(numerics: Numerics | None, threads: int, device: torch.device) -> None:

@@ -57,7 +57,8 @@ class RunRecord:
     processors: how many it has. date: the end of the job, in UTC. git_commit: that of the working directory. device:
     the kind of device that ran the network. num_images: how many images were made or read. image_steps: evaluations of
     the network, one for each image. evaluations: the same for a bound. images_per_second: the speed of a training.
-    parameters: those of the network.
+    parameters: those of the network. processes: how many processes torchrun started, whose processor times and memory
+    are added up. sharded: whether they shared the weights.
     """
 
     stage: str
@@ -77,6 +78,8 @@ class RunRecord:
     evaluations: float = 0
     images_per_second: float = 0
     parameters: int = 0
+    processes: int = 1
+    sharded: bool = False
 
 
 def provenance_schema() -> Schema:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from diffbench.training.sharding import like, local
+
 
 class WeightAverage:
     """Averaged copies of a network's parameters, by name.
@@ -21,7 +23,8 @@ class WeightAverage:
     def update(self, step: int) -> None:
         """Move the average towards the present weights; step: the number of updates before this one."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._average, self._source, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
+        held, source = ([local(tensor) for tensor in tensors] for tensors in (self._average, self._source))
+        torch._foreach_lerp_(held, source, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the averaged parameters by name."""
@@ -30,4 +33,4 @@ class WeightAverage:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Replace the averaged parameters by those of a checkpoint."""
         for name, tensor in zip(self._names, self._average, strict=True):
-            tensor.copy_(state[name])
+            tensor.copy_(like(tensor, state[name]))

@@ -19,6 +19,7 @@ from diffbench.diffusion.validation_loss import ValidationLosses, eps_errors, eq
 from diffbench.training.average import WeightAverage
 from diffbench.training.data import TrainingData
 from diffbench.training.settings import Training, Validation
+from diffbench.training.sharding import whole
 
 
 class Validator:
@@ -48,7 +49,7 @@ class Validator:
         """Measure after a step of training, if it is one after which a measurement is due."""
         if step % self._settings.every and step != training.steps:
             return
-        self._network.load_state_dict(network.state_dict() | average.state_dict())
+        self._network.load_state_dict(whole(network.state_dict() | average.state_dict()))
         with torch.no_grad():
             found = [self._errors(rows) for rows in self._index.split(training.batch_size)]
         self._steps.append(step)
