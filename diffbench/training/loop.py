@@ -64,7 +64,8 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        self._batches = StepBatches(task, settings, data, seed, device)
+        task.to(device)
+        self._batches = StepBatches(task, settings, data, seed, device, slice(0, settings.batch_size))
         self.step = 0
         self.log: list[dict[str, float | None]] = []
         # Sums since the last row of the log: of the loss, of the gradient's norm, its square and its product with the
@@ -96,7 +97,7 @@ class Trainer:
     def advance(self) -> None:
         """Take one step."""
         settings, step = self._settings, self.step
-        batch, weights = self._batches.at(step)
+        batch, weights = self._batches.at(step, slice(0, settings.batch_size))
         seed_torch(self._seed, "dropout", step)
         self.network.train()
         self._optimiser.zero_grad(set_to_none=True)
@@ -106,6 +107,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(settings, step)
+        self.average.settle()
         self._optimiser.step()
         self.average.update(step)
         self._task.update(batch.i, found.losses)
@@ -127,7 +129,7 @@ class Trainer:
             x_0 = to_float(data.images[rows.numpy()], self._device)
             y = None if data.labels is None else data.labels[rows].to(self._device)
             eps = stream.normal(rows, 0, x_0.shape[1:])
-            i = self._task.steps(stream, rows, 1)[0].cpu()
+            i = self._task.steps(stream, rows, 1)[0]
             sums = sums + self._task.losses(noised_batch(chain, i, x_0, eps, Condition(y)))[1]
         found = self._task.row(dict(zip(self._task.counts, sums.tolist(), strict=True)))
         return {f"held_out_{name}": value for name, value in found.items()}
