@@ -100,7 +100,10 @@ def permutation(seed: int | str, epoch: int, size: int) -> Int[Tensor, " size"]:
     return torch.argsort(keys, stable=True)
 
 
-def seed_torch(seed: int | str, purpose: str, draw: int = 0) -> None:
-    """Seed torch's own generator for what cannot be drawn from a stream: initial weights, and dropout at a step."""
-    words = Stream(seed, purpose).words(torch.zeros(1, dtype=torch.int64), draw, 2)[0]
+def seed_torch(seed: int | str, purpose: str, draw: int = 0, index: int = 0) -> None:
+    """Seed torch's own generator for what cannot be drawn from a stream: initial weights, and dropout at a step.
+
+    index: the first row of the part of a batch whose dropout it is.
+    """
+    words = Stream(seed, purpose).words(torch.tensor([index]), draw, 2)[0]
     torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)  # pyright: ignore[reportUnknownMemberType]

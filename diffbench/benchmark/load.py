@@ -14,6 +14,7 @@ from diffbench.base.plugins import chosen, configure, nearest, stated
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.benchmark.checkpoints import adopted, check_checkpoints
+from diffbench.benchmark.computable import check_numerics
 from diffbench.benchmark.entries import Bound, Execution, Model, SamplerEntry
 from diffbench.benchmark.grid import SenselessError, check_combination, expanded
 from diffbench.benchmark.guidance import (
@@ -108,6 +109,7 @@ def _parse(content: Any) -> Benchmark:
     check_checkpoints(benchmark)
     check_last_jobs(benchmark)
     check_validation(benchmark)
+    check_numerics(benchmark)
     return benchmark
 
 

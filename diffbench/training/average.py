@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from diffbench.training.sharding import like, local
+
 
 class WeightAverage:
     """Averaged copies of a network's parameters, by name.
@@ -34,7 +36,8 @@ class WeightAverage:
             self._move(decay)
 
     def _move(self, decay: float) -> None:
-        torch._foreach_lerp_(self._average, self._source, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
+        held, source = ([local(tensor) for tensor in tensors] for tensors in (self._average, self._source))
+        torch._foreach_lerp_(held, source, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def settle(self) -> None:
         """Let the device finish the last update before what it is given next; the host does not wait."""
@@ -50,4 +53,4 @@ class WeightAverage:
         """Replace the averaged parameters by those of a checkpoint."""
         self.settle()
         for name, tensor in zip(self._names, self._average, strict=True):
-            tensor.copy_(state[name])
+            tensor.copy_(like(tensor, state[name]))

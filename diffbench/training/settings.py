@@ -1,8 +1,10 @@
 """The settings of a training run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from diffbench.base.digests import OMITTED
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,9 @@ class Training:
     the share of the learning rate that is left at the end; 1 keeps the rate constant. annealing: whether the rate falls
     along a half cosine or a line. label_dropout: the share of images that are used without their label. random_crop:
     train on random crops of the pictures instead of central ones, like the published classifiers. log_every: the steps
-    between rows of the log.
+    between rows of the log. exact_sum: whether the gradients of parts of the batch are added in the order of the
+    images, which gives the same bytes for every number of processes. exact_sum_images: the images of such a part; null
+    for an eighth of the batch.
     """
 
     steps: int = 800_000
@@ -31,6 +35,8 @@ class Training:
     label_dropout: float = 0.0
     random_crop: bool = False
     log_every: int = 100
+    exact_sum: bool | None = field(default=None, metadata=OMITTED)
+    exact_sum_images: int | None = field(default=None, metadata=OMITTED)
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "learning_rate", "log_every"):
@@ -44,6 +50,10 @@ class Training:
             raise ValueError(f"final_learning_rate must lie in [0, 1], not {self.final_learning_rate}")
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout must lie in [0, 1), not {self.label_dropout}")
+        if self.exact_sum_images is not None and not self.exact_sum:
+            raise ValueError("exact_sum_images goes with exact_sum: true, and only with it")
+        if self.exact_sum_images is not None and not 0 < self.exact_sum_images <= self.batch_size:
+            raise ValueError(f"exact_sum_images must lie in [1, batch_size], not {self.exact_sum_images}")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError("warmup_steps and weight_decay must not be negative")
 

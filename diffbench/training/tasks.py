@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffbench.base.errors import UserError
+from diffbench.base.forward import forward_of
+from diffbench.base.numerics import Numerics
 from diffbench.base.seeds import Draw, Stream
 from diffbench.diffusion.batch import NoisedBatch, Objective, PredictedBatch
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
@@ -65,10 +67,17 @@ class Denoising:
 
     counts = ()
 
-    def __init__(self, network: nn.Module, diffusion: Diffusion, objective: Objective, levels: int):
+    def __init__(
+        self,
+        network: nn.Module,
+        diffusion: Diffusion,
+        objective: Objective,
+        levels: int,
+        numerics: Numerics | None = None,
+    ):
         """levels: the number of grey levels of the data."""
         self.network, self.objective, self._levels = network, objective, levels
-        self._denoiser = ModelDenoiser.of(diffusion, network)
+        self._denoiser = ModelDenoiser.of(diffusion, forward_of(network, numerics))
         self._form = PARAMETERIZATIONS[diffusion.parameterization]
         self.chain = self._denoiser.chain
         self.state = objective.start(len(self.chain))
@@ -106,8 +115,9 @@ class Classification:
 
     counts = tuple(f"{kind}_q{quarter}" for kind in ("right", "seen") for quarter in range(QUARTERS))
 
-    def __init__(self, network: nn.Module, diffusion: Diffusion):
+    def __init__(self, network: nn.Module, diffusion: Diffusion, numerics: Numerics | None = None):
         self.network, self.chain = network, diffusion.chain()
+        self._forward = forward_of(network, numerics)
         self._network_t = diffusion.network_timesteps()
         self.state: State = {}
 
@@ -129,7 +139,7 @@ class Classification:
             raise UserError("a classifier is not trained on pairs of resolutions")
         if y is None:
             raise UserError("a classifier is trained on labelled images, and these have no labels")
-        logits = self.network(batch.x_t, self._network_t[i])
+        logits = self._forward(batch.x_t, self._network_t[i])
         right = (logits.argmax(dim=1) == y).double()
         quarter = QUARTERS * (len(self.chain) - 1 - i) // len(self.chain)
         # functional.one_hot would look at the values on the host.

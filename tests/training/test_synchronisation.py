@@ -20,7 +20,7 @@ from diffbench.networks.unet import Unet
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.objectives.simple import Simple
 from diffbench.objectives.vlb import Vlb
-from diffbench.training import delivery, loop
+from diffbench.training import delivery, gradient
 from diffbench.training.data import Batches, TrainingData
 from diffbench.training.loop import Trainer
 from diffbench.training.settings import Training
@@ -69,7 +69,7 @@ def with_tables(diffusion):
 def simulated(monkeypatch):
     monkeypatch.setattr(Batches, "at", on_host(Batches.at))
     monkeypatch.setattr(Diffusion, "chain", on_host(with_tables))
-    monkeypatch.setattr(loop, "seed_torch", lambda *args: None)
+    monkeypatch.setattr(gradient, "seed_torch", lambda *args: None)
     # Its numbers are the same, and dynamo does not trace tensors of a device that is not there.
     monkeypatch.setattr(seeds, "fused_words", fusible_words)
     monkeypatch.setattr(seeds, "fused_normals", fusible_normals)
