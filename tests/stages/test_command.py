@@ -2,7 +2,11 @@
 
 import errno
 import json
+import os
+import platform
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -93,3 +97,15 @@ def test_a_bad_command_line_ends_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         parser.parse_args(arguments)
     assert caught.value.code == 2 and "Traceback" not in capsys.readouterr().err
+
+
+def test_a_stage_ends_with_its_run_on_this_machine_and_not_with_a_stranger_on_another():
+    """On another node of a cluster, the number of the run's process is nobody's, and the stage must go on."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    code = (
+        "import time\nfrom diffbench.stages._command import run_stage\nrun_stage(lambda arguments: time.sleep(3), [])"
+    )
+    for machine, ends in ((platform.node(), 1), ("another-node", 0)):
+        environment = os.environ | {"DIFFBENCH_PARENT": f"{gone.pid}@{machine}"}
+        assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=120).returncode == ends, machine

@@ -11,8 +11,12 @@ GPU_MANUFACTURER = "nvidia"
 
 
 def on_cluster():
-    """Return whether jobs run elsewhere. Snakemake knows its executor only when it builds the graph of jobs."""
-    return workflow.remote_exec or not workflow.local_exec
+    """Return whether jobs run elsewhere. Snakemake knows its executor only when it builds the graph of jobs.
+
+    In a dry run the executor is that of dry runs, and only `use_threads` still tells which one was asked for.
+    """
+    planned = workflow.dryrun and workflow.execution_settings.use_threads
+    return workflow.remote_exec or not workflow.local_exec or planned
 
 
 # A job's own Snakemake on a node of the cluster gives the device to the stage, so it is `remote_exec` that counts here.
