@@ -40,7 +40,14 @@ class BlockSettings:
 
     def norm(self, channels: int) -> nn.GroupNorm:
         """Return a group normalisation."""
-        return nn.GroupNorm(self.norm_groups, channels, eps=self.norm_eps)
+        return GroupNorm(self.norm_groups, channels, eps=self.norm_eps)
+
+
+class GroupNorm(nn.GroupNorm):
+    """A group normalisation that computes in float32 and returns the type of its input, as the published networks'."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.float()).to(input.dtype)
 
 
 def timestep_embedding(
