@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,34 @@ def test_a_clone_that_pulls_from_s3_has_nothing_to_do(finished, tmp_path, endpoi
     for name in ("table2.csv", "models/ddpm/train0/weights.safetensors"):
         assert sha256(clone.root / "results" / name) == sha256(finished.root / "results" / name)
     assert clone.nothing_to_do("results/table2.csv")
+
+
+def one_row(config: dict[str, Any]) -> None:
+    """Leave one model and one row of the benchmark."""
+    config["models"] = {"ddpm": config["models"]["ddpm"]}
+    del config["classifiers"], config["protocols"]["labelled"], config["validation"]
+    config["runs"] = [
+        {"models": ["ddpm"], "samplers": ["ancestral"], "steps": [2], "num_images": 100, "protocols": ["digits"]}
+    ]
+
+
+def test_a_run_whose_storage_is_s3_has_the_table_of_a_local_run(fresh, tmp_path, endpoint, keys):
+    import boto3
+
+    fresh.configure(one_row)
+    there = fresh.copy(tmp_path / "there")
+    fresh.snakemake("table2")
+    storage = (
+        *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/one_row"),
+        *("--storage-s3-endpoint-url", endpoint),
+    )
+    there.snakemake("table2", *storage)
+
+    bucket = boto3.resource("s3", endpoint_url=endpoint, **_client_keys()).Bucket(BUCKET)
+    stored = {of.key: of.get()["Body"].read() for of in bucket.objects.filter(Prefix="one_row/results/")}
+    for name in ("table2.csv", "metrics.json", "models/ddpm/train0/weights.safetensors"):
+        assert stored[f"one_row/results/{name}"] == (fresh.root / "results" / name).read_bytes(), name
+        if name != "metrics.json":
+            assert f"one_row/results/{name}.json" in stored, "the record lies beside the artifact"
+    assert not (there.root / "results/table2.csv").exists()
+    assert there.nothing_to_do("table2", *storage)
