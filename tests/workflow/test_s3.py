@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from diffbench.base.digests import sha256
 
@@ -73,26 +74,6 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(os.environ, name, value)
 
 
-def test_a_clone_that_pulls_from_s3_has_nothing_to_do(finished, tmp_path, endpoint, keys):
-    finished.run("git", "init", "--quiet")
-    finished.run("git", "add", "-A")
-    finished.run("git", "commit", "--quiet", "-m", "start")
-    finished.run("dvc", "repro")
-    finished.run("dvc", "remote", "add", "--default", "store", f"s3://{BUCKET}/dvc")
-    finished.run("dvc", "remote", "modify", "store", "endpointurl", endpoint)
-    finished.run("git", "add", "-A")
-    finished.run("git", "commit", "--quiet", "-m", "results")
-    finished.run("dvc", "push")
-
-    finished.run("git", "clone", "--quiet", str(finished.root), str(tmp_path / "clone"))
-    clone = type(finished)(tmp_path / "clone")
-    assert not (clone.root / "results/table2.csv").exists()
-    clone.run("dvc", "pull")
-    for name in ("table2.csv", "models/ddpm/train0/weights.safetensors"):
-        assert sha256(clone.root / "results" / name) == sha256(finished.root / "results" / name)
-    assert clone.nothing_to_do("results/table2.csv")
-
-
 def one_row(config: dict[str, Any]) -> None:
     """Leave one model and one row of the benchmark."""
     config["models"] = {"ddpm": config["models"]["ddpm"]}
@@ -102,12 +83,57 @@ def one_row(config: dict[str, Any]) -> None:
     ]
 
 
-def test_a_run_whose_storage_is_s3_has_the_table_of_a_local_run(fresh, tmp_path, endpoint, keys):
+@pytest.fixture(scope="module")
+def untouched(checkout, tmp_path_factory):
+    """A checkout without results whose benchmark has one row."""
+    tree = checkout(tmp_path_factory.mktemp("one_row") / "diffbench")
+    tree.configure(one_row)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def local(untouched, tmp_path_factory):
+    """A checkout in which the benchmark of one row has run on local files."""
+    tree = untouched.copy(tmp_path_factory.mktemp("local") / "diffbench")
+    tree.snakemake("table2")
+    return tree
+
+
+def track_what_was_made(tree) -> None:
+    """Leave in a checkout's dvc.yaml the outputs that its benchmark has."""
+    file = yaml.safe_load((tree.root / "dvc.yaml").read_text())
+    stage = file["stages"]["bench"] | {"cmd": "snakemake --cores all table2"}
+    for kind in ("outs", "metrics"):
+        stage[kind] = [entry for entry in stage[kind] if all((tree.root / path).exists() for path in entry)]
+    (tree.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"bench": stage}}))
+
+
+def test_a_clone_that_pulls_from_s3_has_nothing_to_do(local, tmp_path, endpoint, keys):
+    here = local.copy(tmp_path / "here")
+    track_what_was_made(here)
+    here.run("git", "init", "--quiet")
+    here.run("git", "add", "-A")
+    here.run("git", "commit", "--quiet", "-m", "start")
+    here.run("dvc", "repro")
+    here.run("dvc", "remote", "add", "--default", "store", f"s3://{BUCKET}/dvc")
+    here.run("dvc", "remote", "modify", "store", "endpointurl", endpoint)
+    here.run("git", "add", "-A")
+    here.run("git", "commit", "--quiet", "-m", "results")
+    here.run("dvc", "push")
+
+    here.run("git", "clone", "--quiet", str(here.root), str(tmp_path / "clone"))
+    clone = type(here)(tmp_path / "clone")
+    assert not (clone.root / "results/table2.csv").exists()
+    clone.run("dvc", "pull")
+    for name in ("table2.csv", "models/ddpm/train0/weights.safetensors"):
+        assert sha256(clone.root / "results" / name) == sha256(here.root / "results" / name)
+    assert clone.nothing_to_do("table2")
+
+
+def test_a_run_whose_storage_is_s3_has_the_table_of_a_local_run(untouched, local, tmp_path, endpoint, keys):
     import boto3
 
-    fresh.configure(one_row)
-    there = fresh.copy(tmp_path / "there")
-    fresh.snakemake("table2")
+    there = untouched.copy(tmp_path / "there")
     storage = (
         *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/one_row"),
         *("--storage-s3-endpoint-url", endpoint),
@@ -117,8 +143,9 @@ def test_a_run_whose_storage_is_s3_has_the_table_of_a_local_run(fresh, tmp_path,
     bucket = boto3.resource("s3", endpoint_url=endpoint, **_client_keys()).Bucket(BUCKET)
     stored = {of.key: of.get()["Body"].read() for of in bucket.objects.filter(Prefix="one_row/results/")}
     for name in ("table2.csv", "metrics.json", "models/ddpm/train0/weights.safetensors"):
-        assert stored[f"one_row/results/{name}"] == (fresh.root / "results" / name).read_bytes(), name
-        if name != "metrics.json":
-            assert f"one_row/results/{name}.json" in stored, "the record lies beside the artifact"
+        assert stored[f"one_row/results/{name}"] == (local.root / "results" / name).read_bytes(), name
+    assert {"one_row/results/table2.csv.json", "one_row/results/models/ddpm/train0/weights.safetensors.json"} <= set(
+        stored
+    )
     assert not (there.root / "results/table2.csv").exists()
     assert there.nothing_to_do("table2", *storage)
