@@ -64,7 +64,7 @@ def extract(
     chosen = chosen_device(device, world.device_number)
     prepare(job.numerics, job.threads, chosen)
     extractor = job.extractor.configured()
-    network = _computing(extractor.network(weights, chosen), job, chosen)
+    network = computing(extractor.network(weights, chosen), job, chosen)
     weights_sha256, size = extractor.weights_sha256(weights), full_size(images)
     with progress(image_set(images).num_images, f"extract {job.extractor.name}, {images.name}", unit="image") as bar:
         stored = stored_statistics(images) if extractor.stored_statistics else {}
@@ -87,7 +87,7 @@ def extract(
         record |= {"num_images": found.num_images, "device": chosen.type}
 
 
-def _computing(network: Extract, job: ExtractJob, device: torch.device) -> Extract:
+def computing(network: Extract, job: ExtractJob, device: torch.device) -> Extract:
     """Return an extractor's network in the layout and the precision of a job.
 
     Raises: UserError if its layout cannot be changed.
