@@ -74,12 +74,14 @@ class Execution:
     """How and where jobs run. None of it changes a result, except the number of threads.
 
     threads: the number per job, which is fixed because results depend on it. device: auto takes CUDA if there is one.
-    checkpoint_every: training steps between checkpoints.
+    checkpoint_every: training steps between checkpoints. activation_checkpointing: whether training keeps less of what
+    layers compute, and computes it again on the way back, for networks that do not fit into memory otherwise.
     """
 
     threads: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: int = 500
+    activation_checkpointing: bool = False
 
     def __post_init__(self):
         for name in ("threads", "checkpoint_every"):

@@ -13,6 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
+from diffbench.base.memory import is_out_of_memory
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
 from diffbench.diffusion.micro_batches import micro_batches
@@ -135,9 +136,11 @@ def _guarded(name: str, states: Iterable[State]) -> Iterator[State]:
             if not isinstance(state, State):
                 raise UserError(f"sampler {name}: step {number} yielded {type(state).__name__}, not a State")
             yield state
-    except (UserError, torch.OutOfMemoryError):
+    except UserError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         raise UserError(f"sampler {name}: step {number}: {type(error).__name__}: {error} ({place})") from error

@@ -13,6 +13,7 @@ from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
 from diffbench.base.inputs import Inputs, checked, upstream_of
+from diffbench.base.memory import enough_memory
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.world import ALONE, World, exclusive_to, joined
@@ -80,7 +81,11 @@ def _draw(drawing: Drawing, shards: Shards, job: SampleJob, world: World) -> Non
     pending = world.told(shards.pending() if world.leads else [])
     steps, done, own = len(drawing.chain), len(shards.batches) - len(pending), world.share(pending)
     name = f"sample {job.sampler.name} {job.spacing}"
-    with progress((done + len(own)) * steps, name, initial=done * steps) as bar:
+    way_out = "lower sampling.micro_batch, on which the last bits of samples depend"
+    with (
+        enough_memory(f"{job.sampling.micro_batch} images at once", way_out),
+        progress((done + len(own)) * steps, name, initial=done * steps) as bar,
+    ):
         for place, index in own:
             images = images_of(drawing, index, rounding=job.sampling.rounding, on_step=bar.update)
             count = place.stop - place.start

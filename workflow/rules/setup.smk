@@ -100,6 +100,7 @@ DEVICE = bench.execution.device
 GPU = int((chosen_device("auto").type if DEVICE == "auto" else DEVICE) == "cuda")
 THREADS = bench.execution.threads
 CHECKPOINT_EVERY = bench.execution.checkpoint_every
+RECOMPUTE = "yes" if bench.execution.activation_checkpointing else ""
 CACHE = ".cache"
 # The path of the data set; "" if it ships with a package.
 DATA = str(bench.data_path or "")

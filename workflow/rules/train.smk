@@ -9,6 +9,8 @@ TRAINING = {
     "--checkpoint-every": "CHECKPOINT_EVERY",
 }
 
+CHOSEN = {"--pictures": "DATA", "--activation-checkpointing": "RECOMPUTE"}
+
 HELD_OUT = {"--held-out": "input.held_out"}
 MEASURED = HELD_OUT | {"--validation": "output.validation"} if bench.validation else {}
 WITH_WEIGHTS = [paths.training_log(WEIGHTS), *([paths.validation(WEIGHTS)] if bench.validation else [])]
@@ -37,7 +39,7 @@ rule train:
     resources:
         gpu=GPU,
     shell:
-        call("train", TRAINING | MEASURED, optional={"--pictures": "DATA"})
+        call("train", TRAINING | MEASURED, optional=CHOSEN)
 
 
 rule train_classifier:
@@ -61,4 +63,4 @@ rule train_classifier:
     resources:
         gpu=GPU,
     shell:
-        call("train", TRAINING | HELD_OUT, optional={"--pictures": "DATA"})
+        call("train", TRAINING | HELD_OUT, optional=CHOSEN)
