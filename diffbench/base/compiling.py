@@ -24,7 +24,7 @@ def compiled(network: nn.Module, device: torch.device | str) -> nn.Module:
     The names of its parameters stay the same. Raises: UserError if this machine cannot compile for the device.
     """
     require_compiler(torch.device(device).type)
-    network.compile(dynamic=False)
+    network.compile(dynamic=False)  # pyright: ignore[reportUnknownMemberType]
     return network
 
 

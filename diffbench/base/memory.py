@@ -1,6 +1,6 @@
 """Memory that runs out, said in one line."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -19,7 +19,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def enough_memory(work: str, way_out: str) -> Iterator[None]:
+def enough_memory(work: str, way_out: str) -> Generator[None]:
     """Raise UserError in one line where memory runs out. work: what needed too much; way_out: what to change."""
     try:
         yield

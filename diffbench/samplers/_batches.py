@@ -25,6 +25,12 @@ Conditions = Callable[[Int[Tensor, " batch"]], Condition]
 """conditions(index) says what the images of these indices are to be."""
 
 
+ASKED_EVERY = 50
+"""After so many steps on a GPU, the host looks whether all values are finite."""
+
+NEVER = 2**31 - 1
+
+
 def sample(
     sampler: Sampler,
     denoiser: Denoiser,
@@ -114,18 +120,29 @@ def walked(
     """
     name = type(sampler).__name__
     x, reached = x_T, chain.level(0)
+    first_bad = torch.full((), NEVER, device=x_T.device)
     for number, state in enumerate(_guarded(name, sampler(denoiser, chain, x_T, noise))):
         x, reached = state.x, state.level
         if x.shape != x_T.shape:
             raise UserError(f"sampler {name}: step {number} returned {tuple(x.shape)} for {tuple(x_T.shape)}")
-        if not bool(torch.isfinite(x).all()):
-            raise UserError(f"sampler {name}: step {number} returned values that are not finite")
+        first_bad = torch.where(torch.isfinite(x).all() | (first_bad < number), first_bad, number)
+        # The host waits for a GPU's answer, so it asks a GPU now and then, and the CPU each time.
+        if x.device.type == "cpu" or number % ASKED_EVERY == ASKED_EVERY - 1:
+            _require_finite(name, first_bad)
         if on_step is not None:
             on_step(state)
+    _require_finite(name, first_bad)
     if bool((reached.sigma != 0).any()):
         sigma = float(reached.sigma.max())
         raise UserError(f"sampler {name}: it stopped before the clean level, at sigma {sigma:.3g}")
     return x
+
+
+def _require_finite(name: str, first_bad: Int[Tensor, ""]) -> None:
+    """Raise UserError if there was a step after which not all values were finite."""
+    number = int(first_bad)
+    if number != NEVER:
+        raise UserError(f"sampler {name}: step {number} returned values that are not finite")
 
 
 def _guarded(name: str, states: Iterable[State]) -> Iterator[State]:
