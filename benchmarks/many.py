@@ -82,15 +82,17 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         prepare(PrepareJob(dataset=DatasetPart("digits")), out_train=folder / "train.npz", out_test=folder / "test.npz")
-        for _ in range(turns):
-            for size in (1, 2):
-                took.setdefault(f"exact sum, {size}", []).append(trained(folder, exact, size))
-                took.setdefault(f"training, {size}", []).append(trained(folder, job, size))
-                took.setdefault(f"sampling, {size}", []).append(sampled(folder, drawn, size))
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {turns} turns")
+        measured = {
+            "training": lambda size: trained(folder, job, size),
+            "sampling": lambda size: sampled(folder, drawn, size),
+            "exact sum": lambda size: trained(folder, exact, size),
+        }
+        for name, size in [(name, size) for _ in range(turns) for name in measured for size in (1, 2)]:
+            seconds = measured[name](size)
+            took.setdefault(f"{name}, {size}", []).append(seconds)
+            print(f"{name}, {size}: {1 / seconds:.1f} images/s, load {os.getloadavg()[0]:.1f}", flush=True)
+    print(f"{turns} turns on {os.cpu_count()} cores")
     middle = {name: statistics.median(found) for name, found in took.items()}
-    for name, found in took.items():
-        print(f"{name:<14} images/s: " + ", ".join(f"{1 / seconds:.1f}" for seconds in found))
     for name in ("training", "sampling", "exact sum"):
         print(f"{name}: two processes take {middle[f'{name}, 2'] / middle[f'{name}, 1']:.2f} of the time of one")
     for size in (1, 2):
