@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from diffbench.base.forward import forward_of, placed
 from diffbench.base.numerics import Numerics
 from diffbench.base.seeds import Stream
 from diffbench.base.sizes import shrunk_shape
@@ -56,9 +57,9 @@ def trainer_of(
     if entry.checkpoint is not None:
         return None
     if isinstance(entry, Model):
-        task = Denoising(network, entry.diffusion, entry.objective, benchmark.dataset.levels)
+        task = Denoising(network, entry.diffusion, entry.objective, benchmark.dataset.levels, numerics)
     else:
-        task = Classification(network, entry.diffusion)
+        task = Classification(network, entry.diffusion, numerics)
     settings = dataclasses.replace(entry.training, batch_size=batch, random_crop=False)
     data = _blank(batch, entry, known, benchmark.dataset.flip)
     return Trainer(task, settings, data, 0, device, numerics=numerics)
@@ -88,12 +89,25 @@ class Walk:
     device: torch.device
 
     @classmethod
-    def of(cls, benchmark: Benchmark, model: Model, network: nn.Module, known: Known, device: torch.device) -> "Walk":
-        """Return how the weights of a model are sampled, if possible by a sampler that needs no bound."""
-        entry, spacing = _walked(benchmark, model)
+    def of(
+        cls,
+        benchmark: Benchmark,
+        model: Model,
+        network: nn.Module,
+        known: Known,
+        device: torch.device,
+        walked: tuple[SamplerEntry, str] | None = None,
+        numerics: Numerics | None = None,
+    ) -> "Walk":
+        """Return how the weights of a model are sampled, if possible by a sampler that needs no bound.
+
+        walked: the sampler and the spacing that replace the benchmark's.
+        """
+        entry, spacing = walked or _walked(benchmark, model)
         chain, shape = model.diffusion.chain(spacing), shape_of(model, known)
         full_chain = len(chain) == model.diffusion.timesteps and entry.off_grid == "refuse"
-        denoiser = ModelDenoiser.of(model.diffusion, network.eval(), full_chain=full_chain, off_grid=entry.off_grid)
+        forward = forward_of(placed(network.eval(), numerics, device), numerics)
+        denoiser = ModelDenoiser.of(model.diffusion, forward, full_chain=full_chain, off_grid=entry.off_grid)
         low = None if model.low_size is None else shrunk_shape(shape, model.low_size)
         return cls(entry, chain, denoiser, shape, low, model.network.class_conditional, device)
 

@@ -13,6 +13,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, require_upstream, upstream_of
 from diffbench.base.names import REAL
 from diffbench.base.plugins import configure, load
+from diffbench.base.protocol_ids import precision_field
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_recorded
 from diffbench.base.records import Estimate, record, write_records
@@ -66,13 +67,10 @@ def score_features(
     _require_held_out(metrics, unseen, is_real=job.row.model == REAL)
     # The row of real images has the id of the other rows, but no number of a metric that needs held-out images.
     identity = _identity(job, protocol, metrics, other, num_images) | _held_out_fields(metrics, unseen or own)
+    identity |= precision_field(other.facts.precision)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     third = [] if unseen is None else [unseen.first(unseen.facts.num_images)]
-    numbers = {
-        name: metric(generated, real, *(third if metric.needs_held_out else []))
-        for name, metric in metrics.items()
-        if third or not metric.needs_held_out
-    }
+    numbers = _numbers(metrics, generated, real, *third)
     if samples_provenance is not None:
         cost = _cost_of(samples_provenance, made, own)
         numbers |= {name: Estimate.exact(value) for name, value in costs_of_image(cost).items()}
@@ -110,6 +108,9 @@ def _require_comparable(own: _Features, other: _Features) -> None:
     for field, (found, wanted) in kept.items():
         if found != wanted:
             raise UserError(f"{own.path} and {other.path} come from different extractors; not comparable: {field}")
+    found, wanted = own.facts.precision, other.facts.precision
+    if precision_field(found) != precision_field(wanted):
+        raise UserError(f"{own.path} was extracted in {found}, {other.path} in {wanted}; not comparable: precision")
 
 
 def _identity(
@@ -135,6 +136,30 @@ def _metrics(protocol: Protocol) -> dict[str, Any]:
         name: configure(load("metrics", name), protocol.metric_settings(name), f"protocol metric {name}")
         for name in protocol.metrics
     }
+
+
+def _numbers(
+    metrics: Mapping[str, Any],
+    generated: Mapping[str, np.ndarray],
+    reference: Mapping[str, np.ndarray],
+    *held_out: Mapping[str, np.ndarray],
+) -> dict[str, Estimate]:
+    """Return the numbers of all metrics, in their order; those that need held-out images only if there are some.
+
+    Metrics that share work are computed together.
+    """
+    names = [name for name, metric in metrics.items() if held_out or not metric.needs_held_out]
+    found: dict[str, Estimate] = {}
+    for name in names:
+        metric, shared = metrics[name], metrics[name].together
+        if name in found:
+            continue
+        if shared is None:
+            found[name] = metric(generated, reference, *(held_out if metric.needs_held_out else ()))
+        else:
+            sharing = [other for other in names if metrics[other].together is shared]
+            found |= zip(sharing, shared([metrics[other] for other in sharing], generated, reference), strict=True)
+    return {name: found[name] for name in names}
 
 
 def _require_held_out(metrics: Mapping[str, Any], held_out: "_Features | None", *, is_real: bool) -> None:
@@ -241,8 +266,9 @@ class _Bound:
     def protocol(self) -> str:
         """The protocol's id: which images, on which grey levels, and how many timesteps of the chain."""
         facts = self.facts
+        precision = "".join(f";{key}={value}" for key, value in precision_field(facts.precision).items())
         images = f"split={facts.split}@{self.data[:8]};n={facts.num_images};of={facts.of};flip=false"
-        return f"bound;{images};levels={facts.levels};strata={len(self.arrays['width'])};clip=true;version=2"
+        return f"bound;{images};levels={facts.levels};strata={len(self.arrays['width'])};clip=true;version=2{precision}"
 
     def numbers(self) -> dict[str, Estimate]:
         """Return the bound with its errors; for the test split also its parts and the bits of the baseline codes."""
@@ -265,6 +291,8 @@ def _require_one_model(bounds: Sequence[_Bound], terms: Sequence[Path]) -> None:
         raise UserError(f"--terms: {given}: give one file of the test split and, at most, one of the training split")
     if len({bound.weights for bound in bounds}) > 1:
         raise UserError(f"--terms: {given} are of different weights; not comparable: weights")
+    if len({bound.facts.precision for bound in bounds}) > 1:
+        raise UserError(f"--terms: {given} were computed in different precisions; not comparable: precision")
     if len({bound.arrays["width"].tobytes() for bound in bounds}) > 1:
         raise UserError(f"--terms: {given} took different timesteps of the chain; not comparable: strata")
 

@@ -77,11 +77,11 @@ def _timed(benchmark: Benchmark, known: Known, candidate: Candidate, device: tor
     training = sampling = None
     if isinstance(entry, Model):
         batch = max(1, min(benchmark.sampling.micro_batch, int(affordable / flops)))
-        walk = Walk.of(benchmark, entry, network.to(device), known, device)
+        walk = Walk.of(benchmark, entry, network, known, device, numerics=benchmark.numerics.sample)
         sampling = flops * _sampled_rows(walk, batch, device)
     if entry.checkpoint is None and BACKWARD * flops <= affordable:
         batch = max(1, min(entry.training.batch_size, int(affordable / (BACKWARD * flops))))
-        trainer = trainer_of(benchmark, entry, network, known, batch, device)
+        trainer = trainer_of(benchmark, entry, network, known, batch, device, benchmark.numerics.train)
         assert trainer is not None
         training = BACKWARD * flops * batch / _seconds_of_step(trainer.advance, device)
     known_rate = sampling or training
