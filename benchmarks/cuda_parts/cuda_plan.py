@@ -25,6 +25,7 @@ CONFIG = Path(__file__).parents[2] / "workflow/config/cifar10.yaml"
 KNOWN = Known((3, 32, 32), 10, {"train": 50_000, "test": 10_000})
 MODEL = "iddpm"
 
+FAST = Choices("bf16", channels_last=True, deterministic=False)
 FASTEST = Choices("bf16", channels_last=True, compiled=True, deterministic=False)
 TINY = Unet(32, (1, 2), 1, (16,), heads=2, dropout=0.3)
 """The network of a dry run."""

@@ -29,6 +29,7 @@ from diffbench.benchmark.guidance import (
 from diffbench.benchmark.last_jobs import check_last_jobs
 from diffbench.benchmark.numerics import numerics_of
 from diffbench.benchmark.places import folder_of, located, require_default
+from diffbench.benchmark.processes import check_processes
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
@@ -110,6 +111,7 @@ def _parse(content: Any) -> Benchmark:
     check_last_jobs(benchmark)
     check_validation(benchmark)
     check_numerics(benchmark)
+    check_processes(benchmark)
     return benchmark
 
 

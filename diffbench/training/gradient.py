@@ -7,18 +7,13 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
-from diffbench.base.errors import UserError
 from diffbench.base.seeds import seed_torch
 from diffbench.base.world import ALONE, World
 from diffbench.diffusion.micro_batches import batch_ranges
 from diffbench.training.gradient_sums import GradientSum, Summed, SummedByShard, SummedInOrder
-from diffbench.training.settings import Training
+from diffbench.training.settings import Training, require_shareable
 from diffbench.training.step_batches import StepBatches
 from diffbench.training.tasks import Counts, Losses, Task
-
-EXACT_PARTS = 8
-"""The number of parts of a batch whose gradients are added in order, if the settings do not give their size. As many
-processes can share the batch."""
 
 
 @dataclass(frozen=True)
@@ -48,37 +43,15 @@ def parts_of(settings: Training, division: Division) -> Sequence[slice]:
 
     Raises: UserError if the processes cannot share the batch.
     """
-    if settings.exact_sum:
-        return _exact_parts(settings, division)
     world, size = division.world, settings.batch_size
-    if size % world.size:
-        raise UserError(
-            f"training.batch_size: {world.size} processes cannot share {size} images equally; give a number of "
-            f"processes that divides {size}"
-        )
+    require_shareable(settings, world.size, micro_batch=division.micro_batch, sharded=division.sharded)
+    if settings.exact_sum:
+        ranges = batch_ranges(size, settings.exact_images)
+        first, last = (len(ranges) * rank // world.size for rank in (world.rank, world.rank + 1))
+        return [slice(start, end) for start, end in ranges[first:last]]
     share = size // world.size
     ranges = batch_ranges(share, min(division.micro_batch or share, share))
     return [slice(world.rank * share + start, world.rank * share + end) for start, end in ranges]
-
-
-def _exact_parts(settings: Training, division: Division) -> Sequence[slice]:
-    world, size = division.world, settings.batch_size
-    at_once = settings.exact_sum_images or -(-size // EXACT_PARTS)
-    if division.sharded:
-        raise UserError("training.exact_sum: is not possible if the processes share the weights; leave out one of both")
-    if division.micro_batch is not None and division.micro_batch < at_once:
-        raise UserError(
-            f"training.exact_sum: adds gradients of {at_once} images, but at most {division.micro_batch} may be "
-            "computed at once; lower exact_sum_images"
-        )
-    ranges = batch_ranges(size, at_once)
-    if len(ranges) < world.size:
-        raise UserError(
-            f"training.exact_sum: {len(ranges)} parts of {at_once} images for {world.size} processes; start at most "
-            f"{len(ranges)}, or lower exact_sum_images"
-        )
-    first, last = (len(ranges) * rank // world.size for rank in (world.rank, world.rank + 1))
-    return [slice(start, end) for start, end in ranges[first:last]]
 
 
 @dataclass(frozen=True)

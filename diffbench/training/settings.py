@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from diffbench.base.digests import OMITTED
+from diffbench.base.errors import UserError
+
+EXACT_PARTS = 8
+"""The number of parts of a batch whose gradients are added in order, if the settings do not give their size. As many
+processes can share the batch."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,37 @@ class Training:
             raise ValueError(f"exact_sum_images must lie in [1, batch_size], not {self.exact_sum_images}")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError("warmup_steps and weight_decay must not be negative")
+
+    @property
+    def exact_images(self) -> int:
+        """The images of a part of the batch whose gradient is added in order."""
+        return self.exact_sum_images or -(-self.batch_size // EXACT_PARTS)
+
+
+def require_shareable(training: Training, processes: int, *, micro_batch: int | None, sharded: bool) -> None:
+    """Raise UserError if processes cannot share the batches of a training.
+
+    micro_batch: the most images that a process computes at once. sharded: whether they share the weights, too.
+    """
+    size, parts = training.batch_size, -(-training.batch_size // training.exact_images)
+    if not training.exact_sum:
+        if size % processes:
+            raise UserError(
+                f"training.batch_size: {processes} processes cannot share {size} images equally; give a number of "
+                f"processes that divides {size}"
+            )
+    elif sharded:
+        raise UserError("training.exact_sum: is not possible if the processes share the weights; leave out one of both")
+    elif micro_batch is not None and micro_batch < training.exact_images:
+        raise UserError(
+            f"training.exact_sum: adds gradients of {training.exact_images} images, but at most {micro_batch} may be "
+            "computed at once; lower exact_sum_images"
+        )
+    elif parts < processes:
+        raise UserError(
+            f"training.exact_sum: {parts} parts of {training.exact_images} images for {processes} processes; start at "
+            f"most {parts}, or lower exact_sum_images"
+        )
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,7 @@ def test_turns_with_a_checkout(diffbench, config, checkout, tmp_path):
         (("--model", "idpm"), r"--model idpm: no run of this benchmark uses it; did you mean 'iddpm'"),
         (("--part", "trian"), r"--part trian: not known; did you mean 'train'"),
         (("--precision", "fp16"), r"--precision fp16: not known; "),
+        (("--precision", "tf32", "--device", "cpu"), r"precision tf32: is a way of NVIDIA GPUs"),
         (("--json", "folder"), r"--json folder: cannot be written \(Is a directory\)"),
     ],
 )

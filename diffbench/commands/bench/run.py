@@ -38,6 +38,7 @@ def bench(asked: Asked, say: Callable[[str], object]) -> None:
     device = chosen_device(asked.device if asked.device != "auto" else benchmark.execution.device)
     work = Bench(asked, benchmark, known_data(benchmark), Place(device, threads, asked.seconds))
     work.chosen()
+    work.place.prepare(work.training_numerics)
     say(f"{benchmark.name} on {work.place.words()}")
     say(_line(HEADS))
     found: list[Measured | Ratio] = []
