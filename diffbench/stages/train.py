@@ -40,8 +40,8 @@ from diffbench.training.sharding import whole
 from diffbench.training.tasks import Classification, Denoising, Task
 
 WAY_OUT = (
-    "give the stage train a smaller --micro-batch, with which it adds the gradients of parts of the batch, or set "
-    "execution.activation_checkpointing: true"
+    "lower execution.micro_batch, with which the gradients of smaller parts of the batch are added, "
+    "or set execution.activation_checkpointing: true"
 )
 """What a user can do if a training step needs too much memory."""
 
