@@ -129,7 +129,9 @@ def schema(
 
 @app.command()
 def plan(
-    config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
+    configs: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="a benchmark's YAML, or several for a table")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores; 1 on a GPU]"),
@@ -141,11 +143,78 @@ def plan(
             help="here, cpu or cuda, which are measured; by published figures: v100 a100 h100 h200 rtx3090 rtx4090",
         ),
     ] = "here",
+    devices: Annotated[
+        str | None, typer.Option(metavar="N", help="numbers of devices that share each job, as in 1,8,64: a table")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="float32, tf32 or bf16 instead of the file's, on a named device")
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="what `diffbench bench --json` measured on a named device")
+    ] = None,
 ) -> None:
-    """Print what a benchmark will cost: jobs, FLOPs, disk, time."""
-    from diffbench.commands.plan.run import plan_of_file
+    """Print what a benchmark will cost: jobs, FLOPs, disk, memory, time.
 
-    typer.echo(plan_of_file(config, workers, device))
+    With several files or --devices, it prints a table of hours, device hours and memory.
+    """
+    from diffbench.commands.plan.run import Asked, plan_of_files
+
+    typer.echo(plan_of_files(configs or [DEFAULT], Asked(workers, device, devices, precision, history)))
+
+
+@app.command()
+def bench(
+    config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
+    models: Annotated[
+        list[str], typer.Option("--model", metavar="NAMES", help="only these: ddpm,iddpm", show_default="all")
+    ] = [],  # noqa: B006
+    parts: Annotated[
+        list[str], typer.Option("--part", metavar="NAMES", help="only these of train,sample,extract,score")
+    ] = [],  # noqa: B006
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="images of a step", show_default="the benchmark's, less on a CPU")
+    ] = None,
+    images: Annotated[int, typer.Option(min=2, help="the most images of each side for metrics")] = 2000,
+    seconds: Annotated[float, typer.Option(min=0.0, help="how long each thing is measured")] = 2.0,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, tf32 or bf16", show_default="what the benchmark says")
+    ] = None,
+    channels_last: Annotated[bool, typer.Option("--channels-last", help="store channels last")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="compile the networks")] = False,
+    nondeterministic: Annotated[bool, typer.Option("--nondeterministic", help="allow kernels that may vary")] = False,
+    device: Device = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="threads", show_default="the benchmark's")] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="a checkout of guided-diffusion, whose code then runs in turn")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="a history, to which this run is added as a line")] = None,
+) -> None:
+    """Measure how fast a benchmark's parts are on this machine.
+
+    Training steps, sampling steps, extractors and metrics: images and operations per second, the share of what matrix
+    products reach, and the peak of memory. With a history, it says what became slower.
+
+    For example: diffbench bench --model iddpm --precision bf16 --json bench.jsonl.
+    """
+    from diffbench.commands.bench.asked import Asked, Choices
+    from diffbench.commands.bench.measured import PARTS
+    from diffbench.commands.bench.run import bench as measured
+
+    choices = Choices(precision, channels_last or None, compiled or None, False if nondeterministic else None)
+    asked = Asked(
+        config=config,
+        models=tuple(_listed(models)),
+        parts=tuple(_listed(parts)) or PARTS,
+        batch=batch,
+        images=images,
+        seconds=seconds,
+        device=device,
+        threads=threads,
+        choices=choices,
+        against=against,
+        json=json,
+    )
+    measured(asked, say=typer.echo)
 
 
 @app.command()

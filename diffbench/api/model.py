@@ -28,6 +28,7 @@ from diffbench.api.repeatable import repeatable
 from diffbench.base.arrays import Bytes, save_npz
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
+from diffbench.base.forward import forward_of
 from diffbench.base.inputs import Inputs, checked, upstream_of
 from diffbench.base.names import REAL
 from diffbench.benchmark.entries import SamplerEntry
@@ -150,7 +151,9 @@ class Model:
         off_grid: what stands for levels between the trained ones: refuse, interpolate or nearest.
         """
         diffusion = self._architecture.diffusion
-        own = ModelDenoiser.of(diffusion, self.network, full_chain=False, off_grid=off_grid)
+        own = ModelDenoiser.of(
+            diffusion, forward_of(self.network, self._way.job.numerics), full_chain=False, off_grid=off_grid
+        )
         clips = self._way.job.sampling.clip_x_0 if clip_x_0 is None else clip_x_0
         said = f"denoiser of {self.name}, x_0 {'clipped to [-1, 1]' if clips else 'as predicted'}"
         return Predictor(ClippedDenoiser(own) if clips else own, said)
@@ -235,7 +238,7 @@ class Model:
         job, entry = asked
         chosen = labels_asked(labels, job.num_images, self._num_classes)
         with ExitStack() as open_ones:
-            open_ones.enter_context(repeatable(job.threads))
+            open_ones.enter_context(repeatable(job.numerics, job.threads, device))
             inputs = self._inputs
             if entry.needs_error:
                 inputs |= self.tree.terms(self._held.path.parents[1].name, self.train_seed)

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from diffbench.base.devices import make_deterministic
+from diffbench.base.devices import prepare
+from diffbench.base.numerics import Numerics
 from diffbench.base.progress import patient
 
 PATIENCE = 3.0
@@ -14,7 +15,7 @@ PATIENCE = 3.0
 
 
 @contextmanager
-def repeatable(threads: int) -> Iterator[None]:
+def repeatable(numerics: Numerics | None, threads: int, device: torch.device) -> Iterator[None]:
     """Compute with a job's threads and kernels in this block, and restore the notebook's settings after it.
 
     Progress is shown only for work that takes long.
@@ -24,8 +25,8 @@ def repeatable(threads: int) -> Iterator[None]:
     kept = torch.get_num_threads(), matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
     strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     filled = filling.fill_uninitialized_memory  # pyright: ignore[reportAttributeAccessIssue]
-    make_deterministic(threads)
     try:
+        prepare(numerics, threads, device)
         with patient(PATIENCE):
             yield
     finally:

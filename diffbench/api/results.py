@@ -18,7 +18,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
 from diffbench.base.plugins import nearest
 from diffbench.base.provenance_file import RESULTS, provenance_path, read_recorded, way_out
-from diffbench.base.records import ROW_KEYS
+from diffbench.base.records import NUMERICS, ROW_KEYS
 from diffbench.commands.compare.run import Comparison, comparisons
 from diffbench.commands.missing import way_to
 from diffbench.commands.report.records import Tree as Records
@@ -121,7 +121,8 @@ class Results:
         Raises: UserError if there are none, or one is damaged.
         """
         frame = pandas.DataFrame(self._scores())
-        first = [*ROW_KEYS, "protocol", "metric", "value", "low", "high", "covers"]
+        own = [NUMERICS] if NUMERICS in frame else []
+        first = [*ROW_KEYS, "protocol", *own, "metric", "value", "low", "high", "covers"]
         return frame.loc[:, first].astype(dict.fromkeys(NUMBERS, "Int64"))
 
     def compare(self, a: str, b: str, metric: str = "fid", *, varies: Sequence[str] = ()) -> Comparison:

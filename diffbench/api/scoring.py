@@ -1,7 +1,7 @@
 """Features, scores and verdicts of images that are arrays, by the extractors and protocols of the commands."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,7 +53,10 @@ def features(
     Raises: UserError.
     """
     given = as_images(images)
-    with naming_arguments("extractor", "weights", "device", "threads"), repeatable(threads):
+    with ExitStack() as open_ones:
+        open_ones.enter_context(naming_arguments("extractor", "weights", "device", "threads"))
+        chosen = chosen_device(device)
+        open_ones.enter_context(repeatable(None, threads, chosen))
         name, options = parsed(extractor, "extractor")
         part = configure(load("extractors", name, "extractor"), options, f"extractor {name}")
         file = None if weights is None else Path(weights)
@@ -62,7 +65,7 @@ def features(
         shapes = {image.shape for image in given}
         for shape in shapes if part.any_size or len(shapes) == 1 else ():
             part.require_shape(shape)
-        network = part.network(file, chosen_device(device))
+        network = part.network(file, chosen)
         piece = part.micro_batch or len(given)
         found = [network(given[start : start + piece]) for start in range(0, len(given), piece)]
     return {key: np.concatenate([part[key] for part in found]) for key in found[0]}
@@ -163,7 +166,10 @@ class _Ways:
 
     def scored(self, images: Path, reference: Path | str | None) -> Answered:
         """Return the scores of a file of images. Raises: UserError that names the arguments of a function."""
-        with naming_arguments(*OPTIONS), repeatable(self.threads), TemporaryDirectory() as folder:
+        with ExitStack() as open_ones:
+            open_ones.enter_context(naming_arguments(*OPTIONS))
+            open_ones.enter_context(repeatable(None, self.threads, chosen_device(self.device)))
+            folder = open_ones.enter_context(TemporaryDirectory())
             return answered(
                 Asked(
                     samples=images,

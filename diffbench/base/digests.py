@@ -18,6 +18,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+OMITTED: Mapping[str, bool] = {"omitted": True}
+"""Metadata of a field that is not in the JSON if it is None or empty, so that jobs without it keep their digest."""
+
 FOREIGN = "file:"
 """The prefix of a digest of a file's content. `upstream` has such a digest for a file that no diffbench job made."""
 

@@ -1,6 +1,6 @@
 """How a network computes: the choices that may change the last bits of a result, or more of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 Precision = Literal["float32", "tf32", "bf16"]
@@ -20,3 +20,14 @@ class Numerics:
     channels_last: bool = False
     compiled: bool = False
     deterministic: bool = True
+
+    def changed(self) -> dict[str, str | bool]:
+        """Return the choices that are not the default, by name."""
+        return {
+            item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) != item.default
+        }
+
+    def __str__(self) -> str:
+        """The precision and, after it, the other choices that are not the default: `bf16`, `float32+channels_last`."""
+        others = {key: value for key, value in self.changed().items() if key != "precision"}
+        return "+".join([self.precision, *(key if value else f"not_{key}" for key, value in others.items())])

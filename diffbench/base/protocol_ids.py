@@ -1,5 +1,16 @@
 """The id of a protocol as it is in tables and records: fields with their values, separated by `;`."""
 
+DEFAULT_PRECISION = "float32"
+"""The precision that a protocol's id does not name, so that ids from before there was a choice still hold."""
+
+
+def precision_field(precision: str | None) -> dict[str, str]:
+    """Return the field of a protocol's id that names the precision of a network whose output is scored.
+
+    None: a record from before there was a choice. float32 has no field.
+    """
+    return {} if precision in (None, DEFAULT_PRECISION) else {"precision": str(precision)}
+
 
 def fields_of(identity: str | None) -> dict[str, str]:
     """Return the fields of a protocol id. A word without a value becomes the field `kind`."""

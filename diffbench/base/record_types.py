@@ -23,8 +23,10 @@ SCORE: Mapping[str, Any] = {
     **dict.fromkeys(("model", "sampler", "protocol"), str | None),
     **dict.fromkeys(("steps", "train_seed", "sample_seed", "num_images"), int | None),
     "guidance_scale": float | None,
+    "numerics": str | None,
 }
-"""The types in a tidy record, except for its value and interval, which are numbers and may be infinite or NaN."""
+"""The types in a tidy record, except for its value and interval, which are numbers and may be infinite or NaN. Only
+records of networks that did not compute by default have `numerics`."""
 
 
 MOST = 10**300
@@ -44,9 +46,9 @@ def require_provenance(content: Mapping[str, Any], source: Path) -> None:
 def require_score(record: Mapping[str, Any], source: Path) -> None:
     """Raise UserError if a tidy record lacks a key, or a value does not have the type that `record` writes."""
     for key in (*SCORE, "value", "low", "high"):
-        if key not in record:
+        if key not in record and key != "numerics":
             raise UserError(f"{source}: a record lacks {key}; not a file of scores")
-    _require({key: record[key] for key in SCORE}, SCORE, f"{source}: a record's ")
+    _require({key: record[key] for key in SCORE if key in record}, SCORE, f"{source}: a record's ")
     for key in ("value", "low", "high"):
         number = record[key]
         if isinstance(number, bool) or not (

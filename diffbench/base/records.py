@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from diffbench.base.writing import replacing
 class Row:
     """What identifies a row of the tables; a field that does not apply is None.
 
-    num_images: in a request, the most images that count; in a record, how many were scored.
+    num_images: in a request, the most images that count; in a record, how many were scored. numerics: how the networks
+    computed whose work is scored, such as "train bf16, sample bf16"; None, and not in the record, if all computed in
+    float32 with the default kernels.
     """
 
     benchmark: str
@@ -27,10 +29,14 @@ class Row:
     train_seed: int | None = None
     sample_seed: int | None = None
     num_images: int | None = None
+    numerics: str | None = field(default=None, metadata={"omitted": True})
 
 
-ROW_KEYS = tuple(item.name for item in fields(Row))
+ROW_KEYS = tuple(item.name for item in fields(Row) if not item.metadata.get("omitted"))
 """The keys that identify a table row. Every record has all of them; one that does not apply is null."""
+
+NUMERICS = "numerics"
+"""The key of a row that only records have whose networks did not compute by default."""
 
 NAMING_KEYS = ("model", "sampler", "steps")
 """The keys that name a row in a folder of results and in messages."""
@@ -72,7 +78,8 @@ class Estimate:
 
 def record(row: Row, metric: str, protocol: str | None, estimate: Estimate) -> dict[str, Any]:
     """Return one tidy record: the row it belongs to, its protocol, the metric's name and the estimate."""
-    return {**asdict(row), "protocol": protocol, "metric": metric, **asdict(estimate)}
+    keys = {key: value for key, value in asdict(row).items() if key in ROW_KEYS or value is not None}
+    return {**keys, "protocol": protocol, "metric": metric, **asdict(estimate)}
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:

@@ -73,18 +73,31 @@ class Run:
 class Execution:
     """How and where jobs run. None of it changes a result, except the number of threads.
 
-    threads: the number per job, which is fixed because results depend on it. device: auto takes CUDA if there is one.
-    checkpoint_every: training steps between checkpoints.
+    threads: the number per process, which is fixed because results depend on it. device: auto takes CUDA if there is
+    one. checkpoint_every: training steps between checkpoints. processes: into how many processes torchrun divides a
+    training, and a sampling, an extraction or a bound that has enough micro-batches for them; each has its threads, or
+    its CUDA device. micro_batch: the most images of a training step that a process computes at once; null for all of
+    its share of the batch. sharded: whether the processes of a training also share the weights (FSDP), for networks
+    that do not fit one device. activation_checkpointing: whether
+    training keeps less of what layers compute, and computes it again on the way back, for networks that do not fit into
+    memory otherwise.
     """
 
     threads: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: int = 500
+    processes: int = 1
+    micro_batch: int | None = None
+    sharded: bool = False
+    activation_checkpointing: bool = False
 
     def __post_init__(self):
-        for name in ("threads", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("threads", "checkpoint_every", "processes", "micro_batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be positive, not {value}")
+        if self.sharded and self.processes == 1:
+            raise ValueError("sharded: true needs processes above 1, among which the weights are shared")
 
 
 @dataclass(frozen=True)

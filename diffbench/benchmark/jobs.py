@@ -169,7 +169,8 @@ def pairs_job(benchmark: Benchmark, row: Row) -> PairsJob:
 
 def bound_score_job(benchmark: Benchmark, model: str, seed: int) -> BoundScoreJob:
     """Return the job that scores a model itself by its bound."""
-    return BoundScoreJob(row=Row(benchmark.name, model, train_seed=seed))
+    numerics = benchmark.numerics.of_row(*_trainings(benchmark, model), "bound")
+    return BoundScoreJob(row=Row(benchmark.name, model, train_seed=seed, numerics=numerics))
 
 
 def row_of_set(benchmark: Benchmark, row: SampleSet) -> Row:
@@ -183,7 +184,13 @@ def row_of_set(benchmark: Benchmark, row: SampleSet) -> Row:
         guidance_scale=None if guidance is None else guidance.part.scale,
         train_seed=row.train_seed,
         sample_seed=row.sample_seed,
+        numerics=benchmark.numerics.of_row(*_trainings(benchmark, row.model), "sample"),
     )
+
+
+def _trainings(benchmark: Benchmark, model: str) -> tuple[str, ...]:
+    """Return the stage that trains a model here; none for released weights, whose record says how they were made."""
+    return () if benchmark.variant(model).checkpoint is not None else ("train",)
 
 
 def row_of_real(benchmark: Benchmark, num_images: int) -> Row:

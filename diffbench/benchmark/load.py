@@ -14,6 +14,7 @@ from diffbench.base.plugins import chosen, configure, nearest, stated
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.cascades import check_cascades, low_res_of, sizes_of
 from diffbench.benchmark.checkpoints import adopted, check_checkpoints
+from diffbench.benchmark.computable import check_numerics
 from diffbench.benchmark.entries import Bound, Execution, Model, SamplerEntry
 from diffbench.benchmark.grid import SenselessError, check_combination, expanded
 from diffbench.benchmark.guidance import (
@@ -28,6 +29,7 @@ from diffbench.benchmark.guidance import (
 from diffbench.benchmark.last_jobs import check_last_jobs
 from diffbench.benchmark.numerics import numerics_of
 from diffbench.benchmark.places import folder_of, located, require_default
+from diffbench.benchmark.processes import check_processes
 from diffbench.benchmark.protocols import extractors_of
 from diffbench.benchmark.runs import check_runs, run_of
 from diffbench.benchmark.scheduler_file import with_file
@@ -108,6 +110,8 @@ def _parse(content: Any) -> Benchmark:
     check_checkpoints(benchmark)
     check_last_jobs(benchmark)
     check_validation(benchmark)
+    check_numerics(benchmark)
+    check_processes(benchmark)
     return benchmark
 
 

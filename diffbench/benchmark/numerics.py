@@ -21,6 +21,11 @@ class StageNumerics:
     bound: Numerics | None = None
     extract: Numerics | None = None
 
+    def of_row(self, *stages: str) -> str | None:
+        """Return how the networks of some stages compute, as tables say it; None if all compute by default."""
+        asked = {stage: getattr(self, stage) for stage in stages}
+        return ", ".join(f"{stage} {own}" for stage, own in asked.items() if own is not None) or None
+
 
 def numerics_of(entry: Any) -> StageNumerics:
     """Return how each stage computes. Raises: UserError for an unknown stage or a wrong setting.

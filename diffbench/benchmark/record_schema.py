@@ -13,7 +13,7 @@ from diffbench.base.field_texts import field_texts, summary
 from diffbench.base.json_schema import DRAFT, Schema, any_of, closed, of_class, of_type
 from diffbench.base.provenance_file import DIGEST
 from diffbench.base.record_types import PROVENANCE
-from diffbench.base.records import Estimate, Row
+from diffbench.base.records import NUMERICS, Estimate, Row
 from diffbench.base.stage_names import STAGES
 from diffbench.jobs.bound import BoundJob
 from diffbench.jobs.claims import ClaimsJob
@@ -57,7 +57,8 @@ class RunRecord:
     processors: how many it has. date: the end of the job, in UTC. git_commit: that of the working directory. device:
     the kind of device that ran the network. num_images: how many images were made or read. image_steps: evaluations of
     the network, one for each image. evaluations: the same for a bound. images_per_second: the speed of a training.
-    parameters: those of the network.
+    parameters: those of the network. processes: how many processes torchrun started, whose processor times and memory
+    are added up. sharded: whether they shared the weights.
     """
 
     stage: str
@@ -77,6 +78,8 @@ class RunRecord:
     evaluations: float = 0
     images_per_second: float = 0
     parameters: int = 0
+    processes: int = 1
+    sharded: bool = False
 
 
 def provenance_schema() -> Schema:
@@ -99,7 +102,7 @@ def scores_schema() -> Schema:
     keys = {**row["properties"], "model": {"type": ["string", "null"]}, **own, **estimate["properties"]}
     for key in keys:
         keys[key] = {name: value for name, value in keys[key].items() if name != "default"}
-    records = {"type": "array", "items": closed(keys, keys)}
+    records = {"type": "array", "items": closed(keys, [key for key in keys if key != NUMERICS])}
     return _document("A file of scores of diffbench", closed({"records": records}, ["records"]))
 
 

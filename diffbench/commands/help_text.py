@@ -15,6 +15,7 @@ GROUPS = {
         "check",
         "schema",
         "plan",
+        "bench",
         "costs",
         "report",
         "verify",

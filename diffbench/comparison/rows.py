@@ -13,12 +13,15 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import nearest
-from diffbench.base.records import NAMING_KEYS, ROW_KEYS, SEEDS
+from diffbench.base.records import NAMING_KEYS, NUMERICS, ROW_KEYS, SEEDS
 from diffbench.comparison.metrics import OF_A_MODEL, higher_is_better, nearest_metric
 from diffbench.comparison.sources import Sourced
 from diffbench.comparison.table_file import value_of
 
 NUMBERS = ("value", "low", "high")
+
+KEYS = (*ROW_KEYS, "protocol", NUMERICS)
+"""What a selector may say of a row."""
 
 
 def row_named(
@@ -36,7 +39,7 @@ def row_named(
     # A set that is scored under two entries with the same protocol id has each score twice; the two are equal.
     alike = list({tuple(sorted(item.items(), key=itemgetter(0))): item for item in measured}.values())
     found = alike if whole else _selected(alike, selector, metric)
-    rest = [key for key in (*ROW_KEYS, "protocol") if key not in SEEDS and len({item[key] for item in found}) > 1]
+    rest = [key for key in KEYS if key not in SEEDS and len({item.get(key) for item in found}) > 1]
     if rest and whole:
         raise UserError(f"{selector}: holds more than one row; name the row, and the file by --results")
     if rest:
@@ -58,7 +61,7 @@ def _selected(alike: Sequence[Mapping[str, Any]], selector: str, metric: str) ->
     if named:
         return named
     wanted = _wanted(selector, metric)
-    found = [item for item in alike if all(_is(item[key], value) for key, value in wanted.items())]
+    found = [item for item in alike if all(_is(item.get(key), value) for key, value in wanted.items())]
     if found:
         return found
     known = {"/".join(str(item[key]) for key in NAMING_KEYS if item[key] is not None) for item in alike}
@@ -107,8 +110,8 @@ def _wanted(selector: str, metric: str) -> dict[str, str]:
     wanted |= {"guidance_scale": scale} if at else {}
     while keyed:
         key, _, value = keyed.partition("=")
-        if key not in (*ROW_KEYS, "protocol"):
-            raise UserError(f"'{selector}': no key '{key}'; {nearest(key, (*ROW_KEYS, 'protocol'))}")
+        if key not in KEYS:
+            raise UserError(f"'{selector}': no key '{key}'; {nearest(key, KEYS)}")
         value, keyed = (value, "") if key == "protocol" else (value.partition("/")[0], value.partition("/")[2])
         wanted[key] = value
     return wanted

@@ -12,7 +12,7 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked
-from diffbench.base.records import NAMING_KEYS, NORMAL_95, ROW_KEYS, Estimate, Row, record
+from diffbench.base.records import NAMING_KEYS, NORMAL_95, NUMERICS, ROW_KEYS, Estimate, Row, record
 
 
 def records_of_table(path: Path) -> list[dict[str, Any]]:
@@ -23,7 +23,7 @@ def records_of_table(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path}: not a table of scores, it lacks {', '.join(missing)}")
     found = []
     for row in rows:
-        where = Row(**{key: value_of(row[key]) for key in ROW_KEYS})
+        where = Row(**{key: value_of(row[key]) for key in ROW_KEYS}, numerics=row.get(NUMERICS) or None)
         for metric in (key.removesuffix("_low") for key in row if key and key.endswith("_low")):
             if row.get(metric):
                 value, low, high = (_number(path, row, f"{metric}{end}") for end in ("", "_low", "_high"))

@@ -215,4 +215,5 @@ def load_classifier(path: Path | str) -> ConvolutionalClassifier:
 
 def running(network: ConvolutionalClassifier, device: torch.device | str) -> Extract:
     """Return the network as an extractor's callable on a device."""
-    return in_micro_batches(network.to(device).eval().requires_grad_(False).extract)
+    network.to(device).eval().requires_grad_(False)
+    return in_micro_batches(network.extract, module=network)

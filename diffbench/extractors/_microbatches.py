@@ -1,12 +1,13 @@
 """Networks on micro-batches of one size: float results depend on a batch's shape, so that shape never varies."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffbench.base.arrays import Bytes
 from diffbench.base.errors import UserError
@@ -17,16 +18,28 @@ Features = dict[str, Float[Tensor, "batch features"]]
 MICRO_BATCH = 64
 
 
+@dataclass(frozen=True)
+class MicroBatched:
+    """An extractor's callable. module: the network that it calls, whose layout can be changed; None if not known."""
+
+    extract: Extract
+    module: nn.Module | None = None
+
+    def __call__(self, images: Images) -> dict[str, np.ndarray]:
+        return self.extract(images)
+
+
 def in_micro_batches(
     forward: Callable[[Bytes], Features] | Callable[[Images], Features],
     size: int = MICRO_BATCH,
     *,
     any_size: bool = False,
-) -> Extract:
+    module: nn.Module | None = None,
+) -> MicroBatched:
     """Return `forward` as a function of any number of images; `forward` itself sees exactly `size` at a time.
 
     The last micro-batch is padded with repetitions of its last image, and the features of the padding are dropped.
-    any_size: whether `forward` takes lists of images, each of its own size.
+    any_size: whether `forward` takes lists of images, each of its own size. module: the network that it calls.
     Raises (when called): UserError if the images are not uint8 (n, height, width, channels), or if there are none.
     """
     # A list reaches only a function that takes lists: `_require_images` refuses it for the others.
@@ -44,7 +57,7 @@ def in_micro_batches(
                 pieces.setdefault(name, []).append(values[: len(batch)].float().cpu().numpy())
         return {name: np.concatenate(parts) for name, parts in pieces.items()}
 
-    return extract
+    return MicroBatched(extract, module)
 
 
 def _require_images(images: Images, any_size: bool) -> None:

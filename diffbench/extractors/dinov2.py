@@ -69,7 +69,7 @@ class Dinov2:
             channels_first = torch.from_numpy(np.ascontiguousarray(np.asarray(rgb(images)).transpose(0, 3, 1, 2)))
             return {"dinov2": network(channels_first.to(device))[0]}
 
-        return in_micro_batches(forward, self.micro_batch)
+        return in_micro_batches(forward, self.micro_batch, module=network)
 
     def weights_sha256(self, weights: Path | None = None) -> str:
         """Return the hash of the file of weights in torch's hub folder. Raises: UserError if there is none yet."""

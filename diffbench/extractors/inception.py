@@ -76,7 +76,10 @@ class Inception:
         network = _network(self._file(weights)).to(device)
         resized = partial(RESIZERS[self.resize], device)
         return in_micro_batches(
-            lambda images: _features(network, resized(rgb(images))), self.micro_batch, any_size=self.any_size
+            lambda images: _features(network, resized(rgb(images))),
+            self.micro_batch,
+            any_size=self.any_size,
+            module=network,
         )
 
     @property

@@ -107,7 +107,7 @@ class RandomFeatures:
     def network(self, weights: Path | None = None, device: torch.device | str = "cpu") -> Extract:
         """Return the network with the weights of a file that `fit` wrote."""
         network = _loaded(_needed(weights)).to(device)
-        return in_micro_batches(lambda images: {"pool": network(images)})
+        return in_micro_batches(lambda images: {"pool": network(images)}, module=network)
 
     def weights_sha256(self, weights: Path | None = None) -> str:
         """Return the hash of the file of weights."""

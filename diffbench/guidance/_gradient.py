@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffbench.base.errors import UserError
+from diffbench.base.forward import Forward
 from diffbench.diffusion.denoiser import Condition, Diffusion
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.diffusion.parameterization import X
@@ -24,14 +25,14 @@ class ClassifierGradient:
     Source: Dhariwal and Nichol 2021, section 4.1.
     """
 
-    network: nn.Module
+    network: Forward
     chain: Chain
     network_t: Float[Tensor, " steps"]
     off_grid: OffGrid = "refuse"
     rows: int = field(default=0, init=False)
 
     @classmethod
-    def of(cls, diffusion: Diffusion, network: nn.Module, off_grid: OffGrid = "refuse") -> "ClassifierGradient":
+    def of(cls, diffusion: Diffusion, network: Forward, off_grid: OffGrid = "refuse") -> "ClassifierGradient":
         """Return the gradient of a network and of the process on whose noise it was trained."""
         return cls(network, diffusion.chain(), diffusion.network_timesteps(), off_grid)
 

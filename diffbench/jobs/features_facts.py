@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from diffbench.base.numerics import Precision
 from diffbench.jobs.facts import Facts
 from diffbench.jobs.job import OMITTED
 
@@ -20,7 +21,7 @@ class FeaturesFacts(Facts):
     weights_sha256: the hash of the extractor's weights. resize: how it resizes images. pixels_sha256: the hash of the
     images alone, which is the same for every file that holds them. moments: the hash of each feature's mean and
     covariance, if the file of images stores them. enlarged_to: height and width to which the images were enlarged
-    first, if they were.
+    first, if they were. precision: the precision of the extractor's network, which the facts of the device say.
     """
 
     weights_sha256: str
@@ -29,3 +30,4 @@ class FeaturesFacts(Facts):
     pixels_sha256: str
     moments: dict[str, str] | None = field(default=None, metadata=OMITTED)
     enlarged_to: tuple[int, int] | None = field(default=None, metadata=OMITTED)
+    precision: Precision | None = field(default=None, metadata=OMITTED)

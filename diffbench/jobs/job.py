@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from diffbench.base.digests import OMITTED
 from diffbench.base.errors import UserError
 from diffbench.base.plugins import coerced, configure, load, module_of, nearest
 
 Options = dict[str, Any]
 """Settings as plain data, from which the stage makes an instance of their class."""
-
-OMITTED: Mapping[str, bool] = {"omitted": True}
-"""Metadata of a field that is not in the JSON if it is None or empty, so that jobs without it keep their digest."""
 
 
 def plain(value: Any) -> Any:

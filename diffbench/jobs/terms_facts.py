@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from diffbench.base.names import SplitName
+from diffbench.base.numerics import Precision
 from diffbench.jobs.data_facts import Codes
 from diffbench.jobs.facts import MERGED, Facts
 from diffbench.jobs.job import OMITTED
@@ -15,6 +16,7 @@ class TermsFacts(Facts):
     num_images: how many images were evaluated. of: how many the split has. levels: the number of grey levels.
     ssim_window: the side in pixels of the window for the structural similarity of reconstructions; None without
     reconstructions. codes: codelengths of the test split without a model; None for the terms of another split.
+    precision: the precision of the model's network, which the facts of the device say.
     """
 
     num_images: int
@@ -23,3 +25,4 @@ class TermsFacts(Facts):
     split: SplitName
     ssim_window: int | None = field(default=None, metadata=OMITTED)
     codes: Codes | None = field(default=None, metadata=MERGED)
+    precision: Precision | None = field(default=None, metadata=OMITTED)

@@ -72,13 +72,16 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _end_with_parent() -> None:
-    """End this process when the run that started it dies, so that it cannot write to the files of the next run."""
-    parent = os.environ.get("DIFFBENCH_PARENT", "")
-    if not parent.isdigit():
+    """End this process when the run that started it dies, so that it cannot write to the files of the next run.
+
+    torchrun is between the run and this process, and may be killed alone.
+    """
+    run, torchrun = os.environ.get("DIFFBENCH_PARENT", ""), os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
+    if not run.isdigit() and not torchrun:
         return
 
     def watch() -> None:
-        while Path(f"/proc/{parent}").exists():
+        while (not run.isdigit() or Path(f"/proc/{run}").exists()) and torchrun in (0, os.getppid()):
             time.sleep(1)
         os._exit(1)
 
@@ -87,17 +90,34 @@ def _end_with_parent() -> None:
 
 
 def run_stage(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> None:
-    """Run a command's main function; a UserError or a full disk is one line on stderr and exit code 2."""
+    """Run a stage of one process; a UserError or a full disk is one line on stderr and exit code 2."""
+
+    def work() -> None:
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            raise UserError("WORLD_SIZE is set, and this stage runs in one process; start it without torchrun")
+        main(arguments)
+
+    reported(work)
+
+
+def reported(work: Callable[[], None], speaks: Callable[[], bool] = lambda: True) -> None:
+    """Do the work of a process, and end it with exit code 2 and one line on stderr for a UserError or a full disk.
+
+    speaks: whether this process writes the line. Of the processes of one job, only one does.
+    """
     _end_with_parent()
     try:
-        main(arguments)
+        work()
     except UserError as error:
-        sys.stderr.write(f"diffbench: {' '.join(str(error).split())}\n")
-        sys.exit(2)
+        _end(" ".join(str(error).split()), 2, speaks)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        sys.stderr.write(f"diffbench: {error.filename or 'a file'}: {reason}\n")
-        sys.exit(2)
+        _end(f"{error.filename or 'a file'}: {reason}", 2, speaks)
     except KeyboardInterrupt:
-        sys.stderr.write("diffbench: interrupted; the same command goes on from the last checkpoint\n")
-        sys.exit(130)
+        _end("interrupted; the same command goes on from the last checkpoint", 130, speaks)
+
+
+def _end(line: str, code: int, speaks: Callable[[], bool]) -> None:
+    if speaks():
+        sys.stderr.write(f"diffbench: {line}\n")
+    sys.exit(code)

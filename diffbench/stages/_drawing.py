@@ -60,11 +60,13 @@ def drawing_of(
     _require_inputs(sampler, facts, inputs)
     chain = architecture.diffusion.chain(job.spacing)
     full_chain = len(chain) == architecture.diffusion.timesteps and job.off_grid == "refuse"
-    model = load_model(architecture, weights, device, full_chain=full_chain, off_grid=job.off_grid)
+    model = load_model(
+        architecture, weights, device, full_chain=full_chain, off_grid=job.off_grid, numerics=job.numerics
+    )
     gradient = None
     if job.classifier is not None:
         held = Held.of(job.classifier, inputs, "classifier")
-        gradient = load_classifier(Architecture.of(job.classifier), held, facts, device, job.off_grid)
+        gradient = load_classifier(Architecture.of(job.classifier), held, facts, device, job.off_grid, job.numerics)
     denoiser = guided_denoiser(
         job, model, gradient, takes_labels=takes_labels, applies_gradient=sampler.applies_gradient
     )

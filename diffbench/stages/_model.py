@@ -10,7 +10,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from diffbench.base.errors import UserError
+from diffbench.base.forward import forward_of, placed
 from diffbench.base.inputs import Inputs
+from diffbench.base.numerics import Numerics
 from diffbench.base.plugins import configure
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.off_grid import OffGrid
@@ -70,8 +72,11 @@ class Held:
         """Return an input of a job, with the facts in its record. Raises: UserError."""
         return cls(inputs.paths[name], WeightsFacts.recorded(inputs.records[name]), trained.weights)
 
-    def given(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """Return a network with these weights, on a device. Raises: UserError where they do not fit it."""
+    def given(self, network: nn.Module, device: torch.device, numerics: Numerics | None = None) -> nn.Module:
+        """Return a network with these weights, on a device, in the layout that numerics say.
+
+        Raises: UserError where they do not fit it.
+        """
         prefix = f"{self.which}."
         try:
             held = load_file(self.path).items()
@@ -79,7 +84,7 @@ class Held:
             raise UserError(f"{self.path}: not a whole safetensors file ({error}); train the model again") from None
         state = {name.removeprefix(prefix): tensor for name, tensor in held if name.startswith(prefix)}
         load_fitting(network, state, self.path)
-        return network.to(device).eval().requires_grad_(False)
+        return placed(network, numerics, device).eval().requires_grad_(False)
 
 
 def load_model(
@@ -89,10 +94,12 @@ def load_model(
     *,
     full_chain: bool,
     off_grid: OffGrid = "refuse",
+    numerics: Numerics | None = None,
 ) -> ModelDenoiser:
     """Return the denoiser of trained weights. Raises: UserError where the weights do not fit the network."""
-    network = weights.given(architecture.model(weights.facts), device)
-    return ModelDenoiser.of(architecture.diffusion, network, full_chain=full_chain, off_grid=off_grid)
+    network = weights.given(architecture.model(weights.facts), device, numerics)
+    forward = forward_of(network, numerics)
+    return ModelDenoiser.of(architecture.diffusion, forward, full_chain=full_chain, off_grid=off_grid)
 
 
 def load_classifier(
@@ -101,6 +108,7 @@ def load_classifier(
     facts: WeightsFacts,
     device: torch.device,
     off_grid: OffGrid = "refuse",
+    numerics: Numerics | None = None,
 ) -> ClassifierGradient:
     """Return the gradient of a trained noisy classifier.
 
@@ -108,8 +116,8 @@ def load_classifier(
     Raises: UserError if the classifier was trained on other data, or its weights do not fit the network.
     """
     _require_same_data(weights.path, weights.facts, facts)
-    network = weights.given(architecture.classifier(weights.facts), device)
-    return ClassifierGradient.of(architecture.diffusion, network, off_grid)
+    network = weights.given(architecture.classifier(weights.facts), device, numerics)
+    return ClassifierGradient.of(architecture.diffusion, forward_of(network, numerics), off_grid)
 
 
 def _require_same_data(weights: Path, own: WeightsFacts, model: WeightsFacts) -> None:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,24 +18,35 @@ from diffbench.base.writing import replacing
 
 
 @contextmanager
-def run_record(path: Path | str | None, **fields: Any) -> Generator[dict[str, Any]]:
+def run_record(
+    path: Path | str | None,
+    *,
+    gathered: Callable[[list[float]], list[list[float]]] = lambda own: [own],
+    **fields: Any,
+) -> Generator[dict[str, Any]]:
     """Yield a dictionary that becomes the run record: time, memory, machine and date are added when the run ends.
 
-    path None: no file is written. A run record is never an input of anything that a hash covers.
+    path None: no file is written. A run record is never an input of anything that a hash covers. gathered: a
+    function from the numbers of this process to those of all processes of the job, which are added up.
     """
     record: dict[str, Any] = dict(fields)
     started = time.perf_counter()
     # The process has used these CPU seconds before its work, for the start of the interpreter and for imports.
     before = resource.getrusage(resource.RUSAGE_SELF)
-    record["startup_cpu_seconds"] = round(before.ru_utime + before.ru_stime, 3)
     yield record
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    own = [held.ru_utime + held.ru_stime for held in (before, usage)] + [peak_memory_mib()]
+    held = gathered(own)
+    startup, used, memory = (sum(column) for column in zip(*held, strict=True))
     if path is None:
         return
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    if len(held) > 1:
+        record["processes"] = len(held)
     record |= {
+        "startup_cpu_seconds": round(startup, 3),
         "seconds": round(time.perf_counter() - started, 3),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-        "peak_memory_mib": peak_memory_mib(),
+        "cpu_seconds": round(used, 3),
+        "peak_memory_mib": round(memory, 1),
         "machine": socket.gethostname(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),

@@ -36,9 +36,16 @@ class Shards:
     folder: Path
     batches: Sequence[tuple[slice, Index]]
 
-    def is_finished(self, place: slice) -> bool:
-        """Return whether a micro-batch's file exists and is undamaged."""
-        return is_whole(self._path(place))
+    def pending(self) -> list[tuple[slice, Index]]:
+        """Return the micro-batches without an undamaged file.
+
+        The folder is listed, because a network file system may remember for a while that a file was asked for and not
+        there.
+        """
+        present = {path.name for path in self.folder.iterdir()}
+        paths = {place.start: self._path(place) for place, _ in self.batches}
+        finished = {start for start, path in paths.items() if path.name in present and is_whole(path)}
+        return [(place, index) for place, index in self.batches if place.start not in finished]
 
     def save(self, place: slice, images: Bytes, spent: Spent) -> None:
         """Write a finished micro-batch and its cost to its file."""

@@ -45,7 +45,7 @@ def validator_of(
     if job.validation is None:
         return None
     try:
-        return Validator(job.validation, network, architecture.diffusion, held_out, device)
+        return Validator(job.validation, network, architecture.diffusion, held_out, device, job.numerics)
     except ValueError as error:
         raise UserError(f"validation: {error}") from None
 

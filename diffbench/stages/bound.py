@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import Bytes, read_member, save_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.images import rounded, to_float
 from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.memory import enough_memory
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
+from diffbench.base.world import ALONE, World, joined
 from diffbench.diffusion.bound import BoundTerms, bits_per_dim, bound_terms, rate_at, rate_distortion, strata
 from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
 from diffbench.diffusion.micro_batches import Index, spread
@@ -22,10 +24,11 @@ from diffbench.diffusion.similarity import ssim_window
 from diffbench.jobs.bound import BoundJob, Evaluated
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.terms_facts import TermsFacts
-from diffbench.stages._command import add_device, run_stage, stage_parser
+from diffbench.stages._command import add_device, stage_parser
 from diffbench.stages._conditions import own_labels
 from diffbench.stages._model import Architecture, Held, load_model
-from diffbench.stages._run_record import run_record
+from diffbench.stages._ranks import run_of, run_ranks
+from diffbench.stages._shared_index import SharedIndex
 
 
 def bound(
@@ -35,6 +38,7 @@ def bound(
     out: Path,
     *,
     device: str = "auto",
+    world: World = ALONE,
     record: dict[str, Any] | None = None,
 ) -> None:
     """Write the terms of the bound on images of a split.
@@ -43,19 +47,25 @@ def bound(
     Members: timesteps, vlb, x_0_mse (images x strata), width (strata), prior, bits_per_dim, index (images), rate,
     distortion_rmse (strata, ascending t). With reconstructions: curve_timesteps (points), curve_rate, curve_x_0_mse,
     curve_psnr, curve_ssim (images x points), originals and reconstructions (uint8, channels last).
+    world: the processes that share the micro-batches, of which each calls this function, and the first writes.
     Raises: UserError if the inputs do not fit each other or the job.
     """
     inputs = checked({"weights": weights, "data": data}, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
-    chosen = chosen_device(device)
+    chosen = chosen_device(device, world.device_number)
+    prepare(job.numerics, job.threads, chosen)
     architecture, held = Architecture.of(job), Held.of(job, inputs)
-    model, levels = load_model(architecture, held, chosen, full_chain=True), held.facts.levels
+    model = load_model(architecture, held, chosen, full_chain=True, numerics=job.numerics)
+    levels = held.facts.levels
     stored = read_member(data, "arr_0")
     index = spread(len(stored), job.bound.num_images)
     condition = _conditions(data if architecture.takes_labels else None, chosen)
     # The codes in the data's record are of the test split.
     codes = DataFacts.recorded(inputs.records["data"]).codes if job.split == "test" else None
-    arrays = _evaluated(job.bound, model, levels, _on_grid(stored, levels, chosen), index, condition)
+    with enough_memory(f"{job.bound.micro_batch} images at once", "lower bound.micro_batch"):
+        arrays = _evaluated(job.bound, model, levels, _on_grid(stored, levels, chosen), index, condition, world)
+    evaluations = sum(world.gathered(model.rows))
+    if not world.leads:
+        return
     if job.bound.reconstructions:
         arrays["originals"] = np.asarray(stored[index[: job.bound.reconstructions].numpy()])
     save_npz(out, arrays)
@@ -67,9 +77,9 @@ def bound(
         ssim_window=ssim_window(*stored.shape[1:3]) if job.bound.reconstructions else None,
         codes=codes,
     )
-    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen, job.numerics))
     if record is not None:
-        record |= {"num_images": len(index), "evaluations": model.rows, "device": chosen.type}
+        record |= {"num_images": len(index), "evaluations": evaluations, "device": chosen.type}
 
 
 def _on_grid(stored: Bytes, levels: int, device: torch.device) -> Callable[[Index], X]:
@@ -100,20 +110,23 @@ def _evaluated(
     images: Callable[[Index], X],
     index: Index,
     condition: Callable[[Index], Condition | None],
+    world: World,
 ) -> dict[str, np.ndarray]:
     """Return the arrays of the bound and, if the job asks for reconstructions, of their curve."""
     boundaries = strata(len(model.chain), asked.timesteps)
     curve = points(len(model.chain)) if asked.reconstructions else np.arange(0)
-    batches = -(-len(index) // asked.micro_batch) * (len(boundaries) - 1 + len(curve))
-    with progress(batches, "bound", unit="batch") as bar:
-        evaluated = (ClippedDenoiser(model), model.chain, images, index)
+    own = SharedIndex.of(index, asked.micro_batch, world)
+    with progress(own.batches * (len(boundaries) - 1 + len(curve)), "bound", unit="batch") as bar:
+        evaluated = (ClippedDenoiser(model), model.chain, images, own.index)
         shared = {"seed": asked.seed, "micro_batch": asked.micro_batch, "condition": condition, "on_batch": bar.update}
-        terms = bound_terms(*evaluated, boundaries=boundaries, levels=levels, **shared)
+        terms = own.whole(lambda: bound_terms(*evaluated, boundaries=boundaries, levels=levels, **shared), same="width")
         arrays = arrays_of(terms) | {"index": index.numpy()}
         if not asked.reconstructions:
             return arrays
-        num_shown = min(asked.reconstructions, len(index))
-        found = reconstructions(*evaluated, timesteps=curve, num_shown=num_shown, **shared)
+        num_shown = own.among_first(asked.reconstructions)
+        found = own.whole(
+            lambda: reconstructions(*evaluated, timesteps=curve, num_shown=num_shown, **shared), same="timesteps"
+        )
         return arrays | curve_arrays(terms, found)
 
 
@@ -152,9 +165,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="terms to write (.npz)")
     add_device(parser)
     given = parser.parse_args(arguments)
-    with run_record(given.run_record, stage="bound", out=str(given.out)) as record:
-        bound(given.spec, given.weights, given.data, given.out, device=given.device, record=record)
+    world = joined()
+    with run_of(world, given, "bound") as record:
+        bound(given.spec, given.weights, given.data, given.out, device=given.device, world=world, record=record)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_ranks(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.arrays import read_member
-from diffbench.base.devices import device_facts, make_deterministic
+from diffbench.base.devices import device_facts, prepare
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.provenance import write_provenance
@@ -23,14 +23,15 @@ def fit(job: FitJob, data: Path, held_out: Path, out: Path) -> dict[str, Any]:
     import torch
 
     inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
+    device = torch.device("cpu")
+    prepare(None, job.threads, device)
     extractor = job.extractor.configured()
     if not type(extractor).needs_weights:
         raise UserError(f"extractor {job.extractor.name} brings its own weights; only others are fitted")
     images, labels = _images_and_labels(data)
     accuracy = extractor.fit(images, labels, out, seed=0, held_out=_images_and_labels(held_out))
     facts = {"held_out_accuracy": accuracy, "trained_on": inputs.sha256["data"]}
-    facts |= device_facts(torch.device("cpu"))
+    facts |= device_facts(device)
     write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts)
     return facts
 

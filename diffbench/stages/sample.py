@@ -1,5 +1,6 @@
 """The stage sample: a sample set of a model."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,23 +10,28 @@ import numpy as np
 import torch
 
 from diffbench.base.arrays import Bytes, writing_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
 from diffbench.base.inputs import Inputs, checked, upstream_of
-from diffbench.base.locks import exclusive
+from diffbench.base.memory import enough_memory
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
+from diffbench.base.world import ALONE, World, exclusive_to, joined
 from diffbench.diffusion.micro_batches import Index, micro_batches
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts, cost_of
 from diffbench.samplers._batches import sample_batch
 from diffbench.samplers._contract import State
-from diffbench.stages._command import add_device, run_stage, stage_parser
+from diffbench.stages._command import add_device, stage_parser
 from diffbench.stages._costs import flops
 from diffbench.stages._drawing import Drawing, drawing_of
-from diffbench.stages._run_record import run_record
+from diffbench.stages._fitting import fitting
+from diffbench.stages._ranks import run_of, run_ranks
 from diffbench.stages._shards import Shards, shard_folder
+
+WAY_OUT = "lower sampling.micro_batch, on which the last bits of samples depend, or set sampling.fit_memory: true"
+"""What a user can do if a micro-batch needs too much memory."""
 
 
 def sample_set(
@@ -38,6 +44,7 @@ def sample_set(
     low_res: Path | None = None,
     terms: Path | None = None,
     cache: Path = Path(".cache"),
+    world: World = ALONE,
     record: dict[str, Any] | None = None,
 ) -> None:
     """Write a sample set (`arr_0`, uint8 NHWC) and its provenance.
@@ -45,35 +52,64 @@ def sample_set(
     classifier: the weights that guidance needs. low_res: the images that an upsampler starts from, image k from the
     k-th. terms: of the model's bound, which samplers that need the error of x_0 take it from.
     A labelled set has the labels that were asked for as `arr_1`, an upsampled one those of its images.
-    Finished micro-batches wait in `cache`, where a job that is cut off and started again finds them. Raises: UserError.
+    Finished micro-batches wait in `cache`, where a job that is cut off and started again finds them.
+    world: the processes that share the micro-batches, of which each calls this function, and the first writes.
+    Raises: UserError.
     """
     if (job.classifier is not None) != (classifier is not None):
         raise UserError("--classifier: goes with a spec whose guidance has a classifier, and only with it")
     given = {"weights": weights, "classifier": classifier, "low_res": low_res, "terms": terms}
     inputs = checked(given, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
-    chosen = chosen_device(device)
-    with exclusive(shard_folder(cache, job, inputs, chosen.type)) as folder:
+    chosen = chosen_device(device, world.device_number)
+    prepare(job.numerics, job.threads, chosen)
+    with exclusive_to(world, shard_folder(cache, job, inputs, chosen.type)) as folder:
         drawing = drawing_of(job, inputs, chosen)
-        shards = Shards(folder, list(micro_batches(torch.arange(job.num_images), job.sampling.micro_batch)))
-        _draw(drawing, shards, job)
+        at_once = micro_batch_of(drawing, job, folder, world)
+        shards = Shards(folder, list(micro_batches(torch.arange(job.num_images), at_once)))
+        _draw(drawing, shards, job, world)
+        world.barrier()
+        if not world.leads:
+            return
         _write_set(drawing, shards, job, out)
         facts = _facts(drawing, shards, job, inputs)
-        write_provenance(out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen))
+        write_provenance(
+            out, spec=job.as_json(), inputs=inputs, facts=facts.as_json() | device_facts(chosen, job.numerics)
+        )
         shutil.rmtree(folder, ignore_errors=True)
     if record is not None:
         record |= {"num_images": job.num_images, "image_steps": len(drawing.chain) * job.num_images}
         record |= {"device": chosen.type}
 
 
-def _draw(drawing: Drawing, shards: Shards, job: SampleJob) -> None:
-    """Sample the micro-batches that are not finished yet."""
-    steps = len(drawing.chain)
-    with progress(len(shards.batches) * steps, f"sample {job.sampler.name} {job.spacing}") as bar:
-        for place, index in shards.batches:
-            if shards.is_finished(place):
-                bar.update(steps)
-                continue
+def micro_batch_of(drawing: Drawing, job: SampleJob, folder: Path, world: World) -> int:
+    """Return how many images the network evaluates at once: what the job says, or what fits into memory.
+
+    What fits is kept in the folder of the shards, so that a job that goes on takes as many.
+    """
+    if not job.sampling.fit_memory:
+        return job.sampling.micro_batch
+    kept, found = folder / "micro_batch.json", 0
+    if world.leads:
+
+        def tried(size: int, on_step: Callable[[], object]) -> None:
+            images_of(drawing, torch.arange(size), rounding=job.sampling.rounding, on_step=on_step)
+
+        found = json.loads(kept.read_text()) if kept.is_file() else fitting(tried, job.sampling.micro_batch)
+        kept.write_text(json.dumps(found))
+    return world.told(found)
+
+
+def _draw(drawing: Drawing, shards: Shards, job: SampleJob, world: World) -> None:
+    """Sample this process's share of the micro-batches that are not finished yet."""
+    # The first process looks for all, since another one may look when the first micro-batches are finished.
+    pending = world.told(shards.pending() if world.leads else [])
+    steps, done, own = len(drawing.chain), len(shards.batches) - len(pending), world.share(pending)
+    name = f"sample {job.sampler.name} {job.spacing}"
+    with (
+        enough_memory(f"{len(shards.batches[0][1])} images at once", WAY_OUT),
+        progress((done + len(own)) * steps, name, initial=done * steps) as bar,
+    ):
+        for place, index in own:
             images = images_of(drawing, index, rounding=job.sampling.rounding, on_step=bar.update)
             count = place.stop - place.start
             shards.save(place, images[:count], drawing.meter.spent(count, len(index)))
@@ -118,10 +154,8 @@ def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> N
 
 def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> SampleFacts:
     """Return the facts of a set: its cost, with the cost of the set that it was upsampled from, and its full size."""
-    meter, spent, known = drawing.meter, shards.spent(), drawing.facts
-    evaluated, classified = (
-        rows / (len(shards.batches) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
-    )
+    meter, spent, known, at_once = drawing.meter, shards.spent(), drawing.facts, len(shards.batches[0][1])
+    evaluated, classified = (rows / (len(shards.batches) * at_once) for rows in (spent.rows, spent.classified))
     low_res, guided = inputs.records.get("low_res"), meter.gradient is not None
     own, gradient = flops(meter, known, drawing.device, drawing.takes_labels)
     return SampleFacts(
@@ -133,6 +167,7 @@ def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> 
         flops_per_classifier_evaluation=gradient,
         low_res=None if low_res is None else cost_of(low_res),
         full_size=known.full_size,
+        micro_batch=at_once if job.sampling.fit_memory else None,
     )
 
 
@@ -147,7 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where finished micro-batches wait")
     add_device(parser)
     given = parser.parse_args(arguments)
-    with run_record(given.run_record, stage="sample", out=str(given.out)) as record:
+    world = joined()
+    with run_of(world, given, "sample") as record:
         sample_set(
             given.spec,
             given.weights,
@@ -157,9 +193,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             low_res=given.low_res,
             terms=given.terms,
             cache=given.cache,
+            world=world,
             record=record,
         )
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_ranks(main)

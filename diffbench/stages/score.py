@@ -13,6 +13,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, require_upstream, upstream_of
 from diffbench.base.names import REAL
 from diffbench.base.plugins import configure, load
+from diffbench.base.protocol_ids import precision_field
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_recorded
 from diffbench.base.records import Estimate, record, write_records
@@ -66,6 +67,7 @@ def score_features(
     _require_held_out(metrics, unseen, is_real=job.row.model == REAL)
     # The row of real images has the id of the other rows, but no number of a metric that needs held-out images.
     identity = _identity(job, protocol, metrics, other, num_images) | _held_out_fields(metrics, unseen or own)
+    identity |= precision_field(other.facts.precision)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     third = [] if unseen is None else [unseen.first(unseen.facts.num_images)]
     numbers = _numbers(metrics, generated, real, *third)
@@ -106,6 +108,9 @@ def _require_comparable(own: _Features, other: _Features) -> None:
     for field, (found, wanted) in kept.items():
         if found != wanted:
             raise UserError(f"{own.path} and {other.path} come from different extractors; not comparable: {field}")
+    found, wanted = own.facts.precision, other.facts.precision
+    if precision_field(found) != precision_field(wanted):
+        raise UserError(f"{own.path} was extracted in {found}, {other.path} in {wanted}; not comparable: precision")
 
 
 def _identity(
@@ -261,8 +266,9 @@ class _Bound:
     def protocol(self) -> str:
         """The protocol's id: which images, on which grey levels, and how many timesteps of the chain."""
         facts = self.facts
+        precision = "".join(f";{key}={value}" for key, value in precision_field(facts.precision).items())
         images = f"split={facts.split}@{self.data[:8]};n={facts.num_images};of={facts.of};flip=false"
-        return f"bound;{images};levels={facts.levels};strata={len(self.arrays['width'])};clip=true;version=2"
+        return f"bound;{images};levels={facts.levels};strata={len(self.arrays['width'])};clip=true;version=2{precision}"
 
     def numbers(self) -> dict[str, Estimate]:
         """Return the bound with its errors; for the test split also its parts and the bits of the baseline codes."""
@@ -285,6 +291,8 @@ def _require_one_model(bounds: Sequence[_Bound], terms: Sequence[Path]) -> None:
         raise UserError(f"--terms: {given}: give one file of the test split and, at most, one of the training split")
     if len({bound.weights for bound in bounds}) > 1:
         raise UserError(f"--terms: {given} are of different weights; not comparable: weights")
+    if len({bound.facts.precision for bound in bounds}) > 1:
+        raise UserError(f"--terms: {given} were computed in different precisions; not comparable: precision")
     if len({bound.arrays["width"].tobytes() for bound in bounds}) > 1:
         raise UserError(f"--terms: {given} took different timesteps of the chain; not comparable: strata")
 

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from diffbench.base.arrays import Bytes, save_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.errors import UserError
+from diffbench.base.forward import forward_of
 from diffbench.base.images import ROUNDINGS
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.progress import progress
@@ -53,17 +54,17 @@ def trace(
     With labels: generation_labels, interpolation_labels. Raises: UserError if the inputs do not fit the job.
     """
     inputs = checked({"weights": weights}, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
     chosen = chosen_device(device)
+    prepare(job.numerics, job.threads, chosen)
     architecture, held = Architecture.of(job), Held.of(job, inputs)
     if held.facts.low_size is not None:
         raise UserError(f"{weights}: an upsampler, whose samples start from other images; trace the model below it")
     labels = drawn_labels(job.labels or "iid", job.seed, held.facts) if architecture.takes_labels else None
-    network = held.given(architecture.model(held.facts), chosen)
+    network = held.given(architecture.model(held.facts), chosen, job.numerics)
     made = _Tracer(job, architecture, network, held.facts.image_shape, labels, chosen)
     arrays = made.generation() | made.interpolation()
     save_npz(out, arrays)
-    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen))
+    write_provenance(out, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen, job.numerics))
     if record is not None:
         record |= {"num_images": made.num_images, "device": chosen.type}
 
@@ -154,7 +155,7 @@ class _Tracer:
             raise UserError(f"trace: {chosen.name} does not walk a chain step by step; choose ancestral or ddim")
         full = steps == diffusion.timesteps
         chain = diffusion.chain("" if full else str(steps))
-        denoiser: Denoiser = ModelDenoiser.of(diffusion, self.network, full_chain=full)
+        denoiser: Denoiser = ModelDenoiser.of(diffusion, forward_of(self.network, self.job.numerics), full_chain=full)
         if self.job.sampling.clip_x_0:
             denoiser = ClippedDenoiser(denoiser)
         return _Walk(sampler, chain, denoiser, self.job.seed, self.shape, self.labels, self.device)

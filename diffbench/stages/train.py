@@ -10,29 +10,40 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from diffbench.base.arrays import Bytes, read_member, save_npz
-from diffbench.base.devices import chosen_device, device_facts, make_deterministic
+from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, upstream_of
-from diffbench.base.locks import exclusive
+from diffbench.base.memory import enough_memory
 from diffbench.base.provenance import versions_of, write_provenance
 from diffbench.base.seeds import seed_torch
+from diffbench.base.world import exclusive_to, joined
 from diffbench.base.writing import replacing
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import TrainedOn, WeightsFacts
-from diffbench.stages._command import add_device, run_stage, stage_parser
+from diffbench.networks._blocks import recompute
+from diffbench.stages._command import add_device, stage_parser
 from diffbench.stages._cuts import cutting
 from diffbench.stages._image_file import stored_labels
 from diffbench.stages._model import Architecture
-from diffbench.stages._run_record import run_record
+from diffbench.stages._ranks import run_of, run_ranks
 from diffbench.stages._validation import found_losses, require_asked, validator_of
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import Cuts, TrainingData
+from diffbench.training.gradient import UNDIVIDED, Division
 from diffbench.training.loop import Trainer
+from diffbench.training.sharding import whole
 from diffbench.training.tasks import Classification, Denoising, Task
+
+WAY_OUT = (
+    "give the stage train a smaller --micro-batch, with which it adds the gradients of parts of the batch, or set "
+    "execution.activation_checkpointing: true"
+)
+"""What a user can do if a training step needs too much memory."""
 
 
 def train(
@@ -47,6 +58,8 @@ def train(
     device: str = "auto",
     cache: Path = Path(".cache"),
     checkpoint_every: int = 500,
+    division: Division = UNDIVIDED,
+    activation_checkpointing: bool = False,
     record: dict[str, Any] | None = None,
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
@@ -54,18 +67,23 @@ def train(
     held_out: prepared images, for a classifier's accuracy or a model's validation loss. validation: the file for
     validation losses (.npz), if the job asks for them. pictures: the path of the data set that the job names for random
     crops. If a run of the same job and data was interrupted, training goes on from its last checkpoint in `cache`.
+    division: how the batch is shared among processes, of which each calls this function, and the first writes.
+    activation_checkpointing: whether less is kept for the way back, and computed again there. It changes no byte.
     Raises: UserError if the inputs do not fit each other or the job.
     """
     require_asked(job, held_out, validation)
     inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
-    make_deterministic(job.threads)
-    chosen = chosen_device(device)
+    world = division.world
+    chosen = chosen_device(device, world.device_number)
+    prepare(job.numerics, job.threads, chosen)
     known = DataFacts.recorded(inputs.records["data"])
     facts, architecture = WeightsFacts.of(known, job.low_size), Architecture.of(job)
     labelled, labels = job.objective is None or architecture.takes_labels, stored_labels(data)
     images = _images_of(job, data, labels, labelled=labelled, flip=known.flip)
     seed_torch(job.seed, "init")
     task = task_of(job, architecture, facts)
+    if activation_checkpointing:
+        recompute(task.network)
     validator = None
     if held_out is not None:
         _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts)
@@ -73,24 +91,34 @@ def train(
         images = replace(images, held_out=others if task.counts else None)
         validator = validator_of(job, task.network, architecture, others, chosen)
     checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
-    with exclusive(checkpoints.folder), _crops(job, data, images.images, labels, pictures) as cuts:
-        trainer = Trainer(task, job.training, replace(images, cuts=cuts), job.seed, chosen, validator, job.numerics)
-        images_per_second = trainer.run(checkpoints, checkpoint_every)
+    with exclusive_to(world, checkpoints.folder), _crops(job, data, images.images, labels, pictures) as cuts:
+        images = replace(images, cuts=cuts)
+        with enough_memory(f"{division.micro_batch or job.training.batch_size} images of a training step", WAY_OUT):
+            trainer = Trainer(task, job.training, images, job.seed, chosen, validator, job.numerics, division)
+            images_per_second = trainer.run(checkpoints, checkpoint_every)
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
-        save_weights(trainer, out)
+        tensors, losses = weights_of(trainer), None
+        if validator is not None:
+            losses = found_losses(validator, job, architecture, facts, trainer.network, chosen)
+        if not world.leads:
+            return
+        save_weights(tensors, out)
         write_log(trainer.log, log_csv)
-        about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(chosen)
+        about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(
+            chosen, job.numerics
+        )
         # The weights depend on no held-out image, but a job that asks for a validation loss is not run without them.
         made_from = inputs.only("data") if job.validation is None else inputs
         write_provenance(out, spec=job.as_json(), inputs=made_from, facts=about)
         write_provenance(log_csv, spec=job.as_json(), inputs=inputs, facts={})
-        if validator is not None and validation is not None:
-            losses = found_losses(validator, job, architecture, facts, trainer.network, chosen)
+        if losses is not None and validation is not None:
             save_npz(validation, losses.arrays)
-            write_provenance(validation, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen))
+            write_provenance(validation, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen, job.numerics))
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
+        if division.sharded:
+            record["sharded"] = True
 
 
 def _trained_on(known: DataFacts) -> TrainedOn:
@@ -153,17 +181,22 @@ def _crops(
 def task_of(job: TrainJob, architecture: Architecture, facts: WeightsFacts) -> Task:
     """Return what a job trains: a model, or, if it names no objective, a classifier of noised images."""
     if job.objective is None:
-        return Classification(architecture.classifier(facts), architecture.diffusion)
+        return Classification(architecture.classifier(facts), architecture.diffusion, job.numerics)
     objective = job.objective.configured()
-    return Denoising(architecture.model(facts), architecture.diffusion, objective, facts.levels)
+    network, diffusion = architecture.model(facts), architecture.diffusion
+    return Denoising(network, diffusion, objective, facts.levels, job.numerics)
 
 
-def save_weights(trainer: Trainer, out: Path) -> None:
-    """Write the averaged and the raw weights."""
+def weights_of(trainer: Trainer) -> dict[str, Tensor]:
+    """Return the averaged and the raw weights by name; processes that share them must all call this."""
     raw = trainer.network.state_dict()
     averaged = raw | trainer.average.state_dict()
     tensors = {f"ema.{name}": tensor for name, tensor in averaged.items()}
-    tensors |= {f"raw.{name}": tensor for name, tensor in raw.items()}
+    return whole(tensors | {f"raw.{name}": tensor for name, tensor in raw.items()})
+
+
+def save_weights(tensors: dict[str, Tensor], out: Path) -> None:
+    """Write weights."""
     content = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
     with replacing(out) as temporary:
         temporary.write_bytes(content)
@@ -194,9 +227,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pictures", type=Path, help="the data set's path, for random crops")
     parser.add_argument("--cache", type=Path, default=Path(".cache"), help="the folder for checkpoints")
     parser.add_argument("--checkpoint-every", type=int, default=500, help="steps between checkpoints")
+    parser.add_argument("--micro-batch", type=int, help="the most images of a step that a process computes at once")
+    parser.add_argument(
+        "--sharded", choices=["yes", "no"], default="no", help="yes: the processes of torchrun share the weights (FSDP)"
+    )
+    parser.add_argument(
+        "--activation-checkpointing", choices=["yes", "no"], default="no", help="yes: take less memory and more time"
+    )
     add_device(parser)
     given = parser.parse_args(arguments)
-    with run_record(given.run_record, stage="train", out=str(given.out)) as record:
+    try:
+        division = Division(joined(), given.micro_batch, given.sharded == "yes")
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
+    with run_of(division.world, given, "train") as record:
         train(
             given.spec,
             given.data,
@@ -208,9 +252,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             device=given.device,
             cache=given.cache,
             checkpoint_every=given.checkpoint_every,
+            division=division,
+            activation_checkpointing=given.activation_checkpointing == "yes",
             record=record,
         )
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_ranks(main)

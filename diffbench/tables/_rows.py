@@ -9,7 +9,7 @@ import pandas
 
 from diffbench.base.errors import UserError
 from diffbench.base.names import REAL
-from diffbench.base.records import NORMAL_95, ROW_KEYS
+from diffbench.base.records import NORMAL_95, NUMERICS, ROW_KEYS
 
 WHOLE = (
     *("steps", "nfe", "nfe_max", "train_seed", "sample_seed", "num_images"),
@@ -21,7 +21,7 @@ WHOLE = (
 """Columns that are written without a decimal point if all their numbers are whole."""
 
 TEXT = (
-    *("benchmark", "model", "sampler", "protocol", "weights", "best_sampler"),
+    *("benchmark", "model", "sampler", "protocol", NUMERICS, "weights", "best_sampler"),
     *("parameterization", "objective", "t_drawn", "variance", "schedule"),
 )
 """Columns of names."""
@@ -94,24 +94,33 @@ def pivot(records: Iterable[Mapping[str, Any]], scores: Sequence[str], *shared: 
     beside: list[dict[tuple, dict[str, Any]]] = [{} for _ in shared]
     for item in records:
         if item["metric"] in scores:
-            _put(rows.setdefault(_place(item, ROW), {key: item[key] for key in ROW}), item)
+            place = _place(item, (*ROW, NUMERICS))
+            _put(rows.setdefault(place, {key: item[key] for key in ROW}), item)
         for group, cells in zip(shared, beside, strict=True):
             if item["metric"] in group.metrics:
                 _put(cells.setdefault(_place(item, group.keys), {}), item)
     for row in rows.values():
         for group, cells in zip(shared, beside, strict=True):
-            row |= cells.get(_place(row, group.keys), {})
+            own = cells.get(_place(row, group.keys), {})
+            row |= own | _joined(row.get(NUMERICS), own.get(NUMERICS))
     return list(rows.values())
 
 
+def _joined(one: str | None, other: str | None) -> dict[str, str]:
+    """Return how the networks of a row computed, if some record of it says so, stage by stage."""
+    stages = dict.fromkeys(part for said in (one, other) if said for part in said.split(", "))
+    return {NUMERICS: ", ".join(stages)} if stages else {}
+
+
 def _place(item: Mapping[str, Any], keys: Sequence[str]) -> tuple:
-    return tuple(item[key] for key in keys)
+    return tuple(item.get(key) if key == NUMERICS else item[key] for key in keys)
 
 
 def _put(cells: dict[str, Any], item: Mapping[str, Any]) -> None:
     metric = item["metric"]
     fill(cells, metric, item["value"], item)
     cells |= {f"{metric}_low": item["low"], f"{metric}_high": item["high"]}
+    cells |= _joined(cells.get(NUMERICS), item.get(NUMERICS))
 
 
 def fill(cells: dict[str, Any], metric: str, value: float, item: Mapping[str, Any]) -> None:
@@ -154,7 +163,13 @@ def ordered(rows: list[dict[str, Any]], numbers: Sequence[str] = ("guidance_scal
 
 
 def framed(rows: list[dict[str, Any]], columns: Sequence[str]) -> pandas.DataFrame:
-    """Return the rows as a data frame; cells without a value are missing values."""
+    """Return the rows as a data frame; cells without a value are missing values.
+
+    After the protocol comes how the networks computed, if not all of them did so by default.
+    """
+    if any(NUMERICS in row for row in rows):
+        place = list(columns).index("protocol") + 1 if "protocol" in columns else len(columns)
+        columns = [*columns[:place], NUMERICS, *columns[place:]]
     frame = pandas.DataFrame(rows, columns=list(columns))
     for name in columns:
         if name in TEXT:

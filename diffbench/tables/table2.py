@@ -54,7 +54,7 @@ class Table2:
         title="Models and samplers",
         columns=(
             *("benchmark", "model", "sampler", "steps", "nfe", "guidance_scale", "train_seed", "sample_seed"),
-            *("num_images", "protocol", METRICS, "nll_bits_per_dim"),
+            *("num_images", "protocol", "numerics", METRICS, "nll_bits_per_dim"),
         ),
         if_varied=("benchmark", "guidance_scale", "train_seed", "sample_seed", "num_images", "protocol"),
         beside=("kid", *LEFT_OUT),

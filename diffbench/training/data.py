@@ -15,8 +15,6 @@ from diffbench.base.seeds import Stream, permutation
 Cuts = Callable[[Int[Tensor, " batch"], Float[Tensor, "batch 3"]], Sequence[Future[Bytes]]]
 """A function from the numbers of images and random draws to the crops that the draws decide, made in the background."""
 
-_Begun = tuple[Int[Tensor, " batch"], Sequence[Future[Bytes]]]
-
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -59,21 +57,22 @@ class Batches:
 class StepImages:
     """The images of each step, as stored or randomly cropped; the next step's crops are made during the present one."""
 
-    def __init__(self, data: TrainingData, batch_size: int, seed: int):
-        self._images, self._cuts = data.images, data.cuts
+    def __init__(self, data: TrainingData, batch_size: int, seed: int, own: slice):
+        """own: the rows of the batch that this process computes."""
+        self._images, self._cuts, self._own = data.images, data.cuts, own
         self._batches = Batches(len(data.images), batch_size, seed)
         self._draws = Stream(seed, "crop")
-        self._begun: dict[int, _Begun] = {}
+        self._begun: dict[int, Sequence[Future[Bytes]]] = {}
 
-    def at(self, step: int) -> tuple[Int[Tensor, " batch"], Bytes]:
-        """Return the indices of a step's images, and the images."""
+    def at(self, step: int, rows: slice) -> tuple[Int[Tensor, " batch"], Bytes]:
+        """Return the indices of the images in some rows of a step's batch, and the images."""
+        chosen = self._batches.at(step)[rows]
         if self._cuts is None:
-            chosen = self._batches.at(step)
             return chosen, self._images[chosen.numpy()]
-        chosen, cuts = self._begun.get(step) or self._begin(self._cuts, step)
-        self._begun = {step + 1: self._begin(self._cuts, step + 1)}
+        self._begun = {at: self._begun.get(at) or self._begin(self._cuts, at) for at in (step, step + 1)}
+        cuts = self._begun[step][rows.start - self._own.start : rows.stop - self._own.start]
         return chosen, np.stack([cut.result() for cut in cuts])
 
-    def _begin(self, cuts: Cuts, step: int) -> _Begun:
-        chosen = self._batches.at(step)
-        return chosen, cuts(chosen, self._draws.uniform(torch.arange(len(chosen)), step, 3))
+    def _begin(self, cuts: Cuts, step: int) -> Sequence[Future[Bytes]]:
+        own = torch.arange(self._own.start, self._own.stop)
+        return cuts(self._batches.at(step)[self._own], self._draws.uniform(own, step, 3))

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
+from diffbench.training.sharding import like, local
+
 
 def noise_scale(squared_norm: float, product: float, batch_size: int) -> float | None:
     """Return B_simple = tr(Sigma) / |G|^2 in images, or None if it cannot be estimated.
@@ -49,11 +51,11 @@ class GradientProducts:
     def next(self) -> Float64[Tensor, ""]:
         """Return the product of the parameters' present gradients with those of the step before; 0 at the first step.
 
-        Call this before they are clipped.
+        Call this before they are clipped. Processes that share the weights each return their share of it.
         """
         given = [(before, own.grad) for before, own in zip(self._before, self._parameters, strict=True)]
         pairs = [(before, gradient) for before, gradient in given if gradient is not None]
-        before, gradients = [held for held, _ in pairs], [gradient for _, gradient in pairs]
+        before, gradients = [local(held) for held, _ in pairs], [local(gradient) for _, gradient in pairs]
         torch._foreach_mul_(before, gradients)  # pyright: ignore[reportPrivateImportUsage]
         product = torch.stack([held.sum() for held in before]).double().sum()
         torch._foreach_copy_(before, gradients)  # pyright: ignore[reportPrivateImportUsage]
@@ -67,4 +69,4 @@ class GradientProducts:
     def restore(self, state: Sequence[Tensor]) -> None:
         """Go on from the gradients of a checkpoint."""
         for held, stored in zip(self._before, state, strict=True):
-            held.copy_(stored)
+            held.copy_(like(held, stored))

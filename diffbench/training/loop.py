@@ -8,18 +8,20 @@ import torch
 from torch import nn
 
 from diffbench.base.errors import UserError
+from diffbench.base.forward import placed
 from diffbench.base.images import to_float
 from diffbench.base.numerics import Numerics
 from diffbench.base.progress import progress
-from diffbench.base.seeds import Stream, seed_torch
+from diffbench.base.seeds import Stream
 from diffbench.diffusion.batch import noised_batch
 from diffbench.diffusion.denoiser import Condition
 from diffbench.training.average import WeightAverage
 from diffbench.training.checkpoints import Checkpoints
 from diffbench.training.data import TrainingData
-from diffbench.training.gradient import gradient_of
+from diffbench.training.gradient import UNDIVIDED, Division, StepGradient, parts_of
 from diffbench.training.gradient_noise import GradientProducts, noise_scale
 from diffbench.training.settings import Training
+from diffbench.training.sharding import like, shard, whole
 from diffbench.training.step_batches import StepBatches
 from diffbench.training.tasks import Task
 from diffbench.training.validation import Validator
@@ -51,20 +53,22 @@ class Trainer:
         device: torch.device,
         validator: Validator | None = None,
         numerics: Numerics | None = None,
+        division: Division = UNDIVIDED,
     ):
-        numerics = numerics or Numerics()
-        task.network.to(device)
-        if numerics.channels_last:
-            # Feature maps follow the weights, so no input needs a conversion.
-            task.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.network: nn.Module = task.network
+        """Raises: UserError if the processes cannot share the batch."""
+        self.network: nn.Module = placed(task.network, numerics, device)
+        self._division, parts = division, parts_of(settings, division)
+        if division.sharded:
+            shard(self.network, division.world, device)
         self.average = WeightAverage(self.network, settings.ema_decay)
         self._task, self._settings, self._data = task, settings, data
         self._seed, self._device, self._validator = seed, device, validator
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        self._batches = StepBatches(task, settings, data, seed, device)
+        task.to(device)
+        self._batches = StepBatches(task, settings, data, seed, device, slice(parts[0].start, parts[-1].stop))
+        self._gradient = StepGradient(task, settings, self._batches, self.network, seed, division)
         self.step = 0
         self.log: list[dict[str, float | None]] = []
         # Sums since the last row of the log: of the loss, of the gradient's norm, its square and its product with the
@@ -77,7 +81,7 @@ class Trainer:
 
         Raises: UserError if the loss is no longer finite.
         """
-        self.restore(checkpoints.load(self._device))
+        self.restore(self._newest(checkpoints))
         started, first, batch_size = time.perf_counter(), self.step, self._settings.batch_size
         rate = 0.0
         with progress(self._settings.steps, "train", initial=self.step) as bar:
@@ -89,26 +93,48 @@ class Trainer:
                 if self._validator is not None:
                     self._validator.after(self.network, self.average, self.step, self._settings)
                 if self.step % checkpoint_every == 0 or self.step == self._settings.steps:
-                    checkpoints.save(self.state())
+                    self._save(checkpoints)
                 bar.update()
         return rate
+
+    def _newest(self, checkpoints: Checkpoints) -> dict[str, Any] | None:
+        """Return the newest checkpoint that is not damaged, which is the same for all processes."""
+        world = self._division.world
+        found = checkpoints.load(self._device) if world.leads else None
+        step = world.told(found and found["step"])
+        # The first process has set aside what is damaged.
+        found = found if world.leads else checkpoints.load(self._device)
+        if (found and found["step"]) != step:
+            raise UserError(
+                f"{checkpoints.folder}: process {world.rank} does not find the checkpoint of step {step} there; put "
+                "--cache on a file system that all processes share"
+            )
+        return found
+
+    def _save(self, checkpoints: Checkpoints) -> None:
+        state = self.state()
+        if self._division.world.leads:
+            checkpoints.save(state)
+        # The others go on when it is written, so that a job that ends here has lost nothing.
+        self._division.world.barrier()
 
     def advance(self) -> None:
         """Take one step."""
         settings, step = self._settings, self.step
-        batch, weights = self._batches.at(step)
-        seed_torch(self._seed, "dropout", step)
         self.network.train()
         self._optimiser.zero_grad(set_to_none=True)
-        found = gradient_of(self._task, batch, weights)
+        found = self._gradient.at(step)
         product = self._gradients.next()
+        if self._division.sharded:
+            product = self._division.world.total(product)
         limit = settings.gradient_clip or math.inf
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        norm = whole(nn.utils.clip_grad_norm_(self.network.parameters(), limit)).to(self._device)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(settings, step)
+        self.average.settle()
         self._optimiser.step()
         self.average.update(step)
-        self._task.update(batch.i, found.losses)
+        self._task.update(found.i, found.losses)
         length = norm.detach().double()
         counted = torch.stack([found.loss.double(), length, length.square(), product])
         self._sums += torch.cat([counted, found.counts.double()])
@@ -127,7 +153,7 @@ class Trainer:
             x_0 = to_float(data.images[rows.numpy()], self._device)
             y = None if data.labels is None else data.labels[rows].to(self._device)
             eps = stream.normal(rows, 0, x_0.shape[1:])
-            i = self._task.steps(stream, rows, 1)[0].cpu()
+            i = self._task.steps(stream, rows, 1)[0]
             sums = sums + self._task.losses(noised_batch(chain, i, x_0, eps, Condition(y)))[1]
         found = self._task.row(dict(zip(self._task.counts, sums.tolist(), strict=True)))
         return {f"held_out_{name}": value for name, value in found.items()}
@@ -150,9 +176,9 @@ class Trainer:
         return loss
 
     def state(self) -> dict[str, Any]:
-        """Return everything that another process needs to continue the run."""
+        """Return everything that other processes need to continue the run; all processes must call this."""
         measured = {} if self._validator is None else {"validation": self._validator.state}
-        return measured | {
+        state = measured | {
             "step": self.step,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -162,15 +188,19 @@ class Trainer:
             "sums": self._sums,
             "gradients": self._gradients.state,
         }
+        return whole(state, keep=self._division.world.leads) if self._division.sharded else state
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """Continue from the state of a checkpoint; None leaves the run at its start."""
         if state is None:
             return
         self.step, self.log = state["step"], state["log"]
-        self.network.load_state_dict(state["network"])
+        held = self.network.state_dict()
+        self.network.load_state_dict({name: like(held[name], found) for name, found in state["network"].items()})
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
+        for parameter, moments in self._optimiser.state.items():
+            moments |= {name: like(parameter, moments[name]) for name in ("exp_avg", "exp_avg_sq")}
         for name, tensor in self._task.state.items():
             tensor.copy_(state["task"][name])
         self._sums.copy_(state["sums"])

@@ -1,8 +1,15 @@
 """The settings of a training run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from diffbench.base.digests import OMITTED
+from diffbench.base.errors import UserError
+
+EXACT_PARTS = 8
+"""The number of parts of a batch whose gradients are added in order, if the settings do not give their size. As many
+processes can share the batch."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +23,9 @@ class Training:
     the share of the learning rate that is left at the end; 1 keeps the rate constant. annealing: whether the rate falls
     along a half cosine or a line. label_dropout: the share of images that are used without their label. random_crop:
     train on random crops of the pictures instead of central ones, like the published classifiers. log_every: the steps
-    between rows of the log.
+    between rows of the log. exact_sum: whether the gradients of parts of the batch are added in the order of the
+    images, which gives the same bytes for every number of processes. exact_sum_images: the images of such a part; null
+    for an eighth of the batch.
     """
 
     steps: int = 800_000
@@ -31,6 +40,8 @@ class Training:
     label_dropout: float = 0.0
     random_crop: bool = False
     log_every: int = 100
+    exact_sum: bool | None = field(default=None, metadata=OMITTED)
+    exact_sum_images: int | None = field(default=None, metadata=OMITTED)
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "learning_rate", "log_every"):
@@ -44,8 +55,43 @@ class Training:
             raise ValueError(f"final_learning_rate must lie in [0, 1], not {self.final_learning_rate}")
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout must lie in [0, 1), not {self.label_dropout}")
+        if self.exact_sum_images is not None and not self.exact_sum:
+            raise ValueError("exact_sum_images goes with exact_sum: true, and only with it")
+        if self.exact_sum_images is not None and not 0 < self.exact_sum_images <= self.batch_size:
+            raise ValueError(f"exact_sum_images must lie in [1, batch_size], not {self.exact_sum_images}")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError("warmup_steps and weight_decay must not be negative")
+
+    @property
+    def exact_images(self) -> int:
+        """The images of a part of the batch whose gradient is added in order."""
+        return self.exact_sum_images or -(-self.batch_size // EXACT_PARTS)
+
+
+def require_shareable(training: Training, processes: int, *, micro_batch: int | None, sharded: bool) -> None:
+    """Raise UserError if processes cannot share the batches of a training.
+
+    micro_batch: the most images that a process computes at once. sharded: whether they share the weights, too.
+    """
+    size, parts = training.batch_size, -(-training.batch_size // training.exact_images)
+    if not training.exact_sum:
+        if size % processes:
+            raise UserError(
+                f"training.batch_size: {processes} processes cannot share {size} images equally; give a number of "
+                f"processes that divides {size}"
+            )
+    elif sharded:
+        raise UserError("training.exact_sum: is not possible if the processes share the weights; leave out one of both")
+    elif micro_batch is not None and micro_batch < training.exact_images:
+        raise UserError(
+            f"training.exact_sum: adds gradients of {training.exact_images} images, but at most {micro_batch} may be "
+            "computed at once; lower exact_sum_images"
+        )
+    elif parts < processes:
+        raise UserError(
+            f"training.exact_sum: {parts} parts of {training.exact_images} images for {processes} processes; start at "
+            f"most {parts}, or lower exact_sum_images"
+        )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from diffbench.base.forward import forward_of, placed
 from diffbench.base.images import to_float
+from diffbench.base.numerics import Numerics
 from diffbench.base.sizes import shrunk
 from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
 from diffbench.diffusion.micro_batches import spread
@@ -17,18 +19,25 @@ from diffbench.diffusion.validation_loss import ValidationLosses, eps_errors, eq
 from diffbench.training.average import WeightAverage
 from diffbench.training.data import TrainingData
 from diffbench.training.settings import Training, Validation
+from diffbench.training.sharding import whole
 
 
 class Validator:
     """Measurements of the averaged weights so far. They touch neither the training's network nor a random generator."""
 
     def __init__(
-        self, settings: Validation, network: nn.Module, diffusion: Diffusion, data: TrainingData, device: torch.device
+        self,
+        settings: Validation,
+        network: nn.Module,
+        diffusion: Diffusion,
+        data: TrainingData,
+        device: torch.device,
+        numerics: Numerics | None = None,
     ):
         """data: held-out images. Raises: ValueError if the training chain has too few timesteps."""
         self._settings, self._data, self._device = settings, data, device
-        self._network = copy.deepcopy(network).to(device).eval().requires_grad_(False)
-        self._denoiser = ModelDenoiser.of(diffusion, self._network)
+        self._network = placed(copy.deepcopy(network), numerics, device).eval().requires_grad_(False)
+        self._denoiser = ModelDenoiser.of(diffusion, forward_of(self._network, numerics))
         self._timesteps = equidistant(diffusion.timesteps, settings.timesteps)
         self._index = spread(len(data.images), settings.num_images)
         if len(self._index) < 2:
@@ -40,7 +49,7 @@ class Validator:
         """Measure after a step of training, if it is one after which a measurement is due."""
         if step % self._settings.every and step != training.steps:
             return
-        self._network.load_state_dict(network.state_dict() | average.state_dict())
+        self._network.load_state_dict(whole(network.state_dict() | average.state_dict()))
         with torch.no_grad():
             found = [self._errors(rows) for rows in self._index.split(training.batch_size)]
         self._steps.append(step)

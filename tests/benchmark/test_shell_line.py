@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from diffbench.benchmark.shell_line import call, chained
 
 ODD = "My 'Drive' $(touch ran) \"x\" & y"
@@ -42,6 +44,15 @@ def test_a_line_names_each_file_once_and_quotes_it():
         ' --features {input.features:q} --out {output.scores:q} ${{low_res:+--low-res "$low_res"}}'
         ' --run-record "${{log%.log}}.run.json" 2> "$log"'
     )
+
+
+@pytest.mark.parametrize("count, words", [(1, ""), (3, "diffbench.stages._ranks --standalone --nproc-per-node 3 -m ")])
+def test_a_line_starts_torchrun_for_several_processes_alone(count, words):
+    line = call("sample", {"--out": "output"}, processes="resources.processes")
+    shell = line.replace("{resources.processes}", str(count)).replace("{{", "{").replace("}}", "}")
+    shell = shell.replace("exec {sys.executable:q}", "echo").replace('2> "$log"', "").replace("{log:q}", "a.log")
+    done = subprocess.run(["bash", "-euc", shell], capture_output=True, text=True)
+    assert done.stdout.startswith(f"-m {words}diffbench.stages.sample --spec"), done.stderr
 
 
 def test_the_second_of_a_chain_runs_if_the_first_succeeded():

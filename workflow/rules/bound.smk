@@ -13,9 +13,10 @@ rule bound:
         paths.log("bound", "{model}/train{train_seed}/{split}"),
     params:
         spec=lambda w: graph.terms(w.model, int(w.train_seed), w.split).params,
-    threads: THREADS
+    threads: THREADS * bound_processes(bench)
     resources:
-        gpu=GPU,
+        gpu=GPU * bound_processes(bench),
+        processes=bound_processes(bench),
     shell:
         call(
             "bound",
@@ -25,4 +26,5 @@ rule bound:
                 "--out": "output.terms",
                 "--device": "DEVICE",
             },
+            processes="resources.processes",
         )

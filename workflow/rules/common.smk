@@ -2,6 +2,7 @@
 
 from diffbench.benchmark.graph import OWN_REFERENCE, files_of, records_of, spec_text
 from diffbench.benchmark.paths import COST, LOGS, PLACE
+from diffbench.benchmark.processes import bound_processes, extraction_processes, sampling_processes
 from diffbench.benchmark.shell_line import call, chained
 from diffbench.jobs.claims import MODULE as CLAIMS
 from diffbench.jobs.differences import MODULE as DIFFERENCES

@@ -1,6 +1,16 @@
 """Features of sample sets, and of the real images with which they are compared."""
 
 
+def processes_of_extraction(w):
+    """Return how many processes extract the features of the sample set that the wildcards name."""
+    return extraction_processes(bench, w.extractor, row_of(w).num_images)
+
+
+def processes_of_real(w):
+    """Return how many processes extract the features of real images."""
+    return extraction_processes(bench, w.extractor, None)
+
+
 rule extract:
     input:
         images=SAMPLES,
@@ -13,14 +23,16 @@ rule extract:
         paths.log("extract", f"{{extractor}}/{PLACE}/{{steps}}", "{tree}"),
     params:
         spec=lambda w: graph.features(w.extractor, row_of(w)).params,
-    threads: THREADS
+    threads: lambda w: THREADS * processes_of_extraction(w)
     resources:
-        gpu=GPU,
+        gpu=lambda w: GPU * processes_of_extraction(w),
+        processes=processes_of_extraction,
     shell:
         call(
             "extract",
             {"--images": "input.images", "--out": "output.features", "--device": "DEVICE"},
             optional={"--weights": "input.weights"},
+            processes="resources.processes",
         )
 
 
@@ -39,13 +51,15 @@ rule extract_real:
         spec=lambda w: graph.real_features(w.extractor, w.split).params,
     wildcard_constraints:
         split=f"train|test|{OWN_REFERENCE}[^/]+",
-    threads: THREADS
+    threads: lambda w: THREADS * processes_of_real(w)
     priority: 2  # Before the trainings: weights or a reference that cannot be used are found in the first minute.
     resources:
-        gpu=GPU,
+        gpu=lambda w: GPU * processes_of_real(w),
+        processes=processes_of_real,
     shell:
         call(
             "extract",
             {"--images": "input.images", "--out": "output.features", "--device": "DEVICE"},
             optional={"--weights": "input.weights"},
+            processes="resources.processes",
         )

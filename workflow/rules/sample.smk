@@ -6,6 +6,11 @@ def source(name):
     return lambda w: files_of(graph.sources_of(row_of(w)).get(name))
 
 
+def processes_of_sampling(w):
+    """Return how many processes make the sample set that the wildcards name."""
+    return sampling_processes(bench, row_of(w).num_images)
+
+
 rule sample:
     input:
         weights=source("weights"),
@@ -20,9 +25,10 @@ rule sample:
         paths.log("sample", f"{PLACE}/{{steps}}", "{tree}"),
     params:
         spec=lambda w: graph.samples(row_of(w)).params,
-    threads: THREADS
+    threads: lambda w: THREADS * processes_of_sampling(w)
     resources:
-        gpu=GPU,
+        gpu=lambda w: GPU * processes_of_sampling(w),
+        processes=processes_of_sampling,
     shell:
         call(
             "sample",
@@ -37,4 +43,5 @@ rule sample:
                 "--low-res": "input.low_res",
                 "--terms": "input.terms",
             },
+            processes="resources.processes",
         )

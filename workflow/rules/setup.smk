@@ -100,6 +100,10 @@ DEVICE = bench.execution.device
 GPU = int((chosen_device("auto").type if DEVICE == "auto" else DEVICE) == "cuda")
 THREADS = bench.execution.threads
 CHECKPOINT_EVERY = bench.execution.checkpoint_every
+PROCESSES = bench.execution.processes
+MICRO_BATCH = bench.execution.micro_batch or ""
+SHARDED = "yes" if bench.execution.sharded else ""
+RECOMPUTE = "yes" if bench.execution.activation_checkpointing else ""
 CACHE = ".cache"
 # The path of the data set; "" if it ships with a package.
 DATA = str(bench.data_path or "")

@@ -9,6 +9,12 @@ TRAINING = {
     "--checkpoint-every": "CHECKPOINT_EVERY",
 }
 
+OPTIONAL = {
+    "--pictures": "DATA",
+    "--micro-batch": "MICRO_BATCH",
+    "--sharded": "SHARDED",
+    "--activation-checkpointing": "RECOMPUTE",
+}
 HELD_OUT = {"--held-out": "input.held_out"}
 MEASURED = HELD_OUT | {"--validation": "output.validation"} if bench.validation else {}
 WITH_WEIGHTS = [paths.training_log(WEIGHTS), *([paths.validation(WEIGHTS)] if bench.validation else [])]
@@ -32,12 +38,13 @@ rule train:
         paths.log("train", "{model}/train{train_seed}"),
     params:
         spec=lambda w: model_of(w).params,
-    threads: THREADS
+    threads: THREADS * PROCESSES
     priority: 1  # The longest jobs start first.
     resources:
-        gpu=GPU,
+        gpu=GPU * PROCESSES,
+        processes=PROCESSES,
     shell:
-        call("train", TRAINING | MEASURED, optional={"--pictures": "DATA"})
+        call("train", TRAINING | MEASURED, optional=OPTIONAL, processes="resources.processes")
 
 
 rule train_classifier:
@@ -56,9 +63,10 @@ rule train_classifier:
         paths.log("train_classifier", "{classifier}/train{train_seed}"),
     params:
         spec=lambda w: graph.classifier(w.classifier, int(w.train_seed)).params,
-    threads: THREADS
+    threads: THREADS * PROCESSES
     priority: 1
     resources:
-        gpu=GPU,
+        gpu=GPU * PROCESSES,
+        processes=PROCESSES,
     shell:
-        call("train", TRAINING | HELD_OUT, optional={"--pictures": "DATA"})
+        call("train", TRAINING | HELD_OUT, optional=OPTIONAL, processes="resources.processes")

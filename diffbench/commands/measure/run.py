@@ -98,7 +98,8 @@ def scored(
 
 def features_of(files: Sequence[Path], ruler: Ruler, cache: Path, *, device: str, threads: int) -> list[Path]:
     """Return the cache's files of the features of files of images; those that are not there yet are extracted."""
-    job = ExtractJob(extractor=ruler.chosen, threads=threads)
+    numerics = None if ruler.benchmark is None else ruler.benchmark.numerics.extract
+    job = ExtractJob(extractor=ruler.chosen, threads=threads, numerics=numerics)
     # The key has everything on which features depend. Code and packages are part of it, since they change over time.
     key = {
         "spec": job.as_json(),

@@ -3,34 +3,22 @@
 Everything of a step counts: the images, the noise, the objective, the optimiser and the average.
 """
 
-import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from diffbench.base.seeds import Stream
-from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.entries import Model, NoisyClassifier, SamplerEntry
-from diffbench.benchmark.sample_set import SampleSet
+from diffbench.benchmark.entries import Model
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.models import BACKWARD
 from diffbench.commands.plan.networks import Counted, classifier_network, model_network
 from diffbench.commands.plan.speed import Rates
 from diffbench.commands.plan.work import works_of
-from diffbench.diffusion.denoiser import ClippedDenoiser, Condition, ModelDenoiser
-from diffbench.diffusion.parameterization import Prediction, X
-from diffbench.diffusion.process import Level
-from diffbench.samplers._contract import State
-from diffbench.samplers.ddim import Ddim
-from diffbench.training.data import TrainingData
-from diffbench.training.loop import Trainer
-from diffbench.training.tasks import Classification, Denoising, Task
+from diffbench.commands.steps import Walk, built, synchronise, trainer_of
 
 AFFORDABLE = {"cpu": 1e10, "cuda": 1e12}
 """Floating-point operations that take less than a second on a slow device of each kind."""
@@ -85,126 +73,47 @@ def _timed(benchmark: Benchmark, known: Known, candidate: Candidate, device: tor
     """Return how fast a network trains and samples. Where one of the two is not timed, it has the other's speed."""
     flops, affordable = candidate.counted.flops, AFFORDABLE[device.type]
     entry = (benchmark.classifiers if candidate.classifies else benchmark.models)[candidate.name]
-    shape = shrunk_shape(known.shape, entry.size)
-    network = _built(entry, shape, known)
+    network = built(entry, known)
     training = sampling = None
     if isinstance(entry, Model):
         batch = max(1, min(benchmark.sampling.micro_batch, int(affordable / flops)))
-        sampling = flops * _sampled_rows(benchmark, entry, network.to(device), shape, batch, device)
-    task = _task(benchmark, entry, network)
-    if task is not None and BACKWARD * flops <= affordable:
+        walk = Walk.of(benchmark, entry, network, known, device, numerics=benchmark.numerics.sample)
+        sampling = flops * _sampled_rows(walk, batch, device)
+    if entry.checkpoint is None and BACKWARD * flops <= affordable:
         batch = max(1, min(entry.training.batch_size, int(affordable / (BACKWARD * flops))))
-        settings = dataclasses.replace(entry.training, batch_size=batch, random_crop=False)
-        data = _blank(batch, shape, entry, known, benchmark.dataset.flip)
-        trainer = Trainer(task, settings, data, 0, device)
+        trainer = trainer_of(benchmark, entry, network, known, batch, device, benchmark.numerics.train)
+        assert trainer is not None
         training = BACKWARD * flops * batch / _seconds_of_step(trainer.advance, device)
     known_rate = sampling or training
     assert known_rate is not None or not candidate.classifies
     return Rates(sampling or known_rate or 0.0, training or known_rate or 0.0)
 
 
-def _built(entry: Model | NoisyClassifier, shape: tuple[int, int, int], known: Known) -> nn.Module:
-    if isinstance(entry, Model):
-        return entry.network.build(shape, known.num_classes, entry.diffusion.learns_variance)
-    return entry.network.build(shape, known.num_classes)
-
-
-def _task(benchmark: Benchmark, entry: Model | NoisyClassifier, network: nn.Module) -> Task | None:
-    """Return what the entry's training does; None for a checkpoint."""
-    if entry.checkpoint is not None:
-        return None
-    if isinstance(entry, Model):
-        return Denoising(network, entry.diffusion, entry.objective, benchmark.dataset.levels)
-    return Classification(network, entry.diffusion)
-
-
-def _blank(
-    count: int, shape: tuple[int, int, int], entry: Model | NoisyClassifier, known: Known, flip: bool
-) -> TrainingData:
-    """Return black images, whose training takes as long as that of others."""
-    channels, height, width = shape
-    labelled = known.num_classes is not None and (not isinstance(entry, Model) or entry.network.class_conditional)
-    return TrainingData(
-        images=np.zeros((count, height, width, channels), np.uint8),
-        labels=torch.zeros(count, dtype=torch.int64) if labelled else None,
-        flip=flip,
-        low_size=entry.low_size if isinstance(entry, Model) else None,
-    )
-
-
 @torch.no_grad()
-def _sampled_rows(
-    benchmark: Benchmark,
-    model: Model,
-    network: nn.Module,
-    shape: tuple[int, int, int],
-    batch: int,
-    device: torch.device,
-) -> float:
+def _sampled_rows(walk: Walk, batch: int, device: torch.device) -> float:
     """Return how many rows of the network a sampler of the benchmark takes in a second, without guidance."""
-    entry, spacing = _walked(benchmark, model)
-    chain = model.diffusion.chain(spacing)
-    full_chain = len(chain) == model.diffusion.timesteps and entry.off_grid == "refuse"
-    denoiser = ModelDenoiser.of(model.diffusion, network.eval(), full_chain=full_chain, off_grid=entry.off_grid)
-    clipped = ClippedDenoiser(denoiser)
-    index, stream = torch.arange(batch), Stream(0, "step", device)
-    condition = _condition(model, shape, batch, device)
-
-    def conditioned(x: X, level: Level, given: Condition | None = None) -> Prediction:
-        return clipped(x, level, condition)
-
-    def states() -> Iterator[State]:
-        while True:
-            x_T = stream.normal(index, 0, shape)
-            yield from entry.part(conditioned, chain, x_T, lambda draw: stream.normal(index, draw, shape))
-
-    walk = states()
-    next(walk)
-    before = denoiser.rows
-    _synchronise(device)
+    states = walk.states(batch)
+    next(states)
+    before = walk.model.rows
+    synchronise(device)
     started, steps = time.perf_counter(), 0
     while steps < ENOUGH_STEPS and (not steps or time.perf_counter() - started < ENOUGH_SECONDS):
-        next(walk)
+        next(states)
         steps += 1
-    _synchronise(device)
-    return (denoiser.rows - before) / (time.perf_counter() - started)
-
-
-def _walked(benchmark: Benchmark, model: Model) -> tuple[SamplerEntry, str]:
-    """Return a sampler and a spacing with which a model's weights are sampled, if possible without the bound's help."""
-
-    def plain(row: SampleSet) -> bool:
-        return not (benchmark.samplers[row.sampler].adaptive or benchmark.samplers[row.sampler].needs_error)
-
-    rows = [row for row in benchmark.all_sets() if benchmark.variant(row.model).of == model.name and plain(row)]
-    if not rows:
-        return SamplerEntry("ddim", Ddim()), str(min(10, model.diffusion.timesteps))
-    entry = benchmark.samplers[rows[0].sampler]
-    return entry, entry.spacing(rows[0].steps)
-
-
-def _condition(model: Model, shape: tuple[int, int, int], batch: int, device: torch.device) -> Condition:
-    y = torch.zeros(batch, dtype=torch.int64, device=device) if model.network.class_conditional else None
-    if model.low_size is None:
-        return Condition(y)
-    return Condition(y, torch.zeros(batch, *shrunk_shape(shape, model.low_size), device=device))
+    synchronise(device)
+    return (walk.model.rows - before) / (time.perf_counter() - started)
 
 
 def _seconds_of_step(step: Callable[[], Any], device: torch.device) -> float:
     """Return the mean seconds of a step, after one that is not counted."""
     step()
-    _synchronise(device)
+    synchronise(device)
     started, steps = time.perf_counter(), 0
     while steps < ENOUGH_STEPS and (not steps or time.perf_counter() - started < ENOUGH_SECONDS):
         step()
         steps += 1
-    _synchronise(device)
+    synchronise(device)
     return (time.perf_counter() - started) / steps
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 @torch.no_grad()

@@ -4,7 +4,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from diffbench.comparison.published.recorded import ALL_STEPS, AS_PUBLISHED, BOUND, OWN_SETTINGS, WHOLE_SET, Ours
+from diffbench.comparison.published.recorded import (
+    ALL_STEPS,
+    AS_PUBLISHED,
+    BOUND,
+    OWN_SETTINGS,
+    PRECISION,
+    WHOLE_SET,
+    Ours,
+)
 from diffbench.published.numbers import EXTRACTOR, NEARLY, Number
 
 NEAR_ENOUGH = 0.1
@@ -124,8 +132,8 @@ def _of_protocol(ours: Ours, number: Number) -> list[Difference]:
     if ours.facts.get("protocol") == BOUND:
         # The mean over some images of a split, and over some timesteps, is an estimate of the same number, and its
         # interval says how good.
-        return _unequal(ours, {"protocol": number.protocol, "reference": number.reference})
-    found = []
+        return [*_of_precision(ours), *_unequal(ours, {"protocol": number.protocol, "reference": number.reference})]
+    found = _of_precision(ours)
     pair = ours.facts.get("protocol", ""), number.protocol
     if not (_equal(*pair) or (ours.metric == "fid" and set(pair) <= set(SAME_FID))):
         found.append(Difference("protocol", *pair))
@@ -135,6 +143,12 @@ def _of_protocol(ours: Ours, number: Number) -> list[Difference]:
         same = _equal(file, number.reference_file)
         return found if same else [*found, Difference("reference", file, number.reference_file or number.reference)]
     return [*found, *_unequal(ours, {"reference": number.reference})]
+
+
+def _of_precision(ours: Ours) -> list[Difference]:
+    """Return the difference in how features or a bound were computed, if there is one. Samples are what is scored."""
+    own = ours.facts.get(PRECISION)
+    return [Difference(PRECISION, own, "float32")] if own else []
 
 
 def _unequal(ours: Ours, wanted: Mapping[str, str]) -> list[Difference]:

@@ -25,6 +25,9 @@ ALL_STEPS = "all"
 BOUND = "bound"
 """The sampler and the protocol of scores of a model itself."""
 
+PRECISION = "precision"
+"""The field of a protocol that is there if features or a bound were not computed in float32, as published ones were."""
+
 NOT_PUBLISHED = "is_the_published_file"
 """The key in the source of imported weights that is false if the file is not the one that was released."""
 
@@ -162,9 +165,9 @@ def of_score(
     ruler: the protocol, None for a bound. published: the images of each split. reference: the split of a bound.
     """
     if ruler is None:
-        return {"reference": reference}
+        return {"reference": reference} | _precision(fields_of(item["protocol"]))
     identity = fields_of(item["protocol"])
-    return {
+    return _precision(identity) | {
         "protocol": ruler.name,
         "extractor": identity.get("extractor", ""),
         "settings": _settings(ruler, item["metric"]),
@@ -172,6 +175,11 @@ def of_score(
         "reference": _reference(identity.get("reference", ""), published),
         "reference_file": "" if ruler.options["reference"] in ("train", "test") else ruler.options["reference"],
     }
+
+
+def _precision(identity: Mapping[str, str]) -> dict[str, str]:
+    """Return the precision in which features or a bound were computed, if it is not that of the published numbers."""
+    return {PRECISION: identity[PRECISION]} if PRECISION in identity else {}
 
 
 def _settings(ruler: ProtocolPart, metric: str) -> str:
