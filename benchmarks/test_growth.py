@@ -47,7 +47,7 @@ execution: {threads: 1}
 
 SCORED = {
     "protocol": {
-        "name": "digits",
+        "name": "classifier",
         "extractor": "digits_features",
         "metrics": ["fid", "inception_score", "precision", "density", "coverage"],
     },
