@@ -7,6 +7,7 @@ snakemake --cores all results/table2.csv --configfile workflow/config/<benchmark
 
 include: "workflow/rules/setup.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/shrink.smk"
 include: "workflow/rules/fit.smk"

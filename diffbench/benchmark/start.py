@@ -13,7 +13,7 @@ from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.codehash import PACKAGE_ROOT
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.guard import makes_nothing
-from diffbench.benchmark.known_data import data_at_start
+from diffbench.benchmark.known_data import KnownData, data_at_start
 from diffbench.benchmark.load import load_benchmark
 from diffbench.benchmark.paths import COMPARED
 from diffbench.benchmark.places import (
@@ -63,17 +63,19 @@ def started(given: Sequence[str], settings: Sequence[str], root: Path = PACKAGE_
     return found
 
 
-def check_data(start: Started, graph: Graph, words: Sequence[str]) -> None:
-    """Raise UserError if a run's data set does not suit its benchmark, so that a job would fail. words: the command's.
+def check_data(start: Started, graph: Graph, words: Sequence[str]) -> KnownData | None:
+    """Return what is known of a run's data set, after a check that it suits the benchmark. words: the command's.
 
-    A job that an executor starts apart is not asked again.
+    None if nothing is known. A job that an executor starts apart does not ask again.
+    Raises: UserError if the data set does not suit its benchmark, so that a job would fail.
     """
     if makes_nothing(words):
-        return
+        return None
     try:
         data = data_at_start(graph)
         if data is not None:
             require_suited(start.benchmark, data)
+        return data
     except UserError as error:
         raise UserError(f"{os.path.relpath(start.file)}: {error}") from None
 

@@ -36,6 +36,14 @@ def forget_dead_runs(home: Path, say: Callable[[str], object]) -> TextIO:
     return alive
 
 
+def join_run(home: Path) -> TextIO:
+    """Return a file whose shared lock says that a run's job is alive. It must stay open during the job."""
+    alive = _alive(home)
+    with suppress(OSError):  # The file system has no locks. The run has said so.
+        fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return alive
+
+
 @contextmanager
 def alone_in(home: Path) -> Iterator[None]:
     """Keep runs of the workflow out of a tree: a run that starts now waits until the end of the block.

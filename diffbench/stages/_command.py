@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import platform
 import sys
 import threading
 import time
@@ -76,7 +77,10 @@ def _end_with_parent() -> None:
 
     torchrun is between the run and this process, and may be killed alone.
     """
-    run, torchrun = os.environ.get("DIFFBENCH_PARENT", ""), os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
+    run, _, machine = os.environ.get("DIFFBENCH_PARENT", "").partition("@")
+    if machine != platform.node():
+        run = ""  # The run is on another machine, whose processes cannot be seen here.
+    torchrun = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
     if not run.isdigit() and not torchrun:
         return
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from diffbench.benchmark.tree import forget_dead_runs, full_disk, unlink_records, write_protected
+from diffbench.benchmark.tree import forget_dead_runs, full_disk, join_run, unlink_records, write_protected
 
 
 @pytest.fixture
@@ -37,6 +37,16 @@ def test_a_dead_runs_lock_is_cleared_and_a_live_ones_is_not(locked):
         (locked / ".snakemake/locks/1.output.lock").touch()
         stack.enter_context(forget_dead_runs(locked, silent))
         assert locks(locked) == ["1.output.lock"]
+    forget_dead_runs(locked, silent).close()
+    assert locks(locked) == []
+
+
+def test_a_runs_job_clears_no_locks_and_keeps_later_runs_from_it(locked):
+    """On another node, where the lock of the run that started the job does not hold, the run would look dead."""
+    with join_run(locked):
+        assert locks(locked) == ["0.output.lock"]
+        forget_dead_runs(locked, silent).close()
+        assert locks(locked) == ["0.output.lock"], "the job is alive"
     forget_dead_runs(locked, silent).close()
     assert locks(locked) == []
 

@@ -15,8 +15,11 @@ rule bound:
         spec=lambda w: graph.terms(w.model, int(w.train_seed), w.split).params,
     threads: THREADS * bound_processes(bench)
     resources:
-        gpu=GPU * bound_processes(bench),
-        processes=bound_processes(bench),
+        **asked(
+            lambda w: jobs.bound_job(bench, w.model, w.split),
+            lambda w: bound_processes(bench),
+            size=lambda w: size_of_model(w.model),
+        ),
     shell:
         call(
             "bound",

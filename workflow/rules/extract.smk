@@ -25,8 +25,11 @@ rule extract:
         spec=lambda w: graph.features(w.extractor, row_of(w)).params,
     threads: lambda w: THREADS * processes_of_extraction(w)
     resources:
-        gpu=lambda w: GPU * processes_of_extraction(w),
-        processes=processes_of_extraction,
+        **asked(
+            lambda w: jobs.extract_job(bench, w.extractor),
+            processes_of_extraction,
+            num_images=lambda w: row_of(w).num_images,
+        ),
     shell:
         call(
             "extract",
@@ -54,8 +57,7 @@ rule extract_real:
     threads: lambda w: THREADS * processes_of_real(w)
     priority: 2  # Before the trainings: weights or a reference that cannot be used are found in the first minute.
     resources:
-        gpu=lambda w: GPU * processes_of_real(w),
-        processes=processes_of_real,
+        **asked(lambda w: jobs.extract_job(bench, w.extractor), processes_of_real),
     shell:
         call(
             "extract",

@@ -14,5 +14,7 @@ rule fit:
     params:
         spec=lambda w: graph.extractor(w.extractor).params,
     threads: THREADS
+    resources:
+        **asked(lambda w: jobs.fit_job(bench, w.extractor)),
     shell:
         call("fit", {"--data": "input.train", "--held-out": "input.test", "--out": "output.weights"})

@@ -27,8 +27,11 @@ rule sample:
         spec=lambda w: graph.samples(row_of(w)).params,
     threads: lambda w: THREADS * processes_of_sampling(w)
     resources:
-        gpu=lambda w: GPU * processes_of_sampling(w),
-        processes=processes_of_sampling,
+        **asked(
+            lambda w: jobs.sample_job(bench, row_of(w)),
+            processes_of_sampling,
+            size=lambda w: size_of_model(row_of(w).model),
+        ),
     shell:
         call(
             "sample",

@@ -29,6 +29,11 @@ rule score_samples:
     params:
         spec=lambda w: graph.scores(w.protocol, row_of(w)).params,
     threads: THREADS
+    resources:
+        **asked(
+            lambda w: jobs.score_job(bench, w.protocol, jobs.row_of_set(bench, row_of(w))),
+            num_images=lambda w: row_of(w).num_images,
+        ),
     shell:
         call(
             "score",
@@ -60,6 +65,11 @@ rule score_pairs:
     params:
         spec=lambda w: graph.pair_scores(row_of(w)).params,
     threads: THREADS
+    resources:
+        **asked(
+            lambda w: jobs.pairs_job(bench, jobs.row_of_set(bench, row_of(w))),
+            num_images=lambda w: row_of(w).num_images,
+        ),
     shell:
         call(
             "score",
@@ -85,6 +95,8 @@ rule score_real:
     params:
         spec=lambda w: graph.real_scores(w.protocol).params,
     threads: THREADS
+    resources:
+        **asked(lambda w: jobs.score_job(bench, w.protocol, jobs.row_of_real(bench, 0))),
     shell:
         call(
             "score",
@@ -108,5 +120,7 @@ rule score_bound:
     params:
         spec=lambda w: graph.bound_scores(w.model, int(w.train_seed)).params,
     threads: THREADS
+    resources:
+        **asked(lambda w: jobs.bound_score_job(bench, w.model, int(w.train_seed))),
     shell:
         call("score", {"--terms": "input.terms", "--out": "output.scores"})

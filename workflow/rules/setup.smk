@@ -1,6 +1,7 @@
 """All that is done before the rules: the environment of jobs, the benchmark, its tree of results, and their checks."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -17,15 +18,15 @@ sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     dict.fromkeys([str(ROOT), os.getcwd(), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
 ).strip(os.pathsep)
-# A stage ends when this process is gone, so that it does not write to the files of the next run.
-os.environ["DIFFBENCH_PARENT"] = str(os.getpid())
+# A stage ends when this process is gone, so that it does not write to the files of the next run. On another machine the
+# number of this process is nobody's or a stranger's, so the machine is named too.
+os.environ["DIFFBENCH_PARENT"] = f"{os.getpid()}@{platform.node()}"
 
 # The report comes before all slow imports, so that it can say that the run is alive.
 from diffbench.commands.reporting.run import jobs_of, reporting, stages_of
 
 speaker = reporting(workflow, logger, HERE)
 
-from diffbench.base.devices import chosen_device
 from diffbench.benchmark import paths
 from diffbench.benchmark.graph import Graph
 from diffbench.benchmark.guard import require_own_results
@@ -33,7 +34,7 @@ from diffbench.benchmark.outdated import rows_without_place, said
 from diffbench.benchmark.places import VARIABLE, remember_configuration
 from diffbench.benchmark.report import Report
 from diffbench.benchmark.start import check_data, one_line_errors, say, started
-from diffbench.benchmark.tree import forget_dead_runs, full_disk, unlink_records, write_protected
+from diffbench.benchmark.tree import forget_dead_runs, full_disk, join_run, unlink_records, write_protected
 from diffbench.commands.reporting.failures import nearby
 from diffbench.commands.reporting.outcome import Outcome, beginning, said as said_at_end, time_line
 
@@ -63,7 +64,9 @@ if HOME != Path.cwd():
 # -- the tree
 
 with one_line_errors():
-    ALIVE = forget_dead_runs(HOME, say)  # Its lock is held until this process ends.
+    # Its lock is held until this process ends. A job of a run removes nothing: on some cluster file systems a lock holds
+    # on one node only, so that the run which started the job would look dead.
+    ALIVE = forget_dead_runs(HOME, say) if workflow.is_main_process else join_run(HOME)
     unlink_records(HOME)
 if note := write_protected(HOME / paths.table("table2")):
     say(note)
@@ -74,7 +77,7 @@ graph = Graph(bench, HOME, ROOT, notice=say)
 summary = Report(graph)
 with one_line_errors():
     graph.read_foreign()
-    check_data(start, graph, sys.argv)
+    known = check_data(start, graph, sys.argv)
     made = [*graph.everything(), *summary.everything()]
     made_again = require_own_results(HOME, made, summary.tables(), sys.argv)
 if made_again:
@@ -95,9 +98,6 @@ speaker.reads("building the graph of jobs", result)
 
 # -- arguments of jobs that are not files
 
-DEVICE = bench.execution.device
-# With auto, jobs use the GPU of this machine, if there is one.
-GPU = int((chosen_device("auto").type if DEVICE == "auto" else DEVICE) == "cuda")
 THREADS = bench.execution.threads
 CHECKPOINT_EVERY = bench.execution.checkpoint_every
 PROCESSES = bench.execution.processes

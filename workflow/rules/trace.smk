@@ -14,6 +14,10 @@ rule trace:
         spec=lambda w: graph.traces(w.model).params,
     threads: THREADS
     resources:
-        gpu=GPU,
+        **asked(
+            lambda w: jobs.trace_job(bench, w.model, bench.traced_models()[w.model][1]),
+            lambda w: 1,
+            size=lambda w: size_of_model(w.model),
+        ),
     shell:
         call("trace", {"--weights": "input.weights", "--out": "output.traces", "--device": "DEVICE"})

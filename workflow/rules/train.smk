@@ -41,8 +41,11 @@ rule train:
     threads: THREADS * PROCESSES
     priority: 1  # The longest jobs start first.
     resources:
-        gpu=GPU * PROCESSES,
-        processes=PROCESSES,
+        **asked(
+            lambda w: jobs.train_job(bench, w.model, int(w.train_seed)),
+            lambda w: PROCESSES,
+            size=lambda w: size_of_model(w.model),
+        ),
     shell:
         call("train", TRAINING | MEASURED, optional=OPTIONAL, processes="resources.processes")
 
@@ -66,7 +69,10 @@ rule train_classifier:
     threads: THREADS * PROCESSES
     priority: 1
     resources:
-        gpu=GPU * PROCESSES,
-        processes=PROCESSES,
+        **asked(
+            lambda w: jobs.train_classifier_job(bench, w.classifier, int(w.train_seed)),
+            lambda w: PROCESSES,
+            size=lambda w: bench.classifiers[w.classifier].size,
+        ),
     shell:
         call("train", TRAINING | HELD_OUT, optional=OPTIONAL, processes="resources.processes")
