@@ -26,8 +26,8 @@ def fitting(tried: Callable[[int, Callable[[], object]], None], most: int) -> in
     while not _fits(tried, size):
         if size == 1:
             raise UserError("out of memory: not even one image fits; sample on a device with more memory")
-        size //= 2
-        sys.stderr.write(f"diffbench: {2 * size} images at once do not fit into memory; {size} are tried\n")
+        before, size = size, size // 2
+        sys.stderr.write(f"diffbench: {before} images at once do not fit into memory; {size} are tried\n")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return size
