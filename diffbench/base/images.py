@@ -7,7 +7,7 @@ on half of all pixels (by one level), so every sample set records its rule.
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from diffbench.base.arrays import Bytes
@@ -18,9 +18,18 @@ Images = Float[Tensor, "batch channel height width"]
 
 def to_float(images: Bytes, device: torch.device | str = "cpu") -> Images:
     """Return bytes as floats in [-1, 1], channels first: x / 127.5 - 1 (Ho et al. 2020, section 3.3)."""
+    return as_floats(channels_first(images).to(device))
+
+
+def channels_first(images: Bytes) -> UInt8[Tensor, "batch channel height width"]:
+    """Return a copy of bytes as a tensor with channels first."""
     # torch refuses read-only arrays such as mapped files, so a copy is needed; it also puts channels first in memory.
-    channels_first = torch.as_tensor(images.transpose(0, 3, 1, 2).copy())
-    return channels_first.to(device).float() / 127.5 - 1
+    return torch.as_tensor(images.transpose(0, 3, 1, 2).copy())
+
+
+def as_floats(images: UInt8[Tensor, "batch channel height width"]) -> Images:
+    """Return bytes with channels first as floats in [-1, 1], on their device."""
+    return images.float() / 127.5 - 1
 
 
 def truncated(images: Images) -> Bytes:

@@ -1,8 +1,7 @@
 """Counter-based random streams for all of diffbench: the noise of image k depends on (seed, purpose, k) alone.
 
-Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") in 64-bit integer tensors. The key
-is a hash of the seed; the counter is (block, draw, index, purpose). Integers are equal on every device; normals are
-computed in float64 and rounded to float32, so that they are equal or one unit in the last place apart.
+The generator is Philox4x32-10 (base/philox.py). Its key is a hash of the seed; its counter is (block, draw, index,
+purpose). Integers are equal on every device, and normals are equal or one unit in the last place apart.
 """
 
 import hashlib
@@ -12,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from diffbench.base.philox import fused_normals, fused_words, normals, words
 
 PURPOSES = {
     "x_T": 1,
@@ -39,28 +40,6 @@ for the fit alone would change the bytes of every fitted extractor.
 
 Draw = int | Int[Tensor, " batch"]
 
-MASK = 0xFFFFFFFF
-MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-WEYL = (0x9E3779B9, 0xBB67AE85)
-ROUNDS = 10
-
-
-def philox(counter: Sequence[Tensor], key: tuple[int, int]) -> list[Tensor]:
-    """Return four tensors of 32-bit words (in int64) for four tensors of counter words.
-
-    Tests compare it with the known answers of the Random123 library. Source: Salmon et al. 2011, section 4.3.
-    """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(ROUNDS):
-        # int64 products wrap modulo 2^64. The mask after the arithmetic shift leaves the high word as an unsigned one.
-        product0, product1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
-        high0, high1 = (product0 >> 32).bitwise_and_(MASK), (product1 >> 32).bitwise_and_(MASK)
-        c0, c1 = high1.bitwise_xor_(c1).bitwise_xor_(k0), product1.bitwise_and_(MASK)
-        c2, c3 = high0.bitwise_xor_(c3).bitwise_xor_(k1), product0.bitwise_and_(MASK)
-        k0, k1 = (k0 + WEYL[0]) & MASK, (k1 + WEYL[1]) & MASK
-    return [c0, c1, c2, c3]
-
 
 def key_of(seed: int | str) -> tuple[int, int]:
     """Return the generator's key: the first 64 bits of the SHA-256 of the seed."""
@@ -75,26 +54,32 @@ class Stream:
         self._key = key_of(seed)
         self._purpose = PURPOSES[purpose]
         self._device = torch.device(device)
+        self._named: Tensor | None = None
+        if self._device.type == "cuda":
+            self._named = torch.tensor([*self._key, self._purpose], device=self._device)
 
     def words(self, index: Int[Tensor, " batch"], draw: Draw, count: int) -> Int[Tensor, "batch count"]:
         """Return `count` 32-bit words for each index, as int64 in [0, 2^32); draw: one number, or one per index."""
-        blocks = -(-count // 4)
-        index = index.to(self._device, torch.int64)[:, None]
-        shape = (len(index), blocks)
-        block = torch.arange(blocks, device=self._device).expand(shape)
-        high = (index >> 32) | (self._purpose << 24)
-        number = torch.as_tensor(draw, device=self._device).reshape(-1, 1).expand(shape)
-        counter = [block, number, (index & MASK).expand(shape), high.expand(shape)]
-        return torch.stack(philox(counter, self._key), dim=-1).reshape(len(index), blocks * 4)[:, :count]
+        index, draw = self._counted(index, draw)
+        if self._named is not None:
+            return fused_words(index, draw, self._named, count)
+        return words(index, draw, self._key, self._purpose, count)
 
     def normal(self, index: Int[Tensor, " batch"], draw: Draw, shape: Sequence[int]) -> Float[Tensor, "batch ..."]:
         """Return standard normals (float32) of `shape` for each index, by Box and Muller's transform in float64."""
-        size = math.prod(shape)
-        uniform = self.words(index, draw, size + size % 2).double().add_(0.5).mul_(2.0**-32)
-        first, second = uniform[:, 0::2], uniform[:, 1::2]
-        radius, angle = first.log().mul_(-2).sqrt_(), second * (2 * math.pi)
-        pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
-        return pairs.flatten(1)[:, :size].float().reshape(len(index), *shape)
+        index, draw = self._counted(index, draw)
+        if self._named is not None:
+            found = fused_normals(index, draw, self._named, math.prod(shape))
+        else:
+            found = normals(index, draw, self._key, self._purpose, math.prod(shape))
+        return found.reshape(len(index), *shape)
+
+    def _counted(self, index: Int[Tensor, " batch"], draw: Draw) -> tuple[Tensor, Tensor]:
+        """Return indices and draws on the stream's device, which the host does not wait for."""
+        index = index.to(self._device, torch.int64, non_blocking=True)
+        if isinstance(draw, Tensor):
+            return index, draw.to(self._device, torch.int64, non_blocking=True)
+        return index, torch.full((), draw, dtype=torch.int64, device=self._device)
 
     def uniform(self, index: Int[Tensor, " batch"], draw: Draw, count: int = 1) -> Float[Tensor, "batch count"]:
         """Return uniforms in (0, 1), float64."""

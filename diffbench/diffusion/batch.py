@@ -71,7 +71,7 @@ class Objective:
         return self.loss_aware.start(length) if self.loss_aware else {}
 
     def probabilities(self, state: State) -> Probabilities | None:
-        """Return the probability with which each step of the chain is drawn next; None if all are equal."""
+        """Return the probability with which each step of the chain is drawn next; None, or equal ones, are uniform."""
         return self.loss_aware.probabilities(state) if self.loss_aware else None
 
     def update(self, state: State, i: Int[Tensor, " batch"], losses: Float[Tensor, " batch"]) -> None:

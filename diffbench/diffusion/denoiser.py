@@ -129,8 +129,21 @@ class ModelDenoiser:
         i, t = (value.expand(len(x)) if value.ndim else value.repeat(len(x)) for value in (i, t))
         condition = condition or Condition()
         self.rows += len(x)
-        output = self.network(x, t.to(x.device), condition.y, condition.low_res)
+        output = self.network(x, t.to(x.device, non_blocking=True), condition.y, condition.low_res)
         return self.interpret(x, i, output) if exact else self._interpret_at(x, level, i, output)
+
+    def at_steps(self, x: X, i: Int[Tensor, " batch"], condition: Condition) -> Prediction:
+        """Return the prediction at steps i of the training chain, one per image.
+
+        It is what a call at those levels returns, without the search for the levels on the host, for which a GPU waits.
+        """
+        self.rows += len(x)
+        output = self.network(x, self.network_t[i], condition.y, condition.low_res)
+        return self.interpret(x, i, output)
+
+    def to(self, device: torch.device) -> "ModelDenoiser":
+        """Return the denoiser with its tables on a device; only `at_steps` and `interpret` can be used there."""
+        return replace(self, chain=self.chain.to(device), network_t=self.network_t.to(device))
 
     def interpret(self, x: X, i: Int[Tensor, " batch"], output: Tensor) -> Prediction:
         """Return the prediction that a network's output means at level i of the training chain."""

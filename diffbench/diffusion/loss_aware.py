@@ -3,11 +3,7 @@
 Nichol and Dhariwal 2021, section 3.3, eq. 18.
 """
 
-# torch's annotation of Tensor.tolist does not say what the list contains.
-# pyright: reportUnknownMemberType=false
-
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -44,24 +40,25 @@ class LossAware:
         losses = torch.zeros(length, self.history, dtype=torch.float64)
         return {"losses": losses, "seen": torch.zeros(length, dtype=torch.int64)}
 
-    def probabilities(self, state: State) -> Probabilities | None:
-        """Return the probability of each step; None if all are equal."""
-        if bool((state["seen"] < self.history).any()):
-            return None
+    def probabilities(self, state: State) -> Probabilities:
+        """Return the probability of each step. Until they differ, all are exactly equal."""
         root = state["losses"].square().mean(dim=1).sqrt()
-        total = root.sum()
-        if total == 0:
-            return None
-        return (1 - self.uniform_share) * root / total + self.uniform_share / len(root)
+        total, known = root.sum(), (state["seen"] >= self.history).all()
+        uneven = (1 - self.uniform_share) * root / total + self.uniform_share / len(root)
+        return torch.where(known & (total > 0), uneven, torch.full_like(root, 1 / len(root)))
 
     def update(self, state: State, i: Int[Tensor, " batch"], losses: Float[Tensor, " batch"]) -> None:
-        """Update the state with the losses at steps i; each replaces the oldest loss of its step."""
-        kept, seen = state["losses"].numpy(), state["seen"].numpy()
-        # They are added one by one because a step may occur in a batch twice.
-        steps, values = cast(list[int], i.tolist()), cast(list[float], losses.tolist())
-        for step, loss in zip(steps, values, strict=True):
-            kept[step, seen[step] % self.history] = loss
-            seen[step] += 1
+        """Update the state with the losses at steps i; each replaces the oldest loss of its step.
+
+        Nothing here makes a host wait for a device.
+        """
+        earlier = (i[:, None] == i).tril(-1).sum(dim=1)
+        place = i * self.history + (state["seen"][i] + earlier) % self.history
+        # A step may occur in a batch so often that two of its losses get one place. Then the last of them counts.
+        rows = torch.arange(len(i), device=i.device)
+        last = torch.where(place[:, None] == place, rows, -1).amax(dim=1)
+        state["losses"].view(-1)[place] = losses.to(state["losses"])[last]
+        state["seen"].index_add_(0, i, torch.ones_like(i))
 
 
 def drawn_steps(
@@ -69,12 +66,16 @@ def drawn_steps(
 ) -> tuple[Int[Tensor, " batch"], Float64[Tensor, " batch"]]:
     """Return a step for each index, and the weight 1 / (length p) with which a mean over steps stays unbiased.
 
-    probabilities: those of the steps 0 .. length - 1; None draws uniformly, with weight 1. Each step is drawn with one
-    uniform number, by the inverse of the distribution function.
+    probabilities: those of the steps 0 .. length - 1. None, or equal ones, draw uniformly, with weight 1. Each step is
+    drawn with one uniform number, by the inverse of the distribution function.
     """
+    evenly = stream.integers(index, draw, length)
+    ones = torch.ones(len(evenly), dtype=torch.float64, device=evenly.device)
     if probabilities is None:
-        return stream.integers(index, draw, length), torch.ones(len(index), dtype=torch.float64)
+        return evenly, ones
     function = probabilities.cumsum(0)
     uniform = stream.uniform(index, draw)[:, 0].to(function.device)
     i = torch.searchsorted(function, uniform * function[-1], right=True).clamp(max=length - 1)
-    return i, 1 / (length * probabilities[i])
+    # A device decides which of both it is, because the host would have to wait for an answer.
+    equal = (probabilities == probabilities[0]).all()
+    return torch.where(equal, evenly, i), torch.where(equal, ones, 1 / (length * probabilities[i]))

@@ -30,9 +30,14 @@ class Level:
 
 
 def over(value: Float64[Tensor, "*batch"], x: Float[Tensor, "batch ..."]) -> Float[Tensor, "..."]:
-    """Return a scalar, or one number per image, with x's type and a shape that multiplies x."""
-    value = value.to(x)
-    return value.reshape(-1, *[1] * (x.ndim - 1)) if value.ndim else value
+    """Return a scalar, or one number per image, with x's type and a shape that multiplies x.
+
+    A scalar stays on the host, since operations on any device take it from there as a number.
+    """
+    if not value.ndim:
+        return value.to(x.dtype)
+    # The host does not wait for the copy: x is not needed before the device has done it.
+    return value.to(x, non_blocking=True).reshape(-1, *[1] * (x.ndim - 1))
 
 
 def noised(
@@ -65,6 +70,17 @@ class Chain:
 
     def __len__(self) -> int:
         return len(self.alphas) - 1
+
+    def to(self, device: torch.device | str) -> "Chain":
+        """Return the chain with its tables on a device; they are computed here, so that they are the same there."""
+        if torch.device(device) == self.alphas.device:
+            return self
+        moved = Chain.__new__(Chain)
+        moved.alphas, moved.sigmas = self.alphas.to(device), self.sigmas.to(device)
+        for name in [name for name, value in vars(Chain).items() if isinstance(value, cached_property)]:
+            table = getattr(self, name)
+            moved.__dict__[name] = table.to(device) if isinstance(table, Tensor) else table
+        return moved
 
     def level(self, i: int | Int[Tensor, " batch"]) -> Level:
         """Return level i (0 is the noisiest, K the clean one); a tensor of indices gives a level per image."""

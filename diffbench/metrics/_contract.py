@@ -1,12 +1,15 @@
 """What a metric must have, and what it may declare."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from diffbench.base.records import Estimate
+
+Together = Callable[[Sequence[Any], Mapping[str, np.ndarray], Mapping[str, np.ndarray]], list[Estimate]]
+"""Metrics, generated and reference features in; their numbers in the same order out."""
 
 
 class Metric(Protocol):
@@ -37,6 +40,10 @@ class Metric(Protocol):
     """Whether it needs the labels that the samples were asked to have."""
     takes_moments: ClassVar[bool] = False
     """Whether a reference's stored mean and covariance may replace its images."""
+
+    together: ClassVar[Together | None] = None
+    """What computes several metrics at once, if they share work: it gets all metrics of the protocol that have the same
+    function here, and returns what each of them would return when called."""
 
     def fewest_of(self, width: int, /) -> int:
         """Return how many generated images it needs if its features have so many dimensions."""

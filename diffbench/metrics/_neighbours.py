@@ -1,70 +1,31 @@
-"""Nearest neighbours in bounded memory: one float32 matrix product a block, and exact float64 wherever that decides.
+"""Nearest neighbours and balls around points, decided exactly, in bounded memory.
 
-Squared distances |a|^2 + |b|^2 - 2 a'b come from a product in float32, with a bound on its rounding error that holds
-for any order of summation. If a comparison is closer than the bound, it is made again from the differences in float64.
-So every answer is that of float64 distances, and `<=` is exact: the distance of a point to its copy is 0.
+A product in float32 decides what its error bound allows (`_distances`); the rest is decided from differences in
+float64. So every answer is that of float64 distances, and `<=` is exact: the distance of a point to its copy is 0.
 If float32 leaves many comparisons open (clusters far apart), the block is computed again in float64.
 
 Why not one product and a comparison? It is wrong exactly where images repeat, which is where memorising shows: of 120
 points at 1e-6 from a copy of the reference, whose balls have radius 0, a float64 product puts 68 inside, and none lies
-there. Differences decide that, and cost 25 times as much: those of 600 x 600 x 2,048 features take 3.1 s of a core, as
-do precision and recall of 3,000 x 3,000 here, intervals included. With products in float64 alone, and the same checks,
-they take 4.1 s and twice the memory.
+there. Differences decide that, and cost 25 times as much.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from diffbench.base.errors import UserError
-from diffbench.metrics._features import Features, FeatureSet, References, feature_pair
-
-BLOCK_ENTRIES = 2**24
-"""How many distances are held at a time (64 MiB in float32)."""
-
-SYMMETRIC_ENTRIES = 2**27
-"""Products of a set with itself that are held whole (512 MiB). BLAS then computes one triangle, half the work."""
-
-OPEN_SHARE = 1 / 256
-"""The largest share of a block's pairs that is worth deciding one by one."""
-
-PIECES = 16
-"""Pieces of a row for each neighbour that is looked for. Two near ones share a piece once in so many times."""
+from diffbench.metrics._distances import Block, exact, read_pairs
+from diffbench.metrics._features import Features, References
 
 ENOUGH = 24
 """If so many balls hold a point, each random half of the images holds it too, except with a chance of 2^-24."""
 
+Inside = Callable[[int, Bool[np.ndarray, "balls points"]], None]
+"""Takes the first ball's index, and which points each ball of a block holds."""
 
-@dataclass(frozen=True)
-class NeighbourMetric:
-    """Configuration of the metrics of k nearest neighbours.
-
-    num_reference: how many reference images count, from the first on (ADM's evaluator takes 10,000); null takes all.
-    """
-
-    features: str = "pool"
-    """the array of features that it takes."""
-    k: int = 3
-    """a ball reaches to the k-th nearest neighbour."""
-    num_reference: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UserError(f"k = {self.k}, at least 1 is allowed")
-        if self.num_reference is not None and self.num_reference < self.k + 2:
-            raise UserError(f"num_reference = {self.num_reference}, at least k + 2 = {self.k + 2} is allowed")
-
-    @property
-    def fewest(self) -> int:
-        """How many images it needs."""
-        return self.k + 2
-
-    def pair(self, generated: FeatureSet, reference: FeatureSet) -> tuple[Features, References]:
-        """Return the features that are compared: all generated images, and the first num_reference of the reference."""
-        x, y = feature_pair(generated, reference, self.features, at_least=self.k + 2)
-        return x, y[: self.num_reference]
+Levels = Callable[[Bool[np.ndarray, " block"], np.ndarray, np.ndarray, np.ndarray], None]
+"""Takes, of a block, which points at least ENOUGH centres hold, and of the other points' pairs: the point's place in
+the block, the centre, and the number of the smallest ball that holds the point, from 1 on."""
 
 
 def nearest_others(
@@ -74,208 +35,117 @@ def nearest_others(
 
     exact: how many of them are exact. Intervals also need those after it, and for them the product is near enough.
     """
-    return _nearest(x, x, count, count if exact is None else exact, own=True)
+    found = _Nearest(x, x, count, count if exact is None else exact, own=True)
+    read_pairs(x, x, found)
+    return found.indices, found.squared
 
 
 def nearest(
     points: Features, centres: References, count: int
 ) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
     """Return each point's `count` nearest centres and their squared distances, nearest first."""
-    return _nearest(points, centres, count, count, own=False)
+    found = _Nearest(points, centres, count, count, own=False)
+    read_pairs(points, centres, found)
+    return found.indices, found.squared
 
 
-def within(
-    points: Features, centres: References, squared_radii: Float[np.ndarray, " references"]
-) -> Iterator[tuple[int, Bool[np.ndarray, "block references"]]]:
-    """Yield, for blocks of points, the first point's index and which centres have each point within their radius."""
-    pairs = _Pairs(points, centres)
-    for start in pairs.starts:
-        for precision in pairs.precisions:
-            block = pairs.block(start, precision)
-            surely, maybe = block.at_most(squared_radii)
-            undecided = np.flatnonzero(surely != maybe)
-            if len(undecided) <= OPEN_SHARE * maybe.size:
-                break
-        for part in _pieces(undecided, points.shape[1]):
-            row, column = _places(part, maybe.shape)
-            surely[row, column] = _direct(points[start + row], centres[column]) <= squared_radii[column]
-        yield start, surely
+class _Nearest:
+    """The nearest centres of each point. own: the points are the centres, and a point is not its own neighbour."""
 
+    def __init__(self, points: Features, centres: References, count: int, exact: int, own: bool):
+        self.points, self.centres, self.count, self.exact, self.own = points, centres, count, exact, own
+        self.indices = np.empty((len(points), count), np.int64)
+        self.squared = np.empty((len(points), count))
 
-def levels(
-    points: Features, centres: References, squared: Float[np.ndarray, "references count"], k: int
-) -> Iterator[
-    tuple[Bool[np.ndarray, " block"], Int[np.ndarray, " found"], Int[np.ndarray, " found"], Int[np.ndarray, " found"]]
-]:
-    """Yield, for blocks of points, the pairs of a point and a centre with the smallest ball that holds the point.
-
-    squared: the ascending squared radii of each centre's balls, of which k + 1 are exact.
-    Yields first the points that at least ENOUGH centres hold in their k-th ball; the pairs of these are left out. Then,
-    for each pair, the point's place in the block, the centre, and the number of the ball, from 1 on.
-    """
-    pairs = _Pairs(points, centres)
-    for start in pairs.starts:
-        for precision in pairs.precisions:
-            block = pairs.block(start, precision)
-            held = block.at_most(squared[:, k - 1])[0].sum(axis=1) >= ENOUGH
-            maybe = block.at_most(squared[:, -1])[1]
-            maybe[held] = False
-            row, column = _places(np.flatnonzero(maybe), maybe.shape)
-            middle, slack = block.distance(row, column)
-            low, high = _level(squared, column, middle - slack), _level(squared, column, middle + slack)
-            undecided = np.flatnonzero((low != high) & (low <= k + 1))
-            if len(undecided) <= OPEN_SHARE * maybe.size:
-                break
-        for part in _pieces(undecided, points.shape[1]):
-            exact = _direct(points[start + row[part]], centres[column[part]])
-            low[part] = _level(squared, column[part], exact)
-        kept = low <= squared.shape[1]
-        yield held, row[kept], column[kept], low[kept]
-
-
-def _level(
-    squared: Float[np.ndarray, "references count"],
-    column: Int[np.ndarray, " found"],
-    distance: Float[np.ndarray, " found"],
-) -> Int[np.ndarray, " found"]:
-    """Return the number, from 1 on, of the first of a centre's radii that reaches this distance."""
-    level = np.ones(len(column), np.int64)
-    for radii in squared.T:
-        level += radii[column] < distance
-    return level
-
-
-def _nearest(
-    points: Features, centres: References, count: int, exact: int, own: bool
-) -> tuple[Int[np.ndarray, "images count"], Float[np.ndarray, "images count"]]:
-    indices, distances = np.empty((len(points), count), np.int64), np.empty((len(points), count))
-    pairs = _Pairs(points, centres)
-    for start in pairs.starts:
-        for precision in pairs.precisions:
-            block = pairs.block(start, precision)
-            rows = np.arange(len(block.partial))
-            if own:
-                block.partial[rows, start + rows] = np.inf
-            candidates = block.among_nearest(count)
-            if candidates.sum() <= len(rows) * count + OPEN_SHARE * candidates.size:
-                break
-        flat = np.flatnonzero(candidates)
-        row, column = _places(flat, candidates.shape)
+    def read(self, start: int, block: Block) -> bool:
+        """Find the neighbours of a block of points."""
+        rows, count = np.arange(block.shape[0]), self.count
+        if self.own:
+            block.leave_out(rows, start + rows)
+        candidates = block.among_nearest(count)
+        if block.leaves_open(int(candidates.sum()) - len(rows) * count):
+            return False
+        row, column = _places(np.flatnonzero(candidates), block.shape)
         first = np.searchsorted(row, rows)
         squared, slack = block.distance(row, column)
         upper = squared + slack
-        limit = upper[np.lexsort((upper, row))[first + exact - 1]]
-        for part in _pieces(np.flatnonzero(squared - slack <= limit[row]), points.shape[1]):
-            squared[part] = _direct(points[start + row[part]], centres[column[part]])
+        limit = upper[np.lexsort((upper, row))[first + self.exact - 1]]
+        near = np.flatnonzero(squared - slack <= limit[row])
+        squared[near] = exact(self.points, start + row[near], self.centres, column[near])
         chosen = np.lexsort((squared, row))[first[:, None] + np.arange(count)]
-        indices[start + rows], distances[start + rows] = column[chosen], squared[chosen]
-    return indices, distances
+        self.indices[start + rows], self.squared[start + rows] = column[chosen], squared[chosen]
+        return True
 
 
-def _reached_by(distances: Float[np.ndarray, "block references"], count: int) -> Float[np.ndarray, "block 1"]:
-    """Return for each row a number that is not exceeded by at least `count` of its distances, and by few more.
+class BallsOf:
+    """A reader of pairs (centre, point) that tells which points are in the ball around each centre."""
 
-    It is the count-th smallest of the minima of many short pieces. That takes one pass; a partition is almost a sort.
+    def __init__(
+        self,
+        centres: References,
+        points: Features,
+        squared_radii: Float[np.ndarray, " references"],
+        take: Sequence[Inside],
+    ):
+        self.centres, self.points, self.squared_radii, self.take = centres, points, squared_radii, take
+
+    def read(self, start: int, block: Block) -> bool:
+        """Hand on which points the balls of a block of centres hold."""
+        radii = self.squared_radii[start : start + block.shape[0]]
+        inside, maybe = block.within_rows(radii)
+        undecided = np.flatnonzero(inside != maybe)
+        if block.leaves_open(len(undecided)):
+            return False
+        row, column = _places(undecided, block.shape)
+        inside[row, column] = exact(self.centres, start + row, self.points, column) <= radii[row]
+        for take in self.take:
+            take(start, inside)
+        return True
+
+
+class LevelsOf:
+    """A reader of pairs (point, centre) that tells the smallest ball around each centre that holds the point.
+
+    squared: the ascending squared radii of each centre's balls, of which k + 1 are exact. Pairs of points that at least
+    ENOUGH centres hold in their k-th ball are left out.
     """
-    width = distances.shape[1] // (PIECES * count)
-    if width < 2:
-        return np.partition(distances, count - 1, axis=1)[:, count - 1 : count]
-    whole = distances.shape[1] // width * width
-    minima = distances[:, :whole].reshape(len(distances), width, -1).min(axis=1)
-    return np.partition(minima, count - 1, axis=1)[:, count - 1 : count]
+
+    def __init__(
+        self,
+        points: References,
+        centres: Features,
+        squared: Float[np.ndarray, "generated count"],
+        k: int,
+        take: Levels,
+    ):
+        self.points, self.centres, self.squared, self.k, self.take = points, centres, squared, k, take
+
+    def read(self, start: int, block: Block) -> bool:
+        """Hand on the pairs of a block of points."""
+        held = block.within_columns(self.squared[:, self.k - 1])[0].sum(axis=1) >= ENOUGH
+        maybe = block.within_columns(self.squared[:, -1])[1]
+        maybe[held] = False
+        row, column = _places(np.flatnonzero(maybe), block.shape)
+        middle, slack = block.distance(row, column)
+        low, high = self._level(column, middle - slack), self._level(column, middle + slack)
+        undecided = np.flatnonzero((low != high) & (low <= self.k + 1))
+        if block.leaves_open(len(undecided)):
+            return False
+        distances = exact(self.points, start + row[undecided], self.centres, column[undecided])
+        low[undecided] = self._level(column[undecided], distances)
+        kept = low <= self.squared.shape[1]
+        self.take(held, row[kept], column[kept], low[kept])
+        return True
+
+    def _level(
+        self, column: Int[np.ndarray, " found"], distance: Float[np.ndarray, " found"]
+    ) -> Int[np.ndarray, " found"]:
+        """Return the number, from 1 on, of the first of a centre's radii that reaches this distance."""
+        level = np.ones(len(column), np.int64)
+        for radii in self.squared.T:
+            level += radii[column] < distance
+        return level
 
 
 def _places(flat: Int[np.ndarray, " found"], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return flat // shape[1], flat % shape[1]
-
-
-def _pieces(places: Int[np.ndarray, " found"], width: int) -> list[Int[np.ndarray, " piece"]]:
-    """Return places in pieces, small enough that their differences of features fit into a block."""
-    return np.array_split(places, len(places) * width // BLOCK_ENTRIES + 1)
-
-
-def _direct(a: Features, b: Features) -> Float[np.ndarray, " images"]:
-    difference = a - b
-    return np.einsum("ij,ij->i", difference, difference)
-
-
-@dataclass
-class _Block:
-    """Squared distances of a block of points to all centres: `partial` + the column's `squares`, and their error.
-
-    The error is at most `row_slack` + the column's `column_slack`.
-    """
-
-    partial: Float[np.ndarray, "block references"]
-    squares: Float[np.ndarray, " references"]
-    row_slack: float
-    column_slack: Float[np.ndarray, " references"]
-
-    def at_most(self, radii: Float[np.ndarray, " references"]) -> tuple[np.ndarray, np.ndarray]:
-        """Return where a distance is surely, and where it may be, at most the column's radius."""
-        limit, slack = radii - self.squares, self.row_slack + self.column_slack
-        return self.partial <= self._rounded(limit - slack, -np.inf), self.partial <= self._rounded(
-            limit + slack, np.inf
-        )
-
-    def distance(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distances of some pairs in float64, and their errors."""
-        return self.partial[row, column] + self.squares[column], self.row_slack + self.column_slack[column]
-
-    def among_nearest(self, count: int) -> Bool[np.ndarray, "block references"]:
-        """Return which columns may be among the row's `count` nearest."""
-        upper = self.partial + self._rounded(self.squares + self.column_slack, np.inf)
-        limit = _reached_by(upper, count).astype(np.float64) + 2 * (self.row_slack + self.column_slack.max())
-        return upper <= self._rounded(limit, np.inf)
-
-    def _rounded(self, values: np.ndarray, towards: float) -> np.ndarray:
-        kind = self.partial.dtype.type
-        return np.nextafter(values.astype(kind), kind(towards))
-
-
-class _Pairs:
-    """All pairs of points and centres, in blocks of points. Squares are those of centred vectors."""
-
-    def __init__(self, points: Features, centres: References):
-        self.points, self.centres = points, centres
-        # Vectors are centred, so that a large common offset does not cost digits.
-        self.origin = centres.mean(axis=0)
-        self.squares = np.concatenate([self._squares(part) for part in self._chunks(centres)])
-        self.size = max(1, BLOCK_ENTRIES // len(centres))
-        self.starts = range(0, len(points), self.size)
-        largest = max(float(self.squares.max()), max(float(self._squares(p).max()) for p in self._chunks(points)))
-        # Beyond these sizes, float32 would overflow or lose small differences.
-        self.precisions = (np.float32, np.float64) if 1e-20 < largest < 1e30 else (np.float64,)
-        self._prepared = None
-
-    def block(self, start: int, precision: type) -> _Block:
-        if precision is not self._prepared:
-            self._prepare(precision)
-        rows = self.points[start : start + self.size] - self.origin
-        squares = np.einsum("ij,ij->i", rows, rows)
-        if self._symmetric is None:
-            partial = (-2 * rows).astype(precision) @ self._columns.T
-        else:
-            partial = -2 * self._symmetric[start : start + self.size]
-        partial += squares.astype(precision)[:, None]
-        # The bound has half an epsilon for each of the d products and sums, with |a||b| <= (|a|^2 + |b|^2) / 2 (Higham
-        # 2002, section 3.1), for rounding a and b, and for what is added. The float64 differences add the same again.
-        width, exact = rows.shape[1], np.finfo(np.float64).eps
-        unit = (1.01 * width + 32) * np.finfo(precision).eps / 2 + 2 * (width + 2) * exact
-        floor = 32 * exact * float(self.origin @ self.origin) + width * float(np.finfo(precision).tiny)
-        return _Block(partial, self.squares, unit * float(squares.max()) + floor, unit * self.squares)
-
-    def _prepare(self, precision: type) -> None:
-        self._prepared = precision
-        if precision is np.float64:
-            self.precisions = (np.float64,)  # if one block needed it, the next ones will too
-        self._columns = np.concatenate([(part - self.origin).astype(precision) for part in self._chunks(self.centres)])
-        whole = self.points is self.centres and len(self.centres) ** 2 <= SYMMETRIC_ENTRIES and precision is np.float32
-        self._symmetric = self._columns @ self._columns.T if whole else None
-
-    def _squares(self, part: np.ndarray) -> np.ndarray:
-        return _direct(part, self.origin[None])
-
-    @staticmethod
-    def _chunks(x: np.ndarray) -> list[np.ndarray]:
-        return np.array_split(x, x.size // BLOCK_ENTRIES + 1)

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import Features, FeatureSet, References
+from diffbench.metrics._features import Features, References
 from diffbench.metrics._intervals import all_and_halves, share_of_covered
-from diffbench.metrics._neighbours import ENOUGH, NeighbourMetric, nearest_others, within
+from diffbench.metrics._manifolds import ReferenceBalls
+from diffbench.metrics._neighbours import ENOUGH
 
 
 @dataclass(frozen=True)
-class Coverage(NeighbourMetric):
+class Coverage(ReferenceBalls):
     """k-nearest-neighbour coverage on one array of features.
 
     num_reference: how many reference images are to be covered, from the first on; null takes all.
@@ -35,11 +36,9 @@ class Coverage(NeighbourMetric):
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
 
-    def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return coverage with the interval of its jackknife over the generated images, calibrated at half of them."""
-        x, y = self.pair(generated, reference)
-        subsets = all_and_halves(x)
-        return share_of_covered(len(y), *_leave_one_out(x, y, self.k, subsets), subsets)
+    def tally(self, x: Features, y: References) -> "_Covered":
+        """Return what counts the reference images whose ball holds a generated image."""
+        return _Covered(all_and_halves(x))
 
 
 def coverage(generated: Features, reference: References, k: int = 5) -> float:
@@ -50,26 +49,28 @@ def coverage(generated: Features, reference: References, k: int = 5) -> float:
     return Coverage(k=k)({"pool": generated}, {"pool": reference}).value
 
 
-def _leave_one_out(
-    x: Features, y: References, k: int, subsets: Bool[np.ndarray, "subsets generated"]
-) -> tuple[Int[np.ndarray, " subsets"], Int[np.ndarray, "subsets generated"]]:
-    """Return how many reference images each subset covers, and the change without each image, from one pass.
+class _Covered:
+    """How many reference images each subset of generated images covers, and the pairs of those that few images cover.
 
     The balls do not change. So exactly those reference images are lost without image l that only l covers.
     """
-    radii = nearest_others(y, k)[1][:, -1]
-    counts = np.zeros(len(y), np.int64)
-    image, ball = np.empty(0, np.int64), np.empty(0, np.int64)
-    for start, inside in within(x, y, radii):
-        counts += inside.sum(axis=0)
-        row, column = np.nonzero(inside & (counts < ENOUGH))
-        few = counts[ball] < ENOUGH
-        image, ball = np.concatenate([image[few], start + row]), np.concatenate([ball[few], column])
-    held = int((counts >= ENOUGH).sum())
-    covered, changes = np.zeros(len(subsets), np.int64), np.zeros(subsets.shape, np.int64)
-    for s, own in enumerate(subsets):
-        members, balls = image[own[image]], ball[own[image]]
-        count = np.bincount(balls, minlength=len(y))
-        covered[s] = held + (count > 0).sum()
-        changes[s] = -np.bincount(members[count[balls] == 1], minlength=len(x))
-    return covered, changes
+
+    def __init__(self, subsets: Bool[np.ndarray, "subsets generated"]):
+        self.subsets = subsets
+        self.total = 0
+        self.covered, self.changes = np.zeros(len(subsets), np.int64), np.zeros(subsets.shape, np.int64)
+
+    def take(self, start: int, inside: Bool[np.ndarray, "block generated"]) -> None:
+        """Count the reference images of a block."""
+        few = np.flatnonzero(inside.sum(axis=1) < ENOUGH)
+        ball, image = np.nonzero(inside[few])
+        self.total += len(inside)
+        for s, own in enumerate(self.subsets):
+            members, balls = image[own[image]], ball[own[image]]
+            count = np.bincount(balls, minlength=len(few))
+            self.covered[s] += len(inside) - len(few) + (count > 0).sum()
+            self.changes[s] -= np.bincount(members[count[balls] == 1], minlength=inside.shape[1])
+
+    def estimate(self) -> Estimate:
+        """Return coverage with the interval of its jackknife over the generated images, calibrated at half of them."""
+        return share_of_covered(self.total, self.covered, self.changes, self.subsets)

@@ -15,15 +15,16 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Bool, Int
 
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import Features, FeatureSet, References
+from diffbench.metrics._features import Features, References
 from diffbench.metrics._intervals import mean_variance, share, student
-from diffbench.metrics._neighbours import NeighbourMetric, nearest_others, within
+from diffbench.metrics._manifolds import ReferenceBalls
 
 
 @dataclass(frozen=True)
-class Density(NeighbourMetric):
+class Density(ReferenceBalls):
     """k-nearest-neighbour density on one array of features.
 
     num_reference: how many reference images have balls, from the first on; null takes all.
@@ -35,19 +36,9 @@ class Density(NeighbourMetric):
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
 
-    def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return density with the interval of a mean over generated images, which are independent given the reference.
-
-        If no image is in a ball, that interval would be [0, 0]. Its upper end is then Wilson's for the share of images
-        in some ball, each of them counted with the reference's own density, 1.
-        """
-        x, y = self.pair(generated, reference)
-        radii = nearest_others(y, self.k)[1][:, -1]
-        balls = np.concatenate([inside.sum(axis=1) for _, inside in within(x, y, radii)])
-        if not balls.any():
-            return share(balls > 0)
-        found = student(float(balls.mean()) / self.k, mean_variance(balls / self.k), balls / self.k)
-        return replace(found, low=max(0.0, found.low))
+    def tally(self, x: Features, y: References) -> "_BallsOfEach":
+        """Return what counts the balls that each generated image is in."""
+        return _BallsOfEach(np.zeros(len(x), np.int64), self.k)
 
 
 def density(generated: Features, reference: References, k: int = 5) -> float:
@@ -56,3 +47,26 @@ def density(generated: Features, reference: References, k: int = 5) -> float:
     Raises: UserError for fewer than k + 2 images, unequal widths or values that are not finite.
     """
     return Density(k=k)({"pool": generated}, {"pool": reference}).value
+
+
+@dataclass(frozen=True)
+class _BallsOfEach:
+    """How many balls of the reference images each generated image is in so far."""
+
+    balls: Int[np.ndarray, " generated"]
+    k: int
+
+    def take(self, start: int, inside: Bool[np.ndarray, "block generated"]) -> None:
+        np.add(self.balls, inside.sum(axis=0), out=self.balls)
+
+    def estimate(self) -> Estimate:
+        """Return density with the interval of a mean over generated images, which are independent given the reference.
+
+        If no image is in a ball, that interval would be [0, 0]. Its upper end is then Wilson's for the share of images
+        in some ball, each of them counted with the reference's own density, 1.
+        """
+        balls = self.balls
+        if not balls.any():
+            return share(balls > 0)
+        found = student(float(balls.mean()) / self.k, mean_variance(balls / self.k), balls / self.k)
+        return replace(found, low=max(0.0, found.low))

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Bool
 
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import Features, FeatureSet, References
+from diffbench.metrics._features import Features, References
 from diffbench.metrics._intervals import share
-from diffbench.metrics._neighbours import NeighbourMetric, nearest_others, within
+from diffbench.metrics._manifolds import ReferenceBalls
 
 
 @dataclass(frozen=True)
-class Precision(NeighbourMetric):
+class Precision(ReferenceBalls):
     """k-nearest-neighbour precision on one array of features.
 
     num_reference: how many reference images make the manifold, from the first on (ADM takes 10,000); null takes all.
@@ -29,11 +30,9 @@ class Precision(NeighbourMetric):
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
 
-    def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return precision with Wilson's interval over the generated images."""
-        x, y = self.pair(generated, reference)
-        radii = nearest_others(y, self.k)[1][:, -1]
-        return share(np.concatenate([inside.any(axis=1) for _, inside in within(x, y, radii)]))
+    def tally(self, x: Features, y: References) -> "_InABall":
+        """Return what counts the generated images that are in a ball."""
+        return _InABall(np.zeros(len(x), bool))
 
 
 def precision(generated: Features, reference: References, k: int = 3) -> float:
@@ -42,3 +41,17 @@ def precision(generated: Features, reference: References, k: int = 3) -> float:
     Raises: UserError for fewer than k + 2 images, unequal widths or values that are not finite.
     """
     return Precision(k=k)({"pool": generated}, {"pool": reference}).value
+
+
+@dataclass(frozen=True)
+class _InABall:
+    """Which generated images are in a ball of the reference images so far."""
+
+    hits: Bool[np.ndarray, " generated"]
+
+    def take(self, start: int, inside: Bool[np.ndarray, "block generated"]) -> None:
+        np.logical_or(self.hits, inside.any(axis=0), out=self.hits)
+
+    def estimate(self) -> Estimate:
+        """Return the share with Wilson's interval over the generated images."""
+        return share(self.hits)

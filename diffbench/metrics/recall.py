@@ -14,13 +14,15 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from diffbench.base.records import Estimate
-from diffbench.metrics._features import Features, FeatureSet, References
+from diffbench.metrics._distances import Block
+from diffbench.metrics._features import Features, References
 from diffbench.metrics._intervals import all_and_halves, share_of_covered
-from diffbench.metrics._neighbours import NeighbourMetric, levels, nearest_others
+from diffbench.metrics._manifolds import GeneratedBalls
+from diffbench.metrics._neighbours import LevelsOf, nearest_others
 
 
 @dataclass(frozen=True)
-class Recall(NeighbourMetric):
+class Recall(GeneratedBalls):
     """k-nearest-neighbour recall on one array of features.
 
     num_reference: how many reference images are to be covered, from the first on (ADM takes 10,000); null takes all.
@@ -30,11 +32,9 @@ class Recall(NeighbourMetric):
     higher_is_better: ClassVar[bool] = True
     consumes: ClassVar[str] = "features"
 
-    def __call__(self, generated: FeatureSet, reference: FeatureSet) -> Estimate:
-        """Return recall with the interval of its jackknife over the generated images, calibrated at half of them."""
-        x, y = self.pair(generated, reference)
-        subsets = all_and_halves(x)
-        return share_of_covered(len(y), *_leave_one_out(x, y, self.k, subsets), subsets)
+    def tally(self, x: Features, y: References) -> "_Covered":
+        """Return what counts the reference images that are in a ball."""
+        return _Covered(x, y, self.k, all_and_halves(x))
 
 
 def recall(generated: Features, reference: References, k: int = 3) -> float:
@@ -45,25 +45,42 @@ def recall(generated: Features, reference: References, k: int = 3) -> float:
     return Recall(k=k)({"pool": generated}, {"pool": reference}).value
 
 
-def _leave_one_out(
-    x: Features, y: References, k: int, subsets: Bool[np.ndarray, "subsets generated"]
-) -> tuple[Int[np.ndarray, " subsets"], Int[np.ndarray, "subsets generated"]]:
-    """Return how many reference images each subset covers, and the change without each image, from one pass.
+class _Covered:
+    """How many reference images each subset of generated images covers, and the change without each image.
 
     Within a subset a ball reaches to the k-th nearest of the subset's members. The list of the 4 k + 12 nearest images
     holds that member and the next one, except for 3 images in 10,000 of a half (a binomial tail). Their balls reach to
     the end of the list.
     """
-    neighbours, squared = nearest_others(x, min(4 * k + 12, len(x) - 1), exact=k + 1)
-    balls = [_balls(neighbours, own, k) for own in subsets]
-    covered, changes = np.zeros(len(subsets), np.int64), np.zeros(subsets.shape, np.int64)
-    for held, row, column, level in levels(y, x, squared, k):
-        for s, own in enumerate(subsets):
+
+    def __init__(self, x: Features, y: References, k: int, subsets: Bool[np.ndarray, "subsets generated"]):
+        neighbours, squared = nearest_others(x, min(4 * k + 12, len(x) - 1), exact=k + 1)
+        self._balls = [_balls(neighbours, own, k) for own in subsets]
+        self._levels = LevelsOf(y, x, squared, k, self.take)
+        self.total, self.subsets = len(y), subsets
+        self.covered, self.changes = np.zeros(len(subsets), np.int64), np.zeros(subsets.shape, np.int64)
+
+    def read(self, start: int, block: Block) -> bool:
+        """Count the reference images of a block, as a reader of pairs."""
+        return self._levels.read(start, block)
+
+    def take(
+        self,
+        held: Bool[np.ndarray, " block"],
+        row: Int[np.ndarray, " pairs"],
+        column: Int[np.ndarray, " pairs"],
+        level: Int[np.ndarray, " pairs"],
+    ) -> None:
+        """Count the reference images of a block from its pairs."""
+        for s, own in enumerate(self.subsets):
             part = own[column]
-            count, change = _covered(len(held), row[part], column[part], level[part], *balls[s])
-            covered[s] += held.sum() + count
-            changes[s] += change
-    return covered, changes
+            count, change = _covered(len(held), row[part], column[part], level[part], *self._balls[s])
+            self.covered[s] += held.sum() + count
+            self.changes[s] += change
+
+    def estimate(self) -> Estimate:
+        """Return recall with the interval of its jackknife over the generated images, calibrated at half of them."""
+        return share_of_covered(self.total, self.covered, self.changes, self.subsets)
 
 
 def _balls(

@@ -70,11 +70,7 @@ def score_features(
     identity |= precision_field(other.facts.precision)
     generated, real = own.first(num_images), other.first(protocol.reference_images(other.facts.num_images))
     third = [] if unseen is None else [unseen.first(unseen.facts.num_images)]
-    numbers = {
-        name: metric(generated, real, *(third if metric.needs_held_out else []))
-        for name, metric in metrics.items()
-        if third or not metric.needs_held_out
-    }
+    numbers = _numbers(metrics, generated, real, *third)
     if samples_provenance is not None:
         cost = _cost_of(samples_provenance, made, own)
         numbers |= {name: Estimate.exact(value) for name, value in costs_of_image(cost).items()}
@@ -140,6 +136,30 @@ def _metrics(protocol: Protocol) -> dict[str, Any]:
         name: configure(load("metrics", name), protocol.metric_settings(name), f"protocol metric {name}")
         for name in protocol.metrics
     }
+
+
+def _numbers(
+    metrics: Mapping[str, Any],
+    generated: Mapping[str, np.ndarray],
+    reference: Mapping[str, np.ndarray],
+    *held_out: Mapping[str, np.ndarray],
+) -> dict[str, Estimate]:
+    """Return the numbers of all metrics, in their order; those that need held-out images only if there are some.
+
+    Metrics that share work are computed together.
+    """
+    names = [name for name, metric in metrics.items() if held_out or not metric.needs_held_out]
+    found: dict[str, Estimate] = {}
+    for name in names:
+        metric, shared = metrics[name], metrics[name].together
+        if name in found:
+            continue
+        if shared is None:
+            found[name] = metric(generated, reference, *(held_out if metric.needs_held_out else ()))
+        else:
+            sharing = [other for other in names if metrics[other].together is shared]
+            found |= zip(sharing, shared([metrics[other] for other in sharing], generated, reference), strict=True)
+    return {name: found[name] for name in names}
 
 
 def _require_held_out(metrics: Mapping[str, Any], held_out: "_Features | None", *, is_real: bool) -> None:

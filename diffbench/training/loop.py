@@ -66,6 +66,7 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        task.to(device)
         self._batches = StepBatches(task, settings, data, seed, device, slice(parts[0].start, parts[-1].stop))
         self._gradient = StepGradient(task, settings, self._batches, self.network, seed, division)
         self.step = 0
@@ -130,6 +131,7 @@ class Trainer:
         norm = whole(nn.utils.clip_grad_norm_(self.network.parameters(), limit)).to(self._device)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(settings, step)
+        self.average.settle()
         self._optimiser.step()
         self.average.update(step)
         self._task.update(found.i, found.losses)
@@ -151,7 +153,7 @@ class Trainer:
             x_0 = to_float(data.images[rows.numpy()], self._device)
             y = None if data.labels is None else data.labels[rows].to(self._device)
             eps = stream.normal(rows, 0, x_0.shape[1:])
-            i = self._task.steps(stream, rows, 1)[0].cpu()
+            i = self._task.steps(stream, rows, 1)[0]
             sums = sums + self._task.losses(noised_batch(chain, i, x_0, eps, Condition(y)))[1]
         found = self._task.row(dict(zip(self._task.counts, sums.tolist(), strict=True)))
         return {f"held_out_{name}": value for name, value in found.items()}

@@ -41,6 +41,10 @@ class Task(Protocol):
     counts: tuple[str, ...]
     state: State
 
+    def to(self, device: torch.device) -> None:
+        """Put everything but the network on the device on which batches are."""
+        ...
+
     def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Steps:
         """Return the steps of a batch and the weights of their losses."""
         ...
@@ -78,13 +82,19 @@ class Denoising:
         self.chain = self._denoiser.chain
         self.state = objective.start(len(self.chain))
 
+    def to(self, device: torch.device) -> None:
+        """Put the chain's tables and the objective's state on a device."""
+        self._denoiser = self._denoiser.to(device)
+        self.chain = self._denoiser.chain
+        self.state = {name: tensor.to(device) for name, tensor in self.state.items()}
+
     def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Steps:
         """Return the steps that the objective draws."""
         return self.objective.steps(stream, index, draw, len(self.chain), self.state)
 
     def losses(self, batch: NoisedBatch) -> tuple[Losses, Counts]:
         """Return the objective's loss of each image, and no counts."""
-        prediction = self._denoiser(batch.x_t, self.chain.level(batch.i), batch.condition)
+        prediction = self._denoiser.at_steps(batch.x_t, batch.i, batch.condition)
         said = PredictedBatch.of(batch, prediction, self._form, self._levels)
         return self.objective(said), batch.x_0.new_empty(0)
 
@@ -111,6 +121,10 @@ class Classification:
         self._network_t = diffusion.network_timesteps()
         self.state: State = {}
 
+    def to(self, device: torch.device) -> None:
+        """Put the tables of the chain and of the network's t on a device."""
+        self.chain, self._network_t = self.chain.to(device), self._network_t.to(device)
+
     def steps(self, stream: Stream, index: Int[Tensor, " batch"], draw: Draw) -> Steps:
         """Return steps drawn uniformly."""
         return drawn_steps(stream, index, draw, len(self.chain), None)
@@ -125,10 +139,11 @@ class Classification:
             raise UserError("a classifier is not trained on pairs of resolutions")
         if y is None:
             raise UserError("a classifier is trained on labelled images, and these have no labels")
-        logits = self._forward(batch.x_t, self._network_t[i].to(batch.x_t.device))
+        logits = self._forward(batch.x_t, self._network_t[i])
         right = (logits.argmax(dim=1) == y).double()
-        quarter = (QUARTERS * (len(self.chain) - 1 - i) // len(self.chain)).to(y.device)
-        member = functional.one_hot(quarter, QUARTERS).double()
+        quarter = QUARTERS * (len(self.chain) - 1 - i) // len(self.chain)
+        # functional.one_hot would look at the values on the host.
+        member = (quarter[:, None] == torch.arange(QUARTERS, device=quarter.device)).double()
         return functional.cross_entropy(logits, y, reduction="none"), torch.cat([right @ member, member.sum(dim=0)])
 
     def update(self, i: Int[Tensor, " batch"], losses: Losses) -> None:

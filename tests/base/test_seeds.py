@@ -5,7 +5,18 @@ import math
 import pytest
 import torch
 
-from diffbench.base.seeds import PURPOSES, Stream, key_of, permutation, philox, seed_torch
+from diffbench.base.philox import (
+    MULTIPLIERS,
+    Fused,
+    fusible_normals,
+    fusible_words,
+    normals,
+    philox,
+    without_overflow,
+    words,
+    wrapped,
+)
+from diffbench.base.seeds import PURPOSES, Stream, key_of, permutation, seed_torch
 
 torch.set_num_threads(1)
 
@@ -179,3 +190,47 @@ def test_torchs_own_generator_is_seeded_by_seed_purpose_and_draw():
 def test_an_unknown_purpose_is_refused():
     with pytest.raises(KeyError, match="nosie"):
         Stream(0, "nosie")
+
+
+def test_a_product_without_overflow_has_the_same_halves():
+    words = torch.tensor([0, 1, 0xFFFF, 0x10000, 0x80000000, 0xFFFFFFFF, 0xD2511F53], dtype=torch.int64)
+    for factor in MULTIPLIERS:
+        halves = [half.tolist() for half in without_overflow(words, factor)]
+        assert halves == [half.tolist() for half in wrapped(words, factor)]
+        assert halves[0] == [word * factor >> 32 for word in words.tolist()]
+
+
+FUSIBLE = [(3, 0, 768), (2, 7, 5), (1, 2**31 + 5, 1), (4, torch.tensor([0, 3, 2**31, 9]), 14)]
+
+
+@pytest.mark.parametrize("count, draw, size", FUSIBLE)
+def test_what_one_kernel_is_made_of_gives_the_same_numbers(count, draw, size):
+    index, key = torch.arange(count) + 2**33, key_of("a seed")
+    named, draw = torch.tensor([*key, PURPOSES["step"]]), torch.as_tensor(draw)
+    own = words(index, draw, key, PURPOSES["step"], size)
+    assert torch.equal(fusible_words(index, draw, named, size), own)
+    torch.testing.assert_close(
+        fusible_normals(index, draw, named, size), normals(index, draw, key, PURPOSES["step"], size), rtol=2e-7, atol=0
+    )
+
+
+@pytest.mark.slow
+def test_compiled_words_are_the_same():
+    """The compiler here is that for the CPU; a GPU's was not tried."""
+    index, key = torch.arange(5) + 2**40, key_of(3)
+    named, draw = torch.tensor([*key, PURPOSES["train"]]), torch.tensor(12)
+    found = torch.compile(fusible_words, dynamic=False, fullgraph=True)(index, draw, named, 10)
+    assert torch.equal(found, words(index, draw, key, PURPOSES["train"], 10))
+    found = torch.compile(fusible_normals, dynamic=False, fullgraph=True)(index, draw, named, 30)
+    torch.testing.assert_close(found, normals(index, draw, key, PURPOSES["train"], 30), rtol=2e-7, atol=0)
+
+
+def test_without_a_compiler_a_line_says_so_and_the_numbers_are_the_same(monkeypatch, capsys):
+    def broken(*arguments):
+        raise RuntimeError("no compiler\nand more")
+
+    monkeypatch.setattr(torch, "compile", lambda function, dynamic: broken)
+    fused, given = Fused(fusible_words), (torch.arange(3), torch.tensor(0), torch.tensor([1, 2, 3]), 6)
+    assert torch.equal(fused(*given), fusible_words(*given)) and torch.equal(fused(*given), fusible_words(*given))
+    line = "diffbench: noise is drawn by many small kernels, since none was compiled: no compiler\n"
+    assert capsys.readouterr().err == line

@@ -9,7 +9,7 @@ import pytest
 
 from diffbench.base.numerics import Numerics
 from diffbench.commands.bench.history import entries, since_last
-from diffbench.commands.bench.measured import Measured, named
+from diffbench.commands.bench.measured import Measured
 from diffbench.commands.bench.timing import Times, in_turn
 
 BENCHMARK = """
@@ -186,11 +186,6 @@ def test_rounds_take_turns():
     assert "".join(order) == "ABABABAB" and (ours.median, theirs.median) == (1.0, 2.0)
 
 
-def test_numerics_in_words():
-    assert named(Numerics()) == "float32"
-    assert named(Numerics("bf16", True, True, False)) == "bf16 channels_last compiled nondeterministic"
-
-
 def test_turns_with_a_checkout(diffbench, config, checkout, tmp_path):
     asked = ("bench", config, "--part", "train,sample", "--seconds", 0, "--against", checkout, "--json", "h.jsonl")
     done = diffbench(*asked, cwd=tmp_path)
@@ -222,6 +217,7 @@ def test_turns_with_a_checkout(diffbench, config, checkout, tmp_path):
         (("--model", "idpm"), r"--model idpm: no run of this benchmark uses it; did you mean 'iddpm'"),
         (("--part", "trian"), r"--part trian: not known; did you mean 'train'"),
         (("--precision", "fp16"), r"--precision fp16: not known; "),
+        (("--precision", "tf32", "--device", "cpu"), r"precision tf32: is a way of NVIDIA GPUs"),
         (("--json", "folder"), r"--json folder: cannot be written \(Is a directory\)"),
     ],
 )

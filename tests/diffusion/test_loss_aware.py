@@ -36,13 +36,32 @@ def test_the_defaults_are_the_published_ones():
 def test_uniform_until_every_step_has_its_history():
     rule = LossAware(history=3)
     state = rule.start(4)
+    for losses in 3 * [torch.arange(1.0, 5.0)]:
+        assert rule.probabilities(state).unique().tolist() == [0.25]
+        rule.update(state, torch.tensor([0, 1, 2, 2]), losses)
     for _ in range(3):
-        assert rule.probabilities(state) is None
-        rule.update(state, torch.tensor([0, 1, 2, 2]), torch.ones(4))
-    for _ in range(3):
-        assert rule.probabilities(state) is None
+        assert rule.probabilities(state).unique().tolist() == [0.25]
         rule.update(state, torch.tensor([3]), torch.ones(1))
-    assert rule.probabilities(state) is not None
+    assert len(rule.probabilities(state).unique()) > 1
+
+
+def test_even_probabilities_draw_what_none_draw():
+    index, even = torch.arange(1000), torch.full((T,), 1 / T, dtype=torch.float64)
+    drawn = [drawn_steps(Stream(0, "train"), index, 5, T, given) for given in (None, even)]
+    assert all(torch.equal(one, other) for one, other in zip(*drawn, strict=True))
+
+
+def test_a_batch_updates_the_state_like_its_losses_one_by_one():
+    rule, i = LossAware(history=3), torch.tensor([2, 0, 2, 2, 1, 2, 2, 0])
+    losses = torch.arange(8.0) + 0.25
+    whole, single = rule.start(4), rule.start(4)
+    for _ in range(3):
+        rule.update(whole, i, losses)
+        for step, loss in zip(i.tolist(), losses.tolist(), strict=True):
+            single["losses"][step, single["seen"][step] % 3] = loss
+            single["seen"][step] += 1
+        losses = losses + 8
+    assert all(torch.equal(whole[name], single[name]) for name in single)
 
 
 def test_the_oldest_loss_is_forgotten_also_within_one_batch():
@@ -54,7 +73,7 @@ def test_the_oldest_loss_is_forgotten_also_within_one_batch():
 
 
 def test_losses_that_are_all_zero_are_drawn_uniformly():
-    assert LossAware().probabilities(warm(torch.zeros(5))) is None
+    assert len(LossAware().probabilities(warm(torch.zeros(5))).unique()) == 1
 
 
 def test_steps_are_drawn_with_their_probabilities():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.metrics import _neighbours
+from diffbench.metrics import _distances
 from diffbench.metrics._nearest_training import copies, nearest_training
 from diffbench.metrics.authpct import AuthPct, authpct
 
@@ -49,7 +49,7 @@ def test_agrees_with_all_distances(x, training, monkeypatch):
     x, training = x.astype(float), training.astype(float)
     expected = by_all_distances(x, training)
     assert authpct(x, training) == pytest.approx(expected, rel=1e-12)
-    monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", 500)
+    monkeypatch.setattr(_distances, "BLOCK_ENTRIES", 500)
     assert authpct(x, training) == pytest.approx(expected, rel=1e-12)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.metrics import _neighbours
+from diffbench.metrics import _distances
 from diffbench.metrics._cells import _squared, cell_of, centres_of, principal
 from diffbench.metrics.ct import Ct, ct
 
@@ -68,7 +68,7 @@ def test_by_hand(monkeypatch):
     training, x, test = np.array([[0.0], [10.0]]), np.array([[0.1], [10.3]]), np.array([[-0.1], [0.2], [9.5]])
     found = Ct(cells=1, min_generated=1)({"pool": x}, {"pool": training}, {"pool": test})
     assert found.value == pytest.approx((2.5 - 2.5) / np.sqrt(2 * 3 * 6 / 12), abs=1e-12)
-    monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", 3)
+    monkeypatch.setattr(_distances, "BLOCK_ENTRIES", 3)
     assert Ct(cells=1, min_generated=1)({"pool": x}, {"pool": training}, {"pool": test}) == found
 
 

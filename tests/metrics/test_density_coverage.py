@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.metrics import _neighbours
-from diffbench.metrics.coverage import Coverage, _leave_one_out, coverage
+from diffbench.metrics import _distances
+from diffbench.metrics._neighbours import BallsOf, nearest_others
+from diffbench.metrics.coverage import Coverage, _Covered, coverage
 from diffbench.metrics.density import Density, density
 
 PARTS = [Density, Coverage]
@@ -69,10 +70,12 @@ def test_leave_one_out_is_what_leaving_out_gives(kind, k, monkeypatch):
     half = draws.permutation(40) < 20
     expected = [coverage(np.delete(x, i, axis=0), y, k) for i in range(40)]
     expected_of_half = [coverage(np.delete(x[half], i, axis=0), y, k) for i in range(20)]
-    for entries in (_neighbours.BLOCK_ENTRIES, 700):
-        monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", entries)
+    for entries in (_distances.BLOCK_ENTRIES, 700):
+        monkeypatch.setattr(_distances, "BLOCK_ENTRIES", entries)
         subsets = np.array([np.ones(40, bool), half])
-        covered, changes = _leave_one_out(x, y, k, subsets)
+        found = _Covered(subsets)
+        _distances.read_pairs(y, x, BallsOf(y, x, nearest_others(y, k)[1][:, -1], [found.take]))
+        covered, changes = found.covered, found.changes
         assert covered[0] / 60 == coverage(x, y, k) and covered[1] / 60 == coverage(x[half], y, k)
         np.testing.assert_allclose((covered[0] + changes[0]) / 60, expected, atol=1e-12)
         np.testing.assert_allclose((covered[1] + changes[1])[half] / 60, expected_of_half, atol=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.metrics import _neighbours
+from diffbench.metrics import _distances
 from diffbench.metrics.nearest_neighbour import NearestNeighbour, nearest_neighbour
 
 
@@ -24,7 +24,7 @@ def test_agrees_with_all_distances_in_blocks(network_like, monkeypatch):
     own = np.sqrt(((y[:, None] - y[None]) ** 2).sum(axis=2) + np.diag(np.full(90, np.inf))).min(axis=1)
     whole = nearest_neighbour(x, y)
     assert whole == pytest.approx(cross.mean() / own.mean(), rel=1e-12)
-    monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", 700)
+    monkeypatch.setattr(_distances, "BLOCK_ENTRIES", 700)
     assert nearest_neighbour(x, y) == pytest.approx(whole, rel=1e-12)
 
 

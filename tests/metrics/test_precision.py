@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from diffbench.base.errors import UserError
-from diffbench.metrics import _neighbours
+from diffbench.metrics import _distances
+from diffbench.metrics.coverage import Coverage
+from diffbench.metrics.density import Density
 from diffbench.metrics.precision import Precision, precision
-from diffbench.metrics.recall import Recall, _leave_one_out, recall
+from diffbench.metrics.recall import Recall, _Covered, recall
 
 
 def by_torch_fidelity(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -61,7 +63,7 @@ def test_repeated_points_lie_in_balls_of_radius_zero(offset):
 def test_blocks_do_not_matter(network_like, monkeypatch):
     x, y = network_like(1, 70, 8, 0.1), network_like(2, 90, 8)
     whole = Precision()({"pool": x}, {"pool": y}), Recall()({"pool": x}, {"pool": y})
-    monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", 700)
+    monkeypatch.setattr(_distances, "BLOCK_ENTRIES", 700)
     assert whole == (Precision()({"pool": x}, {"pool": y}), Recall()({"pool": x}, {"pool": y}))
 
 
@@ -73,7 +75,9 @@ def test_leave_one_out_is_what_leaving_out_gives(kind, k):
     if kind == "grid":
         x, y = np.round(2 * x), np.round(2 * y)
     half = draws.permutation(40) < 20
-    covered, changes = _leave_one_out(x, y, k, np.array([np.ones(40, bool), half]))
+    found = _Covered(x, y, k, np.array([np.ones(40, bool), half]))
+    _distances.read_pairs(y, x, found)
+    covered, changes = found.covered, found.changes
     assert covered[0] / 60 == recall(x, y, k) and covered[1] / 60 == recall(x[half], y, k)
     without = [recall(np.delete(x, i, axis=0), y, k) for i in range(40)]
     np.testing.assert_allclose((covered[0] + changes[0]) / 60, without, atol=1e-12)
@@ -123,7 +127,26 @@ def test_float32_products_decide_nothing_that_they_cannot(kind, monkeypatch):
         y[7] *= 1e6
     if kind == "copies":
         x[:40] = y[:40] * (1 + 1e-12)
-    for entries in (_neighbours.BLOCK_ENTRIES, 900):
-        monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", entries)
-        monkeypatch.setattr(_neighbours, "SYMMETRIC_ENTRIES", entries * 9)
+    for entries in (_distances.BLOCK_ENTRIES, 900):
+        monkeypatch.setattr(_distances, "BLOCK_ENTRIES", entries)
+        monkeypatch.setattr(_distances, "SYMMETRIC_ENTRIES", entries * 9)
         assert (precision(x, y), recall(x, y)) == brute(x, y)
+
+
+def test_metrics_in_one_pass_are_those_of_a_pass_each(network_like):
+    x, y = network_like(1, 70, 8, 0.1), network_like(2, 90, 8)
+    x[:20] = y[:20]
+    sets = {"pool": x, "other": x[:, :3]}, {"pool": y, "other": y[:, :3]}
+    metrics = [
+        Precision(),
+        Density(),
+        Recall(),
+        Precision(features="other"),
+        Coverage(),
+        Recall(k=1),
+        Density(k=3),
+        Precision(num_reference=50),
+    ]
+    assert Precision.together(metrics, *sets) == [metric(*sets) for metric in metrics]
+    with pytest.raises(UserError, match="6 images, but 7 are needed"):
+        Precision.together([Precision(), Coverage()], {"pool": x[:6]}, {"pool": y})

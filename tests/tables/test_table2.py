@@ -125,3 +125,19 @@ def test_a_score_that_is_not_a_number_is_a_missing_cell_and_no_mistake():
     assert frame["fid"].isna().tolist() == [True, False]
     with pytest.raises(UserError, match="two values of fid"):
         Table2()([fid(row()), record(row(), "fid", "p", Estimate(nothing, nothing, nothing))])
+
+
+def test_a_row_says_how_its_networks_computed_and_other_tables_have_no_such_column():
+    where = replace(row(), numerics="train bf16, sample bf16+channels_last")
+    model = replace(row(sampler=None, steps=None, sample_seed=None), numerics="train bf16, bound bf16")
+    bound = record(model, "nll_bits_per_dim", "bound", Estimate(3, 2.9, 3.1))
+    frame = Table2()([fid(row("real", None, None)), fid(where), bound])
+    place = COLUMNS.index("protocol") + 1
+    assert list(frame.columns) == [*COLUMNS[:place], "numerics", *COLUMNS[place:]]
+    assert frame["numerics"].tolist()[1:] == ["train bf16, sample bf16+channels_last, bound bf16"]
+    assert frame["numerics"].isna().tolist() == [True, False]
+
+
+def test_equal_sets_of_two_precisions_are_two_rows():
+    frame = Table2()([fid(row()), fid(replace(row(), numerics="sample bf16"), 11.0)])
+    assert frame["fid"].tolist() == [10, 11]

@@ -110,5 +110,5 @@ def test_a_classifier_takes_no_pairs():
 def test_a_size_that_does_not_divide_is_refused_at_the_first_step():
     with pytest.raises(UserError, match="images of 4x4 cannot be shrunk to a height of 3"):
         run = trainer()
-        run._batches._data = TrainingData(IMAGES, LABELS, False, low_size=3)
+        run._batches._delivery._data = TrainingData(IMAGES, LABELS, False, low_size=3)
         run.advance()

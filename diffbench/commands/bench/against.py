@@ -7,22 +7,22 @@ from typing import Any
 
 from diffbench.base.errors import UserError
 from diffbench.base.numerics import Numerics
+from diffbench.base.plugins import load
 from diffbench.benchmark.entries import Model, SamplerEntry
 from diffbench.commands.bench import guided_diffusion
 from diffbench.commands.bench.guided_diffusion import Checkout
-from diffbench.commands.bench.measured import Skipped, named
+from diffbench.commands.bench.measured import Skipped
 from diffbench.commands.bench.networks import (
     Bench,
     SamplingRound,
     fresh,
     sampling_batch,
     training_batch,
-    training_step,
+    training_of,
     walk_of,
 )
 from diffbench.commands.bench.timing import Times, in_turn, quartiles
 from diffbench.commands.plan.timed import Candidate
-from diffbench.samplers.ancestral import Ancestral
 
 CLOSE = 1e-3
 """The largest relative difference of two networks' outputs that count as equal; float32 on a GPU gives 1e-5."""
@@ -63,7 +63,7 @@ class Ratio:
         """Return the ratio as a line."""
         low, high = quartiles(self.ratios)
         return (
-            f"{self.part} {self.of}, batch {self.batch}, {named(self.numerics)}: "
+            f"{self.part} {self.of}, batch {self.batch}, {self.numerics}: "
             f"{statistics.median(self.ratios):.3f} of guided-diffusion's time "
             f"(middle half of {len(self.ratios)} pairs: {low:.3f} to {high:.3f}; "
             f"{1e3 * self.ours.median:,.4g} ms against {1e3 * self.theirs.median:,.4g} ms)"
@@ -103,12 +103,13 @@ def training_ratio(bench: Bench, checkout: Checkout, candidate: Candidate, *, fp
     """Return the ratio of a training step. fp16: whether guided-diffusion's network computes in half precision."""
     entry, place = bench.entry(candidate), bench.place
     assert isinstance(entry, Model)
-    numerics, batch = bench.asked.choices.over(bench.benchmark.numerics.train), training_batch(bench, candidate)
+    numerics, batch = bench.training_numerics, training_batch(bench, candidate)
+    place.prepare(numerics)
     network = guided_diffusion.network_of(checkout, entry, bench.known, fresh(bench, candidate), fp16=fp16)
     theirs = guided_diffusion.training_step(checkout, entry, bench.known, network, batch, fp16=fp16)
-    ours = training_step(bench, candidate, numerics)
-    assert ours is not None
-    rounds = [place.clock.round_of(step) for step in (ours, theirs)]
+    trainer = training_of(bench, candidate)
+    assert trainer is not None
+    rounds = [place.clock.round_of(step) for step in (trainer.advance, theirs)]
     return Ratio("train", candidate.name, numerics, batch, *in_turn(*rounds, seconds=2 * place.seconds))
 
 
@@ -116,8 +117,9 @@ def sampling_ratio(bench: Bench, checkout: Checkout, candidate: Candidate) -> Ra
     """Return the ratio of a step of ancestral sampling in all steps of the training chain."""
     entry, place = bench.entry(candidate), bench.place
     assert isinstance(entry, Model)
-    numerics, batch = bench.asked.choices.over(bench.benchmark.numerics.sample), sampling_batch(bench, candidate)
-    walk = walk_of(bench, candidate, SamplerEntry("ancestral", Ancestral()))
+    numerics, batch = bench.sampling_numerics, sampling_batch(bench, candidate)
+    place.prepare(numerics)
+    walk = walk_of(bench, candidate, SamplerEntry("ancestral", load("samplers", "ancestral")()))
     network = guided_diffusion.network_of(checkout, entry, bench.known, fresh(bench, candidate))
     ours = SamplingRound(place, walk, batch)
     ours()

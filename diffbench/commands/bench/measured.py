@@ -43,11 +43,6 @@ class Measured:
         """The share of the ceiling that is reached; 0 if operations or ceiling are not known."""
         return self.flops / self.ceiling if self.ceiling else 0.0
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What must be equal if two measurements are to be compared."""
-        return self.part, self.of, self.detail, named(self.numerics), str(self.batch)
-
     def as_json(self) -> dict[str, Any]:
         """Return the measurement with all that follows from it."""
         low, high = self.times.spread
@@ -75,10 +70,3 @@ class Skipped:
     part: str
     of: str
     reason: str
-
-
-def named(numerics: Numerics) -> str:
-    """Return how a network computes in words: "bf16 channels_last compiled"."""
-    words = [numerics.precision]
-    words += [name for name in ("channels_last", "compiled") if getattr(numerics, name)]
-    return " ".join([*words, *([] if numerics.deterministic else ["nondeterministic"])])

@@ -1,8 +1,9 @@
 """Training steps and sampling steps of a benchmark's models."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,12 +17,14 @@ from diffbench.benchmark.entries import Model, NoisyClassifier, SamplerEntry
 from diffbench.commands.bench.asked import Asked
 from diffbench.commands.bench.measured import Measured, Skipped
 from diffbench.commands.bench.place import Place
+from diffbench.commands.bench.timing import in_turn
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.models import BACKWARD
 from diffbench.commands.plan.timed import Candidate, candidates
 from diffbench.commands.steps import Walk, built, trainer_of
 from diffbench.samplers._batches import sample_batch
 from diffbench.samplers._contract import State
+from diffbench.training.loop import Trainer
 
 LARGEST_STEP = {"cpu": 4e11, "cuda": float("inf")}
 """Floating-point operations of a step beyond which its batch is smaller than the benchmark's, if none is asked for."""
@@ -53,6 +56,16 @@ class Bench:
         names = self.asked.models
         return [candidate for candidate in found if not names or candidate.name in names]
 
+    @property
+    def training_numerics(self) -> Numerics:
+        """How networks compute in training."""
+        return self.asked.choices.over(self.benchmark.numerics.train)
+
+    @property
+    def sampling_numerics(self) -> Numerics:
+        """How networks compute in sampling."""
+        return self.asked.choices.over(self.benchmark.numerics.sample)
+
     def batch(self, own: int, flop: float) -> int:
         """Return the images of a step. own: the benchmark's. flop: the operations for an image."""
         return self.asked.batch or max(1, min(own, int(LARGEST_STEP[self.place.device.type] / max(1.0, flop))))
@@ -83,12 +96,13 @@ def measured_networks(bench: Bench) -> Iterator[Measured | Skipped]:
 
 def measured_training(bench: Bench, candidate: Candidate) -> Measured | Skipped:
     """Return the time of a training step, with all that belongs to it: images, noise, optimiser, average."""
-    place, numerics = bench.place, bench.asked.choices.over(bench.benchmark.numerics.train)
-    step = training_step(bench, candidate, numerics)
-    if step is None:
+    place, numerics = bench.place, bench.training_numerics
+    place.prepare(numerics)
+    trainer = training_of(bench, candidate)
+    if trainer is None:
         return Skipped("train", candidate.name, "its weights are a checkpoint")
     ceiling, flop, peak = place.ceiling(numerics), BACKWARD * candidate.counted.flops, place.peak()
-    times = place.timed(place.clock.round_of(step))
+    times = place.timed(place.clock.round_of(trainer.advance))
     detail = "classifier" if candidate.classifies else "model"
     batch = training_batch(bench, candidate)
     return Measured("train", candidate.name, detail, numerics, batch, times, flop, ceiling, peak.mib())
@@ -100,17 +114,45 @@ def training_batch(bench: Bench, candidate: Candidate) -> int:
     return bench.batch(1 if own is None else own.batch_size, BACKWARD * candidate.counted.flops)
 
 
-def training_step(bench: Bench, candidate: Candidate, numerics: Numerics) -> Callable[[], None] | None:
-    """Return a function that takes a training step; None for a checkpoint."""
+def training_of(bench: Bench, candidate: Candidate) -> Trainer | None:
+    """Return a training of a network; None for a checkpoint."""
     entry, batch = bench.entry(candidate), training_batch(bench, candidate)
-    network = fresh(bench, candidate)
-    trainer = trainer_of(bench.benchmark, entry, network, bench.known, batch, bench.place.device, numerics)
-    return None if trainer is None else trainer.advance
+    network, device = fresh(bench, candidate), bench.place.device
+    return trainer_of(bench.benchmark, entry, network, bench.known, batch, device, bench.training_numerics)
+
+
+def data_share(bench: Bench, candidate: Candidate) -> float:
+    """Return the share of a training step in which its images, noise and timesteps are made.
+
+    Two trainings take turns: one as usual, and one that is given the same batch in each step.
+    """
+    place = bench.place
+    place.prepare(bench.training_numerics)
+    usual, kept = training_of(bench, candidate), training_of(bench, candidate)
+    assert usual is not None and kept is not None
+    _repeat_first_batch(kept)
+    rounds = [place.clock.round_of(trainer.advance) for trainer in (usual, kept)]
+    whole, rest = in_turn(*rounds, seconds=2 * place.seconds)
+    return 1 - rest.median / whole.median
+
+
+def _repeat_first_batch(trainer: Trainer) -> None:
+    """Let a training use its first batch in each step."""
+    batches, found = trainer._batches, []
+    make = batches.at
+
+    def at(step: int, part: slice) -> Any:
+        if not found:
+            found.append(make(step, part))
+        return found[0]
+
+    batches.at = at
 
 
 def measured_sampling(bench: Bench, candidate: Candidate) -> Measured:
     """Return the time of a sampling step, with the noise and the sampler's own arithmetic."""
-    place, numerics = bench.place, bench.asked.choices.over(bench.benchmark.numerics.sample)
+    place, numerics = bench.place, bench.sampling_numerics
+    place.prepare(numerics)
     walk, batch = walk_of(bench, candidate), sampling_batch(bench, candidate)
     ceiling, peak, round_ = place.ceiling(numerics), place.peak(), SamplingRound(place, walk, batch)
     round_()
@@ -127,7 +169,8 @@ def walk_of(bench: Bench, candidate: Candidate, sampler: SamplerEntry | None = N
     model = bench.entry(candidate)
     assert isinstance(model, Model)
     walked = None if sampler is None else (sampler, "")
-    return Walk.of(bench.benchmark, model, fresh(bench, candidate), bench.known, bench.place.device, walked)
+    network, device = fresh(bench, candidate), bench.place.device
+    return Walk.of(bench.benchmark, model, network, bench.known, device, walked, bench.sampling_numerics)
 
 
 def sampling_batch(bench: Bench, candidate: Candidate) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 import diffbench
+from diffbench.base.devices import prepare
+from diffbench.base.errors import UserError
 from diffbench.base.numerics import Numerics, Precision
 from diffbench.commands.bench.ceiling import measured_ceiling
 from diffbench.commands.bench.timing import Clock, Peak, Round, Times, in_turn
@@ -29,6 +31,15 @@ class Place:
 
     def __post_init__(self):
         self.clock = Clock(self.device, self.threads)
+        self._prepared: Numerics | None = None
+
+    def prepare(self, numerics: Numerics) -> None:
+        """Choose the kernels of this process. Raises: UserError if the device lacks the precision."""
+        if numerics.compiled:
+            raise UserError("--compile: no stage compiles its networks yet")
+        if numerics != self._prepared:
+            prepare(numerics, self.threads, self.device)
+            self._prepared = numerics
 
     def ceiling(self, numerics: Numerics) -> float:
         """Return the operations per second of matrix products in a precision, measured when it is first asked for."""

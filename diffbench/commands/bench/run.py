@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from diffbench.base.devices import chosen_device, prepare
+from diffbench.base.devices import chosen_device
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.bench import history
 from diffbench.commands.bench.against import Ratio, ratios
 from diffbench.commands.bench.asked import Asked
 from diffbench.commands.bench.guided_diffusion import loaded
-from diffbench.commands.bench.measured import Measured, Skipped, named
+from diffbench.commands.bench.measured import Measured, Skipped
 from diffbench.commands.bench.networks import Bench, measured_networks
 from diffbench.commands.bench.place import Place, versions
 from diffbench.commands.bench.scoring import measured_extraction, measured_metrics
@@ -36,9 +36,9 @@ def bench(asked: Asked, say: Callable[[str], object]) -> None:
     checkout = None if asked.against is None else loaded(asked.against)
     threads = asked.threads or benchmark.execution.threads
     device = chosen_device(asked.device if asked.device != "auto" else benchmark.execution.device)
-    prepare(None, threads, device)
     work = Bench(asked, benchmark, known_data(benchmark), Place(device, threads, asked.seconds))
     work.chosen()
+    work.place.prepare(work.training_numerics)
     say(f"{benchmark.name} on {work.place.words()}")
     say(_line(HEADS))
     found: list[Measured | Ratio] = []
@@ -81,7 +81,7 @@ def row_of(one: Measured) -> str:
             one.part,
             one.of,
             one.detail,
-            named(one.numerics),
+            str(one.numerics),
             f"{one.batch:,}",
             f"{1e3 * one.times.median:,.4g} ms",
             rate(one.images_per_second),

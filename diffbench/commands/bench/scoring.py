@@ -1,6 +1,7 @@
 """The features of images, and the metrics of features, by the protocols of a benchmark."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from diffbench.base.errors import UserError
 from diffbench.base.numerics import Numerics
 from diffbench.base.plugins import configure, load
 from diffbench.benchmark import paths
+from diffbench.benchmark.jobs import extract_job
 from diffbench.benchmark.places import home_of
 from diffbench.commands.bench.measured import Measured, Skipped
 from diffbench.commands.bench.networks import Bench
 from diffbench.commands.plan.extractors import extractor_network
 from diffbench.extractors._microbatches import MICRO_BATCH
+from diffbench.stages.extract import computing
 
 FeatureSet = dict[str, np.ndarray]
 """Features of images by name, and their labels."""
@@ -27,8 +30,10 @@ def measured_extraction(bench: Bench) -> Iterator[Measured | Skipped]:
     for name in dict.fromkeys(bench.benchmark.extractor_of(protocol) for protocol in _protocols(bench)):
         extractor, numerics = bench.benchmark.extractors[name][1], _numerics(bench)
         try:
+            bench.place.prepare(numerics)
             weights = _weights(bench, name)
-            network = extractor.network(weights, bench.place.device)
+            job = replace(extract_job(bench.benchmark, name), numerics=numerics)
+            network = computing(extractor.network(weights, bench.place.device), job, bench.place.device)
         except UserError as error:
             yield Skipped("extract", name, str(error))
             continue
@@ -54,7 +59,7 @@ def _weights(bench: Bench, name: str) -> Path | None:
         if not file.is_file():
             raise UserError(f"{file} is not here yet; the stage fit writes it")
         return file
-    absent = extractor.absent() if hasattr(extractor, "absent") else None
+    absent = extractor.absent()
     if absent is not None:
         raise UserError(f"{absent} is not here; give the extractor's `path`, or measure something once to download it")
     return None
