@@ -22,6 +22,7 @@ PUBLIC = {
     "mind": "diffbench.metrics.mind",
     "authpct": "diffbench.metrics.authpct",
     "ct": "diffbench.metrics.ct",
+    "products_on": "diffbench.metrics._products",
     "bits_per_dim": "diffbench.diffusion.bound",
     "bound_terms": "diffbench.diffusion.bound",
     "strata": "diffbench.diffusion.bound",

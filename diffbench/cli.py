@@ -129,7 +129,9 @@ def schema(
 
 @app.command()
 def plan(
-    config: Annotated[Path, typer.Argument(metavar="FILE", help="a benchmark's YAML")] = DEFAULT,
+    configs: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="a benchmark's YAML, or several for a table")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="jobs that run at the same time  [default: as many as there are cores; 1 on a GPU]"),
@@ -141,11 +143,23 @@ def plan(
             help="here, cpu or cuda, which are measured; by published figures: v100 a100 h100 h200 rtx3090 rtx4090",
         ),
     ] = "here",
+    devices: Annotated[
+        str | None, typer.Option(metavar="N", help="numbers of devices that share each job, as in 1,8,64: a table")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="float32, tf32 or bf16 instead of the file's, on a named device")
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="what `diffbench bench --json` measured on a named device")
+    ] = None,
 ) -> None:
-    """Print what a benchmark will cost: jobs, FLOPs, disk, time."""
-    from diffbench.commands.plan.run import plan_of_file
+    """Print what a benchmark will cost: jobs, FLOPs, disk, memory, time.
 
-    typer.echo(plan_of_file(config, workers, device))
+    With several files or --devices, it prints a table of hours, device hours and memory.
+    """
+    from diffbench.commands.plan.run import Asked, plan_of_files
+
+    typer.echo(plan_of_files(configs or [DEFAULT], Asked(workers, device, devices, precision, history)))
 
 
 @app.command()

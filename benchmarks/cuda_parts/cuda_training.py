@@ -86,7 +86,8 @@ def grid(plan: Plan, forward: Forward) -> Path:
         device=plan.device,
     )
     across = int(count**0.5)
-    rows = [np.concatenate(list(row), axis=1) for row in np.split(rounded(drawn), across)]
+    framed = np.pad(rounded(drawn), ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=255)
+    rows = [np.concatenate(list(row), axis=1) for row in np.split(framed, across)]
     picture = Image.fromarray(np.concatenate(rows))
     file = plan.run.book.folder / "samples.png"
     picture.resize((3 * picture.width, 3 * picture.height), Image.Resampling.NEAREST).save(file)

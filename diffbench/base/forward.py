@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from diffbench.base.compiling import compiled
 from diffbench.base.numerics import Numerics
 
 Forward = Callable[..., Tensor]
@@ -17,12 +18,15 @@ Forward = Callable[..., Tensor]
 
 
 def placed(network: nn.Module, numerics: Numerics | None, device: torch.device | str) -> nn.Module:
-    """Return a network whose weights are on a device, in the layout of its feature maps."""
+    """Return a network whose weights are on a device, in the layout of its feature maps, and compiled if asked for.
+
+    Raises: UserError if this machine cannot compile.
+    """
     network.to(device)
     if numerics is not None and numerics.channels_last:
         # Feature maps follow the weights, so no input needs a conversion.
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return network
+    return compiled(network, device) if numerics is not None and numerics.compiled else network
 
 
 def forward_of(network: nn.Module, numerics: Numerics | None) -> Forward:

@@ -78,7 +78,8 @@ class Execution:
     training, and a sampling, an extraction or a bound that has enough micro-batches for them; each has its threads, or
     its CUDA device. micro_batch: the most images of a training step that a process computes at once; null for all of
     its share of the batch. sharded: whether the processes of a training also share the weights (FSDP), for networks
-    that do not fit one device.
+    that do not fit one device. activation_checkpointing: whether training keeps less of what layers compute, and
+    computes it again on the way back, for networks that do not fit into memory otherwise.
     """
 
     threads: int = 1
@@ -87,6 +88,7 @@ class Execution:
     processes: int = 1
     micro_batch: int | None = None
     sharded: bool = False
+    activation_checkpointing: bool = False
 
     def __post_init__(self):
         for name in ("threads", "checkpoint_every", "processes", "micro_batch"):

@@ -51,12 +51,20 @@ COPIES = 6
 the average, and the gradient of the step before."""
 
 BACKWARD = 3
-"""The cost of a training step in forward passes."""
+"""The cost of a training step in forward passes: one forward, and a backward pass that costs about two."""
 
 ADAPTIVE = 60
 """The fewest evaluations that are assumed for a sample set, because an adaptive sampler chooses its own."""
 
-UNKNOWN = Cost(parameters=10**8, flops=10**11, saved=10**8, largest=10**7, kernels=2000)
+UNKNOWN = Cost(
+    parameters=10**8,
+    flops=10**11,
+    with_gradient=2 * 10**11,
+    saved=10**8,
+    checkpointed=10**8,
+    largest=10**7,
+    kernels=2000,
+)
 """What a network costs that does not ship with diffbench: a guess on the high side for images of 64 x 64."""
 
 EXTRACTORS: Mapping[str, int] = {"inception": 12 * 10**9, "dinov2": 6 * 10**11}
@@ -195,7 +203,7 @@ def _sample(job: SampleJob, images: _Images) -> Resources:
     megabytes = _forward(cost, batch, images)
     if job.classifier is not None:
         classifier = _of_model(job.classifier, images)
-        flops += steps * batches * batch * BACKWARD * classifier.flops
+        flops += steps * batches * batch * classifier.with_gradient
         megabytes += _forward(classifier, batch, images) + 4 * batch * classifier.saved / 1e6
     megabytes += job.num_images * math.prod(images.shape) / 1e6
     return _asked(images, job.threads, flops, steps * batches, 2 * cost.kernels, megabytes)

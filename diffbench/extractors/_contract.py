@@ -14,7 +14,9 @@ Images = Bytes | list[UInt8[np.ndarray, "height width channel"]]
 """Images of one size, or a list of images of several sizes."""
 
 Extract = Callable[[Images], dict[str, np.ndarray]]
-"""From images to features by name; it takes a list too if the extractor says `any_size`."""
+"""From images to features by name; it takes a list too if the extractor says `any_size`.
+
+It may have the network that it calls as an attribute `module`, whose layout a benchmark can then change."""
 
 
 class Extractor(Protocol):

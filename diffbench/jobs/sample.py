@@ -34,14 +34,19 @@ class Sampling:
 
     micro_batch: how many images the network evaluates at once, on which the last bits of samples depend. clip_x_0:
     whether predictions of x_0 are clipped to [-1, 1], as in all published tables. rounding: how floats
-    become bytes: truncate (guided-diffusion) or round (EDM).
+    become bytes: truncate (guided-diffusion) or round (EDM). fit_memory: whether micro_batch is only the most: if that
+    many images do not fit into memory, half as many are taken, and so on. The record of a set says how many they were.
     """
 
     micro_batch: int = 100
     clip_x_0: bool = True
     rounding: Literal["truncate", "round"] = "truncate"
+    fit_memory: bool | None = field(default=None, metadata=OMITTED)
 
     def __post_init__(self) -> None:
+        if self.fit_memory is False:
+            # Equal jobs have equal digests.
+            object.__setattr__(self, "fit_memory", None)
         if self.micro_batch < 1:
             raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
         if self.micro_batch > LARGEST_BATCH:

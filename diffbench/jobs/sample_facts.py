@@ -34,9 +34,14 @@ class Cost(Facts):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFacts(Cost):
-    """Facts of a sample set. full_size: height and width to which its images are enlarged before they are scored."""
+    """Facts of a sample set.
+
+    full_size: height and width to which its images are enlarged before they are scored. micro_batch: how many images
+    the network evaluated at once, if memory decided that.
+    """
 
     full_size: tuple[int, int] | None = field(default=None, metadata=OMITTED)
+    micro_batch: int | None = field(default=None, metadata=OMITTED)
 
 
 def cost_of(record: Recorded) -> Cost | Unsampled:

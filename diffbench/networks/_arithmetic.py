@@ -19,13 +19,17 @@ OF_NORM = 3
 class Cost:
     """What a network costs. flops: of one evaluation of one image, a multiply-add being two.
 
-    saved: the numbers that the forward pass of one image keeps for the backward pass. largest: the most numbers of one
-    feature map of an image. kernels: the operations that torch starts for an evaluation, about.
+    with_gradient: the same with the way back to the image. saved: the numbers that the forward pass of one image keeps
+    for the backward pass. checkpointed: the same if each block keeps its input alone, and is computed again in the
+    backward pass. largest: the most numbers of one feature map of an image. kernels: the operations that torch starts
+    for an evaluation, about.
     """
 
     parameters: int
     flops: int
+    with_gradient: int
     saved: int
+    checkpointed: int
     largest: int
     kernels: int
 
@@ -39,12 +43,16 @@ class _Walk:
     def __init__(self, settings: Mapping[str, Any], shape: Shape):
         self.settings, self.pixels, self.side = settings, shape[1] * shape[2], shape[1]
         self.parameters = self.flops = self.saved = self.largest = self.kernels = 0
+        self.attended = self.embedded = self.in_blocks = self.block_inputs = self.largest_block = 0
         self.embedding = 4 * settings["channels"]
         self.widths: list[int] = []
 
     @property
     def cost(self) -> Cost:
-        return Cost(self.parameters, self.flops, self.saved, self.largest, self.kernels)
+        checkpointed = self.saved - self.in_blocks + self.block_inputs + self.largest_block
+        # No way leads from the embedding to the image, and a product of two feature maps has two gradients.
+        gradient = 2 * (self.flops - self.embedded) + self.embedded + self.attended
+        return Cost(self.parameters, self.flops, gradient, self.saved, checkpointed, self.largest, self.kernels)
 
     # -- layers
 
@@ -53,6 +61,11 @@ class _Walk:
         self.flops += 2 * inputs * outputs * positions
         self.saved += inputs * positions
         self.kernels += 2
+
+    def embed(self, inputs: int, outputs: int) -> None:
+        """Add a layer between t and the feature maps."""
+        self.embedded += 2 * inputs * outputs
+        self.linear(inputs, outputs)
 
     def convolution(self, inputs: int, outputs: int, kernel: int = 3, *, saves: int | None = None) -> None:
         """Add a convolution onto the present feature map.
@@ -74,7 +87,14 @@ class _Walk:
         self.saved += channels * self.pixels
         self.kernels += 1
 
+    def block(self, inputs: int, saved: int) -> None:
+        """Note what a block keeps: the numbers of its input, and of everything."""
+        self.in_blocks += saved
+        self.block_inputs += inputs
+        self.largest_block = max(self.largest_block, saved)
+
     def residual(self, inputs: int, outputs: int, *, down: bool = False, up: bool = False) -> None:
+        before, given = self.saved, inputs * self.pixels
         self.norm(inputs)
         self.activation(inputs)
         if down or up:
@@ -84,7 +104,7 @@ class _Walk:
             self.kernels += 2
         self.convolution(inputs, outputs)
         shifts = outputs * (2 if self.settings["scale_shift"] else 1)
-        self.linear(self.embedding, shifts)
+        self.embed(self.embedding, shifts)
         self.norm(outputs)
         if self.settings["scale_shift"]:
             self.activation(outputs)
@@ -94,14 +114,17 @@ class _Walk:
         self.convolution(outputs, outputs)
         if inputs != outputs:
             self.convolution(inputs, outputs, 1, saves=0)
-        self.kernels += 4
+        self.kernels += 6 if self.settings["scale_shift"] else 4
+        self.block(given, self.saved - before)
 
     def attention(self, channels: int) -> None:
+        before = self.saved
         self.norm(channels)
         self.linear(channels, 3 * channels, self.pixels)
         self.attend(channels, self.pixels)
         self.linear(channels, channels, self.pixels)
-        self.kernels += 6
+        self.kernels += 16
+        self.block(channels * self.pixels, self.saved - before)
 
     def attend(self, channels: int, positions: int) -> None:
         """Add queries times keys, and weights times values.
@@ -112,6 +135,7 @@ class _Walk:
         head_channels = self.settings["head_channels"]
         heads = channels // head_channels if head_channels else self.settings["heads"]
         self.flops += 2 * 2 * positions**2 * channels
+        self.attended += 2 * 2 * positions**2 * channels
         self.saved += 5 * channels * positions + heads * positions**2
         self.kernels += 2
 
@@ -127,8 +151,8 @@ class _Walk:
         """Add the contracting half and the layers at the lowest resolution, and return their channels."""
         settings, multipliers = self.settings, self.settings["channel_multipliers"]
         width = int(multipliers[0] * settings["channels"])
-        self.linear(settings["channels"], self.embedding)
-        self.linear(self.embedding, self.embedding)
+        self.embed(settings["channels"], self.embedding)
+        self.embed(self.embedding, self.embedding)
         self.convolution(inputs, width)
         self.widths = [width]
         for position, multiplier in enumerate(multipliers):

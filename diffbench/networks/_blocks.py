@@ -7,12 +7,13 @@ Shapes in comments: b batch, c channels, h height, w width, e embedding, n = h w
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from diffbench.base.errors import UserError
 
@@ -203,9 +204,27 @@ class AttentionPool(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """Layers that are applied in turn. Those that take the embedding get it."""
+    """Layers that are applied in turn. Those that take the embedding get it.
+
+    recomputed: whether training keeps only the input, and computes the rest again on the way back, which needs less
+    memory and more time. The operations and their random masks are the same, so the result is, too.
+    """
+
+    recomputed = False
 
     def forward(self, x: Features, embedding: Embedding) -> Transformed:  # type: ignore[override]
+        if self.recomputed and torch.is_grad_enabled():
+            return cast(Tensor, checkpoint(self._applied, x, embedding, use_reentrant=False))
+        return self._applied(x, embedding)
+
+    def _applied(self, x: Features, embedding: Embedding) -> Transformed:
         for layer in self:
             x = layer(x, embedding) if isinstance(layer, ResidualBlock) else layer(x)
         return x
+
+
+def recompute(network: nn.Module) -> None:
+    """Let a network in training keep the inputs of its stages only, and compute the rest again on the way back."""
+    for module in network.modules():
+        if isinstance(module, Stage):
+            module.recomputed = True

@@ -13,6 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from diffbench.base.errors import UserError
+from diffbench.base.memory import is_out_of_memory
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.denoiser import Condition, Denoiser
 from diffbench.diffusion.micro_batches import micro_batches
@@ -22,6 +23,12 @@ from diffbench.samplers._contract import Noise, Sampler, State
 
 Conditions = Callable[[Int[Tensor, " batch"]], Condition]
 """conditions(index) says what the images of these indices are to be."""
+
+
+ASKED_EVERY = 50
+"""After so many steps on a GPU, the host looks whether all values are finite."""
+
+NEVER = 2**31 - 1
 
 
 def sample(
@@ -113,18 +120,29 @@ def walked(
     """
     name = type(sampler).__name__
     x, reached = x_T, chain.level(0)
+    first_bad = torch.full((), NEVER, device=x_T.device)
     for number, state in enumerate(_guarded(name, sampler(denoiser, chain, x_T, noise))):
         x, reached = state.x, state.level
         if x.shape != x_T.shape:
             raise UserError(f"sampler {name}: step {number} returned {tuple(x.shape)} for {tuple(x_T.shape)}")
-        if not bool(torch.isfinite(x).all()):
-            raise UserError(f"sampler {name}: step {number} returned values that are not finite")
+        first_bad = torch.where(torch.isfinite(x).all() | (first_bad < number), first_bad, number)
+        # The host waits for a GPU's answer, so it asks a GPU now and then, and the CPU each time.
+        if x.device.type == "cpu" or number % ASKED_EVERY == ASKED_EVERY - 1:
+            _require_finite(name, first_bad)
         if on_step is not None:
             on_step(state)
+    _require_finite(name, first_bad)
     if bool((reached.sigma != 0).any()):
         sigma = float(reached.sigma.max())
         raise UserError(f"sampler {name}: it stopped before the clean level, at sigma {sigma:.3g}")
     return x
+
+
+def _require_finite(name: str, first_bad: Int[Tensor, ""]) -> None:
+    """Raise UserError if there was a step after which not all values were finite."""
+    number = int(first_bad)
+    if number != NEVER:
+        raise UserError(f"sampler {name}: step {number} returned values that are not finite")
 
 
 def _guarded(name: str, states: Iterable[State]) -> Iterator[State]:
@@ -135,9 +153,11 @@ def _guarded(name: str, states: Iterable[State]) -> Iterator[State]:
             if not isinstance(state, State):
                 raise UserError(f"sampler {name}: step {number} yielded {type(state).__name__}, not a State")
             yield state
-    except (UserError, torch.OutOfMemoryError):
+    except UserError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         raise UserError(f"sampler {name}: step {number}: {type(error).__name__}: {error} ({place})") from error

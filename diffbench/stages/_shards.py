@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diffbench.base.arrays import Bytes, is_whole, load_member, read_member, save_npz
+from diffbench.base.arrays import Bytes, is_whole, load_member, save_npz
 from diffbench.base.digests import digest
 from diffbench.base.inputs import Inputs
 from diffbench.base.provenance import versions_of
@@ -58,7 +58,8 @@ class Shards:
 
     def spent(self) -> Spent:
         """Return what all micro-batches cost together."""
-        rows, nfe = ([read_member(self._path(place), name) for place, _ in self.batches] for name in ("rows", "nfe"))
+        # Mapped arrays would each hold an open file, and a set of 100,000 images has 1,000 micro-batches.
+        rows, nfe = ([load_member(self._path(place), name) for place, _ in self.batches] for name in ("rows", "nfe"))
         evaluated, classified = np.sum(rows, axis=0).tolist()
         return Spent(evaluated, classified, np.concatenate(nfe))
 

@@ -11,6 +11,7 @@ from diffbench.base.arrays import Bytes, read_member, save_npz
 from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.images import rounded, to_float
 from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.memory import enough_memory
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.world import ALONE, World, joined
@@ -60,7 +61,8 @@ def bound(
     condition = _conditions(data if architecture.takes_labels else None, chosen)
     # The codes in the data's record are of the test split.
     codes = DataFacts.recorded(inputs.records["data"]).codes if job.split == "test" else None
-    arrays = _evaluated(job.bound, model, levels, _on_grid(stored, levels, chosen), index, condition, world)
+    with enough_memory(f"{job.bound.micro_batch} images at once", "lower bound.micro_batch"):
+        arrays = _evaluated(job.bound, model, levels, _on_grid(stored, levels, chosen), index, condition, world)
     evaluations = sum(world.gathered(model.rows))
     if not world.leads:
         return

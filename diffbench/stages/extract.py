@@ -14,6 +14,7 @@ from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.errors import UserError
 from diffbench.base.forward import placed, precision
 from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.memory import enough_memory
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import provenance_path, read_provenance
@@ -69,7 +70,8 @@ def extract(
     with progress(image_set(images).num_images, f"extract {job.extractor.name}, {images.name}", unit="image") as bar:
         stored = stored_statistics(images) if extractor.stored_statistics else {}
         piece = extractor.micro_batch
-        found = write_features(network, images, out, stored, size, piece=piece, done=bar.update, world=world)
+        with enough_memory("the images of a micro-batch", f"lower micro_batch of extractor {job.extractor.name}"):
+            found = write_features(network, images, out, stored, size, piece=piece, done=bar.update, world=world)
         if not world.leads:
             return
         facts = FeaturesFacts(
@@ -90,10 +92,12 @@ def extract(
 def computing(network: Extract, job: ExtractJob, device: torch.device) -> Extract:
     """Return an extractor's network in the layout and the precision of a job.
 
-    Raises: UserError if its layout cannot be changed.
+    Raises: UserError if its layout cannot be changed, or if it is to be compiled.
     """
     if job.numerics is None:
         return network
+    if job.numerics.compiled:
+        raise UserError("numerics.extract.compiled: extractors are not compiled; leave compiled out")
     if job.numerics.channels_last:
         module = getattr(network, "module", None)
         if module is None:

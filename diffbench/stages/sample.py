@@ -1,5 +1,6 @@
 """The stage sample: a sample set of a model."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.errors import UserError
 from diffbench.base.images import ROUNDINGS
 from diffbench.base.inputs import Inputs, checked, upstream_of
+from diffbench.base.memory import enough_memory
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.world import ALONE, World, exclusive_to, joined
@@ -24,8 +26,12 @@ from diffbench.samplers._contract import State
 from diffbench.stages._command import add_device, stage_parser
 from diffbench.stages._costs import flops
 from diffbench.stages._drawing import Drawing, drawing_of
+from diffbench.stages._fitting import fitting
 from diffbench.stages._ranks import run_of, run_ranks
 from diffbench.stages._shards import Shards, shard_folder
+
+WAY_OUT = "lower sampling.micro_batch, on which the last bits of samples depend, or set sampling.fit_memory: true"
+"""What a user can do if a micro-batch needs too much memory."""
 
 
 def sample_set(
@@ -58,7 +64,8 @@ def sample_set(
     prepare(job.numerics, job.threads, chosen)
     with exclusive_to(world, shard_folder(cache, job, inputs, chosen.type)) as folder:
         drawing = drawing_of(job, inputs, chosen)
-        shards = Shards(folder, list(micro_batches(torch.arange(job.num_images), job.sampling.micro_batch)))
+        at_once = micro_batch_of(drawing, job, folder, world)
+        shards = Shards(folder, list(micro_batches(torch.arange(job.num_images), at_once)))
         _draw(drawing, shards, job, world)
         world.barrier()
         if not world.leads:
@@ -74,13 +81,34 @@ def sample_set(
         record |= {"device": chosen.type}
 
 
+def micro_batch_of(drawing: Drawing, job: SampleJob, folder: Path, world: World) -> int:
+    """Return how many images the network evaluates at once: what the job says, or what fits into memory.
+
+    What fits is kept in the folder of the shards, so that a job that goes on takes as many.
+    """
+    if not job.sampling.fit_memory:
+        return job.sampling.micro_batch
+    kept, found = folder / "micro_batch.json", 0
+    if world.leads:
+
+        def tried(size: int, on_step: Callable[[], object]) -> None:
+            images_of(drawing, torch.arange(size), rounding=job.sampling.rounding, on_step=on_step)
+
+        found = json.loads(kept.read_text()) if kept.is_file() else fitting(tried, job.sampling.micro_batch)
+        kept.write_text(json.dumps(found))
+    return world.told(found)
+
+
 def _draw(drawing: Drawing, shards: Shards, job: SampleJob, world: World) -> None:
     """Sample this process's share of the micro-batches that are not finished yet."""
     # The first process looks for all, since another one may look when the first micro-batches are finished.
     pending = world.told(shards.pending() if world.leads else [])
     steps, done, own = len(drawing.chain), len(shards.batches) - len(pending), world.share(pending)
     name = f"sample {job.sampler.name} {job.spacing}"
-    with progress((done + len(own)) * steps, name, initial=done * steps) as bar:
+    with (
+        enough_memory(f"{len(shards.batches[0][1])} images at once", WAY_OUT),
+        progress((done + len(own)) * steps, name, initial=done * steps) as bar,
+    ):
         for place, index in own:
             images = images_of(drawing, index, rounding=job.sampling.rounding, on_step=bar.update)
             count = place.stop - place.start
@@ -126,10 +154,8 @@ def _write_set(drawing: Drawing, shards: Shards, job: SampleJob, out: Path) -> N
 
 def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> SampleFacts:
     """Return the facts of a set: its cost, with the cost of the set that it was upsampled from, and its full size."""
-    meter, spent, known = drawing.meter, shards.spent(), drawing.facts
-    evaluated, classified = (
-        rows / (len(shards.batches) * job.sampling.micro_batch) for rows in (spent.rows, spent.classified)
-    )
+    meter, spent, known, at_once = drawing.meter, shards.spent(), drawing.facts, len(shards.batches[0][1])
+    evaluated, classified = (rows / (len(shards.batches) * at_once) for rows in (spent.rows, spent.classified))
     low_res, guided = inputs.records.get("low_res"), meter.gradient is not None
     own, gradient = flops(meter, known, drawing.device, drawing.takes_labels)
     return SampleFacts(
@@ -141,6 +167,7 @@ def _facts(drawing: Drawing, shards: Shards, job: SampleJob, inputs: Inputs) -> 
         flops_per_classifier_evaluation=gradient,
         low_res=None if low_res is None else cost_of(low_res),
         full_size=known.full_size,
+        micro_batch=at_once if job.sampling.fit_memory else None,
     )
 
 

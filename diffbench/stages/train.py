@@ -17,6 +17,7 @@ from diffbench.base.devices import chosen_device, device_facts, prepare
 from diffbench.base.digests import digest
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import Inputs, checked, upstream_of
+from diffbench.base.memory import enough_memory
 from diffbench.base.provenance import versions_of, write_provenance
 from diffbench.base.seeds import seed_torch
 from diffbench.base.world import exclusive_to, joined
@@ -24,6 +25,7 @@ from diffbench.base.writing import replacing
 from diffbench.jobs.data_facts import DataFacts
 from diffbench.jobs.train import TrainJob
 from diffbench.jobs.weights_facts import TrainedOn, WeightsFacts
+from diffbench.networks._blocks import recompute
 from diffbench.stages._command import add_device, stage_parser
 from diffbench.stages._cuts import cutting
 from diffbench.stages._image_file import stored_labels
@@ -36,6 +38,12 @@ from diffbench.training.gradient import UNDIVIDED, Division
 from diffbench.training.loop import Trainer
 from diffbench.training.sharding import whole
 from diffbench.training.tasks import Classification, Denoising, Task
+
+WAY_OUT = (
+    "lower execution.micro_batch, with which the gradients of smaller parts of the batch are added, "
+    "or set execution.activation_checkpointing: true"
+)
+"""What a user can do if a training step needs too much memory."""
 
 
 def train(
@@ -51,6 +59,7 @@ def train(
     cache: Path = Path(".cache"),
     checkpoint_every: int = 500,
     division: Division = UNDIVIDED,
+    activation_checkpointing: bool = False,
     record: dict[str, Any] | None = None,
 ) -> None:
     """Write weights (`ema.<name>` and `raw.<name>`, safetensors), a CSV log and their provenance.
@@ -59,6 +68,7 @@ def train(
     validation losses (.npz), if the job asks for them. pictures: the path of the data set that the job names for random
     crops. If a run of the same job and data was interrupted, training goes on from its last checkpoint in `cache`.
     division: how the batch is shared among processes, of which each calls this function, and the first writes.
+    activation_checkpointing: whether less is kept for the way back, and computed again there. It changes no byte.
     Raises: UserError if the inputs do not fit each other or the job.
     """
     require_asked(job, held_out, validation)
@@ -72,6 +82,8 @@ def train(
     images = _images_of(job, data, labels, labelled=labelled, flip=known.flip)
     seed_torch(job.seed, "init")
     task = task_of(job, architecture, facts)
+    if activation_checkpointing:
+        recompute(task.network)
     validator = None
     if held_out is not None:
         _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts)
@@ -81,8 +93,9 @@ def train(
     checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
     with exclusive_to(world, checkpoints.folder), _crops(job, data, images.images, labels, pictures) as cuts:
         images = replace(images, cuts=cuts)
-        trainer = Trainer(task, job.training, images, job.seed, chosen, validator, job.numerics, division)
-        images_per_second = trainer.run(checkpoints, checkpoint_every)
+        with enough_memory(f"{division.micro_batch or job.training.batch_size} images of a training step", WAY_OUT):
+            trainer = Trainer(task, job.training, images, job.seed, chosen, validator, job.numerics, division)
+            images_per_second = trainer.run(checkpoints, checkpoint_every)
         parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
         tensors, losses = weights_of(trainer), None
         if validator is not None:
@@ -218,6 +231,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--sharded", choices=["yes", "no"], default="no", help="yes: the processes of torchrun share the weights (FSDP)"
     )
+    parser.add_argument(
+        "--activation-checkpointing", choices=["yes", "no"], default="no", help="yes: take less memory and more time"
+    )
     add_device(parser)
     given = parser.parse_args(arguments)
     try:
@@ -237,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             cache=given.cache,
             checkpoint_every=given.checkpoint_every,
             division=division,
+            activation_checkpointing=given.activation_checkpointing == "yes",
             record=record,
         )
 

@@ -113,6 +113,7 @@ TOP = {
     "classifiers",
     "grids",
     "sampling",
+    "numerics",
 }
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from diffbench.base.errors import UserError
 from diffbench.metrics import _distances
+from diffbench.metrics._products import products_on
 from diffbench.metrics.coverage import Coverage
 from diffbench.metrics.density import Density
 from diffbench.metrics.precision import Precision, precision
@@ -150,3 +151,27 @@ def test_metrics_in_one_pass_are_those_of_a_pass_each(network_like):
     assert Precision.together(metrics, *sets) == [metric(*sets) for metric in metrics]
     with pytest.raises(UserError, match="6 images, but 7 are needed"):
         Precision.together([Precision(), Coverage()], {"pool": x[:6]}, {"pool": y})
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_products_on_a_device_decide_the_same(device, network_like, monkeypatch):
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    x, y = network_like(1, 200, 32, 0.1), network_like(2, 300, 32)
+    x[:60] = y[:60] * (1 + 1e-12)
+    metrics, sets = [Precision(), Recall(), Density(), Coverage()], ({"pool": x}, {"pool": y})
+    expected, taken = Precision.together(metrics, *sets), []
+    multiplied = torch.Tensor.copy_
+    monkeypatch.setattr(torch.Tensor, "copy_", lambda own, *other: (taken.append(1), multiplied(own, *other))[1])
+    before = torch.get_float32_matmul_precision()
+    with products_on(device):
+        found = Precision.together(metrics, *sets)
+    assert taken and torch.get_float32_matmul_precision() == before
+    assert [item.value for item in found] == [item.value for item in expected]
+    for i in (0, 2, 3):
+        assert found[i] == expected[i]
+    assert (found[1].low, found[1].high) == pytest.approx((expected[1].low, expected[1].high), abs=1e-3)
+    taken.clear()
+    assert Precision.together(metrics, *sets) == expected and not taken

@@ -55,6 +55,8 @@ def test_classifiers_too(pool):
     cost = classifier_cost(plain(settings), (3, 16, 16), num_classes=10)
     counted = classifier_flops_per_row(network, (3, 16, 16), with_gradient=False, device="meta")
     assert (cost.parameters, cost.flops) == (parameters_of(network), counted)
+    gradient = classifier_flops_per_row(network, (3, 16, 16), with_gradient=True, device="meta")
+    assert cost.with_gradient == gradient
 
 
 @pytest.mark.parametrize(("settings", "shape"), NETWORKS[:5])

@@ -270,3 +270,26 @@ def test_evaluations_are_counted_whatever_a_sampler_says_of_them(specs, weights,
     monkeypatch.syspath_prepend(tmp_path)
     call(specs("sample", spacings=["3"]) | {"sampler": {"name": "boasting.Boaster"}}, weights, tmp_path, "a.npz")
     assert read_provenance(tmp_path / "a.npz")["facts"]["nfe"] == 3
+
+
+def test_memory_decides_how_many_images_are_taken_at_once(specs, weights, tmp_path, monkeypatch, capsys):
+    spec = specs("sample")
+    asked, small = ({"micro_batch": 5, "fit_memory": True}, {"micro_batch": 2})
+    given = [SampleJob.read(spec | {"sampling": spec["sampling"] | settings}) for settings in (asked, small)]
+    own = stage.sample_batch
+
+    def limited(*arguments, **more):
+        if len(more["index"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return own(*arguments, **more)
+
+    monkeypatch.setattr(stage, "sample_batch", limited)
+    for name, job in zip(("fitted", "small"), given, strict=True):
+        sample_set(job, weights, tmp_path / f"{name}.npz", device="cpu", cache=tmp_path / "cache")
+    assert images(tmp_path / "fitted.npz").tobytes() == images(tmp_path / "small.npz").tobytes()
+    facts = [read_provenance(tmp_path / f"{name}.npz")["facts"] for name in ("fitted", "small")]
+    assert facts[0].pop("micro_batch") == 2 and facts[0] == facts[1]
+    assert "5 images at once do not fit into memory; 2 are tried" in capsys.readouterr().err
+    with pytest.raises(UserError, match="out of memory: 5 images at once do not fit; lower sampling.micro_batch"):
+        too_many = SampleJob.read(spec | {"sampling": spec["sampling"] | {"micro_batch": 5}})
+        sample_set(too_many, weights, tmp_path / "none.npz", device="cpu", cache=tmp_path / "cache")

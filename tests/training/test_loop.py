@@ -12,6 +12,7 @@ from diffbench.base.seeds import Stream, permutation, seed_torch
 from diffbench.diffusion.batch import Objective
 from diffbench.diffusion.denoiser import Diffusion
 from diffbench.diffusion.loss_aware import LossAware, drawn_steps
+from diffbench.networks._blocks import recompute
 from diffbench.networks.unet import Unet
 from diffbench.objectives.hybrid import Hybrid
 from diffbench.objectives.simple import Simple
@@ -384,3 +385,27 @@ def test_a_loss_that_is_not_finite_is_one_line(tmp_path):
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         Training(**setting)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_activation_checkpointing_changes_no_byte_and_keeps_less(hybrid):
+    kept, done = [], []
+    for recomputed in (False, True):
+        run = trainer(hybrid=hybrid, dropout=0.3)
+        if recomputed:
+            recompute(run.network)
+        elements = 0
+
+        def pack(tensor):
+            nonlocal elements
+            elements += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            run._task.losses(run._batches.at(0, slice(0, 4))[0])
+        kept.append(elements)
+        for _ in range(3):
+            run.advance()
+        done.append((weights(run), run._sums))
+    assert equal(done[0][0], done[1][0]) and torch.equal(done[0][1], done[1][1])
+    assert kept[1] < kept[0] / 2

@@ -103,6 +103,7 @@ CHECKPOINT_EVERY = bench.execution.checkpoint_every
 PROCESSES = bench.execution.processes
 MICRO_BATCH = bench.execution.micro_batch or ""
 SHARDED = "yes" if bench.execution.sharded else ""
+RECOMPUTE = "yes" if bench.execution.activation_checkpointing else ""
 CACHE = ".cache"
 # The path of the data set; "" if it ships with a package.
 DATA = str(bench.data_path or "")

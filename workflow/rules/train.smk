@@ -9,7 +9,12 @@ TRAINING = {
     "--checkpoint-every": "CHECKPOINT_EVERY",
 }
 
-OPTIONAL = {"--pictures": "DATA", "--micro-batch": "MICRO_BATCH", "--sharded": "SHARDED"}
+OPTIONAL = {
+    "--pictures": "DATA",
+    "--micro-batch": "MICRO_BATCH",
+    "--sharded": "SHARDED",
+    "--activation-checkpointing": "RECOMPUTE",
+}
 HELD_OUT = {"--held-out": "input.held_out"}
 MEASURED = HELD_OUT | {"--validation": "output.validation"} if bench.validation else {}
 WITH_WEIGHTS = [paths.training_log(WEIGHTS), *([paths.validation(WEIGHTS)] if bench.validation else [])]

@@ -11,7 +11,6 @@ import torch
 
 import diffbench
 from diffbench.base.devices import prepare
-from diffbench.base.errors import UserError
 from diffbench.base.numerics import Numerics, Precision
 from diffbench.commands.bench.ceiling import measured_ceiling
 from diffbench.commands.bench.timing import Clock, Peak, Round, Times, in_turn
@@ -35,8 +34,6 @@ class Place:
 
     def prepare(self, numerics: Numerics) -> None:
         """Choose the kernels of this process. Raises: UserError if the device lacks the precision."""
-        if numerics.compiled:
-            raise UserError("--compile: no stage compiles its networks yet")
         if numerics != self._prepared:
             prepare(numerics, self.threads, self.device)
             self._prepared = numerics

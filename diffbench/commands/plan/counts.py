@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
+from diffbench.base.errors import UserError
 from diffbench.base.names import SplitName
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.benchmark.entries import Model, NoisyClassifier
+from diffbench.benchmark.entries import Model, NoisyClassifier, SamplerEntry
 from diffbench.benchmark.jobs import trace_job
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.plan.data import Known
@@ -21,9 +22,27 @@ ADAPTIVE = 60
 """Evaluations that are assumed for a sampler that chooses its own steps, since they depend on the trained model."""
 
 
+SHORT = (10, 25, 50)
+"""Numbers of steps in which a sampler is walked to know its calls in more steps, since a long walk takes seconds."""
+
+
 def train_evaluations(entry: Model | NoisyClassifier) -> int:
     """Return the network rows of a training; 0 for a checkpoint."""
     return 0 if entry.checkpoint is not None else entry.training.steps * entry.training.batch_size
+
+
+def validation_calls(benchmark: Benchmark, model: Model, known: Known) -> tuple[int, int]:
+    """Return how often the validation losses of a training call its network, and with how many rows; 0 if never.
+
+    The last batch of the held-out images has fewer rows, so the rows are those of all calls on average, rounded up.
+    """
+    asked = benchmark.validation
+    if asked is None or model.checkpoint is not None:
+        return 0, 0
+    images = min(asked.num_images or known.num_images["test"], known.num_images["test"])
+    batches = -(-images // model.training.batch_size)
+    measurements = -(-model.training.steps // asked.every)
+    return measurements * asked.timesteps * batches, -(-images // batches)
 
 
 def sample_calls(benchmark: Benchmark, row: SampleSet) -> tuple[int, int]:
@@ -54,10 +73,29 @@ def evaluations_of_sampler(benchmark: Benchmark, row: SampleSet) -> int:
         return ADAPTIVE
     if entry.needs_error:
         return row.steps
-    spacing = entry.spacing(row.steps)
-    key = repr((entry.name, entry.part, spacing, benchmark.variant(row.model).diffusion))
+    diffusion = benchmark.variant(row.model).diffusion
+    if row.steps > max(SHORT) and (found := _on_a_line(entry, diffusion, row.steps)) is not None:
+        return found
+    return _calls_in(entry, diffusion, row.steps) or row.steps
+
+
+def _on_a_line(entry: SamplerEntry, diffusion: Diffusion, steps: int) -> int | None:
+    """Return the calls in many steps if those in few steps are on a line, as they are unless a sampler is peculiar."""
+    first, second, third = (_calls_in(entry, diffusion, few) for few in SHORT)
+    if not first or (second - first) * (SHORT[2] - SHORT[1]) != (third - second) * (SHORT[1] - SHORT[0]):
+        return None
+    return first + (steps - SHORT[0]) * (second - first) // (SHORT[1] - SHORT[0])
+
+
+def _calls_in(entry: SamplerEntry, diffusion: Diffusion, steps: int) -> int:
+    """Return the calls in a number of steps; 0 if the sampler cannot be walked in that many."""
+    try:
+        spacing = entry.spacing(steps)
+    except UserError:
+        return 0
+    key = repr((entry.name, entry.part, spacing, diffusion))
     if key not in _WALKED:
-        _WALKED[key] = _walked(entry.part, benchmark.variant(row.model).diffusion, spacing) or row.steps
+        _WALKED[key] = _walked(entry.part, diffusion, spacing)
     return _WALKED[key]
 
 

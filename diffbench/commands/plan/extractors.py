@@ -1,13 +1,11 @@
 """What the shipped extractors cost: the floating-point operations of an image."""
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
+import math
 
-from diffbench.base.meta import without_values
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.networks import Counted
-from diffbench.extractors._convolutional import ConvolutionalClassifier
+from diffbench.extractors._convolutional import SMALLEST_MAP, SQUEEZED
 from diffbench.extractors.classifier import Classifier
 from diffbench.extractors.digits_features import DigitsFeatures
 from diffbench.extractors.dinov2 import Dinov2
@@ -46,17 +44,12 @@ def fitted_steps(benchmark: Benchmark, name: str) -> tuple[int, int]:
     return (chosen.steps, chosen.batch) if isinstance(chosen, Classifier) else (0, 0)
 
 
-_CONVOLUTIONAL: dict[tuple[int, int, int, int, int], int] = {}
-
-
 def _convolutional(size: int, channels: int, classes: int, width: int, dimensions: int) -> int:
-    key = (size, channels, classes, width, dimensions)
-    if key not in _CONVOLUTIONAL:
-        with without_values():
-            network = ConvolutionalClassifier(
-                size=size, channels=channels, classes=classes, width=width, dimensions=dimensions
-            )
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(torch.zeros(1, channels, size, size, device="meta"))
-        _CONVOLUTIONAL[key] = counter.get_total_flops()
-    return _CONVOLUTIONAL[key]
+    """Return the operations of _convolutional.py's network for an image, layer by layer."""
+    flops = 2 * 9 * channels * width * size**2
+    for _ in range(max(1, round(math.log2(size / SMALLEST_MAP)))):
+        size = math.ceil(size / 2)
+        flops += 2 * 9 * width * 2 * width * size**2
+        width *= 2
+    flops += 2 * width * SQUEEZED * size**2
+    return flops + 2 * SQUEEZED * size**2 * dimensions + 2 * dimensions * classes

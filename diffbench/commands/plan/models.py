@@ -1,15 +1,14 @@
 """The cost of each model and classifier with one train seed: what its training, sampling and bound evaluate."""
 
 from dataclasses import dataclass
+from math import prod
 
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
-from diffbench.commands.plan.counts import bound_evaluations, sample_calls, train_evaluations
+from diffbench.benchmark.resources import BACKWARD
+from diffbench.commands.plan.counts import bound_evaluations, sample_calls, train_evaluations, validation_calls
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.networks import classifier_network, model_network
-
-BACKWARD = 3
-"""The cost of a training step in forward passes: one forward, and a backward pass that costs about two."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class ModelPlan:
     bound_evaluations: int
     sample_bytes: int
     sample_flops: int | None = None
+    validation_evaluations: int = 0
 
     @property
     def flops_of_sampling(self) -> int:
@@ -35,8 +35,8 @@ class ModelPlan:
 
     @property
     def total_flops(self) -> int:
-        """The floating-point operations of training, bound and sampling together."""
-        rows = BACKWARD * self.train_evaluations + self.bound_evaluations
+        """The floating-point operations of training with its validation losses, of bound and sampling together."""
+        rows = BACKWARD * self.train_evaluations + self.validation_evaluations + self.bound_evaluations
         return self.flops * rows + self.flops_of_sampling
 
 
@@ -64,6 +64,7 @@ def _plan_model(benchmark: Benchmark, name: str, seed: int, known: Known) -> Mod
         sample_evaluations=sum(sample_calls(benchmark, row)[0] for row in rows) * benchmark.sampling.micro_batch,
         bound_evaluations=bound_evaluations(benchmark, name, known) if bounded else 0,
         sample_bytes=sum(row.num_images for row in rows) * channels * height * width,
+        validation_evaluations=prod(validation_calls(benchmark, model, known)),
     )
 
 

@@ -2,18 +2,26 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from diffbench.base.errors import UserError
+from diffbench.base.numerics import Precision
+from diffbench.base.plugins import nearest
 from diffbench.base.stage_names import STAGES
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.load import load_benchmark
 from diffbench.commands.plan.advice import advice
 from diffbench.commands.plan.data import Known, known_data
-from diffbench.commands.plan.devices import device_speed, is_here
+from diffbench.commands.plan.devices import DEVICES, HERE, is_here, published, with_precision
 from diffbench.commands.plan.disk import checkpoints_of, disk_of
 from diffbench.commands.plan.estimate import seconds_in_all
 from diffbench.commands.plan.measured import measured_speed
+from diffbench.commands.plan.memory import memory_lines, memory_of
 from diffbench.commands.plan.models import ModelPlan, plan_models
+from diffbench.commands.plan.scaled import Question, asked, scaled_plans
 from diffbench.commands.plan.schedule import side_by_side
 from diffbench.commands.plan.speed import Speed
 from diffbench.commands.plan.words import jobs_beside, scaled, sized, spoken
@@ -26,29 +34,74 @@ ALONE = 0.8
 """With less than that share of the time, a process did not have a core of its own."""
 
 
-def plan_of_file(config: Path, workers: int | None = None, device: str = "here") -> str:
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is asked for. workers: the number of jobs that run at the same time; None as in the workflow.
+
+    device: "here" and "cpu" are measured, others are named in devices.py, and a table may name several. devices:
+    numbers of them, as in "1,8,64". precision: instead of the file's. history: of measurements on named devices.
+    """
+
+    workers: int | None = None
+    device: str = "here"
+    devices: str | None = None
+    precision: str | None = None
+    history: Path | None = None
+
+
+def plan_of_files(configs: Sequence[Path], question: Asked) -> str:
+    """Return the plan of a benchmark's file, or a table of several files or several devices.
+
+    Raises: UserError if a file has a mistake, its data cannot be counted, or the device is not known.
+    """
+    precision = _precision(question.precision)
+    named = all(name not in HERE for name in question.device.split(","))
+    if not named and (question.precision, question.history) != (None, None):
+        option = "--precision" if question.precision is not None else "--history"
+        raise UserError(f"{option}: is for a device by its name; {nearest(question.device, DEVICES)}")
+    if question.devices is None and len(configs) == 1 and "," not in question.device:
+        return plan_of_file(configs[0], question.workers, question.device, precision, question.history)
+    if question.workers is not None:
+        raise UserError("--workers: a table is of one job at a time on all devices; leave it out, or give one FILE")
+    return scaled_plans(configs, asked(question.device, question.devices, precision, question.history))
+
+
+def _precision(word: str | None) -> Precision | None:
+    allowed: dict[str, Precision] = {name: name for name in get_args(Precision)}
+    if word is not None and word not in allowed:
+        raise UserError(f"--precision {word}: not known; {nearest(word, allowed)}")
+    return None if word is None else allowed[word]
+
+
+def plan_of_file(
+    config: Path,
+    workers: int | None = None,
+    device: str = "here",
+    precision: Precision | None = None,
+    history: Path | None = None,
+) -> str:
     """Return the plan of a benchmark's file.
 
     workers: the number of jobs that run at the same time; None for as many as a CPU has cores for, and one on a GPU.
-    device: "here" and "cpu" are measured, others are named in devices.py.
-    Raises: UserError if the file has a mistake, its data cannot be counted, or the device is not known.
+    The others are those of `Asked`. Raises: UserError as plan_of_files.
     """
     here = is_here(device)
     # All imports are done, and nothing else yet: a job of a stage has the same start.
     start_up = time.process_time()
-    benchmark = load_benchmark(config)
+    benchmark = with_precision(load_benchmark(config), precision)
     known = known_data(benchmark)
     if not here:
-        speed, side = device_speed(device), workers or 1
-        return plan(benchmark, known, speed, side)
+        speed = Question((device,), (1,), precision, history).speed(device, benchmark)
+        said = memory_lines(benchmark, known, published(device).memory * 1e9)
+        return plan(benchmark, known, speed, workers or 1, said)
     kind = benchmark.execution.device if device == "here" else device
     side = workers or side_by_side(kind, benchmark.execution.threads)
     speed = measured_speed(benchmark, known, workers=side, device=kind, start_up=start_up)
-    return plan(benchmark, known, speed, side)
+    return plan(benchmark, known, speed, side, memory_lines(benchmark, known, memory_of(kind) / side))
 
 
-def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> str:
-    """Return the plan as text. workers: the number of jobs that run at the same time."""
+def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int, memory: Sequence[str] = ()) -> str:
+    """Return the plan as text. workers: the number of jobs that run at the same time. memory: lines about it."""
     works = works_of(benchmark, known)
     total = seconds_in_all(benchmark, known, speed, workers)
     jobs = job_counts(benchmark, known)
@@ -59,6 +112,7 @@ def plan(benchmark: Benchmark, known: Known, speed: Speed, workers: int) -> str:
         _data(known),
         f"jobs: {sum(jobs.values())}: " + ", ".join(f"{count} {stage}" for stage, count in jobs.items()),
         _disk(benchmark, known, workers),
+        *memory,
         _speed(speed),
         "work: " + ", ".join(f"{name} {spoken(seconds)}" for name, seconds in _by_stage(works, speed).items()),
         *advice(benchmark, known, speed, workers),
@@ -77,15 +131,19 @@ def _other_work(benchmark: Benchmark, known: Known, speed: Speed, workers: int) 
 
 
 def _table(plans: list[ModelPlan]) -> list[str]:
-    heads = ("parameters", "FLOP/row", "train rows", "sample rows", "bound rows", "FLOP")
+    validated = any(item.validation_evaluations for item in plans)
+    heads = ["parameters", "FLOP/row", "train rows", "sample rows", "bound rows", "FLOP"]
+    if validated:
+        heads.insert(3, "valid. rows")
     width = max(20, *(len(item.name) + 1 for item in plans))
     lines = [f"{'model':<{width}}" + "".join(f"{head:>15}" for head in heads)]
     for item in plans:
-        lines.append(
-            f"{item.name:<{width}}{item.parameters:>15,}{scaled(item.flops):>15}{item.train_evaluations:>15,}"
-            f"{item.sample_evaluations:>15,}{item.bound_evaluations:>15,}{scaled(item.total_flops):>15}"
-        )
-    return [*lines, f"{'all':<{width}}{scaled(sum(item.total_flops for item in plans)):>90}"]
+        counted = [item.train_evaluations, item.sample_evaluations, item.bound_evaluations]
+        if validated:
+            counted.insert(1, item.validation_evaluations)
+        cells = [f"{item.parameters:,}", scaled(item.flops), *(f"{rows:,}" for rows in counted)]
+        lines.append(f"{item.name:<{width}}" + "".join(f"{cell:>15}" for cell in (*cells, scaled(item.total_flops))))
+    return [*lines, f"{'all':<{width}}{scaled(sum(item.total_flops for item in plans)):>{15 * len(heads)}}"]
 
 
 def _data(known: Known) -> str:

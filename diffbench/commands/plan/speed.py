@@ -51,14 +51,16 @@ class Speed:
     """The speed of one job on a machine.
 
     source: where it comes from, in words. general: of any network. own: of networks that were timed themselves, by the
-    key of the network. seconds_of_kernel: the least time between two operations that torch starts, if it is not part of
-    the rates. start_up: seconds in which a process starts. share: the part of the time in which the processes that were
-    timed had a core; the rest went to other work.
+    key of the network. of_stage: the operations per second of stages that have another speed. seconds_of_kernel: the
+    least time between two operations that torch starts, if it is not part of the rates. start_up: seconds in which a
+    process starts. share: the part of the time in which the processes that were timed had a core; the rest went to
+    other work.
     """
 
     source: str
     general: Rates
     own: Mapping[str, Rates] = field(default_factory=dict)
+    of_stage: Mapping[str, float] = field(default_factory=dict)
     seconds_of_kernel: float = 0.0
     start_up: float = START_UP_SECONDS
     share: float = 1.0
@@ -74,14 +76,21 @@ class Speed:
 
     def seconds(self, work: Work) -> float:
         """Return how long a job takes, the start of its process included."""
-        beside = self.start_up * (SNAKEMAKE_JOB + sum(BESIDE[stage] for stage in work.stages))
-        return beside + work.pictures * SECONDS_OF_PICTURE + sum(map(self.seconds_of_calls, work.evaluations))
+        computed = sum(item.calls * self.seconds_of_call(item, work.stages[0]) for item in work.evaluations)
+        return self.beside(work) + computed
 
-    def seconds_of_calls(self, evaluations: Evaluations) -> float:
-        """Return how long the calls of a network take.
+    def beside(self, work: Work) -> float:
+        """Return what a job takes besides its networks."""
+        started = self.start_up * (SNAKEMAKE_JOB + sum(BESIDE[stage] for stage in work.stages))
+        return started + work.pictures * SECONDS_OF_PICTURE
+
+    def seconds_of_call(self, evaluations: Evaluations, stage: str, devices: int = 1) -> float:
+        """Return how long a call of a network takes whose images are shared by devices.
 
         A device waits for the host if the host needs longer to start a call's operations than the device to do them.
         """
         rates = self.own.get(evaluations.network, self.general)
-        computed = evaluations.flops / (rates.training if evaluations.training else rates.sampling)
-        return evaluations.calls * max(computed, evaluations.kernels * self.seconds_of_kernel)
+        rate = rates.training if evaluations.training else rates.sampling
+        if evaluations.network not in self.own:
+            rate = self.of_stage.get(stage, rate)
+        return max(evaluations.flops / devices / rate, evaluations.kernels * self.seconds_of_kernel)

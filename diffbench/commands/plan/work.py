@@ -16,7 +16,7 @@ from diffbench.benchmark.known_data import SPLITS
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.reproduced import has_published
 from diffbench.benchmark.sample_set import SampleSet
-from diffbench.commands.plan.counts import bound_calls, sample_calls, trace_calls
+from diffbench.commands.plan.counts import bound_calls, bound_images, sample_calls, trace_calls, validation_calls
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.extractors import extractor_network, fitted_steps
 from diffbench.commands.plan.models import BACKWARD
@@ -26,7 +26,11 @@ from diffbench.extractors._microbatches import MICRO_BATCH
 
 @dataclass(frozen=True)
 class Evaluations:
-    """Calls of one network. rows, flops, kernels: of a call. training: whether a call is a training step."""
+    """Calls of one network. rows, flops, kernels: of a call. training: whether a call is a training step.
+
+    parameters: of the network. batches: the micro-batches that the calls are for, which devices can share; 1 if they
+    cannot.
+    """
 
     network: str
     calls: int
@@ -34,6 +38,8 @@ class Evaluations:
     flops: int
     kernels: int
     training: bool = False
+    parameters: int = 0
+    batches: int = 1
 
 
 @dataclass(frozen=True)
@@ -96,20 +102,32 @@ class _Made:
         for name, seed in self.benchmark.used_models():
             model = self.benchmark.models[name]
             counted = model_network(self.benchmark, name, self.known)
-            found += self._weights(model, paths.weights(name, seed), counted)
+            measured = self._validated(model, counted)
+            found += self._weights(model, paths.weights(name, seed), counted, measured)
         for name, seed in self.benchmark.used_classifiers():
             classifier = self.benchmark.classifiers[name]
             counted = classifier_network(self.benchmark, name, self.known)
             found += self._weights(classifier, paths.classifier(name, seed), counted)
         return found
 
-    def _weights(self, entry: Model | NoisyClassifier, path: str, counted: Counted) -> list[Work]:
+    def _validated(self, model: Model, counted: Counted) -> tuple[Evaluations, ...]:
+        """Return the validation losses of a training, if they are measured."""
+        calls, rows = validation_calls(self.benchmark, model, self.known)
+        return (_forward(counted, calls, rows),) if calls else ()
+
+    def _weights(
+        self,
+        entry: Model | NoisyClassifier,
+        path: str,
+        counted: Counted,
+        measured: tuple[Evaluations, ...] = (),
+    ) -> list[Work]:
         after = (_data("train", entry.size),)
         if entry.checkpoint is not None:
             foreign = isinstance(entry, Model) and entry.checkpoint.facts is None
             return [Work(path, ("convert",), after, subject=entry.name)] if foreign else []
         training = (_training(counted, entry.training.steps, entry.training.batch_size),)
-        return [Work(path, ("train",), after, training, entry.name)]
+        return [Work(path, ("train",), after, (*training, *measured), entry.name)]
 
     def bounds(self) -> list[Work]:
         found, batch = [], self.benchmark.bound.micro_batch
@@ -118,7 +136,8 @@ class _Made:
             for split in self.benchmark.bound.splits:
                 calls = bound_calls(self.benchmark, name, split, self.known)
                 after = (paths.weights(name, seed), _data("train"))
-                evaluated = (_forward(counted, calls, batch),)
+                batches = -(-bound_images(self.benchmark, split, self.known) // batch)
+                evaluated = (_forward(counted, calls, batch, batches),)
                 found.append(Work(paths.terms(name, seed, split), ("bound",), after, evaluated, name))
         return found
 
@@ -141,11 +160,13 @@ class _Made:
         model = benchmark.variant(row.model)
         own, classified = sample_calls(benchmark, row)
         after = [paths.weights(model.of, row.train_seed)]
-        evaluated = [_forward(model_network(benchmark, model.of, self.known), own, batch)]
+        batches = -(-row.num_images // batch)
+        evaluated = [_forward(model_network(benchmark, model.of, self.known), own, batch, batches)]
         if model.guidance is not None and model.guidance.classifier is not None:
             counted = classifier_network(benchmark, model.guidance.classifier, self.known)
             after.append(paths.classifier(model.guidance.classifier, row.train_seed))
-            gradient = Evaluations(counted.key, classified, batch, batch * counted.with_gradient, 3 * counted.kernels)
+            flops, kernels = batch * counted.with_gradient, BACKWARD * counted.kernels
+            gradient = Evaluations(counted.key, classified, batch, flops, kernels, batches=batches)
             evaluated.append(gradient)
         if model.low_res is not None:
             below = benchmark.low_res_set(row)
@@ -171,7 +192,8 @@ class _Made:
         fitted = (paths.extractor(extractor),) if self.benchmark.needs_weights(extractor) else ()
         counted = extractor_network(self.benchmark, extractor, self.known)
         batch = self.benchmark.extractors[extractor][1].micro_batch or MICRO_BATCH
-        evaluated = (_forward(counted, -(-num_images // batch), batch),)
+        batches = -(-num_images // batch)
+        evaluated = (_forward(counted, batches, batch, batches),)
         return Work(path, ("extract",), (images, *fitted), evaluated, extractor)
 
     def _real_splits(self, protocol: str) -> tuple[str, str]:
@@ -258,11 +280,11 @@ def _samples(row: SampleSet) -> str:
     return paths.samples(RESULTS, place_of(row), row.steps)
 
 
-def _forward(counted: Counted, calls: int, rows: int) -> Evaluations:
-    return Evaluations(counted.key, calls, rows, rows * counted.flops, counted.kernels)
+def _forward(counted: Counted, calls: int, rows: int, batches: int = 1) -> Evaluations:
+    return Evaluations(counted.key, calls, rows, rows * counted.flops, counted.kernels, batches=batches)
 
 
 def _training(counted: Counted, steps: int, batch: int) -> Evaluations:
     """Return the steps of a training. The backward pass starts about two operations for each of the forward pass."""
     flops, kernels = BACKWARD * batch * counted.flops, BACKWARD * counted.kernels
-    return Evaluations(counted.key, steps, batch, flops, kernels, training=True)
+    return Evaluations(counted.key, steps, batch, flops, kernels, training=True, parameters=counted.parameters)

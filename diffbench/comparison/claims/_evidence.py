@@ -30,7 +30,10 @@ Properties = Mapping[str, Any]
 REAL = "real"
 """The model of scores of held-out images."""
 
-OF_NO_CLAIM = ("code", "upstream", "seed", "threads", "sampling.micro_batch", "training.log_every")
+OF_NO_CLAIM = (
+    *("code", "upstream", "seed", "threads"),
+    *("sampling.micro_batch", "sampling.fit_memory", "training.log_every"),
+)
 """Settings that are recorded and that no claim is about. Two records that differ in them alone are alike."""
 
 
