@@ -153,7 +153,7 @@ def plan(
         Path | None, typer.Option(metavar="FILE", help="what `diffbench bench --json` measured on a named device")
     ] = None,
 ) -> None:
-    """Print what a benchmark will cost: jobs, FLOPs, disk, memory, time.
+    """Print what a benchmark costs: FLOPs, disk, memory, time.
 
     With several files or --devices, it prints a table of hours, device hours and memory.
     """

@@ -1,8 +1,9 @@
 """Finished micro-batches of a sample set, which are kept in a folder until the whole set is written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,13 @@ FORMAT = 2
 """The number of the shards' format. A change of what a shard holds must raise it, so that old shards are ignored."""
 
 
-def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: str) -> Path:
-    """Return the folder for the shards of one set, named by a digest of everything that determines them."""
+def shard_folder(cache: Path, job: SampleJob, inputs: Inputs, device: Mapping[str, Any]) -> Path:
+    """Return the folder for the shards of one set, named by a digest of everything that determines them.
+
+    device: its facts, since half of a set by one kind of GPU and half by another would be a set of neither.
+    """
     spec = job.as_json()
-    key = {"spec": spec, **inputs.sha256, "device": device, "shard": FORMAT}
+    key = {"spec": spec, **inputs.sha256, "device": dict(device), "shard": FORMAT}
     # Half of a set by one version of torch and half by another would be a set of neither.
     return cache / "sample" / digest(key | {"versions": versions_of(spec)})[:24]
 

@@ -18,6 +18,7 @@ from diffbench.base.memory import enough_memory
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.world import ALONE, World, exclusive_to, joined
+from diffbench.base.writing import replacing
 from diffbench.diffusion.micro_batches import Index, micro_batches
 from diffbench.jobs.sample import SampleJob
 from diffbench.jobs.sample_facts import SampleFacts, cost_of
@@ -62,7 +63,7 @@ def sample_set(
     inputs = checked(given, upstream=upstream_of(job.upstream))
     chosen = chosen_device(device, world.device_number)
     prepare(job.numerics, job.threads, chosen)
-    with exclusive_to(world, shard_folder(cache, job, inputs, chosen.type)) as folder:
+    with exclusive_to(world, shard_folder(cache, job, inputs, device_facts(chosen, job.numerics))) as folder:
         drawing = drawing_of(job, inputs, chosen)
         at_once = micro_batch_of(drawing, job, folder, world)
         shards = Shards(folder, list(micro_batches(torch.arange(job.num_images), at_once)))
@@ -95,7 +96,8 @@ def micro_batch_of(drawing: Drawing, job: SampleJob, folder: Path, world: World)
             images_of(drawing, torch.arange(size), rounding=job.sampling.rounding, on_step=on_step)
 
         found = json.loads(kept.read_text()) if kept.is_file() else fitting(tried, job.sampling.micro_batch)
-        kept.write_text(json.dumps(found))
+        with replacing(kept) as temporary:
+            temporary.write_text(json.dumps(found))
     return world.told(found)
 
 

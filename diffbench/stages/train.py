@@ -104,9 +104,8 @@ def train(
             return
         save_weights(tensors, out)
         write_log(trainer.log, log_csv)
-        about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json() | device_facts(
-            chosen, job.numerics
-        )
+        about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json()
+        about |= device_facts(chosen, job.numerics) | division.facts(job.training)
         # The weights depend on no held-out image, but a job that asks for a validation loss is not run without them.
         made_from = inputs.only("data") if job.validation is None else inputs
         write_provenance(out, spec=job.as_json(), inputs=made_from, facts=about)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -33,6 +34,17 @@ class Division:
             raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
         if self.sharded and self.world.size == 1:
             raise ValueError("sharded: there is one process; start several by torchrun, or leave it out")
+
+    def facts(self, settings: Training) -> dict[str, Any]:
+        """Return what of the division may move the last bits of weights and, with dropout, the masks that are drawn.
+
+        It is empty for one process that computes a batch at once, and for an exact sum.
+        """
+        if settings.exact_sum:
+            return {}
+        divided = {"processes": self.world.size, "micro_batch": self.micro_batch, "sharded": self.sharded}
+        unchanged = {"processes": 1, "micro_batch": None, "sharded": False}
+        return {name: value for name, value in divided.items() if value != unchanged[name]}
 
 
 UNDIVIDED = Division()

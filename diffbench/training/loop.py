@@ -87,9 +87,11 @@ class Trainer:
         with progress(self._settings.steps, "train", initial=self.step) as bar:
             while self.step < self._settings.steps:
                 self.advance()
-                rate = (self.step - first) * batch_size / (time.perf_counter() - started)
                 if self.step % self._settings.log_every == 0 or self.step == self._settings.steps:
-                    bar.set_postfix_str(f"loss {self._note():.4f}, {rate:.0f} images/s", refresh=False)
+                    # A step only tells a GPU what to do. The row of the log waits until it is done.
+                    loss = self._note()
+                    rate = (self.step - first) * batch_size / (time.perf_counter() - started)
+                    bar.set_postfix_str(f"loss {loss:.4f}, {rate:.0f} images/s", refresh=False)
                 if self._validator is not None:
                     self._validator.after(self.network, self.average, self.step, self._settings)
                 if self.step % checkpoint_every == 0 or self.step == self._settings.steps:

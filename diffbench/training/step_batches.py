@@ -31,10 +31,10 @@ class StepBatches:
         self._noise, self._flip = Stream(seed, "train", device), Stream(seed, "flip", device)
         self._label_dropout = Stream(seed, "label_dropout", device)
 
-    def at(self, step: int, part: slice) -> tuple[NoisedBatch, Float64[Tensor, " batch"]]:
+    def at(self, step: int, own: slice) -> tuple[NoisedBatch, Float64[Tensor, " batch"]]:
         """Return the noised images in some rows of a step's batch, and the weights of their losses."""
-        rows = torch.arange(part.start, part.stop, device=self._device)
-        x_0, condition = self._images_at(step, part, rows)
+        rows = torch.arange(own.start, own.stop, device=self._device)
+        x_0, condition = self._images_at(step, own, rows)
         if condition.y is not None and self._settings.label_dropout:
             dropped = self._label_dropout.uniform(rows, step)[:, 0] < self._settings.label_dropout
             condition = replace(condition, y=torch.where(dropped, NO_LABEL, condition.y))
@@ -43,12 +43,12 @@ class StepBatches:
         i, weights = self._task.steps(self._noise, rows, 2 * step + 1)
         return noised_batch(self._task.chain, i, x_0, eps, condition), weights
 
-    def _images_at(self, step: int, part: slice, rows: Tensor) -> tuple[X, Condition]:
+    def _images_at(self, step: int, own: slice, rows: Tensor) -> tuple[X, Condition]:
         """Return the images in some rows of a step's batch, and their conditions.
 
         If flips are allowed, half of the images, chosen at random, are flipped together with their low-resolution ones.
         """
-        found = self._delivery.at(step, part)
+        found = self._delivery.at(step, own)
         x_0, low_res = as_floats(found.images), None if found.low_res is None else as_floats(found.low_res)
         if self._data.flip:
             coin = self._flip.bits(rows, step)[:, None, None, None]

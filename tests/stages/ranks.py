@@ -36,11 +36,15 @@ def _do(rank: int, size: int, port: str, said: Path, work: Callable[[int], objec
     if size > 1:
         os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    from diffbench.base.world import joined
+
+    # The parent may have asked already, and was alone.
+    joined.cache_clear()
+    # pytest may have put a file of its own in the place of stderr.
+    sys.stderr = sys.__stderr__
     code = 0
     try:
         if rank == killed:
-            from diffbench.base.world import joined
-
             joined().barrier()
             os.kill(os.getpid(), signal.SIGKILL)
         work(rank)

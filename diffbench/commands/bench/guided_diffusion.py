@@ -95,12 +95,12 @@ def unlike(model: Model) -> str | None:
 
 
 def _unlike_objective(model: Model) -> str | None:
-    objective = model.objective
-    if type(objective) not in (Simple, Hybrid, Vlb):
+    compared = model.objective
+    if type(compared) not in (Simple, Hybrid, Vlb):
         return f"guided-diffusion has no objective {model.objective_name}"
-    if isinstance(objective, Hybrid) and objective.vlb_weight != 0.001:
-        return f"its vlb_weight is {objective.vlb_weight}, and guided-diffusion's is 0.001"
-    if objective.loss_aware is not None:
+    if isinstance(compared, Hybrid) and compared.vlb_weight != 0.001:
+        return f"its vlb_weight is {compared.vlb_weight}, and guided-diffusion's is 0.001"
+    if compared.loss_aware is not None:
         return "it draws timesteps by their loss, and the step that is compared draws them uniformly"
     return None
 

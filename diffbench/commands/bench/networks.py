@@ -141,9 +141,9 @@ def _repeat_first_batch(trainer: Trainer) -> None:
     batches, found = trainer._batches, []
     make = batches.at
 
-    def at(step: int, part: slice) -> Any:
+    def at(step: int, own: slice) -> Any:
         if not found:
-            found.append(make(step, part))
+            found.append(make(step, own))
         return found[0]
 
     batches.at = at

@@ -147,7 +147,7 @@ def _result(benchmark: Benchmark, record: Record) -> Any:
         metric_name=label,
         metric_value=record["value"],
         metric_args={
-            key: record[key] for key in ("low", "high", "covers", "protocol", *_ROW) if record[key] is not None
+            key: record[key] for key in ("low", "high", "covers", "protocol", *_ROW) if record.get(key) is not None
         },
     )
 
@@ -160,7 +160,7 @@ def _shown(records: Iterable[Record]) -> list[Record]:
     measures = (*names("metrics"), BOUND)
     finite = (item for item in records if all(math.isfinite(item[key]) for key in ("value", "low", "high")))
     found = (item for item in finite if item["model"] != REAL and item["metric"] in measures)
-    return sorted(found, key=lambda item: [str(item[key]) for key in _ROW])
+    return sorted(found, key=lambda item: [str(item.get(key)) for key in _ROW])
 
 
 def _row(record: Record) -> str:
