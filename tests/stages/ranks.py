@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ def _do(rank: int, size: int, port: str, said: Path, work: Callable[[int], objec
     try:
         if rank == killed:
             joined().barrier()
+            time.sleep(2)  # The others are at work when it ends.
             os.kill(os.getpid(), signal.SIGKILL)
         work(rank)
     except SystemExit as error:
