@@ -47,7 +47,9 @@ def _do(rank: int, size: int, port: str, said: Path, work: Callable[[int], objec
     try:
         if rank == killed:
             joined().barrier()
-            time.sleep(2)  # The others are at work when it ends.
+            # It learns what is to be done, as the others do, so that they are at work when it ends.
+            joined().told(None)
+            time.sleep(2)
             os.kill(os.getpid(), signal.SIGKILL)
         work(rank)
     except SystemExit as error:
