@@ -8,7 +8,7 @@ both cases the host never waits for the GPU. On the CPU there is nothing to deli
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ class Delivered:
         return Delivered(self.images[rows], None if low_res is None else low_res[rows], None if y is None else y[rows])
 
 
+@runtime_checkable
 class Delivery(Protocol):
     """What gives the images of some rows of a step's batch, on the device of the training."""
 

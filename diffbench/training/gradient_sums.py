@@ -1,7 +1,7 @@
 """Sums of gradients: over the parts of a batch that one process computes in turn, and over the processes of a job."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ BUCKET = 25 * 2**20
 Gradients = list[Tensor]
 
 
+@runtime_checkable
 class GradientSum(Protocol):
     """How the gradients of the parts of a batch become one; each part's `backward` adds to the parameters' `.grad`.
 

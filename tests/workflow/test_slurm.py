@@ -33,7 +33,7 @@ def tree(fresh):
 
 def resources(text, rule):
     """Return what the first job of a rule asks for, by what a dry run said."""
-    found = re.search(rf"^(?:local)?rule {rule}:$.*?^    resources: (.*?)$", text, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^ *(?:local)?rule {rule}:$.*?^ *resources: (.*?)$", text, re.MULTILINE | re.DOTALL)
     assert found, text
     return dict(pair.split("=", 1) for pair in found[1].split(", ") if "=" in pair)
 
