@@ -23,7 +23,7 @@ from bounded import Book, Run
 from cuda_plan import FAST, FASTEST, Plan, without_part
 from cuda_training import trained
 
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.commands.bench import guided_diffusion
 from diffbench.commands.bench.against import Ratio, sampling_ratio, training_ratio
 from diffbench.commands.bench.asked import Choices
@@ -79,7 +79,8 @@ def add_ratio(plan: Plan, name: str, measure: Measure) -> None:
 def add_data_share(plan: Plan, choices: Choices) -> None:
     """Write down the share of a training step that images, noise and timesteps take."""
     share = data_share(plan.bench(choices, plan.batches[0]), plan.candidate)
-    words = f"{choices.over(None)}, batch {plan.batches[0]}: images, noise and timesteps take {share:.1%} of a step"
+    numerics = choices.over(DEFAULT_NUMERICS)
+    words = f"{numerics}, batch {plan.batches[0]}: images, noise and timesteps take {share:.1%} of a step"
     plan.run.book.add("data", words, share=share)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffbench.base.arrays import read_member
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.provenance_file import read_provenance
 from diffbench.jobs.bound import BoundJob
 from diffbench.jobs.extract import ExtractJob
@@ -42,11 +42,11 @@ class Timed(NamedTuple):
     seconds: float
 
 
-def both(folder: Path, name: str, made: Callable[[Numerics | None, Path], object]) -> list[Timed]:
+def both(folder: Path, name: str, made: Callable[[Numerics, Path], object]) -> list[Timed]:
     """Return what a stage makes in float32 and in bf16."""
     found = []
-    for numerics in (None, BF16):
-        path = folder / f"{numerics or 'float32'}" / name
+    for numerics in (DEFAULT_NUMERICS, BF16):
+        path = folder / f"{numerics}" / name
         path.parent.mkdir(exist_ok=True)
         began = time.process_time()
         made(numerics, path)
@@ -54,7 +54,7 @@ def both(folder: Path, name: str, made: Callable[[Numerics | None, Path], object
     return found
 
 
-def job(kind: Any, record: Path, numerics: Numerics | None, **changes: Any) -> Any:
+def job(kind: Any, record: Path, numerics: Numerics, **changes: Any) -> Any:
     """Return the job that made an artifact, in a precision, free of the code and the inputs that it had."""
     held = kind.read(read_provenance(record)["spec"])
     return replace(held, code=None, upstream={}, numerics=numerics, **changes)
@@ -79,7 +79,7 @@ def main(results: Path, model: str) -> None:
         for sampler in ("ddim", "ancestral"):
             record = next((results / "samples" / model / "train0" / sampler).glob("*/25.npz"))
 
-            def sampled(numerics: Numerics | None, path: Path, record: Path = record) -> None:
+            def sampled(numerics: Numerics, path: Path, record: Path = record) -> None:
                 sample_set(job(SampleJob, record, numerics), weights, path, device="cpu", cache=path.parent)
 
             sets = both(folder, f"{sampler}.npz", sampled)
@@ -98,7 +98,7 @@ def main(results: Path, model: str) -> None:
         )
         line("FID, extraction in bf16", [score.value for score in features], f"its interval: +- {width:.2f}", [])
 
-        def bounded(numerics: Numerics | None, path: Path) -> None:
+        def bounded(numerics: Numerics, path: Path) -> None:
             asked = job(BoundJob, results / "terms" / model / "train0" / "test.npz", numerics)
             bound(
                 replace(asked, bound=replace(asked.bound, reconstructions=0)),
@@ -118,7 +118,7 @@ def main(results: Path, model: str) -> None:
             [item.seconds for item in terms],
         )
 
-        def trained(numerics: Numerics | None, path: Path) -> None:
+        def trained(numerics: Numerics, path: Path) -> None:
             asked = job(TrainJob, weights, numerics, validation=None)
             short = replace(asked, training=replace(asked.training, steps=STEPS, log_every=20))
             train(short, data / "train.npz", path, path.with_suffix(".csv"), device="cpu", cache=path.parent)

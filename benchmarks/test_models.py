@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from diffbench.base.devices import prepare
+from diffbench.base.numerics import DEFAULT_NUMERICS
 from diffbench.base.plugins import load, names
 from diffbench.base.seeds import Stream
 from diffbench.benchmark.load import load_benchmark
@@ -31,7 +32,7 @@ STEPS = 10
 
 @pytest.fixture(scope="module")
 def entry():
-    prepare(None, 1, torch.device("cpu"))
+    prepare(DEFAULT_NUMERICS, 1, torch.device("cpu"))
     return load_benchmark(CONFIG).models["iddpm"]
 
 
@@ -78,7 +79,7 @@ def test_noise_against_a_network_evaluation(benchmark, network):
 @pytest.fixture(scope="module")
 def cifar10():
     """The CIFAR-10 network of improved DDPM, a batch for it, and what one evaluation of that takes."""
-    prepare(None, 1, torch.device("cpu"))
+    prepare(DEFAULT_NUMERICS, 1, torch.device("cpu"))
     model = load_benchmark(CONFIG.with_name("cifar10.yaml")).models["iddpm"]
     network = model.network.build((3, 32, 32), 10, model.diffusion.learns_variance).eval()
     x = Stream(0, "x_T").normal(torch.arange(4), 0, (3, 32, 32))

@@ -11,7 +11,7 @@ from PIL import Image
 from diffbench.base.errors import UserError
 from diffbench.base.forward import Forward, forward_of
 from diffbench.base.images import rounded
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.plugins import load
 from diffbench.commands.bench.asked import Choices
 from diffbench.commands.bench.networks import fresh
@@ -56,7 +56,7 @@ def started(plan: Plan, data: TrainingData) -> tuple[Trainer, Numerics]:
     """Return a training that has taken its first step, as fast as this machine can compute it, and how it computes."""
     model, settings = plan.model, replace(plan.model.training, batch_size=plan.batches[0])
     for choices in (Choices(),) if plan.dry else (FASTEST, FAST, Choices()):
-        numerics = choices.over(None)
+        numerics = choices.over(DEFAULT_NUMERICS)
         try:
             plan.place.prepare(numerics)
             network = fresh(plan.bench(choices), plan.candidate)

@@ -15,7 +15,7 @@ PATIENCE = 3.0
 
 
 @contextmanager
-def repeatable(numerics: Numerics | None, threads: int, device: torch.device) -> Iterator[None]:
+def repeatable(numerics: Numerics, threads: int, device: torch.device) -> Iterator[None]:
     """Compute with a job's threads and kernels in this block, and restore the notebook's settings after it.
 
     Progress is shown only for work that takes long.

@@ -16,6 +16,7 @@ from diffbench.api.repeatable import repeatable
 from diffbench.base.arrays import save_npz
 from diffbench.base.devices import chosen_device
 from diffbench.base.errors import UserError
+from diffbench.base.numerics import DEFAULT_NUMERICS
 from diffbench.base.plugins import configure, load
 from diffbench.base.records import Estimate
 from diffbench.commands.compare.run import Comparison
@@ -56,7 +57,7 @@ def features(
     with ExitStack() as open_ones:
         open_ones.enter_context(naming_arguments("extractor", "weights", "device", "threads"))
         chosen = chosen_device(device)
-        open_ones.enter_context(repeatable(None, threads, chosen))
+        open_ones.enter_context(repeatable(DEFAULT_NUMERICS, threads, chosen))
         name, options = parsed(extractor, "extractor")
         part = configure(load("extractors", name, "extractor"), options, f"extractor {name}")
         file = None if weights is None else Path(weights)
@@ -168,7 +169,7 @@ class _Ways:
         """Return the scores of a file of images. Raises: UserError that names the arguments of a function."""
         with ExitStack() as open_ones:
             open_ones.enter_context(naming_arguments(*OPTIONS))
-            open_ones.enter_context(repeatable(None, self.threads, chosen_device(self.device)))
+            open_ones.enter_context(repeatable(DEFAULT_NUMERICS, self.threads, chosen_device(self.device)))
             folder = open_ones.enter_context(TemporaryDirectory())
             return answered(
                 Asked(

@@ -12,6 +12,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from diffbench.base.plugins import default_of
+
 TINY, MORE = 1e-12, 1e-6
 """A positive number that any rule about signs accepts, and the distance from 1 of numbers that are just no share."""
 
@@ -24,7 +26,8 @@ def bounds_of(kind: type) -> Mapping[str, Mapping[str, float]]:
     """Return the bounds of a dataclass's numbers, in the words of JSON Schema, by the field's name."""
     hints = typing.get_type_hints(kind)
     fields = [field for field in dataclasses.fields(kind) if field.init]
-    given = {field.name: STAND_INS.get(hints[field.name], ()) for field in fields if _has_no_default(field)}
+    required = [field for field in fields if default_of(field) is dataclasses.MISSING]
+    given = {field.name: STAND_INS.get(hints[field.name], ()) for field in required}
     if not _makes(kind, given):
         return {}
     found: dict[str, Mapping[str, float]] = {}
@@ -57,10 +60,6 @@ def _number(hint: Any) -> type | None:
         kinds = [item for item in typing.get_args(hint) if item is not type(None)]
         return _number(kinds[0]) if len(kinds) == 1 else None
     return hint if hint in (int, float) else None
-
-
-def _has_no_default(field: "dataclasses.Field[Any]") -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _makes(kind: type, values: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from diffbench.base.errors import UserError
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 
 NATIVE_BF16 = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 """The functions of torch.cpu that say whether an x86 processor multiplies bfloat16 itself."""
@@ -36,15 +36,14 @@ def chosen_device(name: str, number: int | None = None) -> torch.device:
     return torch.device("cuda", number)
 
 
-def prepare(numerics: Numerics | None, threads: int, device: torch.device) -> None:
-    """Fix the thread count of this process, and choose its kernels as a job asks. None asks for the defaults.
+def prepare(numerics: Numerics, threads: int, device: torch.device) -> None:
+    """Fix the thread count of this process, and choose its kernels as a job asks.
 
     Without `deterministic`, cuDNN tries several kernels and keeps the fastest, which may be another one in each run.
     Raises: UserError if the number of threads is not positive, or the device lacks the precision.
     """
     if threads < 1:
         raise UserError(f"threads must be positive, not {threads}")
-    numerics = numerics or Numerics()
     _require_precision(numerics, device)
     tf32, deterministic = numerics.precision == "tf32", numerics.deterministic
     # cuBLAS reads this when its first handle is made.
@@ -83,13 +82,12 @@ def emulates_bf16() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64") and not any(check() for check in checks if check)
 
 
-def device_facts(device: torch.device, numerics: Numerics | None = None) -> dict[str, Any]:
+def device_facts(device: torch.device, numerics: Numerics = DEFAULT_NUMERICS) -> dict[str, Any]:
     """Return the facts of how an artifact was computed, for its provenance.
 
     They are the kind of device, the precision, the other choices that are not the default, and the GPU's name or the
     CPU's capability.
     """
-    numerics = numerics or Numerics()
     facts = {"device": device.type, "precision": numerics.precision, **numerics.changed()}
     if device.type == "cuda":
         return facts | {"device_name": torch.cuda.get_device_name(device)}

@@ -19,7 +19,7 @@ def digest(value: Any) -> str:
 
 
 OMITTED: Mapping[str, bool] = {"omitted": True}
-"""Metadata of a field that is not in the JSON if it is None or empty, so that jobs without it keep their digest."""
+"""Metadata of a field that is not in the JSON if it has its default, so that jobs without it keep their digest."""
 
 FOREIGN = "file:"
 """The prefix of a digest of a file's content. `upstream` has such a digest for a file that no diffbench job made."""

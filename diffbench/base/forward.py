@@ -17,21 +17,21 @@ Forward = Callable[..., Tensor]
 """The forward pass of a network: the same arguments, and a float32 output."""
 
 
-def placed(network: nn.Module, numerics: Numerics | None, device: torch.device | str) -> nn.Module:
+def placed(network: nn.Module, numerics: Numerics, device: torch.device | str) -> nn.Module:
     """Return a network whose weights are on a device, in the layout of its feature maps, and compiled if asked for.
 
     Raises: UserError if this machine cannot compile.
     """
     network.to(device)
-    if numerics is not None and numerics.channels_last:
+    if numerics.channels_last:
         # Feature maps follow the weights, so no input needs a conversion.
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return compiled(network, device) if numerics is not None and numerics.compiled else network
+    return compiled(network, device) if numerics.compiled else network
 
 
-def forward_of(network: nn.Module, numerics: Numerics | None) -> Forward:
+def forward_of(network: nn.Module, numerics: Numerics) -> Forward:
     """Return the forward pass of a network in a precision. In float32 and tf32 it is the network itself."""
-    if numerics is None or numerics.precision != "bf16":
+    if numerics.precision != "bf16":
         return network
 
     def forward(x: Tensor, *others: Tensor | None) -> Tensor:
@@ -41,8 +41,8 @@ def forward_of(network: nn.Module, numerics: Numerics | None) -> Forward:
     return forward
 
 
-def precision(numerics: Numerics | None, device: torch.device) -> AbstractContextManager[object]:
+def precision(numerics: Numerics, device: torch.device) -> AbstractContextManager[object]:
     """Return a context in which layers compute in bfloat16 if numerics say so."""
-    if numerics is None or numerics.precision != "bf16":
+    if numerics.precision != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)

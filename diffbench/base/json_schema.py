@@ -14,7 +14,7 @@ from typing import Any
 from diffbench.base.bounds import bounds_of
 from diffbench.base.errors import UserError
 from diffbench.base.field_texts import field_texts, summary
-from diffbench.base.plugins import DottedPath
+from diffbench.base.plugins import DottedPath, default_of
 
 Schema = dict[str, Any]
 
@@ -85,11 +85,11 @@ def any_of(*choices: Schema) -> Schema:
 
 def is_required(field: "dataclasses.Field[Any]") -> bool:
     """Return whether a field has no default."""
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    return default_of(field) is dataclasses.MISSING
 
 
 def plain_default(field: "dataclasses.Field[Any]") -> Any:
     """Return a field's default as plain data."""
-    value: Any = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    value: Any = default_of(field)
     held: Any = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
     return json.loads(json.dumps(held))

@@ -31,3 +31,7 @@ class Numerics:
         """The precision and, after it, the other choices that are not the default: `bf16`, `float32+channels_last`."""
         others = {key: value for key, value in self.changed().items() if key != "precision"}
         return "+".join([self.precision, *(key if value else f"not_{key}" for key, value in others.items())])
+
+
+DEFAULT_NUMERICS = Numerics()
+"""How networks compute if nothing else is asked for. It is not in the JSON of a job."""

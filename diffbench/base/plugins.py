@@ -191,8 +191,7 @@ def configure(part: type, options: Any, where: str) -> Any:
             raise UserError(f"{where}: unknown key '{key}'; {nearest(key, fields)}{also}")
     values = {key: coerced(value, hints[key], f"{where}.{key}") for key, value in options.items()}
     for name, field in fields.items():
-        no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if no_default and name not in values:
+        if name not in values and default_of(field) is dataclasses.MISSING:
             raise UserError(f"{where}: '{name}' is missing")
     try:
         return part(**values)
@@ -200,6 +199,11 @@ def configure(part: type, options: Any, where: str) -> Any:
         raise UserError(f"{where}: {error}") from error
     except Exception as error:
         raise UserError(f"{where}: {part.__name__} cannot be made ({type(error).__name__}: {error})") from error
+
+
+def default_of(field: "dataclasses.Field[Any]") -> Any:
+    """Return the default of a dataclass's field; dataclasses.MISSING if it has none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def is_map(value: Any) -> TypeGuard[Mapping[Any, Any]]:

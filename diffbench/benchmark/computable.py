@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from diffbench.base.errors import UserError
+from diffbench.base.numerics import DEFAULT_NUMERICS
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.numerics import StageNumerics
 
@@ -14,7 +15,7 @@ def check_numerics(benchmark: Benchmark) -> None:
     """
     asked = {item.name: getattr(benchmark.numerics, item.name) for item in fields(StageNumerics)}
     for stage, numerics in asked.items():
-        if numerics is None:
+        if numerics == DEFAULT_NUMERICS:
             continue
         if not _has_jobs(benchmark, stage):
             raise UserError(f"numerics.{stage}: this benchmark has no job of this stage; leave it out")

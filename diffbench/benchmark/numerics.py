@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.plugins import configure, is_map, nearest, stated
 
 
@@ -16,29 +16,25 @@ class StageNumerics:
     evaluated. extract: extractors of features.
     """
 
-    train: Numerics | None = None
-    sample: Numerics | None = None
-    bound: Numerics | None = None
-    extract: Numerics | None = None
+    train: Numerics = DEFAULT_NUMERICS
+    sample: Numerics = DEFAULT_NUMERICS
+    bound: Numerics = DEFAULT_NUMERICS
+    extract: Numerics = DEFAULT_NUMERICS
 
     def of_row(self, *stages: str) -> str | None:
         """Return how the networks of some stages compute, as tables say it; None if all compute by default."""
         asked = {stage: getattr(self, stage) for stage in stages}
-        return ", ".join(f"{stage} {own}" for stage, own in asked.items() if own is not None) or None
+        return ", ".join(f"{stage} {own}" for stage, own in asked.items() if own != DEFAULT_NUMERICS) or None
 
 
 def numerics_of(entry: Any) -> StageNumerics:
-    """Return how each stage computes. Raises: UserError for an unknown stage or a wrong setting.
-
-    Defaults that are written out are none: a stage with all of them has None, so that its jobs keep their digest.
-    """
+    """Return how each stage computes. Raises: UserError for an unknown stage or a wrong setting."""
     entry, stages = stated(entry), [field.name for field in fields(StageNumerics)]
     if not is_map(entry):
         raise UserError(f"numerics: {entry!r} is not a map of stages ({', '.join(stages)})")
-    found: dict[str, Numerics | None] = {}
+    found: dict[str, Numerics] = {}
     for stage, options in entry.items():
         if stage not in stages:
             raise UserError(f"numerics: unknown key '{stage}'; {nearest(stage, stages)}")
-        asked = configure(Numerics, stated(options), f"numerics.{stage}")
-        found[stage] = None if asked == Numerics() else asked
+        found[stage] = configure(Numerics, stated(options), f"numerics.{stage}")
     return StageNumerics(**found)

@@ -31,7 +31,7 @@ CPU_RATE = 2e10
 GPU_RATE = 5e12
 """The same of a GPU: a third of a V100's float32 peak of 15.7 TFLOP/s (NVIDIA V100 data sheet)."""
 
-KERNEL = 1e-5
+SECONDS_OF_KERNEL = 1e-5
 """Seconds in which a host starts an operation on a GPU."""
 
 PICTURES = 100
@@ -54,7 +54,7 @@ BACKWARD = 3
 """The cost of a training step in forward passes: one forward, and a backward pass that costs about two."""
 
 ADAPTIVE = 60
-"""The fewest evaluations that are assumed for a sample set, because an adaptive sampler chooses its own."""
+"""Evaluations that are assumed for a sampler that chooses its own steps, since they depend on the trained model."""
 
 UNKNOWN = Cost(
     parameters=10**8,
@@ -155,7 +155,9 @@ def _asked(images: _Images, threads: int, flops: float, calls: float, kernels: i
     """Return the resources of a job that runs a network. megabytes: besides those of a process."""
     place = images.place
     # A small network on a GPU takes as long as the host needs to start its operations.
-    seconds = max(flops / GPU_RATE, calls * kernels * KERNEL) if place.on_gpu else flops / (CPU_RATE * threads)
+    seconds = (
+        max(flops / GPU_RATE, calls * kernels * SECONDS_OF_KERNEL) if place.on_gpu else flops / (CPU_RATE * threads)
+    )
     process = MEMORY_OF_CUDA if place.on_gpu else MEMORY
     return Resources(
         mem_mb=_rounded(place.processes * process + MARGIN * megabytes, 500),

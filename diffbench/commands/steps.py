@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from diffbench.base.forward import forward_of, placed
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.seeds import Stream
 from diffbench.base.sizes import shrunk_shape
 from diffbench.benchmark.benchmark import Benchmark
@@ -48,7 +48,7 @@ def trainer_of(
     known: Known,
     batch: int,
     device: torch.device,
-    numerics: Numerics | None = None,
+    numerics: Numerics = DEFAULT_NUMERICS,
 ) -> Trainer | None:
     """Return a training on black images, whose steps take as long as on others; None for a checkpoint.
 
@@ -97,7 +97,7 @@ class Walk:
         known: Known,
         device: torch.device,
         walked: tuple[SamplerEntry, str] | None = None,
-        numerics: Numerics | None = None,
+        numerics: Numerics = DEFAULT_NUMERICS,
     ) -> "Walk":
         """Return how the weights of a model are sampled, if possible by a sampler that needs no bound.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from diffbench.base.names import SplitName
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.jobs.job import OMITTED, Job
 from diffbench.jobs.model import Trained
 
@@ -34,4 +34,4 @@ class BoundJob(Job, Trained):
     bound: Evaluated
     split: SplitName
     threads: int
-    numerics: Numerics | None = field(default=None, metadata=OMITTED)
+    numerics: Numerics = field(default=DEFAULT_NUMERICS, metadata=OMITTED)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.jobs.extractor import ExtractorPart
 from diffbench.jobs.job import OMITTED, Job
 
@@ -16,4 +16,4 @@ class ExtractJob(Job):
 
     extractor: ExtractorPart
     threads: int
-    numerics: Numerics | None = field(default=None, metadata=OMITTED)
+    numerics: Numerics = field(default=DEFAULT_NUMERICS, metadata=OMITTED)

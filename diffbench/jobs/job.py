@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from diffbench.base.digests import OMITTED
 from diffbench.base.errors import UserError
-from diffbench.base.plugins import coerced, configure, load, module_of, nearest
+from diffbench.base.plugins import coerced, configure, default_of, load, module_of, nearest
 
 Options = dict[str, Any]
 """Settings as plain data, from which the stage makes an instance of their class."""
@@ -93,7 +93,7 @@ def _plain_fields(value: Any) -> Options:
     found = {}
     for item in dataclasses.fields(value):
         held = getattr(value, item.name)
-        if not (item.metadata.get("omitted") and (held is None or held == {} or held == ())):
+        if not (item.metadata.get("omitted") and held == default_of(item)):
             found[item.name] = _plain(held)
     return found
 

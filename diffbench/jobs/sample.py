@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from diffbench.base.classes import LabelRule
 from diffbench.base.names import REAL
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.diffusion.off_grid import OffGrid
 from diffbench.jobs.job import OMITTED, Job, Part
 from diffbench.jobs.model import Trained
@@ -41,12 +41,9 @@ class Sampling:
     micro_batch: int = 100
     clip_x_0: bool = True
     rounding: Literal["truncate", "round"] = "truncate"
-    fit_memory: bool | None = field(default=None, metadata=OMITTED)
+    fit_memory: bool = field(default=False, metadata=OMITTED)
 
     def __post_init__(self) -> None:
-        if self.fit_memory is False:
-            # Equal jobs have equal digests.
-            object.__setattr__(self, "fit_memory", None)
         if self.micro_batch < 1:
             raise ValueError(f"micro_batch must be positive, not {self.micro_batch}")
         if self.micro_batch > LARGEST_BATCH:
@@ -93,7 +90,7 @@ class SampleJob(Job, Trained):
     num_images: int
     seed: int
     threads: int
-    numerics: Numerics | None = field(default=None, metadata=OMITTED)
+    numerics: Numerics = field(default=DEFAULT_NUMERICS, metadata=OMITTED)
     low_res: LowRes | None = field(default=None, metadata=OMITTED)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from diffbench.base.classes import LabelRule
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.jobs.job import OMITTED, Job
 from diffbench.jobs.model import Trained
 from diffbench.jobs.sample import SamplerPart, Sampling
@@ -63,7 +63,7 @@ class TraceJob(Job, Trained):
     sampling: Sampling
     seed: int
     threads: int
-    numerics: Numerics | None = field(default=None, metadata=OMITTED)
+    numerics: Numerics = field(default=DEFAULT_NUMERICS, metadata=OMITTED)
 
 
 def _require_positive(settings: Generation | Interpolation, name: str) -> None:

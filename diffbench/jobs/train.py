@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.jobs.dataset import DatasetPart
 from diffbench.jobs.job import OMITTED, Job, Options, Part
 from diffbench.jobs.model import NetworkPart
@@ -37,4 +37,4 @@ class TrainJob(Job):
     validation: Validation | None = field(default=None, metadata=OMITTED)
     seed: int
     threads: int
-    numerics: Numerics | None = field(default=None, metadata=OMITTED)
+    numerics: Numerics = field(default=DEFAULT_NUMERICS, metadata=OMITTED)

@@ -12,7 +12,7 @@ from torch import nn
 from diffbench.base.errors import UserError
 from diffbench.base.forward import forward_of, placed
 from diffbench.base.inputs import Inputs
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.plugins import configure
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
 from diffbench.diffusion.off_grid import OffGrid
@@ -72,7 +72,7 @@ class Held:
         """Return an input of a job, with the facts in its record. Raises: UserError."""
         return cls(inputs.paths[name], WeightsFacts.recorded(inputs.records[name]), trained.weights)
 
-    def given(self, network: nn.Module, device: torch.device, numerics: Numerics | None = None) -> nn.Module:
+    def given(self, network: nn.Module, device: torch.device, numerics: Numerics = DEFAULT_NUMERICS) -> nn.Module:
         """Return a network with these weights, on a device, in the layout that numerics say.
 
         Raises: UserError where they do not fit it.
@@ -94,7 +94,7 @@ def load_model(
     *,
     full_chain: bool,
     off_grid: OffGrid = "refuse",
-    numerics: Numerics | None = None,
+    numerics: Numerics = DEFAULT_NUMERICS,
 ) -> ModelDenoiser:
     """Return the denoiser of trained weights. Raises: UserError where the weights do not fit the network."""
     network = weights.given(architecture.model(weights.facts), device, numerics)
@@ -108,7 +108,7 @@ def load_classifier(
     facts: WeightsFacts,
     device: torch.device,
     off_grid: OffGrid = "refuse",
-    numerics: Numerics | None = None,
+    numerics: Numerics = DEFAULT_NUMERICS,
 ) -> ClassifierGradient:
     """Return the gradient of a trained noisy classifier.
 

@@ -15,6 +15,7 @@ from diffbench.base.errors import UserError
 from diffbench.base.forward import placed, precision
 from diffbench.base.inputs import checked, upstream_of
 from diffbench.base.memory import enough_memory
+from diffbench.base.numerics import DEFAULT_NUMERICS
 from diffbench.base.progress import progress
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import provenance_path, read_provenance
@@ -94,7 +95,7 @@ def computing(network: Extract, job: ExtractJob, device: torch.device) -> Extrac
 
     Raises: UserError if its layout cannot be changed, or if it is to be compiled.
     """
-    if job.numerics is None:
+    if job.numerics == DEFAULT_NUMERICS:
         return network
     if job.numerics.compiled:
         raise UserError("numerics.extract.compiled: extractors are not compiled; leave compiled out")

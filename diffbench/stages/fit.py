@@ -8,6 +8,7 @@ from diffbench.base.arrays import read_member
 from diffbench.base.devices import device_facts, prepare
 from diffbench.base.errors import UserError
 from diffbench.base.inputs import checked, upstream_of
+from diffbench.base.numerics import DEFAULT_NUMERICS
 from diffbench.base.provenance import write_provenance
 from diffbench.jobs.fit import FitJob
 from diffbench.stages._command import run_stage, stage_parser
@@ -24,7 +25,7 @@ def fit(job: FitJob, data: Path, held_out: Path, out: Path) -> dict[str, Any]:
 
     inputs = checked({"data": data, "held_out": held_out}, upstream=upstream_of(job.upstream))
     device = torch.device("cpu")
-    prepare(None, job.threads, device)
+    prepare(DEFAULT_NUMERICS, job.threads, device)
     extractor = job.extractor.configured()
     if not type(extractor).needs_weights:
         raise UserError(f"extractor {job.extractor.name} brings its own weights; only others are fitted")

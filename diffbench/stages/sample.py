@@ -31,7 +31,7 @@ from diffbench.stages._fitting import fitting
 from diffbench.stages._ranks import run_of, run_ranks
 from diffbench.stages._shards import Shards, shard_folder
 
-WAY_OUT = "lower sampling.micro_batch, on which the last bits of samples depend, or set sampling.fit_memory: true"
+WAY_OUT = "lower sampling.micro_batch, on which the last bits of samples depend"
 """What a user can do if a micro-batch needs too much memory."""
 
 
@@ -107,8 +107,9 @@ def _draw(drawing: Drawing, shards: Shards, job: SampleJob, world: World) -> Non
     pending = world.told(shards.pending() if world.leads else [])
     steps, done, own = len(drawing.chain), len(shards.batches) - len(pending), world.share(pending)
     name = f"sample {job.sampler.name} {job.spacing}"
+    way_out = WAY_OUT if job.sampling.fit_memory else f"{WAY_OUT}, or set sampling.fit_memory: true"
     with (
-        enough_memory(f"{len(shards.batches[0][1])} images at once", WAY_OUT),
+        enough_memory(f"{len(shards.batches[0][1])} images at once", way_out),
         progress((done + len(own)) * steps, name, initial=done * steps) as bar,
     ):
         for place, index in own:

@@ -86,8 +86,7 @@ def train(
         recompute(task.network)
     validator = None
     if held_out is not None:
-        _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts)
-        others = _images_of(job, held_out, stored_labels(held_out), labelled=labelled, flip=False)
+        others = _held_out_images(job, held_out, inputs, facts, labelled=labelled)
         images = replace(images, held_out=others if task.counts else None)
         validator = validator_of(job, task.network, architecture, others, chosen)
     checkpoints = Checkpoints(cache / "train" / _key_of(job, inputs, facts, chosen))
@@ -104,15 +103,16 @@ def train(
             return
         save_weights(tensors, out)
         write_log(trainer.log, log_csv)
+        computed = device_facts(chosen, job.numerics)
         about = replace(facts, parameters=parameters, trained_on=_trained_on(known)).as_json()
-        about |= device_facts(chosen, job.numerics) | division.facts(job.training)
+        about |= computed | division.facts(job.training)
         # The weights depend on no held-out image, but a job that asks for a validation loss is not run without them.
         made_from = inputs.only("data") if job.validation is None else inputs
         write_provenance(out, spec=job.as_json(), inputs=made_from, facts=about)
         write_provenance(log_csv, spec=job.as_json(), inputs=inputs, facts={})
         if losses is not None and validation is not None:
             save_npz(validation, losses.arrays)
-            write_provenance(validation, spec=job.as_json(), inputs=inputs, facts=device_facts(chosen, job.numerics))
+            write_provenance(validation, spec=job.as_json(), inputs=inputs, facts=computed)
         checkpoints.remove()
     if record is not None:
         record |= {"images_per_second": round(images_per_second, 1), "device": chosen.type, "parameters": parameters}
@@ -144,6 +144,14 @@ def _images_of(job: TrainJob, data: Path, labels: np.ndarray | None, *, labelled
         flip=flip,
         low_size=job.low_size,
     )
+
+
+def _held_out_images(
+    job: TrainJob, held_out: Path, inputs: Inputs, facts: WeightsFacts, *, labelled: bool
+) -> TrainingData:
+    """Return held-out images. Raises: UserError if they are unlike those that are trained on, or lack labels."""
+    _require_alike(held_out, DataFacts.recorded(inputs.records["held_out"]), facts)
+    return _images_of(job, held_out, stored_labels(held_out), labelled=labelled, flip=False)
 
 
 def _require_alike(held_out: Path, own: DataFacts, facts: WeightsFacts) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from diffbench.base.errors import UserError
 from diffbench.base.forward import placed
 from diffbench.base.images import to_float
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.progress import progress
 from diffbench.base.seeds import Stream
 from diffbench.diffusion.batch import noised_batch
@@ -52,7 +52,7 @@ class Trainer:
         seed: int,
         device: torch.device,
         validator: Validator | None = None,
-        numerics: Numerics | None = None,
+        numerics: Numerics = DEFAULT_NUMERICS,
         division: Division = UNDIVIDED,
     ):
         """Raises: UserError if the processes cannot share the batch."""

@@ -40,12 +40,10 @@ class Training:
     label_dropout: float = 0.0
     random_crop: bool = False
     log_every: int = 100
-    exact_sum: bool | None = field(default=None, metadata=OMITTED)
+    exact_sum: bool = field(default=False, metadata=OMITTED)
     exact_sum_images: int | None = field(default=None, metadata=OMITTED)
 
     def __post_init__(self):
-        if self.exact_sum is False:
-            object.__setattr__(self, "exact_sum", None)  # Written out, the default leaves no trace in a job.
         for name in ("steps", "batch_size", "learning_rate", "log_every"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from diffbench.base.errors import UserError
 from diffbench.base.forward import forward_of
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.seeds import Draw, Stream
 from diffbench.diffusion.batch import NoisedBatch, Objective, PredictedBatch
 from diffbench.diffusion.denoiser import Diffusion, ModelDenoiser
@@ -73,7 +73,7 @@ class Denoising:
         diffusion: Diffusion,
         objective: Objective,
         levels: int,
-        numerics: Numerics | None = None,
+        numerics: Numerics = DEFAULT_NUMERICS,
     ):
         """levels: the number of grey levels of the data."""
         self.network, self.objective, self._levels = network, objective, levels
@@ -115,7 +115,7 @@ class Classification:
 
     counts = tuple(f"{kind}_q{quarter}" for kind in ("right", "seen") for quarter in range(QUARTERS))
 
-    def __init__(self, network: nn.Module, diffusion: Diffusion, numerics: Numerics | None = None):
+    def __init__(self, network: nn.Module, diffusion: Diffusion, numerics: Numerics = DEFAULT_NUMERICS):
         self.network, self.chain = network, diffusion.chain()
         self._forward = forward_of(network, numerics)
         self._network_t = diffusion.network_timesteps()

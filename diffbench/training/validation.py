@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from diffbench.base.forward import forward_of, placed
 from diffbench.base.images import to_float
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.sizes import shrunk
 from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
 from diffbench.diffusion.micro_batches import spread
@@ -32,7 +32,7 @@ class Validator:
         diffusion: Diffusion,
         data: TrainingData,
         device: torch.device,
-        numerics: Numerics | None = None,
+        numerics: Numerics = DEFAULT_NUMERICS,
     ):
         """data: held-out images. Raises: ValueError if the training chain has too few timesteps."""
         self._settings, self._data, self._device = settings, data, device

@@ -6,7 +6,7 @@ import torch
 from diffbench.base import devices
 from diffbench.base.devices import device_facts, prepare
 from diffbench.base.errors import UserError
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 
 CPU = torch.device("cpu")
 
@@ -24,7 +24,7 @@ def restored():
 
 
 def test_the_default_is_deterministic_float32_and_the_record_says_no_more_than_before():
-    prepare(None, 1, CPU)
+    prepare(DEFAULT_NUMERICS, 1, CPU)
     assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
     assert not torch.backends.cuda.matmul.allow_tf32 and not torch.backends.cudnn.allow_tf32
     assert device_facts(CPU).keys() == {"device", "precision", "cpu_capability"}
@@ -43,7 +43,7 @@ def test_the_record_says_what_is_not_the_default():
 def test_without_determinism_kernels_may_be_tuned():
     prepare(Numerics(deterministic=False), 1, CPU)
     assert not torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.benchmark
-    prepare(None, 1, CPU)
+    prepare(DEFAULT_NUMERICS, 1, CPU)
     assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
 
 

@@ -6,7 +6,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffbench.base.forward import forward_of, placed
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.seeds import seed_torch
 from diffbench.diffusion.denoiser import Condition, Diffusion, ModelDenoiser
 from diffbench.guidance._gradient import ClassifierGradient
@@ -88,7 +88,7 @@ def test_layers_compute_in_bfloat16_and_norms_and_the_output_in_float32(name):
 
 def test_without_bf16_the_network_itself_is_called():
     network = built(ENCODER, (1, 8, 8), None, False)
-    assert forward_of(network, None) is network
+    assert forward_of(network, DEFAULT_NUMERICS) is network
     assert forward_of(network, Numerics("tf32", channels_last=True)) is network
 
 
@@ -114,7 +114,7 @@ def test_a_classifier_guides_in_bf16(pool):
     condition = Condition(torch.arange(6) % 3)
     found = [
         ClassifierGradient.of(diffusion, forward_of(network, numerics))(x, diffusion.chain().level(100), condition)
-        for numerics in (None, BF16)
+        for numerics in (DEFAULT_NUMERICS, BF16)
     ]
     assert found[1].dtype == torch.float32 and not torch.equal(*found)
     assert functional.cosine_similarity(found[0].flatten(), found[1].flatten(), dim=0) > 0.99

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from diffbench.base.arrays import read_member
 from diffbench.base.errors import UserError
-from diffbench.base.numerics import Numerics
+from diffbench.base.numerics import DEFAULT_NUMERICS, Numerics
 from diffbench.base.protocol_ids import fields_of
 from diffbench.base.provenance import write_provenance
 from diffbench.base.provenance_file import read_provenance
@@ -51,19 +51,19 @@ def trained(job, data, folder, **more):
     return out
 
 
-def sampled(job, weights, path, numerics=None, **more):
+def sampled(job, weights, path, numerics=DEFAULT_NUMERICS, **more):
     sample_set(replace(job, numerics=numerics, **more), weights, path, device="cpu", cache=path.parent / "cache")
     return path
 
 
-def extracted(images, path, numerics=None):
+def extracted(images, path, numerics=DEFAULT_NUMERICS):
     extract(replace(EXTRACT, numerics=numerics), images, path, device="cpu")
     return path
 
 
 def test_weights_and_checkpoints_stay_in_float32_and_the_record_says_bf16(jobs, data, tmp_path):
     held = []
-    for numerics in (None, BF16):
+    for numerics in (DEFAULT_NUMERICS, BF16):
         folder = tmp_path / str(numerics)
         folder.mkdir()
         held.append(trained(jobs("train", training=SHORT, numerics=numerics), data, folder))
@@ -91,14 +91,14 @@ def test_a_killed_training_in_bf16_goes_on_exactly(jobs, data, tmp_path, python,
 
 
 def test_samples_and_bounds_in_bf16_are_recorded_and_other_bytes(jobs, data, moved, tmp_path):
-    sets = [sampled(jobs("sample"), moved, tmp_path / f"{own}.npz", own) for own in (None, BF16)]
+    sets = [sampled(jobs("sample"), moved, tmp_path / f"{own}.npz", own) for own in (DEFAULT_NUMERICS, BF16)]
     images = [read_member(path, "arr_0") for path in sets]
     assert not np.array_equal(images[0], images[1])
     assert read_provenance(sets[1])["facts"]["precision"] == "bf16"
     costs = [read_provenance(path)["facts"] for path in sets]
     assert costs[0]["flops_per_evaluation"] == costs[1]["flops_per_evaluation"]
     terms = []
-    for own in (None, BF16):
+    for own in (DEFAULT_NUMERICS, BF16):
         terms.append(tmp_path / f"terms {own}.npz")
         bound(replace(jobs("bound"), numerics=own), moved, data / "test.npz", terms[-1], device="cpu")
     ids = []
@@ -109,7 +109,7 @@ def test_samples_and_bounds_in_bf16_are_recorded_and_other_bytes(jobs, data, mov
 
 
 def test_features_in_another_precision_are_not_comparable_and_have_another_id(data, tmp_path):
-    sides = {own: extracted(data / "test.npz", tmp_path / f"{own}.npz", own) for own in (None, BF16)}
+    sides = {own: extracted(data / "test.npz", tmp_path / f"{own}.npz", own) for own in (DEFAULT_NUMERICS, BF16)}
     one, other = (read_member(path, "pool") for path in sides.values())
     assert one.dtype == other.dtype == np.float32 and 0 < np.abs(one - other).max() < 0.3
     job = ScoreJob(
@@ -118,7 +118,7 @@ def test_features_in_another_precision_are_not_comparable_and_have_another_id(da
         row=Row("b", "m", numerics="sample bf16"),
     )
     with pytest.raises(UserError, match="was extracted in bf16, .* in float32; not comparable: precision"):
-        score_features(job, sides[BF16], sides[None], tmp_path / "x.json")
+        score_features(job, sides[BF16], sides[DEFAULT_NUMERICS], tmp_path / "x.json")
     ids = []
     for own, path in sides.items():
         score_features(job, path, path, tmp_path / f"{own}.json")
@@ -146,7 +146,7 @@ def test_what_bf16_changes_is_less_than_what_chance_does(jobs, data, tmp_path):
     """The tolerances of docs/numerics.md: the loss of 200 steps, the samples, their FID, and the bound."""
     training = {"steps": 200, "batch_size": 32, "log_every": 20, "learning_rate": 2e-3, "ema_decay": 0.9}
     logs, held = [], []
-    for numerics in (None, BF16):
+    for numerics in (DEFAULT_NUMERICS, BF16):
         folder = tmp_path / str(numerics)
         folder.mkdir()
         held.append(trained(jobs("train", training=training, numerics=numerics), data, folder))
@@ -154,7 +154,7 @@ def test_what_bf16_changes_is_less_than_what_chance_does(jobs, data, tmp_path):
     assert np.abs(logs[1] / logs[0] - 1).max() < 0.01
     reference = {"pool": read_member(extracted(data / "train.npz", tmp_path / "reference.npz"), "pool")}
     scores, images = [], []
-    for numerics in (None, BF16):
+    for numerics in (DEFAULT_NUMERICS, BF16):
         path = tmp_path / f"samples {numerics}.npz"
         job = jobs("sample", sampling={"micro_batch": 50}, num_images=200, spacings=("10",))
         sampled(job, held[0], path, numerics)
@@ -164,7 +164,7 @@ def test_what_bf16_changes_is_less_than_what_chance_does(jobs, data, tmp_path):
     assert np.abs(images[0] - images[1]).mean() < 3
     assert abs(scores[0].value - scores[1].value) < (scores[0].high - scores[0].low) / 2
     bits = []
-    for numerics in (None, BF16):
+    for numerics in (DEFAULT_NUMERICS, BF16):
         path = tmp_path / f"terms {numerics}.npz"
         asked = jobs("bound", bound={"num_images": 50, "reconstructions": 0}, numerics=numerics)
         bound(asked, held[0], data / "test.npz", path, device="cpu")

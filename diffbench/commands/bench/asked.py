@@ -24,10 +24,10 @@ class Choices:
         if self.precision is not None and self.precision not in get_args(Precision):
             raise UserError(f"--precision {self.precision}: not known; {nearest(self.precision, get_args(Precision))}")
 
-    def over(self, own: Numerics | None) -> Numerics:
+    def over(self, own: Numerics) -> Numerics:
         """Return how a stage computes whose entry in the benchmark is `own`."""
         asked = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
-        return dataclasses.replace(own or Numerics(), **asked)
+        return dataclasses.replace(own, **asked)
 
 
 @dataclass(frozen=True)

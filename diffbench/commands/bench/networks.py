@@ -14,12 +14,12 @@ from diffbench.base.plugins import nearest
 from diffbench.base.seeds import seed_torch
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier, SamplerEntry
+from diffbench.benchmark.resources import BACKWARD
 from diffbench.commands.bench.asked import Asked
 from diffbench.commands.bench.measured import Measured, Skipped
 from diffbench.commands.bench.place import Place
 from diffbench.commands.bench.timing import in_turn
 from diffbench.commands.plan.data import Known
-from diffbench.commands.plan.models import BACKWARD
 from diffbench.commands.plan.timed import Candidate, candidates
 from diffbench.commands.steps import Walk, built, trainer_of
 from diffbench.samplers._batches import sample_batch

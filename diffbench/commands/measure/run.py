@@ -9,6 +9,7 @@ from typing import Any
 from diffbench.base.devices import chosen_device
 from diffbench.base.digests import digest, sha256
 from diffbench.base.errors import UserError
+from diffbench.base.numerics import DEFAULT_NUMERICS
 from diffbench.base.provenance import versions_of
 from diffbench.base.provenance_file import provenance_path, read_provenance
 from diffbench.base.records import Row, read_records
@@ -98,7 +99,7 @@ def scored(
 
 def features_of(files: Sequence[Path], ruler: Ruler, cache: Path, *, device: str, threads: int) -> list[Path]:
     """Return the cache's files of the features of files of images; those that are not there yet are extracted."""
-    numerics = None if ruler.benchmark is None else ruler.benchmark.numerics.extract
+    numerics = DEFAULT_NUMERICS if ruler.benchmark is None else ruler.benchmark.numerics.extract
     job = ExtractJob(extractor=ruler.chosen, threads=threads, numerics=numerics)
     # The key has everything on which features depend. Code and packages are part of it, since they change over time.
     key = {

@@ -10,6 +10,7 @@ from diffbench.base.names import SplitName
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier, SamplerEntry
 from diffbench.benchmark.jobs import trace_job
+from diffbench.benchmark.resources import ADAPTIVE
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.plan.data import Known
 from diffbench.diffusion.bound import strata
@@ -17,10 +18,6 @@ from diffbench.diffusion.denoiser import Condition, Diffusion
 from diffbench.diffusion.parameterization import Prediction, X, eps_from_x_0
 from diffbench.diffusion.process import Level
 from diffbench.diffusion.progressive import points
-
-ADAPTIVE = 60
-"""Evaluations that are assumed for a sampler that chooses its own steps, since they depend on the trained model."""
-
 
 SHORT = (10, 25, 50)
 """Numbers of steps in which a sampler is walked to know its calls in more steps, since a long walk takes seconds."""

@@ -5,18 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from diffbench.base.errors import UserError
-from diffbench.base.numerics import Numerics, Precision
+from diffbench.base.numerics import Precision
 from diffbench.base.plugins import nearest
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.numerics import StageNumerics
+from diffbench.benchmark.resources import SECONDS_OF_KERNEL
 from diffbench.commands.plan.speed import Rates, Speed
 
 SHARE: Mapping[Precision, float] = {"float32": 0.35, "tf32": 0.2, "bf16": 0.15}
 """The share of the peak that is assumed for a U-Net, training and sampling alike. The faster the matrix products are,
 the more of the time goes to norms, activations and copies, which wait for the memory."""
-
-SECONDS_OF_KERNEL = 1e-5
-"""What the host is assumed to need to start an operation. It decides the time of small networks."""
 
 HERE = ("here", "cpu", "cuda")
 """What is measured instead."""
@@ -84,7 +82,7 @@ def with_precision(benchmark: Benchmark, precision: Precision | None) -> Benchma
     if precision is None:
         return benchmark
     stages = {field.name: getattr(benchmark.numerics, field.name) for field in dataclasses.fields(StageNumerics)}
-    changed = {name: dataclasses.replace(own or Numerics(), precision=precision) for name, own in stages.items()}
+    changed = {name: dataclasses.replace(own, precision=precision) for name, own in stages.items()}
     return dataclasses.replace(benchmark, numerics=StageNumerics(**changed))
 
 
@@ -114,7 +112,7 @@ SPOKEN: Mapping[Precision, str] = {"float32": "float32 without TF32", "tf32": "T
 
 def _precisions(numerics: StageNumerics) -> dict[str, Precision]:
     stages = (field.name for field in dataclasses.fields(StageNumerics))
-    return {stage: (getattr(numerics, stage) or Numerics()).precision for stage in stages}
+    return {stage: getattr(numerics, stage).precision for stage in stages}
 
 
 def _assumed(device: str, precision: Precision) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from diffbench.base.errors import UserError
-from diffbench.base.numerics import Numerics
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.bounded_file import read_bounded
 from diffbench.commands.plan.devices import published
@@ -25,8 +24,8 @@ def measured_before(path: Path, device: str, benchmark: Benchmark, assumed: Spee
     Raises: UserError if the file is not a history.
     """
     numerics = benchmark.numerics
-    training = _rate(path, device, benchmark, "train", (numerics.train or Numerics()).precision)
-    sampling = _rate(path, device, benchmark, "sample", (numerics.sample or Numerics()).precision)
+    training = _rate(path, device, benchmark, "train", numerics.train.precision)
+    sampling = _rate(path, device, benchmark, "sample", numerics.sample.precision)
     if training is None and sampling is None:
         return assumed
     rates = Rates(sampling or assumed.general.sampling, training or assumed.general.training)

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from diffbench.base.devices import chosen_device, prepare
+from diffbench.base.numerics import DEFAULT_NUMERICS
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.speed import START_UP_SECONDS, Rates, Speed
@@ -42,7 +43,7 @@ def measured_speed(
     count = min(workers, max(1, (os.cpu_count() or 1) // threads), MOST_PROCESSES)
 
     def task() -> _Found:
-        prepare(None, threads, chosen)
+        prepare(DEFAULT_NUMERICS, threads, chosen)
         began, used = time.perf_counter(), time.process_time()
         rates = timed_all(benchmark, known, named, chosen)
         return _Found(rates, (time.process_time() - used) / (time.perf_counter() - began))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from diffbench.base.devices import chosen_device
-from diffbench.base.numerics import Numerics, Precision
+from diffbench.base.numerics import Precision
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model, NoisyClassifier
 from diffbench.benchmark.resources import COPIES
@@ -107,7 +107,7 @@ class Training:
 
 def largest_training(benchmark: Benchmark, known: Known, devices: int) -> Training | None:
     """Return the training that needs the most memory on each of a number of devices; None if nothing is trained."""
-    precision = (benchmark.numerics.train or Numerics()).precision
+    precision = benchmark.numerics.train.precision
     found = []
     for name, entry, counted in _trained(benchmark, known):
         validated = benchmark.validation is not None and isinstance(entry, Model)

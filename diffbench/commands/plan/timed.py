@@ -13,8 +13,8 @@ from torch import nn
 
 from diffbench.benchmark.benchmark import Benchmark
 from diffbench.benchmark.entries import Model
+from diffbench.benchmark.resources import BACKWARD
 from diffbench.commands.plan.data import Known
-from diffbench.commands.plan.models import BACKWARD
 from diffbench.commands.plan.networks import Counted, classifier_network, model_network
 from diffbench.commands.plan.speed import Rates
 from diffbench.commands.plan.work import works_of

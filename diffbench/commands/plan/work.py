@@ -15,11 +15,11 @@ from diffbench.benchmark.graph import OWN_REFERENCE
 from diffbench.benchmark.known_data import SPLITS
 from diffbench.benchmark.paths import place_of
 from diffbench.benchmark.reproduced import has_published
+from diffbench.benchmark.resources import BACKWARD
 from diffbench.benchmark.sample_set import SampleSet
 from diffbench.commands.plan.counts import bound_calls, bound_images, sample_calls, trace_calls, validation_calls
 from diffbench.commands.plan.data import Known
 from diffbench.commands.plan.extractors import extractor_network, fitted_steps
-from diffbench.commands.plan.models import BACKWARD
 from diffbench.commands.plan.networks import Counted, classifier_network, model_network
 from diffbench.extractors._microbatches import MICRO_BATCH
 
